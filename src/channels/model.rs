@@ -1,0 +1,134 @@
+//! What goes into a channel and what comes out, without I/O.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::DeliveryKey;
+
+/// Who writes: the same for every message of a wave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    pub name: String,
+    /// The address in From.
+    pub address: String,
+    pub reply_to: Option<String>,
+}
+
+/// What every message of a wave has in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaveFrame {
+    pub sender: Sender,
+    /// The campaign's name: for List-Id and Feedback-ID.
+    pub campaign: String,
+    /// The topic the permission is about: for List-Id.
+    pub topic: String,
+}
+
+/// One ready message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailMessage {
+    pub delivery: DeliveryKey,
+    pub to_name: Option<String>,
+    pub to_address: String,
+    /// One line.
+    pub subject: String,
+    pub html: String,
+    pub text: String,
+    /// For List-Unsubscribe; https, or http on loopback in the sandbox.
+    pub unsubscribe_url: String,
+    /// RFC 5322 date of the message: when it was handed over first, in milliseconds since the epoch.
+    pub at: i64,
+}
+
+/// What became of a hand-over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The next server took the responsibility.
+    Accepted,
+    /// Not now: try again, not before `retry_after` if the server named it.
+    Deferred {
+        class: Class,
+        reply: Reply,
+        retry_after: Option<Duration>,
+    },
+    /// Never: for this recipient, or because of the sender (see [`Class::is_sender_fault`]).
+    Rejected { class: Class, reply: Reply },
+    /// The answer was lost: it may have arrived. Never sent again by itself.
+    Unknown { why: &'static str },
+}
+
+/// A server's answer as far as it may be kept: its codes. Its text may hold an address, so it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// The three digits; 0 when there was no answer.
+    pub code: u16,
+    /// The enhanced status (RFC 3463), such as 5.1.1.
+    pub enhanced: Option<(u8, u16, u16)>,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.enhanced {
+            Some((class, subject, detail)) => {
+                write!(f, "{} {class}.{subject}.{detail}", self.code)
+            }
+            None => write!(f, "{}", self.code),
+        }
+    }
+}
+
+/// What a refusal or delay is about (RULES.md §1.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// No such recipient or domain.
+    InvalidRecipient,
+    /// The mailbox is disabled.
+    Inactive,
+    /// The mailbox is full.
+    Quota,
+    /// The message is too big or its content refused.
+    Content,
+    /// Blocked for reputation or as spam.
+    Blocked,
+    /// Authentication or policy of the sender's domain.
+    Policy,
+    /// Connection, DNS or routing.
+    Network,
+    /// The server did not understand us.
+    Protocol,
+    /// Greylisting or a rate limit.
+    Greylist,
+    /// The relay refuses our log-in or our sender address.
+    Relay,
+    /// The channel cannot express the address (SMTPUTF8 not offered).
+    Unsupported,
+    /// Tried for too long.
+    Expired,
+}
+
+impl Class {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRecipient => "invalid_recipient",
+            Self::Inactive => "inactive",
+            Self::Quota => "quota",
+            Self::Content => "content",
+            Self::Blocked => "blocked",
+            Self::Policy => "policy",
+            Self::Network => "network",
+            Self::Protocol => "protocol",
+            Self::Greylist => "greylist",
+            Self::Relay => "relay",
+            Self::Unsupported => "unsupported",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Whether the sender, not the recipient, is to blame: the campaign pauses, nobody is suppressed.
+    pub fn is_sender_fault(self) -> bool {
+        matches!(self, Self::Blocked | Self::Policy | Self::Relay)
+    }
+}

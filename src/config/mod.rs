@@ -1,0 +1,128 @@
+//! Settings: one file per section, every key documented in `config/default.toml`, which is in the binary.
+//!
+//! Later wins: the defaults, the file given with `--config`, `VISAVIS__SECTION__KEY`, and for the
+//! database `DATABASE_URL`. Unknown keys are refused, and every complaint names its key.
+
+mod database;
+mod delivery;
+mod email;
+mod secret;
+mod web;
+
+pub use database::DatabaseSettings;
+pub use delivery::DeliverySettings;
+pub use email::{DkimKeyKind, DkimSettings, EmailSettings, RelaySettings, RelayTls};
+pub use secret::Secret;
+pub use web::WebSettings;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The defaults, with every key and its meaning.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the settings: {0}")]
+    Read(#[from] config::ConfigError),
+    #[error("{key}: {problem}")]
+    Key { key: String, problem: String },
+}
+
+impl ConfigError {
+    /// A complaint about one key.
+    pub fn key(key: &str, problem: impl Into<String>) -> Self {
+        Self::Key {
+            key: key.to_owned(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where the data lives: database, secret, outbox.
+    pub data_dir: PathBuf,
+    pub database: DatabaseSettings,
+    pub web: WebSettings,
+    pub email: EmailSettings,
+    pub delivery: DeliverySettings,
+}
+
+impl Settings {
+    /// Reads the settings from the defaults, `file` and the environment.
+    ///
+    /// # Errors
+    /// When a source cannot be read, a key is unknown or a value is not allowed.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_from(file, std::env::vars().collect())
+    }
+
+    /// As [`Settings::load`], with the environment given.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load_from(
+        file: Option<&Path>,
+        environment: std::collections::HashMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let database_url = environment.get("DATABASE_URL").cloned();
+        let mut sources = config::Config::builder()
+            .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
+        if let Some(file) = file {
+            sources = sources.add_source(config::File::from(file));
+        }
+        if let Some(url) = database_url.filter(|url| !url.is_empty()) {
+            sources = sources.set_override("database.url", url)?;
+        }
+        let environment = environment
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("VISAVIS__"))
+            .collect();
+        let merged = sources
+            .add_source(
+                config::Environment::with_prefix("VISAVIS")
+                    .prefix_separator("__")
+                    .separator("__")
+                    .try_parsing(true)
+                    .source(Some(environment)),
+            )
+            .build()?;
+        let settings: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
+            let path = error.path().to_string();
+            ConfigError::key(&path, error.into_inner().to_string())
+        })?;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.database.validate()?;
+        self.web.validate()?;
+        self.email.validate()?;
+        self.delivery.validate()?;
+        // A lease that ends before a send may end would let a second worker take the same rows.
+        if self.delivery.lease_seconds <= self.email.timeout_seconds {
+            return Err(ConfigError::key(
+                "delivery.lease_seconds",
+                format!(
+                    "must be longer than email.timeout_seconds ({}), or a slow send could be taken for a dead worker",
+                    self.email.timeout_seconds
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The database named in the settings, or the SQLite file of the data folder.
+    pub fn database_url(&self) -> crate::storage::DbUrl {
+        self.database
+            .url
+            .clone()
+            .unwrap_or_else(|| crate::storage::DbUrl::sqlite_file(&self.data_dir.join("visavis.db")))
+    }
+}

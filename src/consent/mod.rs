@@ -1,0 +1,8 @@
+//! What they allow: permission evidence, the permissions derived from it, suppression.
+//!
+//! Promise: evidence is appended, never edited; a permission names the evidence it follows from; who
+//! opted out stays opted out until a newer explicit grant with evidence. This room knows a customer by
+//! his id and the fingerprint of his address only.
+
+pub mod model;
+pub mod store;

@@ -1,0 +1,6 @@
+//! Who they are: profile, orders, import.
+//!
+//! Promise: an import is whole or it is not; a row that cannot be taken is told with its line and
+//! reason; importing a customer who opted out never revives him.
+
+pub mod model;

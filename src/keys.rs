@@ -1,0 +1,166 @@
+//! The server's secret and what is derived from it.
+//!
+//! One secret of 32 bytes; each use has a key of its own by HKDF-SHA-256 (RFC 5869), so that a MAC
+//! made for one purpose proves nothing for another. Losing the secret breaks every link already sent
+//! and every suppression: it belongs in the backup, beside the database.
+
+use std::fmt;
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use ring::rand::SecureRandom;
+use ring::{hkdf, hmac};
+
+/// Why the secret could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    #[error("cannot read or write the secret file {path}: {cause}; check that the data folder is writable")]
+    File {
+        path: String,
+        cause: std::io::Error,
+    },
+    #[error("the secret file {path} does not hold 64 hexadecimal digits; restore it from your backup")]
+    Malformed { path: String },
+    #[error("the system gave no random bytes")]
+    NoRandom,
+}
+
+/// What a MAC is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Links in messages.
+    Link,
+    /// The return path (VERP).
+    ReturnPath,
+    /// The Message-ID, so that it cannot be guessed.
+    MessageId,
+}
+
+/// Bytes of a MAC: HMAC-SHA-256 cut to 128 bits (RFC 2104 section 5).
+pub const MAC_BYTES: usize = 16;
+
+/// The derived keys.
+#[derive(Clone)]
+pub struct Keys {
+    link: hmac::Key,
+    return_path: hmac::Key,
+    message_id: hmac::Key,
+    fingerprint: hmac::Key,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+impl Keys {
+    /// Derives the keys from a secret.
+    pub fn from_secret(secret: &[u8; 32]) -> Self {
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"visavis").extract(secret);
+        let key = |info: &str| -> hmac::Key {
+            let info = [info.as_bytes()];
+            match prk.expand(&info, hmac::HMAC_SHA256) {
+                Ok(okm) => hmac::Key::from(okm),
+                // Unreachable: HKDF fails only for more than 255 blocks, and this asks for one.
+                Err(ring::error::Unspecified) => hmac::Key::new(hmac::HMAC_SHA256, secret),
+            }
+        };
+        Self {
+            link: key("link"),
+            return_path: key("return path"),
+            message_id: key("message id"),
+            fingerprint: key("fingerprint"),
+        }
+    }
+
+    /// Reads the secret from `path`, or makes one there (readable by its owner only).
+    ///
+    /// # Errors
+    /// When the file cannot be read, written or understood.
+    pub fn load_or_create(path: &Path) -> Result<Self, KeysError> {
+        let name = path.display().to_string();
+        let file = |cause| KeysError::File {
+            path: name.clone(),
+            cause,
+        };
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                let bytes = HEXLOWER
+                    .decode(text.trim().as_bytes())
+                    .ok()
+                    .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+                    .ok_or(KeysError::Malformed { path: name.clone() })?;
+                Ok(Self::from_secret(&bytes))
+            }
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                let mut secret = [0_u8; 32];
+                ring::rand::SystemRandom::new()
+                    .fill(&mut secret)
+                    .map_err(|ring::error::Unspecified| KeysError::NoRandom)?;
+                match write_private(path, &HEXLOWER.encode(&secret)) {
+                    Ok(()) => Ok(Self::from_secret(&secret)),
+                    // Another process was first: its secret is the one.
+                    Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {
+                        Self::load_or_create(path)
+                    }
+                    Err(cause) => Err(file(cause)),
+                }
+            }
+            Err(cause) => Err(file(cause)),
+        }
+    }
+
+    /// The MAC of `message` for `purpose`.
+    pub fn mac(&self, purpose: Purpose, message: &[u8]) -> [u8; MAC_BYTES] {
+        let tag = hmac::sign(self.key(purpose), message);
+        let mut mac = [0_u8; MAC_BYTES];
+        for (to, from) in mac.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        mac
+    }
+
+    /// Whether `mac` is the (possibly further truncated) MAC of `message`, compared in constant time.
+    pub fn is_authentic(&self, purpose: Purpose, message: &[u8], mac: &[u8]) -> bool {
+        let expected = self.mac(purpose, message);
+        let Some(expected) = expected.get(..mac.len()) else {
+            return false;
+        };
+        // At least 40 bits: the shortest we emit (return path).
+        mac.len() >= 5 && is_equal_in_constant_time(expected, mac)
+    }
+
+    /// The keyed fingerprint of a normalised address, 64 hexadecimal digits (RULES: HMAC-SHA-256, since
+    /// a plain hash of an address can be guessed).
+    pub fn fingerprint(&self, normalised: &str) -> String {
+        HEXLOWER.encode(hmac::sign(&self.fingerprint, normalised.as_bytes()).as_ref())
+    }
+
+    fn key(&self, purpose: Purpose) -> &hmac::Key {
+        match purpose {
+            Purpose::Link => &self.link,
+            Purpose::ReturnPath => &self.return_path,
+            Purpose::MessageId => &self.message_id,
+        }
+    }
+}
+
+/// Equality whose time does not depend on where the first difference is.
+fn is_equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0_u8, |acc, (x, y)| acc | (x ^ y)) == 0
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,19 @@
+//! visavis: direct-marketing campaigns, one to one.
+//!
+//! The rooms, in the order in which data flows through them; each knows only what stands before it.
+
+// The ground floor.
+pub mod clock;
+pub mod config;
+pub mod ids;
+pub mod keys;
+pub mod storage;
+pub mod tokens;
+
+// What they allow; who they are; whom we mean; what we say.
+pub mod consent;
+pub mod customers;
+pub mod templates;
+
+// The ways out.
+pub mod channels;

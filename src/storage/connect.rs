@@ -1,0 +1,161 @@
+//! Opens the database named by a URL and brings its schema up to date.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbErr};
+use tokio::sync::Mutex;
+use visavis_migrations::{Migrator, MigratorTrait};
+
+use super::{Db, Dialect};
+
+/// Why the database could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    #[error("the database URL must begin with sqlite: or postgres://, not {0:?}; mend [database] url or DATABASE_URL")]
+    UnknownScheme(String),
+    #[error("cannot open the database: {0}; check [database] url or DATABASE_URL, that the server runs and that the folder is writable")]
+    Connect(DbErr),
+    #[error("cannot bring the schema up to date: {0}")]
+    Migrate(DbErr),
+    #[error("the schema is {pending} migrations behind; run `visavis migrate`")]
+    Behind { pending: usize },
+}
+
+/// A database URL; its password is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DbUrl(String);
+
+impl DbUrl {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// The SQLite file `path`, made if it is not there.
+    pub fn sqlite_file(path: &Path) -> Self {
+        Self(format!("sqlite://{}?mode=rwc", path.display()))
+    }
+
+    fn dialect(&self) -> Result<Dialect, StorageError> {
+        if self.0.starts_with("sqlite:") {
+            Ok(Dialect::Sqlite)
+        } else if self.0.starts_with("postgres://") || self.0.starts_with("postgresql://") {
+            Ok(Dialect::Postgres)
+        } else {
+            let scheme = self.0.split(':').next().unwrap_or_default();
+            Err(StorageError::UnknownScheme(scheme.to_owned()))
+        }
+    }
+}
+
+impl fmt::Debug for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.find("://"), self.0.rfind('@')) {
+            (Some(start), Some(at)) if start + 3 < at => {
+                let (scheme, _) = self.0.split_at(start + 3);
+                let (_, host) = self.0.split_at(at);
+                write!(f, "{scheme}***{host}")
+            }
+            _ => f.write_str(&self.0),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for DbUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+/// The key of the advisory lock that lets one process migrate at a time.
+const MIGRATION_LOCK: i64 = 0x7669_7361_7669_7301;
+
+impl Db {
+    /// Opens the database without looking at its schema.
+    ///
+    /// # Errors
+    /// When the URL is not one of ours or the database cannot be reached.
+    pub async fn open(url: &DbUrl, max_connections: u32) -> Result<Self, StorageError> {
+        let dialect = url.dialect()?;
+        let mut options = ConnectOptions::new(url.0.clone());
+        options
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(30))
+            .test_before_acquire(dialect == Dialect::Postgres)
+            .sqlx_logging(false);
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .pragma("journal_mode", "WAL")
+                // A commit must survive a power cut: an intent that is lost would be sent twice.
+                .pragma("synchronous", "FULL")
+                .pragma("busy_timeout", "30000")
+                .pragma("foreign_keys", "ON")
+                .pragma("cache_size", "-65536")
+                .pragma("temp_store", "MEMORY")
+        });
+        let connection = Database::connect(options)
+            .await
+            .map_err(StorageError::Connect)?;
+        Ok(Self {
+            connection,
+            dialect,
+            writer: Arc::new(Mutex::new(())),
+        })
+    }
+
+    /// Applies the pending migrations, one process at a time; returns how many there were.
+    ///
+    /// # Errors
+    /// When a migration fails; on PostgreSQL nothing of it then stays.
+    pub async fn migrate(&self) -> Result<usize, StorageError> {
+        // The lock lives in a transaction of its own, so it is released however this ends.
+        let lock = self.begin_lock().await.map_err(StorageError::Migrate)?;
+        let pending = Migrator::get_pending_migrations(&self.connection)
+            .await
+            .map_err(StorageError::Migrate)?
+            .len();
+        if pending > 0 {
+            Migrator::up(&self.connection, None)
+                .await
+                .map_err(StorageError::Migrate)?;
+        }
+        if let Some(lock) = lock {
+            lock.commit().await.map_err(StorageError::Migrate)?;
+        }
+        Ok(pending)
+    }
+
+    /// Fails when the schema is behind this program.
+    ///
+    /// # Errors
+    /// [`StorageError::Behind`] with the number of pending migrations.
+    pub async fn require_current_schema(&self) -> Result<(), StorageError> {
+        let pending = Migrator::get_pending_migrations(&self.connection)
+            .await
+            .map_err(StorageError::Migrate)?
+            .len();
+        if pending == 0 {
+            Ok(())
+        } else {
+            Err(StorageError::Behind { pending })
+        }
+    }
+
+    async fn begin_lock(&self) -> Result<Option<super::Txn>, DbErr> {
+        if self.dialect == Dialect::Sqlite {
+            return Ok(None);
+        }
+        let lock = self.begin().await?;
+        lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            .await?;
+        Ok(Some(lock))
+    }
+}

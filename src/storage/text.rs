@@ -1,0 +1,60 @@
+//! Folding: the form of a text in which accents and case do not count.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Lower case, without accents, white space collapsed: `"  Élodie  LEFÈVRE"` becomes `"elodie lefevre"`.
+///
+/// Compatibility decomposition (Unicode NFKD) less the combining marks, then the letters that have no
+/// decomposition but are one to a reader: œ, æ, ø, ß, ł, đ.
+pub fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    let mut is_gap = false;
+    for character in text.nfkd().filter(|c| !is_combining_mark(*c)) {
+        if character.is_whitespace() {
+            is_gap = true;
+            continue;
+        }
+        if is_gap && !folded.is_empty() {
+            folded.push(' ');
+        }
+        is_gap = false;
+        for lower in character.to_lowercase() {
+            match lower {
+                'œ' => folded.push_str("oe"),
+                'æ' => folded.push_str("ae"),
+                'ß' => folded.push_str("ss"),
+                'ø' => folded.push('o'),
+                'ł' => folded.push('l'),
+                'đ' => folded.push('d'),
+                '’' => folded.push('\''),
+                // Lower-casing İ leaves a combining dot behind.
+                mark if is_combining_mark(mark) => {}
+                other => folded.push(other),
+            }
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::fold;
+
+    #[test]
+    fn accents_case_and_spaces_do_not_count() {
+        assert_eq!(fold("  Élodie \t LEFÈVRE "), "elodie lefevre");
+        assert_eq!(fold("Œuvre Straße Łódź"), "oeuvre strasse lodz");
+        assert_eq!(fold("L’Haÿ-les-Roses"), "l'hay-les-roses");
+    }
+
+    proptest! {
+        #[test]
+        fn folding_twice_changes_nothing(text in any::<String>()) {
+            let once = fold(&text);
+            prop_assert_eq!(fold(&once), once);
+        }
+    }
+}

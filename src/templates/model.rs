@@ -1,0 +1,66 @@
+//! The words of a template, without I/O.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One of the four parts of a message (AIDA).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    Attention,
+    Interest,
+    Desire,
+    Action,
+}
+
+impl Part {
+    pub const ALL: [Self; 4] = [Self::Attention, Self::Interest, Self::Desire, Self::Action];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Attention => "attention",
+            Self::Interest => "interest",
+            Self::Desire => "desire",
+            Self::Action => "action",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A tracked link of a template: where it leads and in which part it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its place in the template, counted from 0; what a click token carries.
+    pub number: u16,
+    pub part: Part,
+    /// Absolute, http or https, without fields.
+    pub url: String,
+    /// What the reader sees.
+    pub label: String,
+}
+
+/// The links of one recipient's message, ready to stand in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecipientLinks {
+    /// The tracked URL of each [`Link`], by number.
+    pub clicks: Vec<String>,
+    pub unsubscribe: String,
+    pub browser: String,
+    /// The open pixel; none without the customer's tracking consent.
+    pub open: Option<String>,
+}
+
+/// One recipient's message, ready for a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line, without line breaks.
+    pub subject: String,
+    pub html: String,
+    pub text: String,
+}

@@ -1,0 +1,105 @@
+//! A fresh, migrated database for each test, of either kind.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sea_orm::ConnectionTrait;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use visavis::storage::{Db, DbUrl};
+
+use super::postgres;
+
+/// A database of the test's own; its folder goes with it.
+pub struct TestDb {
+    pub db: Db,
+    pub url: DbUrl,
+    _folder: Option<TempDir>,
+}
+
+impl std::ops::Deref for TestDb {
+    type Target = Db;
+
+    fn deref(&self) -> &Db {
+        &self.db
+    }
+}
+
+/// SQLite in a temporary folder.
+pub async fn sqlite() -> TestDb {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = DbUrl::sqlite_file(&folder.path().join("visavis.db"));
+    let db = Db::open(&url, 8).await.expect("SQLite opens");
+    db.migrate().await.expect("the schema");
+    TestDb {
+        db,
+        url,
+        _folder: Some(folder),
+    }
+}
+
+static TEMPLATE: OnceCell<()> = OnceCell::const_new();
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A PostgreSQL database cloned from a migrated template; `None` (said aloud) without a server.
+pub async fn postgres() -> Option<TestDb> {
+    let admin_url = DbUrl::new(postgres::url("postgres")?);
+    TEMPLATE
+        .get_or_init(|| async {
+            let admin = Db::open(&admin_url, 1).await.expect("PostgreSQL opens");
+            admin
+                .execute_unprepared("CREATE DATABASE visavis_template")
+                .await
+                .expect("a template database");
+            admin.close().await;
+            let url = postgres::url("visavis_template").expect("the server runs");
+            let db = Db::open(&DbUrl::new(url), 2).await.expect("it opens");
+            db.migrate().await.expect("the schema");
+            db.close().await;
+        })
+        .await;
+    let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let admin = Db::open(&admin_url, 1).await.expect("PostgreSQL opens");
+    admin
+        .execute_unprepared(&format!(
+            "CREATE DATABASE {name} TEMPLATE visavis_template STRATEGY FILE_COPY"
+        ))
+        .await
+        .expect("a clone of the template");
+    admin.close().await;
+    let url = DbUrl::new(postgres::url(&name)?);
+    let db = Db::open(&url, 8).await.expect("the clone opens");
+    Some(TestDb {
+        db,
+        url,
+        _folder: None,
+    })
+}
+
+/// Runs each test on SQLite and on PostgreSQL: `on_both! { async fn name(db: &TestDb) { … } }`.
+#[macro_export]
+macro_rules! on_both {
+    ($($(#[$attribute:meta])* async fn $name:ident($db:ident: &TestDb) $body:block)*) => {
+        $(
+            mod $name {
+                #[allow(unused_imports)]
+                use super::*;
+
+                async fn run($db: &$crate::kit::database::TestDb) $body
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                $(#[$attribute])*
+                async fn sqlite() {
+                    run(&$crate::kit::database::sqlite().await).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                $(#[$attribute])*
+                async fn postgres() {
+                    if let Some(db) = $crate::kit::database::postgres().await {
+                        run(&db).await;
+                    }
+                }
+            }
+        )*
+    };
+}
