@@ -4,3 +4,4 @@
 //! reason; importing a customer who opted out never revives him.
 
 pub mod model;
+pub mod store;

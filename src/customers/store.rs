@@ -1,0 +1,130 @@
+//! Queries about customers.
+
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use serde_json::Map;
+
+use super::model::{Customer, EmailState, Stage};
+use crate::consent::model::Tracking;
+use crate::ids::CustomerId;
+use crate::storage::{Db, Dialect, Sql};
+
+/// The columns [`from_row`] reads; `attributes` stands apart, since it needs a cast.
+const COLUMNS: [&str; 26] = [
+    "id",
+    "external_id",
+    "email",
+    "email_state",
+    "phone",
+    "first_name",
+    "last_name",
+    "company",
+    "gender",
+    "birth_date",
+    "language",
+    "country",
+    "region",
+    "postal_code",
+    "city",
+    "time_zone",
+    "stage",
+    "tracking",
+    "orders_count",
+    "revenue_cents",
+    "first_order_at",
+    "last_order_at",
+    "last_contact_at",
+    "last_response_at",
+    "engagement",
+    "created_at",
+];
+
+/// The select list of a customer from the table known as `alias`: `alias.id AS c_id, …`.
+pub fn select_list(dialect: Dialect, alias: &str) -> String {
+    let mut list = COLUMNS
+        .map(|column| format!("{alias}.{column} AS c_{column}"))
+        .join(", ");
+    list.push_str(", ");
+    list.push_str(&dialect.json_text(&format!("{alias}.attributes")));
+    list.push_str(" AS c_attributes");
+    list
+}
+
+/// Reads a customer selected by [`select_list`].
+///
+/// # Errors
+/// When a column is missing or holds what it cannot.
+pub fn from_row(row: &QueryResult) -> Result<Customer, DbErr> {
+    let text = |column| row.try_get::<Option<String>>("c_", column);
+    let attributes: String = row.try_get("c_", "attributes")?;
+    Ok(Customer {
+        id: CustomerId(row.try_get("c_", "id")?),
+        external_id: text("external_id")?,
+        email: text("email")?,
+        email_state: match text("email_state")?.as_deref() {
+            Some("malformed") => EmailState::Malformed,
+            Some("refused") => EmailState::Refused,
+            _ => EmailState::Ok,
+        },
+        phone: text("phone")?,
+        first_name: text("first_name")?,
+        last_name: text("last_name")?,
+        company: text("company")?,
+        gender: text("gender")?,
+        birth_date: row.try_get("c_", "birth_date")?,
+        language: row.try_get("c_", "language")?,
+        country: row.try_get("c_", "country")?,
+        region: text("region")?,
+        postal_code: text("postal_code")?,
+        city: text("city")?,
+        time_zone: text("time_zone")?,
+        stage: {
+            let stage = text("stage")?;
+            Stage::ALL
+                .into_iter()
+                .find(|known| Some(known.as_str()) == stage.as_deref())
+                .unwrap_or_default()
+        },
+        attributes: serde_json::from_str::<Map<_, _>>(&attributes)
+            .map_err(|error| DbErr::Type(format!("customers.attributes: {error}")))?,
+        tracking: Tracking::from_column(&text("tracking")?.unwrap_or_default()),
+        orders_count: row.try_get("c_", "orders_count")?,
+        revenue_cents: row.try_get("c_", "revenue_cents")?,
+        first_order_at: row.try_get("c_", "first_order_at")?,
+        last_order_at: row.try_get("c_", "last_order_at")?,
+        last_contact_at: row.try_get("c_", "last_contact_at")?,
+        last_response_at: row.try_get("c_", "last_response_at")?,
+        engagement: row.try_get("c_", "engagement")?,
+        created_at: row.try_get("c_", "created_at")?,
+    })
+}
+
+/// The customer with this id.
+///
+/// # Errors
+/// When the database is away.
+pub async fn get(
+    connection: &impl ConnectionTrait,
+    dialect: Dialect,
+    id: CustomerId,
+) -> Result<Option<Customer>, DbErr> {
+    let sql = format!(
+        "SELECT {} FROM customers c WHERE c.id = $1",
+        select_list(dialect, "c")
+    );
+    connection
+        .row(sql, [id.0.into()])
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// How many customers there are.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count(db: &Db) -> Result<u64, DbErr> {
+    let row = db.row("SELECT COUNT(*) AS n FROM customers", []).await?;
+    let n: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0);
+    Ok(n.unsigned_abs())
+}
