@@ -1,0 +1,222 @@
+//! Evidence, permissions and suppression on both databases.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use sea_orm::Value;
+use visavis::consent::model::{Action, Basis, Channel, Evidence, Permission, Scope};
+use visavis::consent::store;
+use visavis::ids::CustomerId;
+use visavis::storage::{Db, Sql};
+
+use crate::on_both;
+
+async fn customer(db: &Db) -> CustomerId {
+    let row = db
+        .row(
+            "INSERT INTO customers (email_state, language, country, stage, attributes, attributes_key, \
+             tracking, orders_count, revenue_cents, engagement, created_at, updated_at) \
+             VALUES ('ok', 'fr', 'FR', 'prospect', '{}', '{}', 'none', 0, 0, 0, 0, 0) RETURNING id",
+            [],
+        )
+        .await
+        .unwrap()
+        .unwrap();
+    CustomerId(row.try_get("", "id").unwrap())
+}
+
+fn topic(name: &str) -> Scope {
+    Scope::Topic(name.to_owned())
+}
+
+fn says(customer: CustomerId, scope: Scope, action: Action, at: i64) -> Evidence {
+    Evidence {
+        customer,
+        channel: Channel::Email,
+        scope,
+        action,
+        basis: (action == Action::Grant).then_some(Basis::Consent),
+        source: "form 3".to_owned(),
+        wording: None,
+        occurred_at: at,
+    }
+}
+
+async fn may(db: &Db, customer: CustomerId, about: &str) -> bool {
+    store::may_contact(&**db, customer, "f1", Channel::Email, about)
+        .await
+        .unwrap()
+}
+
+async fn count(db: &Db, table: &str) -> i64 {
+    let row = db
+        .row(format!("SELECT COUNT(*) AS n FROM {table}"), [])
+        .await
+        .unwrap()
+        .unwrap();
+    row.try_get("", "n").unwrap()
+}
+
+on_both! {
+    async fn the_newest_word_counts_in_whatever_order_it_is_recorded(db: &TestDb) {
+        let customer = customer(db).await;
+        store::record(&***db, &says(customer, topic("offers"), Action::Grant, 20), Some("f1"), 100).await.unwrap();
+        store::record(&***db, &says(customer, topic("offers"), Action::Withdraw, 10), Some("f1"), 101).await.unwrap();
+        assert!(may(db, customer, "offers").await);
+        store::record(&***db, &says(customer, topic("offers"), Action::Withdraw, 20), Some("f1"), 102).await.unwrap();
+        assert!(!may(db, customer, "offers").await, "of two words at one instant the no counts");
+        store::record(&***db, &says(customer, topic("offers"), Action::Grant, 21), Some("f1"), 103).await.unwrap();
+        assert!(may(db, customer, "offers").await);
+        assert_eq!(count(db, "permission_evidence").await, 4);
+    }
+
+    async fn a_no_to_the_channel_covers_topics_recorded_later(db: &TestDb) {
+        let customer = customer(db).await;
+        store::record(&***db, &says(customer, topic("offers"), Action::Grant, 1), Some("f1"), 100).await.unwrap();
+        store::record(&***db, &says(customer, Scope::All, Action::Withdraw, 10), Some("f1"), 100).await.unwrap();
+        store::record(&***db, &says(customer, topic("news"), Action::Grant, 5), Some("f1"), 100).await.unwrap();
+        assert!(!may(db, customer, "offers").await);
+        assert!(!may(db, customer, "news").await);
+        store::record(&***db, &says(customer, topic("news"), Action::Grant, 11), Some("f1"), 100).await.unwrap();
+        assert!(may(db, customer, "news").await);
+        assert!(!may(db, customer, "offers").await);
+        assert!(store::is_suppressed(&***db, "f1", Channel::Email, "offers").await.unwrap());
+        assert!(!store::is_suppressed(&***db, "f1", Channel::Sms, "offers").await.unwrap());
+    }
+
+    async fn only_consent_lifts_a_suppression(db: &TestDb) {
+        let customer = customer(db).await;
+        store::record(&***db, &says(customer, topic("offers"), Action::Withdraw, 10), Some("f1"), 100).await.unwrap();
+        let mut grant = says(customer, topic("offers"), Action::Grant, 20);
+        grant.basis = Some(Basis::SoftOptIn);
+        store::record(&***db, &grant, Some("f1"), 100).await.unwrap();
+        assert!(!may(db, customer, "offers").await, "a purchase does not revive who said no");
+        store::record(&***db, &says(customer, topic("offers"), Action::Grant, 30), Some("f1"), 100).await.unwrap();
+        assert!(may(db, customer, "offers").await);
+        assert_eq!(count(db, "suppressions").await, 1, "a suppression is kept even so");
+    }
+
+    async fn a_grant_without_basis_or_topic_is_refused(db: &TestDb) {
+        let customer = customer(db).await;
+        let mut grant = says(customer, topic("offers"), Action::Grant, 20);
+        grant.basis = None;
+        assert!(store::record(&***db, &grant, None, 100).await.is_err());
+        let all = says(customer, Scope::All, Action::Grant, 20);
+        assert!(store::record(&***db, &all, None, 100).await.is_err());
+        assert_eq!(count(db, "permission_evidence").await, 0);
+    }
+
+    async fn opting_out_twice_is_once(db: &TestDb) {
+        let customer = customer(db).await;
+        store::record(&***db, &says(customer, topic("offers"), Action::Grant, 1), Some("f1"), 100).await.unwrap();
+        let out = async |scope: Scope, at| {
+            store::opt_out(&***db, customer, Some("f1"), Channel::Email, &scope, "link", at).await.unwrap()
+        };
+        assert!(out(topic("offers"), 10).await);
+        assert!(!out(topic("offers"), 11).await);
+        assert!(!may(db, customer, "offers").await);
+        assert!(out(Scope::All, 12).await, "the channel is more than the topic");
+        assert!(!out(Scope::All, 13).await);
+        assert_eq!(count(db, "permission_evidence").await, 3);
+        store::record(&***db, &says(customer, topic("offers"), Action::Grant, 20), Some("f1"), 100).await.unwrap();
+        assert!(may(db, customer, "offers").await);
+        assert!(out(topic("offers"), 21).await);
+        assert!(!may(db, customer, "offers").await);
+    }
+
+    async fn who_is_gone_can_still_opt_out(db: &TestDb) {
+        let gone = CustomerId(4711);
+        let out = async || {
+            store::opt_out(&***db, gone, Some("f9"), Channel::Email, &Scope::All, "link", 5).await.unwrap()
+        };
+        assert!(out().await);
+        assert!(!out().await);
+        assert!(store::is_suppressed(&***db, "f9", Channel::Email, "anything").await.unwrap());
+        assert_eq!(count(db, "permission_evidence").await, 0);
+    }
+
+    async fn a_suppression_keeps_its_newest_date(db: &TestDb) {
+        let suppression = |at: i64, reason: &str| store::Suppression {
+            fingerprint: "f1".to_owned(),
+            channel: Channel::Email,
+            scope: Scope::All,
+            reason: reason.to_owned(),
+            suppressed_at: at,
+        };
+        store::suppress(&***db, &[suppression(5, "refused"), suppression(9, "complaint"), suppression(7, "refused")]).await.unwrap();
+        store::suppress(&***db, &[suppression(8, "opt_out")]).await.unwrap();
+        let row = db.row("SELECT reason, suppressed_at FROM suppressions", []).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<String>("", "reason").unwrap(), "complaint");
+        assert_eq!(row.try_get::<i64>("", "suppressed_at").unwrap(), 9);
+    }
+
+    async fn any_order_of_the_same_evidence_ends_in_the_same_permissions(db: &TestDb) {
+        let scope = prop_oneof![Just(Scope::All), Just(topic("offers")), Just(topic("news"))];
+        let word = (scope, any::<bool>(), 0_i64..6, 0_usize..3).prop_map(|(scope, is_no, at, basis)| {
+            let action = if is_no || scope == Scope::All { Action::Withdraw } else { Action::Grant };
+            let mut evidence = says(CustomerId(0), scope, action, at);
+            evidence.basis = evidence.basis.and(Basis::ALL.get(basis).copied());
+            evidence
+        });
+        let words = proptest::collection::vec(word, 1..8);
+        let strategy = words.prop_flat_map(|words| (Just(words.clone()), Just(words).prop_shuffle(), any::<bool>()));
+        let handle = tokio::runtime::Handle::current();
+        let mut runner = TestRunner::new(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() });
+        tokio::task::block_in_place(|| {
+            runner.run(&strategy, |(words, shuffled, is_batch)| {
+                handle.block_on(async {
+                    let first = record(db, &words, false).await;
+                    let second = record(db, &shuffled, is_batch).await;
+                    prop_assert_eq!(&first, &second);
+                    // The rule itself, said again in memory.
+                    for permission in &first {
+                        let newest_no = words.iter()
+                            .filter(|w| w.action == Action::Withdraw && (w.scope == permission.scope || w.scope == Scope::All))
+                            .map(|w| w.occurred_at).max();
+                        let newest_yes = words.iter()
+                            .filter(|w| w.action == Action::Grant && w.scope == permission.scope)
+                            .map(|w| w.occurred_at).max();
+                        prop_assert_eq!(permission.is_granted, newest_yes > newest_no);
+                    }
+                    // Recording it all again changes nothing.
+                    prop_assert_eq!(record(db, &[words.clone(), words.clone()].concat(), true).await, first);
+                    Ok(())
+                })
+            }).unwrap();
+        });
+    }
+}
+
+/// Records for a new customer; his permissions, without the number of the evidence.
+async fn record(db: &Db, words: &[Evidence], is_batch: bool) -> Vec<Permission> {
+    let customer = customer(db).await;
+    let own: Vec<_> = words
+        .iter()
+        .map(|word| {
+            (
+                Evidence {
+                    customer,
+                    ..word.clone()
+                },
+                None,
+            )
+        })
+        .collect();
+    if is_batch {
+        store::record_all(&**db, &own, 100).await.unwrap();
+    } else {
+        for (word, _) in &own {
+            store::record(&**db, word, None, 100).await.unwrap();
+        }
+    }
+    let mut permissions = store::permissions_of(&**db, customer).await.unwrap();
+    for permission in &mut permissions {
+        permission.evidence_id = 0;
+    }
+    db.run(
+        "DELETE FROM customers WHERE id = $1",
+        [Value::from(customer.0)],
+    )
+    .await
+    .unwrap();
+    permissions
+}
