@@ -64,13 +64,12 @@ pub(super) fn read(
         return Err("the order lies in the future".to_owned());
     }
     let amount_cents = values::cents(required(Field::Amount)?)?;
-    let currency = match text(Field::Currency)? {
-        None => None,
-        Some(word) => Some(currency(&word).unwrap_or_else(|| {
+    let currency = text(Field::Currency)?.map(|word| {
+        currency(&word).unwrap_or_else(|| {
             report.warnings.add(WarningKind::UnknownCurrency, line);
             "EUR".to_owned()
-        })),
-    };
+        })
+    });
     let order = OrderRow {
         id: None,
         external_id: text(Field::OrderId)?,
