@@ -38,6 +38,9 @@ pub struct RelaySettings {
     pub host: String,
     pub port: u16,
     pub tls: RelayTls,
+    /// PEM certificates to trust besides the public ones: for a relay with a certificate of one's own.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     #[serde(default)]
     pub username: Option<String>,
     #[serde(default)]
