@@ -59,7 +59,11 @@ mod tests {
             turn.await.unwrap();
         }
         // Two at once, ten more at 50 ms each.
-        assert!(start.elapsed() >= Duration::from_millis(450), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() >= Duration::from_millis(450),
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[tokio::test]
@@ -70,6 +74,10 @@ mod tests {
         assert!(given_up.is_err());
         let start = Instant::now();
         pace.until_ready().await;
-        assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_millis(1500),
+            "{:?}",
+            start.elapsed()
+        );
     }
 }

@@ -18,7 +18,9 @@ const PER_FOLDER: u64 = 1000;
 
 /// Why the outbox could not be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the outbox {path}: {cause}; check that the data folder is writable and has room")]
+#[error(
+    "cannot use the outbox {path}: {cause}; check that the data folder is writable and has room"
+)]
 pub struct OutboxError {
     pub path: String,
     pub cause: io::Error,

@@ -70,7 +70,15 @@ const RULES: &[Rule] = &[
     words(&["too many recipients"], Greylist),
     status(&[(5, 3..=3)], Greylist),
     words(
-        &["greylist", "graylist", "grey list", "gray list", "postgrey"],
+        &[
+            "greylist",
+            "graylist",
+            "grey list",
+            "gray list",
+            "postgrey",
+            "receiving mail too quickly",
+            "receiving mail at a rate",
+        ],
         Greylist,
     ),
     // The sender is not who he says (Gmail since November 2025, Outlook since May 2025).
@@ -104,7 +112,15 @@ const RULES: &[Rule] = &[
         Blocked,
     ),
     words(
-        &["dmarc", "spf ", "spf-", "dkim", "reverse dns", "ptr record", "unauthenticated"],
+        &[
+            "dmarc",
+            "spf ",
+            "spf-",
+            "dkim",
+            "reverse dns",
+            "ptr record",
+            "unauthenticated",
+        ],
         Policy,
     ),
     // The relay does not serve us.
@@ -242,7 +258,14 @@ const RULES: &[Rule] = &[
         Content,
     ),
     words(
-        &["spam", "junk", "unsolicited", "phishing", "bulk mail", "complaint"],
+        &[
+            "spam",
+            "junk",
+            "unsolicited",
+            "phishing",
+            "bulk mail",
+            "complaint",
+        ],
         Blocked,
     ),
     // How fast we say it.
@@ -268,7 +291,16 @@ const RULES: &[Rule] = &[
     ),
     // The road.
     status(&[(4, 0..=999), (3, 2..=2), (3, 5..=5)], Network),
-    words(&["shutting down", "loop", "too many hops", "timeout", "timed out"], Network),
+    words(
+        &[
+            "shutting down",
+            "loop",
+            "too many hops",
+            "timeout",
+            "timed out",
+        ],
+        Network,
+    ),
     // The language.
     status(&[(5, 0..=0)], Inactive),
     status(&[(5, 1..=999)], Protocol),
@@ -365,10 +397,8 @@ fn read_status(text: &str) -> Option<(u8, u16, u16)> {
     let class = numbers.next()?.parse().ok()?;
     let subject = numbers.next()?.parse().ok()?;
     let detail = numbers.next()?.parse().ok()?;
-    let is_status = numbers.next().is_none()
-        && matches!(class, 2 | 4 | 5)
-        && subject <= 999
-        && detail <= 999;
+    let is_status =
+        numbers.next().is_none() && matches!(class, 2 | 4 | 5) && subject <= 999 && detail <= 999;
     is_status.then_some((class, subject, detail))
 }
 
@@ -380,7 +410,9 @@ fn retry_after(text: &str) -> Option<Duration> {
         .filter(|word| !word.is_empty())
         .collect();
     let in_words = words.windows(3).find_map(|three| match three {
-        [before, number, unit] if matches!(*before, "in" | "after" | "for" | "wait" | "another") => {
+        [before, number, unit]
+            if matches!(*before, "in" | "after" | "for" | "wait" | "another") =>
+        {
             let number: u64 = number.parse().ok()?;
             let unit = unit.trim_end_matches('.');
             let seconds = match unit {

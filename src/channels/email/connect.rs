@@ -74,7 +74,10 @@ impl Relay {
         });
         let ca = ca.transpose()?;
         let bad_name = |cause: &dyn fmt::Display| {
-            ConfigError::key("email.relay.host", format!("{host:?} cannot be used for TLS: {cause}"))
+            ConfigError::key(
+                "email.relay.host",
+                format!("{host:?} cannot be used for TLS: {cause}"),
+            )
         };
         let implicit = match settings.tls {
             RelayTls::Implicit => {
@@ -265,10 +268,12 @@ impl Relay {
                 return Err(ConnectError::NoStarttls);
             }
             let upgrade = smtp.starttls(parameters.clone(), hello);
-            within(timeout, upgrade).await.map_err(|trouble| match trouble {
-                Trouble::Lost(cause) => ConnectError::Tls(cause),
-                trouble => ConnectError::Starttls(trouble),
-            })?;
+            within(timeout, upgrade)
+                .await
+                .map_err(|trouble| match trouble {
+                    Trouble::Lost(cause) => ConnectError::Tls(cause),
+                    trouble => ConnectError::Starttls(trouble),
+                })?;
         }
         if let Some(credentials) = &self.credentials {
             const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];

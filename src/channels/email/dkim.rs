@@ -48,7 +48,9 @@ pub enum DkimError {
         domain: String,
         cause: ConfigError,
     },
-    #[error("[[email.dkim]] {selector}._domainkey.{domain}: the key is not {expected}: {cause}; make one with: {command}")]
+    #[error(
+        "[[email.dkim]] {selector}._domainkey.{domain}: the key is not {expected}: {cause}; make one with: {command}"
+    )]
     Malformed {
         selector: String,
         domain: String,
@@ -237,3 +239,7 @@ fn field_end(raw: &[u8]) -> Option<usize> {
         from = end;
     }
 }
+
+#[cfg(test)]
+#[path = "dkim_tests.rs"]
+mod tests;

@@ -18,18 +18,18 @@ use crate::clock;
 /// (RFC 2045 section 6.7); so neither can this boundary, whatever the body says.
 const BOUNDARY: &str = "=_visavis_alternative";
 
-#[cfg(test)]
-/// RFC 5322 section 2.1.1, without the CRLF.
-const LONGEST_LINE: usize = 998;
-
 /// Why a message cannot be composed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ComposeError {
-    #[error("{header} holds a line break or another control character; it must be one line of text")]
+    #[error(
+        "{header} holds a line break or another control character; it must be one line of text"
+    )]
     ControlCharacter { header: &'static str },
     #[error("{header} is no email address; give one like name@example.com")]
     NotAnAddress { header: &'static str },
-    #[error("the unsubscribe link is not an http(s) URL of ASCII characters below 900 bytes; check web.public_url")]
+    #[error(
+        "the unsubscribe link is not an http(s) URL of ASCII characters below 900 bytes; check web.public_url"
+    )]
     UnsubscribeUrl,
     #[error("the DKIM key refuses to sign; make a new one")]
     Signature,
@@ -118,11 +118,7 @@ impl MimeFrame {
         let mut out = Vec::with_capacity(2048 + bodies + bodies / 8);
         out.extend_from_slice(&self.head);
         write_mailbox(&mut out, "To", message.to_name.as_deref(), to)?;
-        write_field(
-            &mut out,
-            "Date",
-            &clock::from_ms(message.at).to_rfc2822(),
-        );
+        write_field(&mut out, "Date", &clock::from_ms(message.at).to_rfc2822());
         write_field(
             &mut out,
             "Message-ID",
@@ -245,11 +241,7 @@ fn write_encoded_words(out: &mut Vec<u8>, value: &str) {
 }
 
 /// RFC 2369, https first as RFC 8058 wants it.
-fn write_list_unsubscribe(
-    out: &mut Vec<u8>,
-    url: &str,
-    ids: &Ids<'_>,
-) -> Result<(), ComposeError> {
+fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str, ids: &Ids<'_>) -> Result<(), ComposeError> {
     let is_url = (url.starts_with("https://") || url.starts_with("http://"))
         && url.len() < 900
         && url
@@ -335,10 +327,6 @@ fn is_mark(c: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&c)
 }
 
-/// Whether every line of a message may travel.
 #[cfg(test)]
-pub(super) fn lines_may_travel(raw: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(raw);
-    text.split("\r\n")
-        .all(|line| line.len() <= LONGEST_LINE && !line.contains(['\r', '\n']))
-}
+#[path = "mime_tests.rs"]
+mod tests;

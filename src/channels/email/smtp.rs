@@ -123,7 +123,7 @@ async fn envelope_at_once(
     timeout: Duration,
 ) -> Result<(), End> {
     let smtp = &mut connection.smtp;
-    let mail = within(timeout, smtp.command(format_args!("{from}{to}DATA\r\n"))).await;
+    let mail = within(timeout, smtp.command(format!("{from}{to}DATA\r\n"))).await;
     if let Err(trouble @ (Trouble::Lost(_) | Trouble::Silent)) = &mail {
         return Err(End::by(trouble, Phase::Mail, After::Close));
     }

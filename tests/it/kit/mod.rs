@@ -1,7 +1,9 @@
 //! The test kit: real databases, real peers, time and chance in the test's hands.
 
+pub mod certificate;
 pub mod database;
 pub mod postgres;
+pub mod smtp;
 
 /// Says that a test did not run because `tool` is missing; with `VISAVIS_TEST_ALL=1` that is a failure.
 pub fn missing(tool: &str) {
