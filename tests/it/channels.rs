@@ -171,7 +171,7 @@ async fn every_refusal_has_its_outcome() {
             Step::Greeting,
             "554 5.7.1 no mail from you",
             defer,
-            Policy,
+            Network,
             554,
         ),
         (Step::Greeting, "421 4.3.2 later", defer, Network, 421),
@@ -320,6 +320,22 @@ async fn a_broken_connection_is_unknown_only_after_the_dot() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_within_the_message_may_be_tried_again() {
+    let script = Script::new().on(
+        Step::Data,
+        When::Always,
+        Act::ReplyAndHangUp("354 go ahead"),
+    );
+    let peer = SmtpPeer::start(script).await;
+    let (_channel, wave) = open(&peer.settings());
+    // More than the buffers on the way hold: the final dot cannot have been written.
+    let mut large = message(1, "x@example.org");
+    large.html = "<p>long</p>\n".repeat(2_000_000);
+    let outcome = wave.send(&large).await;
+    assert_eq!(deferred(&outcome), Some((Class::Network, 0)));
+}
+
+#[tokio::test]
 async fn a_server_that_is_gone_defers() {
     let peer = SmtpPeer::start(Script::new()).await;
     let settings = peer.settings();
@@ -385,8 +401,12 @@ async fn a_farewell_in_place_of_an_answer_is_tried_once_on_a_fresh_connection() 
 
 #[tokio::test]
 async fn after_a_refused_recipient_the_connection_serves_the_next() {
-    // With pipelining the server here answers DATA without recipient by 503, others by 354.
-    for script in [Script::new(), Script::new().without("PIPELINING")] {
+    // DATA without a recipient is refused by some servers, and by others answered with 354.
+    for script in [
+        Script::new(),
+        Script::new().go_ahead_without_recipient(),
+        Script::new().without("PIPELINING"),
+    ] {
         let script = script
             .on(
                 Step::Rcpt,

@@ -39,21 +39,19 @@ const SIGNED_AS_ABSENT: [&str; 6] = [
     "List-Unsubscribe-Post",
 ];
 
-/// Why a key cannot sign.
+/// Why a key cannot sign; `record` is the DNS name of its public half.
 #[derive(Debug, thiserror::Error)]
 pub enum DkimError {
-    #[error("[[email.dkim]] {selector}._domainkey.{domain}: {cause}")]
+    #[error("[[email.dkim]] {record}: {cause}")]
     Key {
-        selector: String,
-        domain: String,
-        cause: ConfigError,
+        record: String,
+        cause: Box<ConfigError>,
     },
     #[error(
-        "[[email.dkim]] {selector}._domainkey.{domain}: the key is not {expected}: {cause}; make one with: {command}"
+        "[[email.dkim]] {record}: the key is not {expected}: {cause}; make one with: {command}"
     )]
     Malformed {
-        selector: String,
-        domain: String,
+        record: String,
         expected: &'static str,
         cause: String,
         command: &'static str,
@@ -78,10 +76,10 @@ impl DkimSigner {
     /// # Errors
     /// When there is none, or it is not of the kind that is said.
     pub fn new(settings: &DkimSettings) -> Result<Self, DkimError> {
+        let record = record(&settings.selector, &settings.domain);
         let secret = settings.private_key().map_err(|cause| DkimError::Key {
-            selector: settings.selector.clone(),
-            domain: settings.domain.clone(),
-            cause,
+            record: record.clone(),
+            cause: Box::new(cause),
         })?;
         let (expected, command) = match settings.kind {
             DkimKeyKind::Rsa => (
@@ -94,8 +92,7 @@ impl DkimSigner {
             ),
         };
         let malformed = |cause: String| DkimError::Malformed {
-            selector: settings.selector.clone(),
-            domain: settings.domain.clone(),
+            record: record.clone(),
             expected,
             cause,
             command,
@@ -128,7 +125,7 @@ impl DkimSigner {
 
     /// The name of the DNS record that must hold the public key.
     pub fn record(&self) -> String {
-        format!("{}._domainkey.{}", self.template.s, self.template.d)
+        record(&self.template.s, &self.template.d)
     }
 
     /// The header field that signs `raw` as of `at` (milliseconds since the epoch).
@@ -177,6 +174,11 @@ pub(super) fn sign(signers: &[DkimSigner], raw: Vec<u8>, at: i64) -> Result<Vec<
     }
     signed.extend_from_slice(&raw);
     Ok(signed)
+}
+
+/// Where the public key stands in DNS (RFC 6376 section 3.6.2.1).
+fn record(selector: &str, domain: &str) -> String {
+    format!("{selector}._domainkey.{domain}")
 }
 
 fn is_signed(name: &[u8]) -> bool {

@@ -58,6 +58,16 @@ impl<K: Hash + Eq, V: Clone> ResolverCache<K, V> for Records<K, V> {
     }
 }
 
+type Verification<'a> = Parameters<
+    'a,
+    &'a AuthenticatedMessage<'a>,
+    Records<Box<str>, Txt>,
+    Records<Box<str>, RecordSet<MX>>,
+    Records<Box<str>, RecordSet<Ipv4Addr>>,
+    Records<Box<str>, RecordSet<Ipv6Addr>>,
+    Records<IpAddr, RecordSet<Box<str>>>,
+>;
+
 fn public_key(signer: &DkimSigner) -> String {
     match &signer.key {
         DkimKey::Rsa(key) => format!("v=DKIM1; k=rsa; p={}", BASE64.encode(&key.public_key())),
@@ -81,15 +91,7 @@ async fn verified(signers: &[DkimSigner], raw: &[u8]) -> Vec<bool> {
     .build()
     .unwrap();
     let message = AuthenticatedMessage::parse(raw).unwrap();
-    let parameters: Parameters<
-        '_,
-        _,
-        _,
-        Records<Box<str>, RecordSet<MX>>,
-        Records<Box<str>, RecordSet<Ipv4Addr>>,
-        Records<Box<str>, RecordSet<Ipv6Addr>>,
-        Records<IpAddr, RecordSet<Box<str>>>,
-    > = Parameters {
+    let parameters: Verification<'_> = Parameters {
         params: &message,
         cache_txt: Some(&records),
         cache_mx: None,

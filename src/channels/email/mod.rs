@@ -35,6 +35,9 @@ use dkim::DkimSigner;
 use mime::{Ids, MimeFrame};
 use pool::{Bounds, Pool};
 
+/// After this an idle connection is closed: servers hang up after a minute or more.
+const IDLE_AT_MOST: Duration = Duration::from_secs(30);
+
 /// Why the channel cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
@@ -111,6 +114,7 @@ impl EmailChannel {
             connections: settings.connections,
             messages_per_connection: settings.messages_per_connection,
             timeout: Duration::from_secs(settings.timeout_seconds),
+            idle_at_most: IDLE_AT_MOST,
             pace: settings.rate_per_second.map(Pace::per_second),
         };
         Ok(Self {

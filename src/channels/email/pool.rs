@@ -14,8 +14,6 @@ use super::smtp::{self, After};
 use crate::channels::limits::Pace;
 use crate::channels::model::{Class, Outcome};
 
-/// An idle connection is closed after this: servers hang up after a minute or more.
-const IDLE_AT_MOST: Duration = Duration::from_secs(30);
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -28,6 +26,7 @@ pub(super) struct Pool {
     size: u32,
     messages_per_connection: u32,
     timeout: Duration,
+    idle_at_most: Duration,
     pace: Option<Pace>,
     idle: Mutex<Idle>,
 }
@@ -45,6 +44,8 @@ pub(super) struct Bounds {
     pub connections: u32,
     pub messages_per_connection: u32,
     pub timeout: Duration,
+    /// After so long without use a connection is closed.
+    pub idle_at_most: Duration,
     pub pace: Option<Pace>,
 }
 
@@ -58,6 +59,7 @@ impl Pool {
             size,
             messages_per_connection: bounds.messages_per_connection.max(1),
             timeout: bounds.timeout,
+            idle_at_most: bounds.idle_at_most,
             pace: bounds.pace,
             idle: Mutex::default(),
         })
@@ -119,7 +121,7 @@ impl Pool {
     fn freshest(&self) -> Option<Connection> {
         let mut idle = self.idle();
         let connection = idle.connections.pop()?;
-        if connection.used_at.elapsed() < IDLE_AT_MOST {
+        if connection.used_at.elapsed() < self.idle_at_most {
             return Some(connection);
         }
         // The others are older still.
@@ -157,7 +159,7 @@ impl Pool {
             idle.is_reaped = false;
             return Err(AllGone);
         };
-        let is_expired = oldest.used_at.elapsed() >= IDLE_AT_MOST;
+        let is_expired = oldest.used_at.elapsed() >= self.idle_at_most;
         Ok(is_expired.then(|| idle.connections.remove(0)))
     }
 }
@@ -166,8 +168,8 @@ struct AllGone;
 
 /// Closes idle connections in time, as long as there are any.
 async fn reap(pool: Weak<Pool>) {
-    loop {
-        tokio::time::sleep(IDLE_AT_MOST / 6).await;
+    while let Some(often) = pool.upgrade().map(|pool| pool.idle_at_most / 6) {
+        tokio::time::sleep(often).await;
         let Some(pool) = pool.upgrade() else { return };
         loop {
             // Under a permit, so that what is being closed counts as open.
@@ -186,4 +188,62 @@ async fn reap(pool: Weak<Pool>) {
 /// QUIT, if the server answers soon.
 pub(super) async fn farewell(mut connection: Connection) {
     let _ = within(FAREWELL, connection.smtp.command(Quit)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channels::outbox::Outbox;
+    use crate::channels::sandbox::Sandbox;
+    use crate::clock::SystemClock;
+    use crate::keys::Keys;
+
+    fn pool(folder: &std::path::Path, idle_at_most: Duration) -> Arc<Pool> {
+        let keys = Keys::from_secret(&[7; 32]);
+        let outbox = Outbox::open(folder).unwrap();
+        Pool::new(
+            Peer::Sandbox(Sandbox::new(outbox, keys, Arc::new(SystemClock))),
+            Bounds {
+                connections: 3,
+                messages_per_connection: 10,
+                timeout: Duration::from_secs(5),
+                idle_at_most,
+                pace: None,
+            },
+        )
+    }
+
+    fn mail() -> Composed {
+        Composed {
+            return_path: "b@example.com".to_owned(),
+            recipient: "x@example.org".to_owned(),
+            raw: b"Subject: x\r\n\r\nx\r\n".to_vec(),
+        }
+    }
+
+    #[tokio::test]
+    async fn idle_connections_are_closed_in_time_and_new_ones_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = pool(folder.path(), Duration::from_millis(60));
+        for _ in 0..2 {
+            let mail = mail();
+            let (one, two) = tokio::join!(pool.deliver(&mail), pool.deliver(&mail));
+            assert_eq!((one, two), (Outcome::Accepted, Outcome::Accepted));
+            assert!(!pool.idle().connections.is_empty());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert!(pool.idle().connections.is_empty());
+            assert!(!pool.idle().is_reaped, "nothing is left to wait for");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dropped_pool_leaves_nothing_running() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = pool(folder.path(), Duration::from_millis(60));
+        assert_eq!(pool.deliver(&mail()).await, Outcome::Accepted);
+        let weak = Arc::downgrade(&pool);
+        drop(pool);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(weak.upgrade().is_none());
+    }
 }

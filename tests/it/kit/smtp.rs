@@ -72,6 +72,7 @@ pub struct Script {
     latency: Duration,
     hang_up_after: Option<usize>,
     hang_up_idle: Option<Duration>,
+    go_ahead_without_recipient: bool,
     login: Option<(String, String)>,
     tls: Option<Tls>,
 }
@@ -107,6 +108,7 @@ impl Script {
             latency: Duration::ZERO,
             hang_up_after: None,
             hang_up_idle: None,
+            go_ahead_without_recipient: false,
             login: None,
             tls: None,
         }
@@ -145,6 +147,13 @@ impl Script {
     /// Connections on which nothing happens are closed, without a word.
     pub fn hang_up_idle(mut self, idle: Duration) -> Self {
         self.hang_up_idle = Some(idle);
+        self
+    }
+
+    /// DATA is answered with 354 even when no recipient was accepted (RFC 2920 section 3.1 allows it);
+    /// what then comes is refused, and recorded if it is more than nothing.
+    pub fn go_ahead_without_recipient(mut self) -> Self {
+        self.go_ahead_without_recipient = true;
         self
     }
 
@@ -407,6 +416,15 @@ impl Session<'_> {
                         self.to = None;
                     }
                 }
+                "DATA" if self.to.is_none() && self.state.script.go_ahead_without_recipient => {
+                    self.say("354 go ahead").await?;
+                    let raw = self.read_message().await?;
+                    if !raw.is_empty() {
+                        self.record(raw);
+                    }
+                    self.from = None;
+                    self.say("554 5.5.1 no valid recipients").await?;
+                }
                 "DATA" if self.to.is_none() => self.say("503 5.5.1 RCPT first").await?,
                 "DATA" => {
                     if self.act(Step::Data, "354 go ahead").await? {
@@ -474,7 +492,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn data(&mut self) -> Result<(), Gone> {
+    async fn read_message(&mut self) -> Result<Vec<u8>, Gone> {
         let mut raw = Vec::new();
         loop {
             let mut line = Vec::new();
@@ -483,23 +501,28 @@ impl Session<'_> {
                 _ => return Err(Gone),
             }
             if line == b".\r\n" {
-                break;
+                return Ok(raw);
             }
             raw.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
         }
+    }
+
+    fn record(&self, raw: Vec<u8>) {
+        let received = Received {
+            return_path: self.from.clone().unwrap_or_default(),
+            recipient: self.to.clone().unwrap_or_default(),
+            raw,
+            is_encrypted: self.is_encrypted,
+        };
+        self.state.messages.lock().expect("no panic").push(received);
+    }
+
+    async fn data(&mut self) -> Result<(), Gone> {
+        let raw = self.read_message().await?;
         self.state.dots.fetch_add(1, Ordering::SeqCst);
         let act = self.rule(Step::Dot);
         if let None | Some(Act::AcceptAndHangUp | Act::Wait(_)) = act {
-            self.state
-                .messages
-                .lock()
-                .expect("no panic")
-                .push(Received {
-                    return_path: self.from.clone().unwrap_or_default(),
-                    recipient: self.to.clone().unwrap_or_default(),
-                    raw,
-                    is_encrypted: self.is_encrypted,
-                });
+            self.record(raw);
         }
         let is_accepted = self.carry_out(act, "250 2.0.0 taken").await?;
         self.from = None;
