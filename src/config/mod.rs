@@ -120,8 +120,9 @@ impl Settings {
 
     /// The database named in the settings, or the SQLite file of the data folder.
     pub fn database_url(&self) -> crate::storage::DbUrl {
-        self.database.url.clone().unwrap_or_else(|| {
-            crate::storage::DbUrl::sqlite_file(&self.data_dir.join("visavis.db"))
-        })
+        self.database
+            .url
+            .clone()
+            .unwrap_or_else(|| crate::storage::DbUrl::sqlite_file(&self.data_dir.join("visavis.db")))
     }
 }

@@ -125,9 +125,6 @@ pub async fn get(
 /// When the database is away.
 pub async fn count(db: &Db) -> Result<u64, DbErr> {
     let row = db.row("SELECT COUNT(*) AS n FROM customers", []).await?;
-    let n: i64 = row
-        .map(|row| row.try_get("", "n"))
-        .transpose()?
-        .unwrap_or(0);
+    let n: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0);
     Ok(n.unsigned_abs())
 }

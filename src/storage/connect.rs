@@ -14,13 +14,9 @@ use super::{Db, Dialect};
 /// Why the database could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    #[error(
-        "the database URL must begin with sqlite: or postgres://, not {0:?}; mend [database] url or DATABASE_URL"
-    )]
+    #[error("the database URL must begin with sqlite: or postgres://, not {0:?}; mend [database] url or DATABASE_URL")]
     UnknownScheme(String),
-    #[error(
-        "cannot open the database: {0}; check [database] url or DATABASE_URL, that the server runs and that the folder is writable"
-    )]
+    #[error("cannot open the database: {0}; check [database] url or DATABASE_URL, that the server runs and that the folder is writable")]
     Connect(DbErr),
     #[error("cannot bring the schema up to date: {0}")]
     Migrate(DbErr),
