@@ -23,4 +23,4 @@ pub mod reports;
 pub mod responses;
 
 // Pages and links.
-//pub mod web;
+pub mod web;

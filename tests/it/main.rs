@@ -1,4 +1,7 @@
 //! The behaviour tests: one binary, so that it links once and starts PostgreSQL once.
 
 mod kit;
+mod reports;
+mod responses;
 mod storage;
+mod web;

@@ -1,6 +1,7 @@
 //! The test kit: real databases, real peers, time and chance in the test's hands.
 
 pub mod database;
+pub mod ledger;
 pub mod postgres;
 
 /// Says that a test did not run because `tool` is missing; with `VISAVIS_TEST_ALL=1` that is a failure.
