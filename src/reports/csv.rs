@@ -42,7 +42,12 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
     }
     for line in &report.clicks_by_part {
         let count = line.clickers.count.to_string();
-        row("clickers_by_part", line.part.as_str(), count, Some(&line.clickers))?;
+        row(
+            "clickers_by_part",
+            line.part.as_str(),
+            count,
+            Some(&line.clickers),
+        )?;
     }
     for (figure, count) in [
         ("selected", report.selected),
@@ -74,7 +79,12 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
     ] {
         row("responses", figure, count.to_string(), None)?;
     }
-    row("responses", "revenue_cents", report.revenue_cents.to_string(), None)?;
+    row(
+        "responses",
+        "revenue_cents",
+        report.revenue_cents.to_string(),
+        None,
+    )?;
     for link in &report.links {
         let figure = format!("{} {}", link.number, link.label);
         row("clicks_by_link", &figure, link.clicks.to_string(), None)?;

@@ -29,8 +29,16 @@ pub fn wilson(count: u64, of: u64, z: f64) -> Option<Interval> {
     let centre = (p + z2 / (2.0 * n)) / scale;
     let half = z / scale * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     // At the ends the formula gives exactly 0 and 1, save for the last bit.
-    let low = if count == 0 { 0.0 } else { (centre - half).max(0.0) };
-    let high = if count == of { 1.0 } else { (centre + half).min(1.0) };
+    let low = if count == 0 {
+        0.0
+    } else {
+        (centre - half).max(0.0)
+    };
+    let high = if count == of {
+        1.0
+    } else {
+        (centre + half).min(1.0)
+    };
     Some(Interval { low, high })
 }
 
@@ -78,7 +86,11 @@ impl Rate {
 }
 
 /// A count as a real number; above 2⁵³ the last digits go, which no rate shows.
-#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "std has no other way")]
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "std has no other way"
+)]
 pub fn as_f64(count: u64) -> f64 {
     count as f64
 }
@@ -111,8 +123,14 @@ mod tests {
             (1, 29, 0.0061, 0.1718),
         ] {
             let interval = wilson(count, of, Z_95).unwrap();
-            assert!((interval.low - low).abs() < 5e-5, "{count}/{of}: {interval:?}");
-            assert!((interval.high - high).abs() < 5e-5, "{count}/{of}: {interval:?}");
+            assert!(
+                (interval.low - low).abs() < 5e-5,
+                "{count}/{of}: {interval:?}"
+            );
+            assert!(
+                (interval.high - high).abs() < 5e-5,
+                "{count}/{of}: {interval:?}"
+            );
         }
     }
 

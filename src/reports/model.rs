@@ -185,7 +185,8 @@ impl Report {
             .unwrap_or_default();
         let is_simulated = waves.iter().any(|wave| wave.is_simulated);
         let accepted = sum.get("accepted");
-        let delivered = |counter: &str| Rate::new(sum.get(counter), accepted, Denominator::Delivered);
+        let delivered =
+            |counter: &str| Rate::new(sum.get(counter), accepted, Denominator::Delivered);
         let sent = sent(&sum);
         let deliveries = sent + sum.get("pending") + sum.get("sending");
         let one_template = waves
@@ -285,15 +286,33 @@ fn discrepancies(wave: &Wave) -> Vec<String> {
     let of = |reasons: Vec<Reason>| reasons.iter().map(|reason| reason.count).sum::<u64>();
     let deliveries = sent(counters) + counters.get("pending") + counters.get("sending");
     let sums = [
-        ("selected", counters.get("selected"), "withheld + deliveries", counters.get("withheld") + deliveries),
-        ("withheld", counters.get("withheld"), "its reasons", of(counters.group("withheld"))),
-        ("failed", counters.get("failed"), "its classes", of(counters.group("failed"))),
+        (
+            "selected",
+            counters.get("selected"),
+            "withheld + deliveries",
+            counters.get("withheld") + deliveries,
+        ),
+        (
+            "withheld",
+            counters.get("withheld"),
+            "its reasons",
+            of(counters.group("withheld")),
+        ),
+        (
+            "failed",
+            counters.get("failed"),
+            "its classes",
+            of(counters.group("failed")),
+        ),
     ];
     let uneven = sums
         .into_iter()
         .filter(|(_, one, _, other)| one != other)
         .map(|(name, one, parts, other)| {
-            format!("wave {}: {name} is {one}, but {parts} come to {other}", wave.id)
+            format!(
+                "wave {}: {name} is {one}, but {parts} come to {other}",
+                wave.id
+            )
         });
     let below_zero = counters
         .0
@@ -362,13 +381,16 @@ pub(crate) mod tests {
             ("revenue_cents", 1_234_567),
             ("responders", 281),
         ]);
-        let links = [(0, Part::Attention, "See the pans"), (1, Part::Action, "Order \"Super Chef\" now")]
-            .map(|(number, part, label)| Link {
-                number,
-                part,
-                url: format!("https://shop.example/{number}"),
-                label: label.to_owned(),
-            });
+        let links = [
+            (0, Part::Attention, "See the pans"),
+            (1, Part::Action, "Order \"Super Chef\" now"),
+        ]
+        .map(|(number, part, label)| Link {
+            number,
+            part,
+            url: format!("https://shop.example/{number}"),
+            label: label.to_owned(),
+        });
         Report::new("super-chef", "finished", &[wave], &links)
     }
 
@@ -404,16 +426,35 @@ pub(crate) mod tests {
     #[test]
     fn waves_are_summed_and_links_shown_only_for_one_template() {
         let one = sample_wave(&[("selected", 2), ("accepted", 2), ("responders", 1)]);
-        let mut other = Wave { id: 2, template_version: 2, ..one.clone() };
+        let mut other = Wave {
+            id: 2,
+            template_version: 2,
+            ..one.clone()
+        };
         other.is_simulated = false;
         let report = Report::new("c", "running", &[other, one], &sample_links());
-        assert_eq!((report.selected, report.response_rate.count, report.response_rate.of), (4, 2, 4));
-        assert!(report.is_simulated, "one simulated wave makes the sum simulated");
+        assert_eq!(
+            (
+                report.selected,
+                report.response_rate.count,
+                report.response_rate.of
+            ),
+            (4, 2, 4)
+        );
+        assert!(
+            report.is_simulated,
+            "one simulated wave makes the sum simulated"
+        );
         assert!(report.links.is_empty());
     }
 
     fn sample_links() -> [Link; 1] {
-        [Link { number: 0, part: Part::Action, url: "https://shop.example".into(), label: "Buy".into() }]
+        [Link {
+            number: 0,
+            part: Part::Action,
+            url: "https://shop.example".into(),
+            label: "Buy".into(),
+        }]
     }
 
     #[test]

@@ -35,7 +35,10 @@ pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportErr
             [id.into()],
         )
         .await?;
-    let waves: Vec<Wave> = group_waves(&rows)?.into_iter().map(|(_, wave)| wave).collect();
+    let waves: Vec<Wave> = group_waves(&rows)?
+        .into_iter()
+        .map(|(_, wave)| wave)
+        .collect();
     let links = match waves.first() {
         Some(wave) => template_links(db, wave.template_version).await?,
         None => Vec::new(),

@@ -32,7 +32,11 @@ pub fn write(report: &Report) -> String {
     headline(&mut text, &report.response_rate);
     section(&mut text, "From selected to delivered", waterfall(report));
     section(&mut text, "What came back", rates(report));
-    section(&mut text, "Which part persuades (people who clicked there)", parts(report));
+    section(
+        &mut text,
+        "Which part persuades (people who clicked there)",
+        parts(report),
+    );
     if report.links.iter().any(|link| link.clicks > 0) {
         section(&mut text, "Which link (clicks, not people)", links(report));
     }
@@ -75,11 +79,19 @@ fn number(count: u64) -> Cell {
 
 fn waterfall(report: &Report) -> Table {
     let mut table = Table::new();
+    let mut left = report.selected;
     let mut line = |sign: &str, name: &str, count: u64| {
+        // What is lost hangs where it was lost.
+        let mut drawing = String::new();
+        if !sign.is_empty() {
+            left = left.saturating_sub(count);
+            drawing.push_str(&" ".repeat(eighths(left, report.selected) / 8));
+        }
+        drawing.push_str(&bar(count, report.selected));
         table.add_row(vec![
             Cell::new(format!("{sign}{name}")),
             number(count),
-            Cell::new(bar(count, report.selected)),
+            Cell::new(drawing),
         ]);
     };
     let each = |line: &mut dyn FnMut(&str, &str, u64), reasons: &[Reason]| {
@@ -125,7 +137,7 @@ fn rates(report: &Report) -> Table {
                 thousands(report.clicks_total),
                 match report.clicks_machine {
                     0 => String::new(),
-                    count => format!(", {} by machines apart", thousands(count)),
+                    count => format!(", {} by machines", thousands(count)),
                 }
             ),
         ),
@@ -148,7 +160,7 @@ fn rates(report: &Report) -> Table {
 fn machine(count: u64) -> String {
     match count {
         0 => String::new(),
-        count => format!("{} by machines apart", thousands(count)),
+        count => format!("{} by machines", thousands(count)),
     }
 }
 
@@ -168,7 +180,12 @@ fn parts(report: &Report) -> Table {
 }
 
 fn links(report: &Report) -> Table {
-    let most = report.links.iter().map(|link| link.clicks).max().unwrap_or(0);
+    let most = report
+        .links
+        .iter()
+        .map(|link| link.clicks)
+        .max()
+        .unwrap_or(0);
     let mut table = Table::new();
     for link in &report.links {
         table.add_row(vec![
@@ -198,11 +215,14 @@ fn rate_row(name: &str, rate: &Rate, remark: String) -> Vec<Cell> {
 fn notes(text: &mut String, report: &Report) {
     let _ = writeln!(
         text,
-        "\n  Rates are of {} delivered, with 95 % intervals (Wilson). Opens are seen only of\n  customers who agreed to tracking.",
+        "\n  Rates are of {} delivered, with 95 % intervals (Wilson). Machines are\n  counted apart, and opens are seen only of customers who agreed to tracking.",
         thousands(report.accepted)
     );
     if report.is_simulated {
-        let _ = writeln!(text, "  The responses are simulated: nobody read these messages.");
+        let _ = writeln!(
+            text,
+            "  The responses are simulated: nobody read these messages."
+        );
     }
     for discrepancy in &report.discrepancies {
         let _ = writeln!(text, "  DOES NOT ADD UP: {discrepancy}");
@@ -215,11 +235,25 @@ fn bar(count: u64, most: u64) -> String {
     if count == 0 || most == 0 {
         return String::new();
     }
-    let eighths = (as_f64(count.min(most)) / as_f64(most) * BAR * 8.0).round().max(1.0);
-    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 192")]
-    let eighths = eighths as usize;
+    let eighths = eighths(count, most).max(1);
     let rest = EIGHTHS.get(eighths % 8).copied().unwrap_or_default();
     format!("{}{rest}", "█".repeat(eighths / 8))
+}
+
+/// `count` of `most` in eighths of a cell, a full bar being [`BAR`] cells.
+fn eighths(count: u64, most: u64) -> usize {
+    if most == 0 {
+        return 0;
+    }
+    let eighths = (as_f64(count.min(most)) / as_f64(most) * BAR * 8.0).round();
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 192"
+    )]
+    let eighths = eighths as usize;
+    eighths
 }
 
 /// A share in per cent with two decimals, or a dash.

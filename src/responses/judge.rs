@@ -126,16 +126,30 @@ mod tests {
         }
         assert!(by_request(Request::default()), "no name at all");
         let browser = Some("Mozilla/5.0 (X11) Firefox/132.0");
-        assert!(by_request(Request { is_head: true, is_prefetch: false, user_agent: browser }));
-        assert!(by_request(Request { is_head: false, is_prefetch: true, user_agent: browser }));
+        assert!(by_request(Request {
+            is_head: true,
+            is_prefetch: false,
+            user_agent: browser
+        }));
+        assert!(by_request(Request {
+            is_head: false,
+            is_prefetch: true,
+            user_agent: browser
+        }));
     }
 
     #[test]
     fn nobody_clicks_within_two_seconds_of_the_hand_over() {
         assert!(is_hasty(false, Some(10_000), 11_999));
-        assert!(is_hasty(false, Some(10_000), 9_000), "before it was answered");
+        assert!(
+            is_hasty(false, Some(10_000), 9_000),
+            "before it was answered"
+        );
         assert!(!is_hasty(false, Some(10_000), 12_000));
-        assert!(is_hasty(true, None, 0), "the receiving server is still reading");
+        assert!(
+            is_hasty(true, None, 0),
+            "the receiving server is still reading"
+        );
         assert!(!is_hasty(false, None, 0));
     }
 

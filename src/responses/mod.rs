@@ -21,9 +21,13 @@ pub use record::ResponseWriter;
 /// Why a response could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseError {
-    #[error("the database did not take or give a response: {0}; it is tried again when the database is back")]
+    #[error(
+        "the database did not take or give a response: {0}; it is tried again when the database is back"
+    )]
     Database(#[from] DbErr),
-    #[error("template version {version} cannot be read: {cause}; restore the database from your backup")]
+    #[error(
+        "template version {version} cannot be read: {cause}; restore the database from your backup"
+    )]
     Template {
         version: i64,
         cause: serde_json::Error,

@@ -200,8 +200,9 @@ mod tests {
 
     #[test]
     fn a_definition_gives_its_terms_and_a_poor_one_the_careful_defaults() {
-        let terms =
-            Terms::read(r#"{"name":"pans","topic":"offers","goal":"order","window_days":7,"more":1}"#);
+        let terms = Terms::read(
+            r#"{"name":"pans","topic":"offers","goal":"order","window_days":7,"more":1}"#,
+        );
         assert_eq!(terms.goal, Goal::Order);
         assert_eq!(terms.scope(), Scope::Topic("offers".to_owned()));
         assert_eq!(terms.window_ms(), 7 * DAY_MS);

@@ -1,8 +1,8 @@
 //! Opting out by the link in a message: durable before anybody is told so.
 
+use super::ResponseError;
 use super::model::{Response, What};
 use super::store::{self, Waves};
-use super::ResponseError;
 use crate::consent;
 use crate::consent::model::{Channel, Scope};
 use crate::ids::DeliveryKey;

@@ -109,7 +109,10 @@ mod tests {
     fn contact(wave: i64, settled_at: i64, clicked_at: Option<i64>) -> Contact {
         Contact {
             order: 1,
-            key: DeliveryKey { wave: WaveId(wave), seq: 1 },
+            key: DeliveryKey {
+                wave: WaveId(wave),
+                seq: 1,
+            },
             campaign: CampaignId(wave),
             settled_at,
             clicked_at,
@@ -117,7 +120,10 @@ mod tests {
     }
 
     fn terms() -> HashMap<WaveId, Terms> {
-        let days = |days| Terms { window_days: days, ..Terms::default() };
+        let days = |days| Terms {
+            window_days: days,
+            ..Terms::default()
+        };
         HashMap::from([(WaveId(1), days(7)), (WaveId(2), days(1))])
     }
 
@@ -145,7 +151,10 @@ mod tests {
 
     #[test]
     fn an_order_of_another_is_not_looked_at() {
-        let contacts = [Contact { order: 2, ..contact(1, 0, Some(10)) }];
+        let contacts = [Contact {
+            order: 2,
+            ..contact(1, 0, Some(10))
+        }];
         assert_eq!(earned_by(&order(20, None), &contacts, &terms()), None);
     }
 }

@@ -163,7 +163,9 @@ async fn commit(shared: &Shared, waves: &mut Waves, batch: &[Response]) {
                 let orphaned = u64::try_from(orphaned).unwrap_or(count);
                 let figures = &shared.figures;
                 figures.orphaned.fetch_add(orphaned, Ordering::Relaxed);
-                figures.written.fetch_add(count - orphaned, Ordering::Relaxed);
+                figures
+                    .written
+                    .fetch_add(count - orphaned, Ordering::Relaxed);
                 return;
             }
             Err(error) if tries < TRIES => {

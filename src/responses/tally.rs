@@ -64,9 +64,7 @@ pub fn judge(
 ) -> Judged {
     let mut responses: Vec<Response> = new
         .iter()
-        .filter(|response| {
-            response.what != What::Open || delivery.tracking == Tracking::Full
-        })
+        .filter(|response| response.what != What::Open || delivery.tracking == Tracking::Full)
         .copied()
         .collect();
     if wave.is_simulated {

@@ -39,7 +39,11 @@ fn response(what: What, after_ms: i64) -> Response {
 }
 
 fn click(link: u16, after_ms: i64) -> Response {
-    let part = if link == 0 { Part::Attention } else { Part::Action };
+    let part = if link == 0 {
+        Part::Attention
+    } else {
+        Part::Action
+    };
     response(What::Click { link, part }, after_ms)
 }
 
@@ -70,10 +74,16 @@ fn a_second_click_moves_only_the_totals() {
     assert_eq!(after, before);
     assert_eq!(
         moved(before, after, &judged),
-        [("clicks.link.1".to_owned(), 1), ("clicks.total".to_owned(), 1)]
+        [
+            ("clicks.link.1".to_owned(), 1),
+            ("clicks.total".to_owned(), 1)
+        ]
     );
     let feedback = feedback(&delivery, after, &judged);
-    assert_eq!((feedback.points, feedback.responded_at), (0, Some(SETTLED + 60_000)));
+    assert_eq!(
+        (feedback.points, feedback.responded_at),
+        (0, Some(SETTLED + 60_000))
+    );
 }
 
 #[test]
@@ -111,7 +121,10 @@ fn a_scanner_that_follows_every_link_is_nobody() {
     let judged = judge(&delivery, &wave, &[], &[click(0, 9_000), click(1, 9_300)]);
     let after = marks_after(&delivery, &wave.terms, &judged, None);
     assert_eq!(after, Marks::default());
-    assert_eq!(moved(Marks::default(), after, &judged), [("clicks.machine".to_owned(), 2)]);
+    assert_eq!(
+        moved(Marks::default(), after, &judged),
+        [("clicks.machine".to_owned(), 2)]
+    );
     assert_eq!(feedback(&delivery, after, &judged).responded_at, None);
 }
 
@@ -120,7 +133,12 @@ fn a_burst_takes_back_the_click_that_was_counted() {
     let before = Marks::CLICKED.with(Marks::ATTENTION).with(Marks::RESPONDED);
     let delivery = delivery(before);
     let wave = wave(Goal::Click, false);
-    let judged = judge(&delivery, &wave, &[earlier(7, 0, 9_000)], &[click(1, 9_300)]);
+    let judged = judge(
+        &delivery,
+        &wave,
+        &[earlier(7, 0, 9_000)],
+        &[click(1, 9_300)],
+    );
     assert_eq!(judged.taken_back.len(), 1);
     let after = marks_after(&delivery, &wave.terms, &judged, Some(&[]));
     assert_eq!(after, Marks::default());
@@ -145,8 +163,14 @@ fn a_click_beside_a_burst_of_another_hour_stays() {
     let wave = wave(Goal::Click, false);
     let clicks = [earlier(7, 0, 9_000), earlier(8, 0, 3_600_000)];
     let judged = judge(&delivery, &wave, &clicks, &[click(1, 3_600_100)]);
-    assert_eq!(judged.taken_back.iter().map(|c| c.id).collect::<Vec<_>>(), [8]);
-    let remaining = [RemainingClicks { part: Part::Attention, first_at: SETTLED + 9_000 }];
+    assert_eq!(
+        judged.taken_back.iter().map(|c| c.id).collect::<Vec<_>>(),
+        [8]
+    );
+    let remaining = [RemainingClicks {
+        part: Part::Attention,
+        first_at: SETTLED + 9_000,
+    }];
     let after = marks_after(&delivery, &wave.terms, &judged, Some(&remaining));
     assert_eq!(after, before);
 }
@@ -159,7 +183,12 @@ fn an_order_keeps_its_responder_when_clicks_are_taken_back() {
         .with(Marks::RESPONDED);
     let delivery = delivery(before);
     let wave = wave(Goal::Order, false);
-    let judged = judge(&delivery, &wave, &[earlier(7, 0, 9_000)], &[click(1, 9_300)]);
+    let judged = judge(
+        &delivery,
+        &wave,
+        &[earlier(7, 0, 9_000)],
+        &[click(1, 9_300)],
+    );
     let after = marks_after(&delivery, &wave.terms, &judged, Some(&[]));
     assert_eq!(after, Marks::ORDERED.with(Marks::RESPONDED));
 }
@@ -167,16 +196,33 @@ fn an_order_keeps_its_responder_when_clicks_are_taken_back() {
 #[test]
 fn played_back_readers_may_be_faster_than_life() {
     let delivery = delivery(Marks::default());
-    let judged = judge(&delivery, &wave(Goal::Click, true), &[], &[click(0, 10), click(1, 20)]);
+    let judged = judge(
+        &delivery,
+        &wave(Goal::Click, true),
+        &[],
+        &[click(0, 10), click(1, 20)],
+    );
     assert!(judged.responses.iter().all(|response| !response.is_machine));
 }
 
 #[test]
 fn without_tracking_consent_an_open_leaves_no_trace() {
     let wave = wave(Goal::Click, false);
-    for (tracking, kept) in [(Tracking::None, 1), (Tracking::Hygiene, 1), (Tracking::Full, 2)] {
-        let delivery = Delivery { tracking, ..delivery(Marks::default()) };
-        let judged = judge(&delivery, &wave, &[], &[response(What::Open, 9_000), click(0, 9_000)]);
+    for (tracking, kept) in [
+        (Tracking::None, 1),
+        (Tracking::Hygiene, 1),
+        (Tracking::Full, 2),
+    ] {
+        let delivery = Delivery {
+            tracking,
+            ..delivery(Marks::default())
+        };
+        let judged = judge(
+            &delivery,
+            &wave,
+            &[],
+            &[response(What::Open, 9_000), click(0, 9_000)],
+        );
         assert_eq!(judged.responses.len(), kept, "{tracking:?}");
     }
 }
@@ -185,7 +231,10 @@ fn without_tracking_consent_an_open_leaves_no_trace() {
 fn a_machine_that_opens_is_counted_apart_and_earns_nothing() {
     let delivery = delivery(Marks::default());
     let wave = wave(Goal::Click, false);
-    let open = Response { is_machine: true, ..response(What::Open, 9_000) };
+    let open = Response {
+        is_machine: true,
+        ..response(What::Open, 9_000)
+    };
     let judged = judge(&delivery, &wave, &[], &[open]);
     let after = marks_after(&delivery, &wave.terms, &judged, None);
     assert_eq!(after, Marks::MACHINE_OPENED);

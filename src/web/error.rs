@@ -105,8 +105,16 @@ pub(super) struct Problem<'a> {
 /// Code, title and sentence of a status.
 pub(super) fn words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
     match status {
-        StatusCode::BAD_REQUEST => ("bad_request", "Bad request", "The request could not be understood."),
-        StatusCode::NOT_FOUND => ("not_found", "Not found", "There is nothing at this address."),
+        StatusCode::BAD_REQUEST => (
+            "bad_request",
+            "Bad request",
+            "The request could not be understood.",
+        ),
+        StatusCode::NOT_FOUND => (
+            "not_found",
+            "Not found",
+            "There is nothing at this address.",
+        ),
         StatusCode::METHOD_NOT_ALLOWED => (
             "method_not_allowed",
             "Method not allowed",

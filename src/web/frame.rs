@@ -11,9 +11,9 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 
+use super::State;
 use super::error::ApiError;
 use super::public::words::Language;
-use super::State;
 
 /// Who reads an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,9 +133,7 @@ fn answer(error: &ApiError, state: &State, reader: Reader, id: &str) -> HttpResp
         })
         .flatten();
     match page {
-        Some(page) => response
-            .content_type("text/html; charset=utf-8")
-            .body(page),
+        Some(page) => response.content_type("text/html; charset=utf-8").body(page),
         None => response
             .insert_header((CONTENT_TYPE, "application/problem+json"))
             .json(error.problem(id)),
@@ -171,7 +169,12 @@ fn is_own_host(state: &State, request: &ServiceRequest) -> bool {
         .headers()
         .get(HOST)
         .and_then(|host| host.to_str().ok())
-        .or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+        .or_else(|| {
+            request
+                .uri()
+                .authority()
+                .map(|authority| authority.as_str())
+        });
     // Without a name (HTTP/1.0) no browser is asking.
     let Some(host) = host else {
         return true;

@@ -19,7 +19,10 @@ impl Metrics {
     pub(super) fn new(responses: ResponseWriter) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let requests = IntCounterVec::new(
-            Opts::new("visavis_http_requests_total", "Requests answered, by route."),
+            Opts::new(
+                "visavis_http_requests_total",
+                "Requests answered, by route.",
+            ),
             &["route", "method", "status"],
         )?;
         registry.register(Box::new(requests.clone()))?;
@@ -33,7 +36,11 @@ impl Metrics {
     }
 
     pub(super) fn count_request(&self, route: Option<&str>, method: &Method, status: StatusCode) {
-        let labels = [route.unwrap_or("none"), method_label(method), status.as_str()];
+        let labels = [
+            route.unwrap_or("none"),
+            method_label(method),
+            status.as_str(),
+        ];
         self.requests.with_label_values(&labels).inc();
     }
 

@@ -90,7 +90,11 @@ impl Pages {
     }
 
     /// A page with status 200.
-    pub(super) fn answer(&self, name: &str, view: &impl Serialize) -> Result<HttpResponse, ApiError> {
+    pub(super) fn answer(
+        &self,
+        name: &str,
+        view: &impl Serialize,
+    ) -> Result<HttpResponse, ApiError> {
         let page = self.page(name, view)?;
         Ok(HttpResponse::build(StatusCode::OK)
             .content_type("text/html; charset=utf-8")

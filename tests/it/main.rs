@@ -1,5 +1,11 @@
 //! The behaviour tests: one binary, so that it links once and starts PostgreSQL once.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its kit too"
+)]
+
 mod kit;
 mod reports;
 mod responses;

@@ -21,10 +21,23 @@ pub async fn set(db: &Db, wave: WaveId, counters: &[(&str, i64)]) {
 
 /// A wave of 100 selected whose figures add up.
 pub const FIGURES: [(&str, i64); 17] = [
-    ("selected", 100), ("withheld", 12), ("withheld.no_permission", 8), ("withheld.control", 4),
-    ("pending", 0), ("sending", 0), ("accepted", 80), ("deferred", 1), ("failed", 5),
-    ("failed.invalid_recipient", 3), ("failed.quota", 2), ("unknown", 2), ("clicks", 9),
-    ("clicks.total", 12), ("clicks.part.action", 9), ("clicks.link.1", 12), ("responders", 8),
+    ("selected", 100),
+    ("withheld", 12),
+    ("withheld.no_permission", 8),
+    ("withheld.control", 4),
+    ("pending", 0),
+    ("sending", 0),
+    ("accepted", 80),
+    ("deferred", 1),
+    ("failed", 5),
+    ("failed.invalid_recipient", 3),
+    ("failed.quota", 2),
+    ("unknown", 2),
+    ("clicks", 9),
+    ("clicks.total", 12),
+    ("clicks.part.action", 9),
+    ("clicks.link.1", 12),
+    ("responders", 8),
 ];
 
 on_both! {

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{Paging, RateView, path_segment};
+use super::{Paging, RateView, path_segment, spoken};
 use crate::reports::table::thousands;
 use crate::reports::{Report, store};
 use crate::web::{ApiError, State};
@@ -42,8 +42,14 @@ impl Line {
             is_simulated: report.is_simulated,
             launched: match report.waves.as_slice() {
                 [] => "not launched yet".to_owned(),
-                [wave] => format!("launched {}", wave.launched_at),
-                [last, ..] => format!("{} waves, the last {}", report.waves.len(), last.launched_at),
+                [wave] => format!("launched {}", spoken(&wave.launched_at)),
+                [last, ..] => {
+                    format!(
+                        "{} waves, the last {}",
+                        report.waves.len(),
+                        spoken(&last.launched_at)
+                    )
+                }
             },
             delivered: thousands(report.accepted),
             withheld: thousands(report.withheld),

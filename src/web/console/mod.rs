@@ -100,6 +100,12 @@ fn instant(ms: i64) -> String {
     from_ms(ms).format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
+/// An instant of a report (RFC 3339, UTC) as the pages show it.
+fn spoken(rfc3339: &str) -> String {
+    let minute = rfc3339.get(..16).unwrap_or(rfc3339);
+    format!("{} UTC", minute.replace('T', " "))
+}
+
 /// A text as one segment of a URL's path (RFC 3986 §2.3: all but the unreserved is encoded).
 fn path_segment(text: &str) -> String {
     use std::fmt::Write as _;
@@ -140,8 +146,16 @@ mod tests {
 
     #[test]
     fn odd_pages_are_the_first() {
-        for (page, index) in [(None, 0), (Some("2"), 1), (Some("0"), 0), (Some("-1"), 0), (Some("x"), 0)] {
-            let paging = Paging { page: page.map(str::to_owned) };
+        for (page, index) in [
+            (None, 0),
+            (Some("2"), 1),
+            (Some("0"), 0),
+            (Some("-1"), 0),
+            (Some("x"), 0),
+        ] {
+            let paging = Paging {
+                page: page.map(str::to_owned),
+            };
             assert_eq!(paging.index(), index);
         }
     }

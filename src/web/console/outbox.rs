@@ -31,7 +31,7 @@ impl Entry {
             number,
             subject: or_none(subject),
             recipient: recipient.to_owned(),
-            received: instant(received_at),
+            received: instant(received_at).trim_end_matches(" UTC").to_owned(),
             size: size(bytes),
         }
     }
@@ -114,7 +114,13 @@ impl Message {
                 body(message.body_html(0)).map(|html| with_links_in_new_tabs(&html)),
                 body(message.body_text(0)).unwrap_or_default(),
             ),
-            None => (or_none(""), String::new(), String::new(), None, whole.to_string()),
+            None => (
+                or_none(""),
+                String::new(),
+                String::new(),
+                None,
+                whole.to_string(),
+            ),
         };
         Self {
             title,
@@ -159,7 +165,10 @@ fn addresses(address: Option<&Address<'_>>) -> String {
         (Some(name), Some(address)) => format!("{name} <{address}>"),
         (one, other) => one.or(other).unwrap_or_default().to_owned(),
     };
-    let all: Vec<String> = address.iter().map(|a| one((a.name(), a.address()))).collect();
+    let all: Vec<String> = address
+        .iter()
+        .map(|a| one((a.name(), a.address())))
+        .collect();
     all.join(", ")
 }
 
@@ -212,8 +221,13 @@ mod tests {
         assert!(policy.to_str().unwrap().starts_with("default-src 'none'"));
         let page = Pages::new().unwrap().page("outbox_message", &read).unwrap();
         assert!(page.contains("sandbox=\"allow-popups allow-popups-to-escape-sandbox\""));
-        assert!(!page.contains("<script"), "the message stays inside its frame's attribute");
-        assert!(page.contains("&lt;HEAD lang&#x3D;&quot;fr&quot;&gt;&lt;base target&#x3D;&quot;_blank&quot;&gt;"));
+        assert!(
+            !page.contains("<script"),
+            "the message stays inside its frame's attribute"
+        );
+        assert!(page.contains(
+            "&lt;HEAD lang&#x3D;&quot;fr&quot;&gt;&lt;base target&#x3D;&quot;_blank&quot;&gt;"
+        ));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! `GET /reports/{campaign}`: the response-rate report as a page, JSON or CSV.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_DISPOSITION, ContentDisposition, DispositionParam, DispositionType};
+use actix_web::http::header::{
+    CONTENT_DISPOSITION, ContentDisposition, DispositionParam, DispositionType,
+};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{RateView, path_segment};
+use super::{RateView, path_segment, spoken};
 use crate::reports::figures::{Rate, as_f64};
 use crate::reports::model::{Report, in_words};
 use crate::reports::table::{days, money, percent, thousands};
@@ -112,7 +114,13 @@ pub(super) async fn csv(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let report = find(&campaign, &state).await?;
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
     let name: String = report.campaign.chars().map(safe).collect();
     let disposition = ContentDisposition {
         disposition: DispositionType::Attachment,
@@ -157,7 +165,7 @@ impl View {
                 .waves
                 .iter()
                 .map(|wave| WaveRow {
-                    launched: wave.launched_at.clone(),
+                    launched: spoken(&wave.launched_at),
                     status: wave.status.clone(),
                     selected: thousands(wave.selected),
                     withheld: thousands(wave.withheld),
@@ -208,7 +216,11 @@ fn cards(report: &Report) -> Vec<Card> {
     vec![
         card("Delivery rate", &report.delivery_rate, String::new()),
         card("Open rate", &report.open_rate, apart(report.opens_machine)),
-        card("Click rate", &report.click_rate, apart(report.clicks_machine)),
+        card(
+            "Click rate",
+            &report.click_rate,
+            apart(report.clicks_machine),
+        ),
         card(
             "Order rate",
             &report.order_rate,
@@ -254,7 +266,11 @@ fn steps(report: &Report) -> Vec<Step> {
     };
     add("Selected".to_owned(), selected, true);
     for reason in &report.withheld_by_reason {
-        add(format!("withheld: {}", in_words(&reason.reason)), reason.count, false);
+        add(
+            format!("withheld: {}", in_words(&reason.reason)),
+            reason.count,
+            false,
+        );
     }
     add("Deliveries".to_owned(), report.deliveries, true);
     for (name, count) in [
@@ -268,7 +284,11 @@ fn steps(report: &Report) -> Vec<Step> {
         }
     }
     for class in &report.failed_by_class {
-        add(format!("failed: {}", in_words(&class.reason)), class.count, false);
+        add(
+            format!("failed: {}", in_words(&class.reason)),
+            class.count,
+            false,
+        );
     }
     add("Delivered".to_owned(), report.accepted, true);
     steps
@@ -296,7 +316,12 @@ fn parts(report: &Report) -> Vec<PartRow> {
 }
 
 fn links(report: &Report) -> Vec<LinkRow> {
-    let most = report.links.iter().map(|link| link.clicks).max().unwrap_or(0);
+    let most = report
+        .links
+        .iter()
+        .map(|link| link.clicks)
+        .max()
+        .unwrap_or(0);
     report
         .links
         .iter()
@@ -342,7 +367,10 @@ mod tests {
                 left = number(&step.x);
             }
         }
-        assert_eq!(steps.last().map(|step| step.name.as_str()), Some("Delivered"));
+        assert_eq!(
+            steps.last().map(|step| step.name.as_str()),
+            Some("Delivered")
+        );
     }
 
     #[test]
@@ -350,7 +378,10 @@ mod tests {
         for (count, of) in [(0, 10), (1, 3), (281, 4587), (10, 10), (1, 1_000_000)] {
             let scale = Scale::new(&Rate::new(count, of, Denominator::Delivered)).unwrap();
             let number = |text: &str| text.parse::<f64>().unwrap();
-            assert!(number(&scale.low) + number(&scale.width) <= FULL + 4.0, "{scale:?}");
+            assert!(
+                number(&scale.low) + number(&scale.width) <= FULL + 4.0,
+                "{scale:?}"
+            );
             assert!(number(&scale.point) >= 0.0 && number(&scale.point) <= FULL);
         }
     }

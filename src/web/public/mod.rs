@@ -17,6 +17,8 @@ use crate::responses::judge;
 use crate::tokens::{LinkKind, LinkToken};
 
 /// Registers the public routes; `web::Data<State>` must be among the app's data.
+///
+/// The message as a page, `/v/{token}`, stands where messages are rendered, not here.
 pub fn configure_public(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::public)));
@@ -59,7 +61,9 @@ fn is_machine(request: &HttpRequest) -> bool {
     judge::by_request(judge::Request {
         is_head: request.method() == actix_web::http::Method::HEAD,
         is_prefetch: is_prefetch(headers),
-        user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()),
+        user_agent: headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok()),
     })
 }
 

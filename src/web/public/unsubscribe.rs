@@ -155,8 +155,16 @@ mod tests {
 
     #[test]
     fn whatever_else_comes_is_an_opt_out_from_the_topic() {
-        for body in [b"".as_slice(), b"{\"a\":1}", b"\xff\xfe\x00", b"scope=nonsense"] {
-            assert_eq!(wish(Some("application/json"), body), (Choice::Topic, Source::Link));
+        for body in [
+            b"".as_slice(),
+            b"{\"a\":1}",
+            b"\xff\xfe\x00",
+            b"scope=nonsense",
+        ] {
+            assert_eq!(
+                wish(Some("application/json"), body),
+                (Choice::Topic, Source::Link)
+            );
         }
     }
 

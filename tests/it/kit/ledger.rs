@@ -115,7 +115,13 @@ pub async fn delivery(db: &Db, wave: WaveId, seq: i64, customer: CustomerId) -> 
 }
 
 /// An order of a customer.
-pub async fn order(db: &Db, customer: CustomerId, at: i64, cents: i64, campaign: Option<i64>) -> i64 {
+pub async fn order(
+    db: &Db,
+    customer: CustomerId,
+    at: i64,
+    cents: i64,
+    campaign: Option<i64>,
+) -> i64 {
     insert(
         db,
         "INSERT INTO orders (customer_id, ordered_at, amount_cents, currency, campaign_id) VALUES ($1, $2, $3, 'EUR', $4)",
@@ -133,7 +139,12 @@ pub async fn counters(db: &Db, wave: WaveId) -> BTreeMap<String, i64> {
     .await
     .unwrap()
     .iter()
-    .map(|row| (row.try_get("", "counter").unwrap(), row.try_get("", "value").unwrap()))
+    .map(|row| {
+        (
+            row.try_get("", "counter").unwrap(),
+            row.try_get("", "value").unwrap(),
+        )
+    })
     .collect()
 }
 

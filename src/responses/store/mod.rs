@@ -1,14 +1,16 @@
 //! Queries about responses.
 
+mod orders;
+
+pub(super) use orders::{Contact, OpenOrder, claim_orders, contacts, open_orders, terms};
+
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::judge::BURST_MS;
 use super::model::{Marks, Response, Terms, What};
-use super::tally::{
-    self, Delivery, EarlierClick, Feedback, Judged, Moves, RemainingClicks, Wave,
-};
+use super::tally::{self, Delivery, EarlierClick, Feedback, Judged, Moves, RemainingClicks, Wave};
 use crate::consent::model::{Channel, Tracking};
 use crate::ids::{CampaignId, CustomerId, DeliveryKey, WaveId};
 use crate::storage::{Db, Dialect, Sql, Txn};
@@ -18,10 +20,7 @@ use crate::templates::model::Part;
 const SENDING: i16 = 1;
 
 /// The template version of a wave and its frozen source.
-pub(super) async fn template_source(
-    db: &Db,
-    wave: WaveId,
-) -> Result<Option<(i64, String)>, DbErr> {
+pub(super) async fn template_source(db: &Db, wave: WaveId) -> Result<Option<(i64, String)>, DbErr> {
     db.row(
         "SELECT t.id, t.source FROM waves w JOIN template_versions t ON t.id = w.template_version_id
          WHERE w.id = $1",
@@ -96,8 +95,10 @@ pub(super) async fn write(
     let mut known = 0;
     let mut judged_all: Vec<(&Delivery, &Wave, Judged)> = Vec::with_capacity(deliveries.len());
     for delivery in &deliveries {
-        let (Some(wave), Some(new)) = (waves.0.get(&delivery.key.wave), by_delivery.get(&delivery.key))
-        else {
+        let (Some(wave), Some(new)) = (
+            waves.0.get(&delivery.key.wave),
+            by_delivery.get(&delivery.key),
+        ) else {
             continue;
         };
         known += new.len();
@@ -227,7 +228,9 @@ async fn earlier_clicks(
             let link: Option<i64> = row.try_get("", "link")?;
             found.entry(key(&row)?).or_default().push(EarlierClick {
                 id: row.try_get("", "id")?,
-                link: link.and_then(|link| u16::try_from(link).ok()).unwrap_or_default(),
+                link: link
+                    .and_then(|link| u16::try_from(link).ok())
+                    .unwrap_or_default(),
                 at: row.try_get("", "responded_at")?,
                 is_machine: row.try_get("", "is_machine")?,
             });
@@ -348,10 +351,7 @@ async fn move_counters(txn: &Txn, moves: &Moves) -> Result<(), DbErr> {
 }
 
 /// Feeds the customers; one who was erased meanwhile is fed nothing.
-async fn feed_customers(
-    txn: &Txn,
-    feedback: impl Iterator<Item = Feedback>,
-) -> Result<(), DbErr> {
+async fn feed_customers(txn: &Txn, feedback: impl Iterator<Item = Feedback>) -> Result<(), DbErr> {
     let feedback: Vec<Feedback> = feedback
         .filter(|f| f.points != 0 || f.responded_at.is_some() || f.has_ordered)
         .collect();
@@ -453,148 +453,6 @@ pub(super) async fn addressee(
         customer,
         terms: Terms::read(&definition),
     }))
-}
-
-/// An order that may belong to a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OpenOrder {
-    pub id: i64,
-    pub customer: CustomerId,
-    pub ordered_at: i64,
-    pub amount_cents: i64,
-    pub campaign: Option<CampaignId>,
-}
-
-/// A delivery an order may belong to: a contact of the named campaign, or a click.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Contact {
-    pub order: i64,
-    pub key: DeliveryKey,
-    pub campaign: CampaignId,
-    pub settled_at: i64,
-    /// When the customer clicked; `None` for a contact found by the campaign's name.
-    pub clicked_at: Option<i64>,
-}
-
-/// The next orders, by id, that belong to no delivery yet but name a campaign or follow a click.
-pub(super) async fn open_orders(
-    db: &Db,
-    after_id: i64,
-    until: i64,
-    limit: i64,
-) -> Result<Vec<OpenOrder>, DbErr> {
-    let rows = db
-        .rows(
-            "SELECT o.id, o.customer_id, o.ordered_at, o.amount_cents, o.campaign_id
-             FROM orders o
-             WHERE o.wave_id IS NULL AND o.id > $1 AND o.ordered_at <= $2
-               AND o.ordered_at >= (SELECT MIN(launched_at) FROM waves)
-               AND (o.campaign_id IS NOT NULL OR EXISTS (
-                    SELECT 1 FROM responses r
-                    WHERE r.customer_id = o.customer_id AND r.kind = 'click' AND NOT r.is_machine
-                      AND r.responded_at <= o.ordered_at))
-             ORDER BY o.id LIMIT $3",
-            [after_id.into(), until.into(), limit.into()],
-        )
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(OpenOrder {
-                id: row.try_get("", "id")?,
-                customer: CustomerId(row.try_get("", "customer_id")?),
-                ordered_at: row.try_get("", "ordered_at")?,
-                amount_cents: row.try_get("", "amount_cents")?,
-                campaign: row.try_get::<Option<i64>>("", "campaign_id")?.map(CampaignId),
-            })
-        })
-        .collect()
-}
-
-/// The contacts and clicks before each of these orders, from messages that were handed over.
-pub(super) async fn contacts(db: &Db, orders: &[OpenOrder]) -> Result<Vec<Contact>, DbErr> {
-    let values = || orders.iter().map(|order| Value::from(order.id));
-    let wanted = db.dialect().values(orders.len(), 1);
-    let by_campaign = format!(
-        "WITH wanted (id) AS (VALUES {wanted})
-         SELECT o.id AS order_id, d.wave_id, d.seq, w.campaign_id, d.settled_at
-         FROM wanted
-         JOIN orders o ON o.id = wanted.id
-         JOIN waves w ON w.campaign_id = o.campaign_id
-         JOIN deliveries d ON d.wave_id = w.id AND d.customer_id = o.customer_id
-         WHERE d.state IN (2, 5) AND d.settled_at <= o.ordered_at"
-    );
-    let by_click = format!(
-        "WITH wanted (id) AS (VALUES {wanted})
-         SELECT o.id AS order_id, d.wave_id, d.seq, w.campaign_id, d.settled_at, r.responded_at
-         FROM wanted
-         JOIN orders o ON o.id = wanted.id
-         JOIN responses r ON r.customer_id = o.customer_id
-         JOIN deliveries d ON d.wave_id = r.wave_id AND d.seq = r.seq
-         JOIN waves w ON w.id = d.wave_id
-         WHERE o.campaign_id IS NULL AND r.kind = 'click' AND NOT r.is_machine
-           AND r.responded_at <= o.ordered_at AND d.settled_at IS NOT NULL"
-    );
-    let mut contacts = Vec::new();
-    for (sql, is_click) in [(by_campaign, false), (by_click, true)] {
-        for row in db.rows(sql, values()).await? {
-            contacts.push(Contact {
-                order: row.try_get("", "order_id")?,
-                key: key(&row)?,
-                campaign: CampaignId(row.try_get("", "campaign_id")?),
-                settled_at: row.try_get("", "settled_at")?,
-                clicked_at: if is_click {
-                    Some(row.try_get("", "responded_at")?)
-                } else {
-                    None
-                },
-            });
-        }
-    }
-    Ok(contacts)
-}
-
-/// The terms of waves.
-pub(super) async fn terms(
-    db: &Db,
-    waves: &mut Waves,
-    ids: impl IntoIterator<Item = WaveId>,
-) -> Result<HashMap<WaveId, Terms>, DbErr> {
-    let ids: Vec<WaveId> = ids.into_iter().collect();
-    waves.read(&**db, ids.iter().copied()).await?;
-    Ok(ids
-        .into_iter()
-        .filter_map(|id| Some((id, waves.0.get(&id)?.terms.clone())))
-        .collect())
-}
-
-/// Gives orders to their deliveries; returns those that had none until now.
-pub(super) async fn claim_orders(
-    txn: &Txn,
-    claims: &[(OpenOrder, Contact)],
-) -> Result<Vec<i64>, DbErr> {
-    let sql = format!(
-        "WITH claim (id, campaign_id, wave_id, seq) AS (VALUES {})
-         UPDATE orders SET campaign_id = claim.campaign_id, wave_id = claim.wave_id, seq = claim.seq
-         FROM claim WHERE orders.id = claim.id AND orders.wave_id IS NULL
-         RETURNING orders.id",
-        txn.dialect().values(claims.len(), 4)
-    );
-    let values: Vec<Value> = claims
-        .iter()
-        .flat_map(|(order, contact)| {
-            [
-                order.id.into(),
-                contact.campaign.0.into(),
-                contact.key.wave.0.into(),
-                contact.key.seq.into(),
-            ]
-        })
-        .collect();
-    txn.rows(sql, values)
-        .await?
-        .iter()
-        .map(|row| row.try_get("", "id"))
-        .collect()
 }
 
 /// Writes an opt-out, unless one is on record for this delivery.
