@@ -17,3 +17,10 @@ pub mod templates;
 
 // The ways out.
 pub mod channels;
+
+// What comes back, and what it means.
+pub mod reports;
+pub mod responses;
+
+// Pages and links.
+pub mod web;

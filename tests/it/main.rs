@@ -8,4 +8,7 @@
 
 mod channels;
 mod kit;
+mod reports;
+mod responses;
 mod storage;
+mod web;
