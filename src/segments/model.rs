@@ -65,7 +65,26 @@ impl Node {
         }
     }
 
-    /// The same meaning in normal form.
+    /// Whether no part lies more than `limit` levels down; found without recursion, so that a tree of
+    /// any depth may be asked.
+    pub(super) fn is_within(&self, limit: usize) -> bool {
+        let mut waiting = vec![(self, 0)];
+        while let Some((node, level)) = waiting.pop() {
+            if level > limit {
+                return false;
+            }
+            match node {
+                Self::All(parts) | Self::Any(parts) => {
+                    waiting.extend(parts.iter().map(|part| (part, level + 1)));
+                }
+                Self::Not(part) => waiting.push((part, level + 1)),
+                _ => {}
+            }
+        }
+        true
+    }
+
+    /// The same meaning in normal form; recurses, so ask [`Node::is_within`] first.
     pub(super) fn into_normal_form(self) -> Self {
         let flatten = |parts: Vec<Self>, is_same: fn(&Self) -> bool| {
             let mut flat = Vec::with_capacity(parts.len());

@@ -44,6 +44,10 @@ impl Rule {
     /// # Errors
     /// As [`Rule::parse`]; the place is that in the tree's canonical text.
     pub fn from_tree(tree: Node) -> Result<Self, ParseError> {
+        // A parenthesis of the text is two levels of the tree.
+        if !tree.is_within(MAX_DEPTH * 2 + 2) {
+            return Err(ParseError::whole(too_deep()));
+        }
         let root = tree.into_normal_form();
         if root.depth() > MAX_DEPTH {
             return Err(ParseError::whole(too_deep()));

@@ -1,4 +1,5 @@
 //! The behaviour tests: one binary, so that it links once and starts PostgreSQL once.
 
 mod kit;
+mod segments;
 mod storage;
