@@ -13,6 +13,7 @@ pub mod tokens;
 // What they allow; who they are; whom we mean; what we say.
 pub mod consent;
 pub mod customers;
+pub mod segments;
 pub mod templates;
 
 // The ways out.

@@ -10,5 +10,6 @@ mod channels;
 mod kit;
 mod reports;
 mod responses;
+mod segments;
 mod storage;
 mod web;
