@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::CustomerId;
+
 /// A way to reach a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,7 +92,7 @@ impl Action {
 }
 
 /// A topic (`"offers"`, `"news"` …), or every topic of a channel.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     Topic(String),
     All,
@@ -104,6 +106,48 @@ impl Scope {
             Self::All => "*",
         }
     }
+
+    /// Reads what [`Scope::as_str`] wrote.
+    pub fn from_column(text: String) -> Self {
+        if text == "*" {
+            Self::All
+        } else {
+            Self::Topic(text)
+        }
+    }
+}
+
+/// One thing a customer said about being contacted, and where that is on record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Evidence {
+    pub customer: CustomerId,
+    pub channel: Channel,
+    /// A grant names its topic; a withdrawal may concern the whole channel.
+    pub scope: Scope,
+    pub action: Action,
+    /// Required of a grant.
+    pub basis: Option<Basis>,
+    /// Where it was said: a form and its version, an import and its file, a link in a message.
+    pub source: String,
+    /// The words that were agreed to.
+    pub wording: Option<String>,
+    /// When it was said, in milliseconds since the epoch; not when it was recorded.
+    pub occurred_at: i64,
+}
+
+/// What follows from the evidence for one channel and scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    pub channel: Channel,
+    /// [`Scope::All`] only ever says no.
+    pub scope: Scope,
+    pub is_granted: bool,
+    /// Of a grant.
+    pub basis: Option<Basis>,
+    /// When what decides was said, in milliseconds since the epoch.
+    pub since_at: i64,
+    /// The evidence that decides.
+    pub evidence_id: i64,
 }
 
 /// How far a customer agreed to be followed (CNIL délibération 2026-042: apart from marketing consent).

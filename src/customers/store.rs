@@ -1,5 +1,8 @@
 //! Queries about customers.
 
+pub(super) mod import;
+pub(super) mod orders;
+
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::Map;
 

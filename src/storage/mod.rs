@@ -5,10 +5,12 @@
 //! lock at the start (`BEGIN IMMEDIATE`), behind a queue of our own, so that writers wait in line
 //! instead of failing with "database is locked". Inside a transaction nothing else may use the `Db`.
 
+mod bulk;
 mod connect;
 mod dialect;
 pub mod text;
 
+pub use bulk::Kind;
 pub use connect::{DbUrl, StorageError};
 pub use dialect::Dialect;
 

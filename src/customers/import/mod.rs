@@ -1,0 +1,394 @@
+//! Customers and orders from a CSV file.
+//!
+//! The file is read twice, never held: once to decide its encoding, once to import it. All is written in
+//! one transaction, so an interruption leaves nothing behind. A row that cannot be taken is told with
+//! its line and reason and written to a file of its own; the others are taken.
+
+mod columns;
+mod customers;
+mod encoding;
+mod orders;
+mod records;
+mod rejects;
+mod report;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+use sea_orm::DbErr;
+use serde::{Deserialize, Serialize};
+
+pub use report::{ImportReport, Rejection, Warning, WarningKind, Warnings};
+
+use self::columns::Columns;
+use self::encoding::Decoded;
+use self::records::{Cells, MAX_RECORD, Record, Records};
+use self::rejects::Rejects;
+use super::store::import as store;
+use crate::clock;
+use crate::ids::CustomerId;
+use crate::keys::Keys;
+use crate::storage::Db;
+
+/// Rows written together.
+const BATCH: usize = 500;
+/// Bytes of text of a batch, where rows are large.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportKind {
+    #[default]
+    Customers,
+    Orders,
+}
+
+/// What to import, and how.
+#[derive(Debug, Clone)]
+pub struct ImportRequest {
+    pub path: PathBuf,
+    pub kind: ImportKind,
+    /// Columns of the file and the fields they hold, where the names alone do not tell.
+    pub map: Vec<(String, String)>,
+    /// Where telephone numbers without a country code are from, when the row names no country (ISO 3166-1 alpha-2).
+    pub default_region: String,
+    /// Language of a new customer whose row names none (ISO 639-1).
+    pub default_language: String,
+    /// Country of a new customer whose row names none (ISO 3166-1 alpha-2).
+    pub default_country: String,
+    /// Do everything, then take it back.
+    pub dry_run: bool,
+    /// Where rejected rows are written; a file that is there is replaced. `None`: nowhere.
+    pub rejects: Option<PathBuf>,
+}
+
+impl ImportRequest {
+    /// An import for France in French, with rejected rows written beside the file.
+    pub fn new(path: impl Into<PathBuf>, kind: ImportKind) -> Self {
+        let path = path.into();
+        Self {
+            rejects: Some(rejects_path(&path)),
+            path,
+            kind,
+            map: Vec::new(),
+            default_region: "FR".to_owned(),
+            default_language: "fr".to_owned(),
+            default_country: "FR".to_owned(),
+            dry_run: false,
+        }
+    }
+}
+
+/// The file beside `path` that takes its rejected rows: `customers.csv.rejected.csv`.
+pub fn rejects_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".rejected.csv");
+    PathBuf::from(name)
+}
+
+/// Reads `Their column=our_field` of the command line.
+///
+/// # Errors
+/// A sentence, when there is no `=` or nothing on one side of it.
+pub fn parse_map(text: &str) -> Result<(String, String), String> {
+    match text.rsplit_once('=') {
+        Some((column, field)) if !column.trim().is_empty() && !field.trim().is_empty() => {
+            Ok((column.trim().to_owned(), field.trim().to_owned()))
+        }
+        _ => Err(format!("{text:?} does not say what holds what; write \"Their column=our_field\"")),
+    }
+}
+
+/// How far an import has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Of the file, in its own encoding.
+    pub bytes_read: u64,
+    pub bytes_total: u64,
+    pub rows: u64,
+}
+
+/// Why nothing was imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("cannot read {path}: {cause}")]
+    Read { path: PathBuf, cause: std::io::Error },
+    #[error("{path} is not a regular file; save the data to a file and import that")]
+    NotAFile { path: PathBuf },
+    #[error("{path} is empty; its first line must name the columns")]
+    Empty { path: PathBuf },
+    #[error("the header of {path} is larger than {MAX_RECORD} bytes; is it a CSV file, and every quotation mark closed?")]
+    HeaderTooLarge { path: PathBuf },
+    #[error("--map names the column {column:?}, which the file does not have; its columns are: {columns}")]
+    UnknownColumn { column: String, columns: String },
+    #[error("--map names the field {field:?}, which there is not; did you mean {nearest:?}?")]
+    UnknownField { field: String, nearest: String },
+    #[error("the columns {first:?} and {second:?} hold the same field; keep one, or set the other aside with --map \"{second}=ignore\"")]
+    DuplicateColumn { first: String, second: String },
+    #[error("the column {column:?} does not name a permission; write permission.email.TOPIC or permission.sms.TOPIC, with .source, .date, .basis or .wording behind it for its proof")]
+    PermissionColumn { column: String },
+    #[error("no column says who a row is about: {id}, email or phone; the columns are: {columns}; name one with --map \"Their column={id}\"")]
+    NoIdentifier { id: &'static str, columns: String },
+    #[error("no column holds {field}; the columns are: {columns}; name it with --map \"Their column={field}\"")]
+    MissingColumn { field: &'static str, columns: String },
+    #[error("the default country {0:?} is not an ISO 3166-1 code such as FR")]
+    DefaultCountry(String),
+    #[error("cannot write the rejected rows to {path}: {cause}")]
+    Rejects { path: PathBuf, cause: std::io::Error },
+    #[error("the database failed, nothing was imported: {0}")]
+    Database(#[from] DbErr),
+}
+
+/// What holds for every row.
+#[derive(Debug, Clone, Copy)]
+struct Defaults<'a> {
+    region: &'a str,
+    language: &'a str,
+    country: &'a str,
+    /// The source of a refusal that names none.
+    source: &'a str,
+    now_ms: i64,
+    today: NaiveDate,
+}
+
+/// Imports a file, whole or not at all; `progress` is called after each batch.
+///
+/// Who a row is about: the customer with its external id; else with its e-mail address; else, without
+/// an address, with its telephone number. A row whose external id is new takes a customer at the same
+/// address only if he has no external id yet. An empty cell erases nothing. Rows are taken in order.
+///
+/// # Errors
+/// When the file cannot be read or its header not understood, or the database fails; nothing is then
+/// imported.
+pub async fn run(
+    db: &Db,
+    keys: &Keys,
+    now_ms: i64,
+    request: ImportRequest,
+    mut progress: impl FnMut(Progress),
+) -> Result<ImportReport, ImportError> {
+    for code in [&request.default_region, &request.default_country] {
+        if values::country(code).as_deref() != Some(code) {
+            return Err(ImportError::DefaultCountry(code.clone()));
+        }
+    }
+    let mut import = Import::open(&request)?;
+    let name = request.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let source = format!("import of {name}");
+    let defaults = Defaults {
+        region: &request.default_region,
+        language: &request.default_language,
+        country: &request.default_country,
+        source: &source,
+        now_ms,
+        today: clock::from_ms(now_ms).date_naive(),
+    };
+    let txn = db.begin().await?;
+    store::lock(&txn).await?;
+    let mut seen = Seen::default();
+    match request.kind {
+        ImportKind::Customers => {
+            while let Some(batch) = import.batch(|columns, cells, report| {
+                customers::read(columns, cells, &defaults, report)
+            })? {
+                let entries: Vec<_> = batch.into_iter().map(|(_, entry)| entry).collect();
+                seen.add(customers::write(&txn, keys, &defaults, &entries, &mut import.report).await?);
+                progress(import.progress());
+            }
+            for ids in seen.chunks() {
+                for (channel, n) in store::reachable(&txn, &ids).await? {
+                    *import.report.reachable.entry(channel.as_str()).or_default() += n;
+                }
+            }
+        }
+        ImportKind::Orders => {
+            while let Some(batch) = import.batch(|columns, cells, report| {
+                orders::read(columns, cells, &defaults, report)
+            })? {
+                let (cells, entries): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+                let refused = orders::write(&txn, &entries, &mut import.report).await?;
+                for (n, reason) in refused {
+                    if let Some(cells) = cells.get(n) {
+                        import.reject(cells, &reason)?;
+                    }
+                }
+                progress(import.progress());
+            }
+        }
+    }
+    // The rejects first: an import is not to stand whose rejected rows are lost.
+    let report = import.finish()?;
+    if request.dry_run {
+        txn.rollback().await?;
+    } else {
+        txn.commit().await?;
+    }
+    Ok(report)
+}
+
+/// A file being imported.
+struct Import<'a> {
+    request: &'a ImportRequest,
+    records: Records,
+    columns: Columns,
+    bytes_total: u64,
+    may_be_damaged: bool,
+    rejects: Option<Rejects>,
+    report: ImportReport,
+}
+
+impl<'a> Import<'a> {
+    fn open(request: &'a ImportRequest) -> Result<Self, ImportError> {
+        let path = &request.path;
+        let read = |cause| ImportError::Read { path: path.clone(), cause };
+        let mut file = File::open(path).map_err(read)?;
+        let metadata = file.metadata().map_err(read)?;
+        if !metadata.is_file() {
+            return Err(ImportError::NotAFile { path: path.clone() });
+        }
+        let detected = encoding::detect(&mut file).map_err(read)?;
+        let decoded = Decoded::new(file, detected).map_err(read)?;
+        let mut records = Records::new(decoded).map_err(read)?;
+        let header = match records.next().map_err(read)? {
+            None => return Err(ImportError::Empty { path: path.clone() }),
+            Some(Record::TooLarge { .. }) => {
+                return Err(ImportError::HeaderTooLarge { path: path.clone() });
+            }
+            Some(Record::Cells(header)) => header,
+        };
+        let columns = Columns::read(&header, &request.map, request.kind)?;
+        let encoding = detected.encoding.name();
+        let mut report = ImportReport::new(request.kind, request.dry_run, encoding, records.delimiter());
+        report.ignored_columns.clone_from(&columns.ignored);
+        Ok(Self {
+            request,
+            records,
+            columns,
+            bytes_total: metadata.len(),
+            may_be_damaged: detected.may_be_damaged,
+            rejects: None,
+            report,
+        })
+    }
+
+    /// The next rows that `read` could take, with their cells; `None` at the end of the file.
+    fn batch<T>(
+        &mut self,
+        read: impl Fn(&Columns, &Cells, &mut ImportReport) -> Result<T, String>,
+    ) -> Result<Option<Vec<(Cells, T)>>, ImportError> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let record = self.records.next().map_err(|cause| ImportError::Read {
+                path: self.request.path.clone(),
+                cause,
+            })?;
+            let cells = match record {
+                None if batch.is_empty() => return Ok(None),
+                None => break,
+                Some(Record::TooLarge { line, last_line }) => {
+                    self.report.rows += 1;
+                    let reason = format!(
+                        "lines {line} to {last_line} are one row of more than {MAX_RECORD} bytes; is a quotation mark not closed? Its cells are not in this file"
+                    );
+                    self.reject(&Cells::empty(line), &reason)?;
+                    continue;
+                }
+                Some(Record::Cells(cells)) if cells.is_blank() => continue,
+                Some(Record::Cells(cells)) => cells,
+            };
+            self.report.rows += 1;
+            bytes += cells.size();
+            let taken = self
+                .check(&cells)
+                .and_then(|()| read(&self.columns, &cells, &mut self.report));
+            match taken {
+                Ok(row) => batch.push((cells, row)),
+                Err(reason) => self.reject(&cells, &reason)?,
+            }
+        }
+        Ok(Some(batch))
+    }
+
+    /// Whether the row is whole and readable.
+    fn check(&self, cells: &Cells) -> Result<(), String> {
+        let (has, wanted) = (cells.len(), self.columns.headers.len());
+        let has_more = cells.iter().skip(wanted).any(|cell| !cell.trim().is_empty());
+        if has < wanted || has_more {
+            let lines = if cells.last_line > cells.line {
+                format!("; it goes from line {} to {}: is a quotation mark not closed?", cells.line, cells.last_line)
+            } else {
+                String::new()
+            };
+            return Err(format!("the row has {has} cells, the header {wanted}{lines}"));
+        }
+        if self.may_be_damaged && cells.iter().any(|cell| cell.contains('\u{fffd}')) {
+            let encoding = self.report.encoding;
+            return Err(format!(
+                "some letters are not {encoding}, though the file elsewhere is; save the file in one encoding"
+            ));
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, cells: &Cells, reason: &str) -> Result<(), ImportError> {
+        self.report.reject(cells.line, reason);
+        let Some(path) = &self.request.rejects else {
+            return Ok(());
+        };
+        let failed = |cause| ImportError::Rejects { path: path.clone(), cause };
+        let rejects = match &mut self.rejects {
+            Some(rejects) => rejects,
+            none => none.insert(Rejects::create(path, &self.columns, self.records.delimiter()).map_err(failed)?),
+        };
+        rejects.write(&self.columns, cells, reason).map_err(failed)
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            bytes_read: self.records.bytes_read(),
+            bytes_total: self.bytes_total,
+            rows: self.report.rows,
+        }
+    }
+
+    fn finish(mut self) -> Result<ImportReport, ImportError> {
+        if let (Some(rejects), Some(path)) = (self.rejects, &self.request.rejects) {
+            rejects
+                .finish()
+                .map_err(|cause| ImportError::Rejects { path: path.clone(), cause })?;
+            self.report.rejects = Some(path.clone());
+        }
+        Ok(self.report)
+    }
+}
+
+/// Customers a file was about, a bit for each: ids are dense, so a million takes little.
+#[derive(Debug, Default)]
+struct Seen(BTreeMap<i64, u64>);
+
+impl Seen {
+    fn add(&mut self, customers: Vec<CustomerId>) {
+        for CustomerId(id) in customers {
+            *self.0.entry(id.div_euclid(64)).or_default() |= 1 << id.rem_euclid(64);
+        }
+    }
+
+    /// All of them, in lists of a few thousand.
+    fn chunks(&self) -> impl Iterator<Item = Vec<CustomerId>> {
+        let words: Vec<(i64, u64)> = self.0.iter().map(|(word, bits)| (*word, *bits)).collect();
+        let lists: Vec<Vec<(i64, u64)>> = words.chunks(64).map(<[_]>::to_vec).collect();
+        lists.into_iter().map(|words| {
+            words
+                .into_iter()
+                .flat_map(|(word, bits)| {
+                    (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| CustomerId(word * 64 + bit))
+                })
+                .collect()
+        })
+    }
+}
