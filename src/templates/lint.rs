@@ -21,8 +21,8 @@ const SUBJECT_CHARACTERS: usize = 50;
 const PREHEADER_CHARACTERS: usize = 120;
 /// What a field counts for in a line.
 const FIELD_CHARACTERS: usize = 8;
-/// Above this share of customers without a value a field needs a default.
-const EMPTY_SHARE: f64 = 0.05;
+/// A field that fewer customers have needs a default.
+const FILLED_SHARE: f64 = 0.95;
 /// Gmail shows no more of a message than 102 kB, and the footer is at its end.
 const HTML_BYTES: usize = 100_000;
 
@@ -315,7 +315,7 @@ impl Reader<'_> {
                             format!("no customer has a field {:?}{hint}", used.field),
                         );
                     }
-                    FieldUse::Filled(share) if !used.is_guarded && 1.0 - share > EMPTY_SHARE => {
+                    FieldUse::Filled(share) if !used.is_guarded && share < FILLED_SHARE => {
                         self.warn(part, &text.key, format!(
                             "{} is empty for {:.0} of 100 customers, and the sentence will have a hole; write {{{{default {} \"…\"}}}} or put it in {{{{#if {}}}}}",
                             used.field, (1.0 - share) * 100.0, used.field, used.field

@@ -10,7 +10,7 @@ use super::{SANS, SERIF, escape};
 use crate::templates::email::Imprint;
 use crate::templates::markdown::PARAGRAPH;
 use crate::templates::ready::ReadyWording;
-use crate::templates::tags::{Piece, mark, pieces};
+use crate::templates::tags::{CLOSE, OPEN, Piece, mark, pieces};
 use crate::templates::wording::Theme;
 
 const INK: &str = "#1d1a16";
@@ -22,7 +22,7 @@ const QUIET: &str = "#69625a";
 const STYLE: &str = "
 @media only screen and (max-width:520px) {
   .side { padding-left:22px !important; padding-right:22px !important; }
-  .frame > table > tbody > tr > td { padding-left:12px !important; padding-right:12px !important; }
+  .frame > table > tbody > tr > td { padding-left:22px !important; padding-right:22px !important; }
   .inset { padding-left:18px !important; padding-right:18px !important; }
   .headline > div { font-size:30px !important; }
   .subheadline > div { font-size:18px !important; }
@@ -47,6 +47,7 @@ pub(in crate::templates) fn html(
     let mut sheet = Sheet {
         wording,
         accent: &theme.accent,
+        paper: &theme.paper,
         slots: Vec::new(),
     };
     let head = sheet.head();
@@ -55,7 +56,7 @@ pub(in crate::templates) fn html(
         sheet.attention(),
         sheet.interest(),
         sheet.desire(),
-        sheet.action(phrases),
+        sheet.action(),
     ]
     .concat();
     let panel = sheet.panel();
@@ -76,7 +77,7 @@ pub(in crate::templates) fn html(
 {footer}
 <mj-raw>{open}</mj-raw>
 </mj-body></mjml>"##,
-        open = mark('o', 0),
+        open = place('o', 0),
     );
     let parsed = mrml::parse_with_options(&mjml, &ParserOptions::default())
         .map_err(|error| error.to_string())?;
@@ -88,14 +89,36 @@ pub(in crate::templates) fn html(
         .element
         .render(&options)
         .map_err(|error| error.to_string())?;
-    fill(&html, &sheet.slots)
+    fill(&into_lines(html), &sheet.slots)
+}
+
+/// Breaks mrml's one long line where it may be broken: SMTP carries lines of 998 bytes (RFC 5321 §4.5.3.1.6),
+/// and a message that fits needs no recoding on its way.
+fn into_lines(html: String) -> String {
+    ["<table", "<td", "<div", "<!--[if", "</body"]
+        .into_iter()
+        .fold(html, |html, tag| html.replace(tag, &format!("\n{tag}")))
+}
+
+/// A mark as mrml can carry it: it writes attributes as Rust writes strings, and would escape the characters
+/// of a mark. Nothing else in the layout has two percent signs.
+fn place(kind: char, number: usize) -> String {
+    format!("%%{kind}{number}%%")
 }
 
 /// Puts the texts into the places that MJML left for them.
 fn fill(html: &str, slots: &[String]) -> Result<String, String> {
+    let html: String = html
+        .split("%%")
+        .enumerate()
+        .map(|(number, piece)| match number % 2 {
+            0 => piece.to_owned(),
+            _ => format!("{OPEN}{piece}{CLOSE}"),
+        })
+        .collect();
     let mut filled = String::with_capacity(html.len() * 2);
     let mut seen = vec![false; slots.len()];
-    for piece in pieces(html) {
+    for piece in pieces(&html) {
         match piece {
             Piece::Raw(raw) => filled.push_str(raw),
             Piece::Mark('s', number) => {
@@ -117,14 +140,15 @@ fn fill(html: &str, slots: &[String]) -> Result<String, String> {
 struct Sheet<'a> {
     wording: &'a ReadyWording,
     accent: &'a str,
+    paper: &'a str,
     slots: Vec<String>,
 }
 
 impl Sheet<'_> {
-    /// Keeps `html` for later and gives the mark that stands for it.
+    /// Keeps `html` for later and gives what stands for it in the MJML.
     fn slot(&mut self, html: String) -> String {
         self.slots.push(html);
-        mark('s', self.slots.len() - 1)
+        place('s', self.slots.len() - 1)
     }
 
     /// A text of the wording in an `mj-text`; nothing when it is not given.
@@ -232,7 +256,7 @@ impl Sheet<'_> {
                 .map(|point| {
                     let point = point.html.replace(PARAGRAPH, "<p style=\"margin:0\">");
                     format!(
-                        "<tr role=\"listitem\"><td width=\"30\" valign=\"top\" aria-hidden=\"true\" style=\"width:30px;padding:11px 0;border-top:1px solid #ebe6de;font-size:17px;line-height:1.5;color:{accent}\">&#10003;</td><td valign=\"top\" style=\"padding:11px 0;border-top:1px solid #ebe6de;font-size:16px;line-height:1.5;color:{BODY}\">{point}</td></tr>"
+                        "\n<tr role=\"listitem\"><td width=\"30\" valign=\"top\" aria-hidden=\"true\" style=\"width:30px;padding:11px 0;border-top:1px solid #ebe6de;font-size:17px;font-weight:bold;line-height:1.5;color:{accent}\">&#10003;</td>\n<td valign=\"top\" style=\"padding:11px 0;border-top:1px solid #ebe6de;font-size:16px;line-height:1.5;color:{BODY}\">{point}</td></tr>"
                     )
                 })
                 .collect();
@@ -256,7 +280,7 @@ impl Sheet<'_> {
         out
     }
 
-    fn action(&mut self, _phrases: &Phrases) -> String {
+    fn action(&mut self) -> String {
         self.text(
             "action.body",
             r#"css-class="side" padding="6px 48px 0 48px""#,
@@ -281,15 +305,16 @@ impl Sheet<'_> {
             let label = self.slot(button.html.to_owned());
             inside.push_str(&format!(
                 "<mj-button css-class=\"inset wide\" href=\"{}\" align=\"left\" padding=\"0 26px 24px 26px\" inner-padding=\"12px 22px\" background-color=\"#ffffff\" border=\"2px solid {accent}\" border-radius=\"6px\" color=\"{accent}\" font-size=\"16px\" font-weight=\"bold\" line-height=\"1.3\">{label}</mj-button>\n",
-                mark('c', button.link)
+                place('c', button.link)
             ));
         }
         if inside.is_empty() {
             return String::new();
         }
-        let tint = tint(accent);
+        let edge = towards_white(accent);
         format!(
-            "<mj-section css-class=\"frame\" background-color=\"#ffffff\" padding=\"10px 48px 16px 48px\"><mj-column inner-background-color=\"{tint}\" background-color=\"{tint}\" border-radius=\"8px\" inner-border-radius=\"8px\">\n{inside}</mj-column></mj-section>"
+            "<mj-section css-class=\"frame\" background-color=\"#ffffff\" padding=\"10px 48px 16px 48px\"><mj-column background-color=\"{paper}\" border=\"1px solid {edge}\" border-radius=\"8px\">\n{inside}</mj-column></mj-section>",
+            paper = self.paper,
         )
     }
 
@@ -306,7 +331,7 @@ impl Sheet<'_> {
             };
             out.push_str(&format!(
                 "<mj-button css-class=\"side wide\" href=\"{}\" align=\"left\" padding=\"14px 48px 0 48px\" inner-padding=\"17px 34px\" background-color=\"{accent}\" border-radius=\"6px\" color=\"{ink}\" font-size=\"18px\" font-weight=\"bold\" line-height=\"1.3\">{label}</mj-button>\n",
-                mark('c', button.link)
+                place('c', button.link)
             ));
         }
         out.push_str(&self.text(
@@ -372,13 +397,13 @@ impl Sheet<'_> {
     }
 }
 
-/// The accent, thinned to one part in sixteen on white: the ground of the box.
-fn tint(accent: &str) -> String {
+/// The accent mixed with twice as much white: the edge of the box.
+fn towards_white(accent: &str) -> String {
     let channel = |range| {
         accent
             .strip_prefix('#')
             .and_then(|digits| u8::from_str_radix(digits.get(range)?, 16).ok())
-            .map_or(255, |value| 255 - (255 - value) / 14)
+            .map_or(255, |value| 255 - (255 - value) / 3)
     };
     format!(
         "#{:02x}{:02x}{:02x}",
