@@ -2,3 +2,5 @@
 
 mod kit;
 mod storage;
+#[cfg(test)]
+mod templates;
