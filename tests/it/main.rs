@@ -7,9 +7,13 @@
 )]
 
 mod channels;
+mod delivery;
+mod kill;
 mod kit;
 mod reports;
 mod responses;
+mod rooms;
 mod segments;
 mod storage;
+mod templates;
 mod web;
