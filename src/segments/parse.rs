@@ -24,6 +24,11 @@ impl Rule {
     /// [`ParseError`] with the place, what was expected and the nearest word; also for a rule beyond
     /// [`MAX_CHARS`] or [`MAX_DEPTH`].
     pub fn parse(text: &str) -> Result<Self, ParseError> {
+        if text.trim().is_empty() {
+            return Err(ParseError::whole(
+                "the rule is empty; who means every customer writes: everyone".to_owned(),
+            ));
+        }
         // Bytes first: a rule of megabytes is not even counted.
         if text.len() > MAX_CHARS * 4 || text.chars().count() > MAX_CHARS {
             return Err(too_long());
@@ -96,13 +101,7 @@ fn parse(text: &str) -> Result<Node, Problem> {
         Token::Comma if parser.is_after_number => Err(parser.wrong(
             "a list needs \"in (…)\", and a decimal number is written with a point, as 120.50",
         )),
-        _ => {
-            let hint = match parser.token {
-                Token::Word(word) => did_you_mean(word, ["and", "or"]),
-                _ => String::new(),
-            };
-            Err(parser.expected(&format!("\"and\", \"or\" or the end of the rule{hint}")))
-        }
+        _ => Err(parser.expected_of("\"and\", \"or\" or the end of the rule", ["and", "or"])),
     }
 }
 
@@ -140,6 +139,15 @@ impl<'t> Parser<'t> {
 
     fn expected(&self, what: &str) -> Problem {
         self.wrong(format!("expected {what}, found {}", self.token))
+    }
+
+    /// As [`Parser::expected`], with the nearest of `words` to the word that stands here.
+    fn expected_of<'w>(&self, what: &str, words: impl IntoIterator<Item = &'w str>) -> Problem {
+        let near = match self.token {
+            Token::Word(word) => did_you_mean(word, words),
+            _ => String::new(),
+        };
+        self.wrong(format!("expected {what}, found {}{near}", self.token))
     }
 
     fn is_word(&self, keyword: &str) -> bool {
@@ -264,11 +272,7 @@ impl<'t> Parser<'t> {
             .into_iter()
             .find(|known| self.is_word(known.as_str()))
         else {
-            let hint = match self.token {
-                Token::Word(word) => did_you_mean(word, channels.map(Channel::as_str)),
-                _ => String::new(),
-            };
-            return Err(self.expected(&format!("email or sms{hint}")));
+            return Err(self.expected_of("email or sms", channels.map(Channel::as_str)));
         };
         self.advance()?;
         self.require("about")?;
@@ -343,12 +347,8 @@ impl<'t> Parser<'t> {
         };
         let word = written.to_ascii_lowercase();
         if !asked.words().contains(&word.as_str()) {
-            let near = did_you_mean(&word, asked.words().iter().copied());
-            return Err(self.wrong(format!(
-                "expected {}, found {}{near}",
-                asked.expectation(subject),
-                self.token
-            )));
+            let words = asked.words().iter().copied();
+            return Err(self.expected_of(&asked.expectation(subject), words));
         }
         self.advance()?;
         match word.as_str() {
@@ -463,11 +463,9 @@ impl<'t> Parser<'t> {
             .into_iter()
             .find(|unit| self.is_word(unit.plural()) || self.is_word(unit.singular()));
         let Some(unit) = unit else {
-            let hint = match self.token {
-                Token::Word(word) => did_you_mean(word, Unit::ALL.map(Unit::plural)),
-                _ => String::new(),
-            };
-            return Err(self.expected(&format!("days, weeks, months or years{hint}")));
+            return Err(
+                self.expected_of("days, weeks, months or years", Unit::ALL.map(Unit::plural))
+            );
         };
         self.advance()?;
         Ok(Span { count, unit })
