@@ -162,7 +162,7 @@ fn a_rule_travels_as_its_text() {
 }
 
 fn error(text: &str) -> ParseError {
-    Rule::parse(text).expect_err(text)
+    Rule::parse(text).unwrap_err()
 }
 
 #[test]

@@ -9,7 +9,8 @@ use visavis::segments::model::{
 };
 use visavis::segments::vocabulary::Kind;
 
-use super::base::{CAMPAIGNS, NAMES, TEXTS};
+use super::base::CAMPAIGNS;
+use super::varied::{NAMES, TEXTS};
 
 /// Any rule at all.
 pub fn tree() -> impl Strategy<Value = Node> {
@@ -252,10 +253,17 @@ fn whole(n: i64) -> Value {
     Value::Number(Number::new(n, 0).unwrap())
 }
 
+/// Days of which the base holds the first and last millisecond, and others.
 fn day() -> impl Strategy<Value = NaiveDate> + Clone {
     let from: NaiveDate = "2024-01-01".parse().unwrap();
+    let edges =
+        select(vec!["2026-11-22", "2028-02-29"]).prop_map(|day| day.parse::<NaiveDate>().unwrap());
+    let back = select(vec![
+        0, 1, 2, 7, 8, 14, 15, 30, 31, 60, 61, 90, 91, 365, 366,
+    ]);
     prop_oneof![
-        8 => (0_i64..1600).prop_map(move |days| from + chrono::Duration::days(days)),
+        8 => (edges, back).prop_map(|(edge, days)| edge - chrono::Duration::days(days)),
+        4 => (0_i64..1600).prop_map(move |days| from + chrono::Duration::days(days)),
         1 => select(vec!["0001-01-01", "1969-12-31", "1970-01-01", "9999-12-31"]).prop_map(|day| day.parse().unwrap()),
     ]
 }
