@@ -158,7 +158,7 @@ impl Asker<'_> {
         if counted.is_empty() {
             return match all {
                 0 => number(0),
-                all => format!("none of {} counts", number(all)),
+                all => format!("none as asked, {} in all", number(all)),
             };
         }
         let mut text = number(counted.len());

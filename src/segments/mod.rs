@@ -31,7 +31,9 @@
 //! `x not within …` is another way to write `not x within …`. This room does not name or keep segments:
 //! a campaign's definition does.
 
+mod asked;
 mod calendar;
+mod comparison;
 mod condition;
 mod error;
 mod evaluate;

@@ -471,3 +471,21 @@ pub struct HeldSuppression {
     pub scope: String,
     pub suppressed_at: i64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Number;
+
+    #[test]
+    fn a_number_is_exact_in_every_form() {
+        let number = |digits, decimals| Number::new(digits, decimals).unwrap();
+        assert_eq!(number(12_050, 2), number(1205, 1));
+        assert_eq!(number(-5, 3).to_string(), "-0.005");
+        assert_eq!(number(-100, 2).to_string(), "-1");
+        assert_eq!(number(1205, 1).as_cents(), Some(12_050));
+        assert_eq!(number(12_345, 3).as_cents(), None);
+        assert_eq!(number(1205, 1).as_whole(), None);
+        assert_eq!(Number::new(1_000_000_000_000_000, 0), None);
+        assert_eq!(Number::new(i64::MIN, 0), None);
+    }
+}

@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::asked::{Asked, check_range};
 use super::error::{ParseError, did_you_mean};
 use super::lexer::{Lexer, Problem, Token, problem, shorten};
 use super::model::{
     Behaviour, Deed, Field, MAX_CHARS, MAX_DEPTH, Node, Number, Relation, Rule, Span, Subject,
     Test, Unit, Value, Window,
 };
-use super::vocabulary::Kind;
 use crate::consent::model::Channel;
 
 /// A campaign's behaviour counted more often than this is a slip.
@@ -24,6 +24,11 @@ impl Rule {
     /// [`ParseError`] with the place, what was expected and the nearest word; also for a rule beyond
     /// [`MAX_CHARS`] or [`MAX_DEPTH`].
     pub fn parse(text: &str) -> Result<Self, ParseError> {
+        if text.trim().is_empty() {
+            return Err(ParseError::whole(
+                "the rule is empty; who means every customer writes: everyone".to_owned(),
+            ));
+        }
         // Bytes first: a rule of megabytes is not even counted.
         if text.len() > MAX_CHARS * 4 || text.chars().count() > MAX_CHARS {
             return Err(too_long());
@@ -96,13 +101,7 @@ fn parse(text: &str) -> Result<Node, Problem> {
         Token::Comma if parser.is_after_number => Err(parser.wrong(
             "a list needs \"in (…)\", and a decimal number is written with a point, as 120.50",
         )),
-        _ => {
-            let hint = match parser.token {
-                Token::Word(word) => did_you_mean(word, ["and", "or"]),
-                _ => String::new(),
-            };
-            Err(parser.expected(&format!("\"and\", \"or\" or the end of the rule{hint}")))
-        }
+        _ => Err(parser.expected_of("\"and\", \"or\" or the end of the rule", ["and", "or"])),
     }
 }
 
@@ -140,6 +139,15 @@ impl<'t> Parser<'t> {
 
     fn expected(&self, what: &str) -> Problem {
         self.wrong(format!("expected {what}, found {}", self.token))
+    }
+
+    /// As [`Parser::expected`], with the nearest of `words` to the word that stands here.
+    fn expected_of<'w>(&self, what: &str, words: impl IntoIterator<Item = &'w str>) -> Problem {
+        let near = match self.token {
+            Token::Word(word) => did_you_mean(word, words),
+            _ => String::new(),
+        };
+        self.wrong(format!("expected {what}, found {}{near}", self.token))
     }
 
     fn is_word(&self, keyword: &str) -> bool {
@@ -264,11 +272,7 @@ impl<'t> Parser<'t> {
             .into_iter()
             .find(|known| self.is_word(known.as_str()))
         else {
-            let hint = match self.token {
-                Token::Word(word) => did_you_mean(word, channels.map(Channel::as_str)),
-                _ => String::new(),
-            };
-            return Err(self.expected(&format!("email or sms{hint}")));
+            return Err(self.expected_of("email or sms", channels.map(Channel::as_str)));
         };
         self.advance()?;
         self.require("about")?;
@@ -343,12 +347,8 @@ impl<'t> Parser<'t> {
         };
         let word = written.to_ascii_lowercase();
         if !asked.words().contains(&word.as_str()) {
-            let near = did_you_mean(&word, asked.words().iter().copied());
-            return Err(self.wrong(format!(
-                "expected {}, found {}{near}",
-                asked.expectation(subject),
-                self.token
-            )));
+            let words = asked.words().iter().copied();
+            return Err(self.expected_of(&asked.expectation(subject), words));
         }
         self.advance()?;
         match word.as_str() {
@@ -463,11 +463,9 @@ impl<'t> Parser<'t> {
             .into_iter()
             .find(|unit| self.is_word(unit.plural()) || self.is_word(unit.singular()));
         let Some(unit) = unit else {
-            let hint = match self.token {
-                Token::Word(word) => did_you_mean(word, Unit::ALL.map(Unit::plural)),
-                _ => String::new(),
-            };
-            return Err(self.expected(&format!("days, weeks, months or years{hint}")));
+            return Err(
+                self.expected_of("days, weeks, months or years", Unit::ALL.map(Unit::plural))
+            );
         };
         self.advance()?;
         Ok(Span { count, unit })
@@ -575,127 +573,5 @@ impl<'t> Parser<'t> {
         };
         self.advance()?;
         Ok(date)
-    }
-}
-
-fn check_range(low: &Value, high: &Value) -> Result<(), String> {
-    let is_empty = match (low, high) {
-        (Value::Number(low), Value::Number(high)) => low.as_f64() > high.as_f64(),
-        (Value::Date(low), Value::Date(high)) => low > high,
-        (Value::Text(_), Value::Text(_)) => false,
-        (Value::Boolean(_), _) => {
-            return Err("true and false have no order; use = or in".to_owned());
-        }
-        _ => return Err("both ends are of one type".to_owned()),
-    };
-    if is_empty {
-        return Err("nothing lies between these: the smaller comes first".to_owned());
-    }
-    Ok(())
-}
-
-/// What may be asked of a subject.
-#[derive(Clone, Copy)]
-enum Asked {
-    Text,
-    Word(&'static [&'static str]),
-    Whole,
-    Money,
-    Date,
-    Attribute,
-}
-
-impl Asked {
-    fn of(subject: &Subject) -> Self {
-        match subject {
-            Subject::Attribute(_) => Self::Attribute,
-            Subject::Field(field) => match field.kind() {
-                Kind::Text(_) => Self::Text,
-                Kind::Word(words) => Self::Word(words),
-                Kind::Whole => Self::Whole,
-                Kind::Money => Self::Money,
-                Kind::Day | Kind::Instant => Self::Date,
-            },
-        }
-    }
-
-    fn has_order(self) -> bool {
-        !matches!(self, Self::Word(_))
-    }
-
-    fn takes_text(self) -> bool {
-        matches!(self, Self::Text | Self::Word(_) | Self::Attribute)
-    }
-
-    /// The words with which a test may begin.
-    fn words(self) -> &'static [&'static str] {
-        match self {
-            Self::Text | Self::Attribute => &["between", "in", "is", "contains", "starts", "ends"],
-            Self::Word(_) => &["in", "is"],
-            Self::Whole | Self::Money => &["between", "in", "is"],
-            Self::Date => &["between", "in", "is", "within", "more"],
-        }
-    }
-
-    fn expectation(self, subject: &Subject) -> String {
-        let tests = match self {
-            Self::Text | Self::Attribute => {
-                "=, !=, <, <=, >, >=, between, in, contains, starts with, ends with or is known"
-            }
-            Self::Word(_) => "=, !=, in or is known",
-            Self::Whole | Self::Money => "=, !=, <, <=, >, >=, between, in or is known",
-            Self::Date => {
-                "=, !=, <, <=, >, >=, between, in, within 90 days, more than 90 days ago or is known"
-            }
-        };
-        format!("after {subject} one of {tests}")
-    }
-
-    /// What a literal for `subject` looks like.
-    fn value(self, subject: &Subject) -> String {
-        match self {
-            Self::Text => format!("a text for {subject}, between double quotes"),
-            Self::Word(words) => format!("for {subject} one of \"{}\"", words.join("\", \"")),
-            Self::Whole => format!("a whole number for {subject}, such as 42"),
-            Self::Money => format!("an amount for {subject}, such as 120.50"),
-            Self::Date => format!("a date for {subject}, such as 2026-03-01"),
-            Self::Attribute => format!("a text, a number, true or false for {subject}"),
-        }
-    }
-
-    /// The value in its normal form, or why it does not fit.
-    fn check(self, subject: &Subject, value: Value) -> Result<Value, String> {
-        match (self, value) {
-            (Self::Text | Self::Attribute, value @ Value::Text(_))
-            | (Self::Attribute, value @ (Value::Number(_) | Value::Boolean(_)))
-            | (Self::Date, value @ Value::Date(_)) => Ok(value),
-            (Self::Word(words), Value::Text(text)) => {
-                let lower = text.to_ascii_lowercase();
-                match words.iter().find(|word| **word == lower) {
-                    Some(word) => Ok(Value::Text((*word).to_owned())),
-                    None => Err(format!(
-                        "there is no {subject} \"{}\"; there are \"{}\"{}",
-                        shorten(&text),
-                        words.join("\", \""),
-                        did_you_mean(&lower, words.iter().copied())
-                    )),
-                }
-            }
-            (Self::Whole, Value::Number(number)) => match number.as_whole() {
-                Some(_) => Ok(Value::Number(number)),
-                None => Err(format!("{subject} is a whole number, not {number}")),
-            },
-            (Self::Money, Value::Number(number)) => match number.as_cents() {
-                Some(_) => Ok(Value::Number(number)),
-                None => Err(format!("{subject} has at most two decimals, not {number}")),
-            },
-            (Self::Attribute, Value::Date(date)) => Err(format!(
-                "an attribute holds a text, a number, true or false; a date kept as text is written \"{date}\""
-            )),
-            (Self::Date, Value::Number(number)) => Err(format!(
-                "expected a date for {subject}, such as 2026-03-01; a span of time is written: {subject} within {number} days"
-            )),
-            (_, value) => Err(format!("expected {}, found {value}", self.value(subject))),
-        }
     }
 }

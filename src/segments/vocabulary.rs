@@ -1,5 +1,7 @@
 //! The words of the language: each field with its type and one line about it.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::model::{Deed, Field};
 use crate::storage::text::fold;
 
@@ -36,7 +38,8 @@ impl Kind {
 pub enum Matching {
     /// Case, accents and repeated spaces do not count (`storage::text::fold`).
     Folded,
-    /// Case and outer spaces do not count: a mail address.
+    /// Case and outer spaces do not count: a mail address, by its key. The key holds a domain in ASCII, so
+    /// a domain of other letters is written as `xn--…`.
     Address,
     /// ASCII case does not count: a code.
     Code,
@@ -51,7 +54,7 @@ impl Matching {
     pub(super) fn key(self, literal: &str) -> String {
         match self {
             Self::Folded => fold(literal),
-            Self::Address => literal.trim().to_lowercase(),
+            Self::Address => literal.trim().nfc().collect::<String>().to_lowercase(),
             Self::Code => literal.to_ascii_lowercase(),
             Self::Exact => literal.to_owned(),
             Self::PhoneNumber => literal

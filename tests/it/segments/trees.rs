@@ -9,7 +9,8 @@ use visavis::segments::model::{
 };
 use visavis::segments::vocabulary::Kind;
 
-use super::base::{CAMPAIGNS, NAMES, TEXTS};
+use super::base::CAMPAIGNS;
+use super::varied::{NAMES, TEXTS};
 
 /// Any rule at all.
 pub fn tree() -> impl Strategy<Value = Node> {
@@ -52,17 +53,41 @@ pub fn any(parts: Vec<Node>) -> Node {
 pub fn leaf() -> impl Strategy<Value = Node> {
     prop_oneof![
         1 => Just(Node::Everyone),
-        14 => select(Field::ALL.to_vec()).prop_flat_map(|field| {
-            field_test(field).prop_map(move |test| Node::Compare(Subject::Field(field), test))
-        }),
-        6 => (select(NAMES.to_vec()), attribute_test())
-            .prop_map(|(name, test)| Node::Compare(Subject::Attribute(name.to_owned()), test)),
-        1 => select(vec!["vip", "eco friendly", "ÉCO FRIENDLY", "100%", "none"])
-            .prop_map(|tag| Node::Tagged(tag.to_owned())),
-        6 => behaviour().prop_map(Node::Did),
-        2 => (select(vec![Channel::Email, Channel::Sms]), select(vec!["offers", "news", "*"]))
-            .prop_map(|(channel, topic)| Node::CanReceive { channel, topic: topic.to_owned() }),
+        14 => select(Field::ALL.to_vec()).prop_flat_map(field),
+        6 => attribute(),
+        1 => tagged(),
+        6 => did(),
+        2 => permitted(),
     ]
+}
+
+/// A condition on one field.
+pub fn field(field: Field) -> impl Strategy<Value = Node> {
+    field_test(field).prop_map(move |test| Node::Compare(Subject::Field(field), test))
+}
+
+/// A condition on an attribute.
+pub fn attribute() -> impl Strategy<Value = Node> {
+    (select(NAMES.to_vec()), attribute_test())
+        .prop_map(|(name, test)| Node::Compare(Subject::Attribute(name.to_owned()), test))
+}
+
+pub fn tagged() -> impl Strategy<Value = Node> {
+    select(vec!["vip", "eco friendly", "ÉCO FRIENDLY", "100%", "none"])
+        .prop_map(|tag| Node::Tagged(tag.to_owned()))
+}
+
+/// A condition on behaviour.
+pub fn did() -> impl Strategy<Value = Node> {
+    behaviour().prop_map(Node::Did)
+}
+
+pub fn permitted() -> impl Strategy<Value = Node> {
+    let channel = select(vec![Channel::Email, Channel::Sms]);
+    (channel, select(vec!["offers", "news", "*"])).prop_map(|(channel, topic)| Node::CanReceive {
+        channel,
+        topic: topic.to_owned(),
+    })
 }
 
 fn field_test(field: Field) -> BoxedStrategy<Test> {
@@ -78,7 +103,9 @@ fn field_test(field: Field) -> BoxedStrategy<Test> {
             .boxed()
         }
         Kind::Whole if field == Field::Age => {
-            value_test(prop_oneof![9 => 0_i64..100, 1 => -3000_i64..30_000].prop_map(whole)).boxed()
+            let birthdays = select(vec![17, 18, 19, 29, 30, 31, 44, 45, 46, 59, 60, 61]);
+            let years = prop_oneof![6 => birthdays, 3 => -3_i64..110, 1 => -3000_i64..30_000];
+            value_test(years.prop_map(whole)).boxed()
         }
         Kind::Whole if field == Field::Id => value_test((-1_i64..160).prop_map(whole)).boxed(),
         Kind::Whole => value_test((-3_i64..7).prop_map(whole)).boxed(),
@@ -226,10 +253,17 @@ fn whole(n: i64) -> Value {
     Value::Number(Number::new(n, 0).unwrap())
 }
 
+/// Days of which the base holds the first and last millisecond, and others.
 fn day() -> impl Strategy<Value = NaiveDate> + Clone {
     let from: NaiveDate = "2024-01-01".parse().unwrap();
+    let edges =
+        select(vec!["2026-11-22", "2028-02-29"]).prop_map(|day| day.parse::<NaiveDate>().unwrap());
+    let back = select(vec![
+        0, 1, 2, 7, 8, 14, 15, 30, 31, 60, 61, 90, 91, 365, 366,
+    ]);
     prop_oneof![
-        8 => (0_i64..1600).prop_map(move |days| from + chrono::Duration::days(days)),
+        8 => (edges, back).prop_map(|(edge, days)| edge - chrono::Duration::days(days)),
+        4 => (0_i64..1600).prop_map(move |days| from + chrono::Duration::days(days)),
         1 => select(vec!["0001-01-01", "1969-12-31", "1970-01-01", "9999-12-31"]).prop_map(|day| day.parse().unwrap()),
     ]
 }
