@@ -114,8 +114,12 @@ impl DkimSettings {
     /// # Errors
     /// When there is none or its file cannot be read.
     pub fn private_key(&self) -> Result<Secret, ConfigError> {
-        Secret::resolve("email.dkim.key", self.key.as_ref(), self.key_file.as_deref())?
-            .ok_or_else(|| ConfigError::key("email.dkim.key", "is missing; give key or key_file"))
+        Secret::resolve(
+            "email.dkim.key",
+            self.key.as_ref(),
+            self.key_file.as_deref(),
+        )?
+        .ok_or_else(|| ConfigError::key("email.dkim.key", "is missing; give key or key_file"))
     }
 }
 

@@ -37,7 +37,9 @@ impl FromStr for Channel {
         match text {
             "email" => Ok(Self::Email),
             "sms" => Ok(Self::Sms),
-            other => Err(format!("{other:?} is not a channel; there are email and sms")),
+            other => Err(format!(
+                "{other:?} is not a channel; there are email and sms"
+            )),
         }
     }
 }

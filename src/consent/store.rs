@@ -163,10 +163,7 @@ async fn append(
 ///
 /// The condition of the update lets a permission only move forward in the order of evidence, so that a
 /// transaction that did not see another's evidence yet cannot undo what follows from it.
-async fn derive(
-    connection: &impl ConnectionTrait,
-    customers: &[CustomerId],
-) -> Result<(), DbErr> {
+async fn derive(connection: &impl ConnectionTrait, customers: &[CustomerId]) -> Result<(), DbErr> {
     let list = Dialect::of(connection).list(1, Kind::Int);
     let sql = format!(
         "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id) \
@@ -270,7 +267,10 @@ pub async fn opt_out(
     at: i64,
 ) -> Result<bool, DbErr> {
     let is_known = connection
-        .row("SELECT 1 AS one FROM customers WHERE id = $1", [customer.0.into()])
+        .row(
+            "SELECT 1 AS one FROM customers WHERE id = $1",
+            [customer.0.into()],
+        )
         .await?
         .is_some();
     let was_suppressed = match fingerprint {
@@ -422,9 +422,8 @@ pub async fn permissions_of_all(
                 channel: channel.parse().map_err(DbErr::Type)?,
                 scope: Scope::from_column(topic),
                 is_granted: row.try_get("", "is_granted")?,
-                basis: basis.and_then(|word| {
-                    Basis::ALL.into_iter().find(|basis| basis.as_str() == word)
-                }),
+                basis: basis
+                    .and_then(|word| Basis::ALL.into_iter().find(|basis| basis.as_str() == word)),
                 since_at: row.try_get("", "since_at")?,
                 evidence_id: row.try_get("", "evidence_id")?,
             };

@@ -120,13 +120,17 @@ fn is_invisible(c: char) -> bool {
 fn is_domain(domain: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
     let mut labels = domain.rsplit('.');
     let is_top = |label: &str| label.len() > 1 && !label.bytes().all(|b| b.is_ascii_digit());
-    labels.next().is_some_and(|top| is_label(top) && is_top(top))
+    labels
+        .next()
+        .is_some_and(|top| is_label(top) && is_top(top))
         && domain.contains('.')
         && labels.all(is_label)
 }
@@ -148,7 +152,9 @@ pub enum PhoneError {
 pub fn phone(text: &str, region: &str) -> Result<String, PhoneError> {
     // A spreadsheet's mark for "this is text", and the trunk zero that is only dialled at home.
     let text = text.trim().trim_start_matches('\'').replace("(0)", "");
-    let is_number = |c: char| c.is_ascii_digit() || c.is_whitespace() || "+-./()\u{2010}\u{2011}\u{2013}".contains(c);
+    let is_number = |c: char| {
+        c.is_ascii_digit() || c.is_whitespace() || "+-./()\u{2010}\u{2011}\u{2013}".contains(c)
+    };
     if text.chars().count() > 40 || !text.chars().all(is_number) {
         return Err(PhoneError::Unreadable);
     }
@@ -179,16 +185,25 @@ mod tests {
         let read = email("  mailto:Jean.Dupont+News@EXAMPLE.com\u{a0}").unwrap();
         assert_eq!(read.address, "Jean.Dupont+News@example.com");
         assert_eq!(read.key, "jean.dupont+news@example.com");
-        assert_eq!(email("Jean <jean@example.com>").unwrap().address, "jean@example.com");
+        assert_eq!(
+            email("Jean <jean@example.com>").unwrap().address,
+            "jean@example.com"
+        );
     }
 
     #[test]
     fn an_international_domain_matches_its_ascii_form() {
         let unicode = email("kontakt@MÜNCHEN.example").unwrap();
         assert_eq!(unicode.address, "kontakt@münchen.example");
-        assert_eq!(unicode.key, email("kontakt@xn--mnchen-3ya.example").unwrap().key);
+        assert_eq!(
+            unicode.key,
+            email("kontakt@xn--mnchen-3ya.example").unwrap().key
+        );
         // Composed and decomposed accents are one address.
-        assert_eq!(email("ren\u{e9}@example.com"), email("rene\u{301}@example.com"));
+        assert_eq!(
+            email("ren\u{e9}@example.com"),
+            email("rene\u{301}@example.com")
+        );
     }
 
     #[test]
@@ -213,15 +228,27 @@ mod tests {
             assert_eq!(email(text), Err(error), "{text:?}");
         }
         let local = "a".repeat(65);
-        assert_eq!(email(&format!("{local}@example.com")), Err(EmailError::TooLong));
+        assert_eq!(
+            email(&format!("{local}@example.com")),
+            Err(EmailError::TooLong)
+        );
     }
 
     #[test]
     fn a_number_becomes_e164() {
-        for text in ["06 12 34 56 78", "+33 (0)6.12.34.56.78", "0033612345678", "'+33612345678", "612345678"] {
+        for text in [
+            "06 12 34 56 78",
+            "+33 (0)6.12.34.56.78",
+            "0033612345678",
+            "'+33612345678",
+            "612345678",
+        ] {
             assert_eq!(phone(text, "FR").as_deref(), Ok("+33612345678"), "{text:?}");
         }
-        assert_eq!(phone("0151 23456789", "DE").as_deref(), Ok("+4915123456789"));
+        assert_eq!(
+            phone("0151 23456789", "DE").as_deref(),
+            Ok("+4915123456789")
+        );
         assert_eq!(phone("6,12E+08", "FR"), Err(PhoneError::Unreadable));
         assert_eq!(phone("1234", "FR"), Err(PhoneError::Invalid));
         assert_eq!(phone("06 12", "??"), Err(PhoneError::Unreadable));

@@ -137,7 +137,10 @@ impl Person {
         let first_names = if is_woman { culture.women } else { culture.men };
         let first_name = pick(&mut rng, first_names);
         let last_name = pick(&mut rng, culture.last_names);
-        let towns: Vec<&Town> = TOWNS.iter().filter(|town| culture.countries.contains(&town.country)).collect();
+        let towns: Vec<&Town> = TOWNS
+            .iter()
+            .filter(|town| culture.countries.contains(&town.country))
+            .collect();
         let town = pick_weighted(&mut rng, &towns, |town| town.weight);
         let age_days = match rng.random_range(0..100_u32) {
             0..4 => rng.random_range(90 * 365..99 * 365),
@@ -149,8 +152,16 @@ impl Person {
         };
         let is_business = rng.random_ratio(8, 100);
         let has_orders = rng.random_ratio(62, 100);
-        let orders = if has_orders { 1 + rng.random_range(0..4_u32) * rng.random_range(0..4_u32) } else { 0 };
-        let silent_days = if rng.random_ratio(1, 4) { rng.random_range(400..1_000) } else { rng.random_range(1..360) };
+        let orders = if has_orders {
+            1 + rng.random_range(0..4_u32) * rng.random_range(0..4_u32)
+        } else {
+            0
+        };
+        let silent_days = if rng.random_ratio(1, 4) {
+            rng.random_range(400..1_000)
+        } else {
+            rng.random_range(1..360)
+        };
         let word = match rng.random_range(0..100_u32) {
             0..56 => Word::Consent,
             56..70 if orders > 0 => Word::SoftOptIn,
@@ -190,7 +201,8 @@ impl Person {
             // The same person, written down twice.
             let twin = Self::new(self.rng.random_range(0..self.n), seed, self.today);
             (self.culture, self.town) = (twin.culture, twin.town);
-            (self.first_name, self.last_name, self.is_woman) = (twin.first_name, twin.last_name, twin.is_woman);
+            (self.first_name, self.last_name, self.is_woman) =
+                (twin.first_name, twin.last_name, twin.is_woman);
             self.birth_date = twin.birth_date;
             return twin.email;
         }
@@ -215,16 +227,37 @@ impl Person {
 
     fn record(mut self) -> Vec<String> {
         let is_out_of_reach = self.word == Word::Silence;
-        let phone = if self.rng.random_ratio(6, 10) { self.phone() } else { String::new() };
-        let company = if self.is_business { self.company() } else { String::new() };
+        let phone = if self.rng.random_ratio(6, 10) {
+            self.phone()
+        } else {
+            String::new()
+        };
+        let company = if self.is_business {
+            self.company()
+        } else {
+            String::new()
+        };
         let tags = self.tags();
         let age = self.today.years_since(self.birth_date).unwrap_or_default();
-        let household = *pick(&mut self.rng, match age {
-            0..30 => &["single", "couple", "shared"],
-            30..50 => &["family", "family", "couple", "single"],
-            _ => &["couple", "couple", "single", "family"],
-        });
-        let lifestyle = *pick(&mut self.rng, &["epicurean", "hurried", "ecological", "traditional", "sporty", "connected"]);
+        let household = *pick(
+            &mut self.rng,
+            match age {
+                0..30 => &["single", "couple", "shared"],
+                30..50 => &["family", "family", "couple", "single"],
+                _ => &["couple", "couple", "single", "family"],
+            },
+        );
+        let lifestyle = *pick(
+            &mut self.rng,
+            &[
+                "epicurean",
+                "hurried",
+                "ecological",
+                "traditional",
+                "sporty",
+                "connected",
+            ],
+        );
         let income = *pick(&mut self.rng, &["low", "middle", "middle", "upper", "high"]);
         let tracking = match self.rng.random_range(0..10_u32) {
             0..4 => "full",
@@ -233,10 +266,18 @@ impl Person {
             _ => "",
         };
         let answers = self.answers(!phone.is_empty());
-        let stage = if self.orders == 0 && is_out_of_reach { "suspect" } else { "prospect" };
+        let stage = if self.orders == 0 && is_out_of_reach {
+            "suspect"
+        } else {
+            "prospect"
+        };
         let gender = if self.is_woman { "female" } else { "male" };
         let travel = self.rng.random_range(0..=100_u32);
-        let reads = if self.rng.random_ratio(2, 5) { "true" } else { "false" };
+        let reads = if self.rng.random_ratio(2, 5) {
+            "true"
+        } else {
+            "false"
+        };
         let mut record = vec![
             format!("C{:06}", self.n + 1),
             self.email,
@@ -283,13 +324,35 @@ impl Person {
         let yes_or_no = |is_yes| if is_yes { "yes" } else { "no" }.to_owned();
         let (offers, news, sms) = match self.word {
             Word::Silence => Default::default(),
-            Word::Refusal => (yes_or_no(false), yes_or_no(wants_news && self.n.is_multiple_of(3)), String::new()),
-            _ => (yes_or_no(true), yes_or_no(wants_news), if has_phone { yes_or_no(wants_sms) } else { String::new() }),
+            Word::Refusal => (
+                yes_or_no(false),
+                yes_or_no(wants_news && self.n.is_multiple_of(3)),
+                String::new(),
+            ),
+            _ => (
+                yes_or_no(true),
+                yes_or_no(wants_news),
+                if has_phone {
+                    yes_or_no(wants_sms)
+                } else {
+                    String::new()
+                },
+            ),
         };
         // A refusal of offers by someone who agrees to the news proves the news.
-        let basis = if self.word == Word::Refusal && news == "yes" { "consent" } else { basis };
+        let basis = if self.word == Word::Refusal && news == "yes" {
+            "consent"
+        } else {
+            basis
+        };
         let is_proven = !basis.is_empty() || !is_yes;
-        let proof = |text: String| if is_proven && self.word != Word::Silence { text } else { String::new() };
+        let proof = |text: String| {
+            if is_proven && self.word != Word::Silence {
+                text
+            } else {
+                String::new()
+            }
+        };
         [
             offers,
             news,
@@ -297,7 +360,11 @@ impl Person {
             proof((*source).to_owned()),
             proof(before(self.today, asked_days).to_string()),
             basis.to_owned(),
-            if basis == "consent" { (*wording).to_owned() } else { String::new() },
+            if basis == "consent" {
+                (*wording).to_owned()
+            } else {
+                String::new()
+            },
         ]
     }
 
@@ -318,7 +385,18 @@ impl Person {
     }
 
     fn company(&mut self) -> String {
-        let kind = pick(&mut self.rng, &["Atelier", "Restaurant", "Hôtel", "Traiteur", "Cuisine & Co", "Maison", "Épicerie"]);
+        let kind = pick(
+            &mut self.rng,
+            &[
+                "Atelier",
+                "Restaurant",
+                "Hôtel",
+                "Traiteur",
+                "Cuisine & Co",
+                "Maison",
+                "Épicerie",
+            ],
+        );
         format!("{kind} {}", self.last_name)
     }
 
@@ -341,7 +419,11 @@ impl Person {
         for k in 0..self.orders {
             // The last order is as old as the silence; earlier ones lie within three years before today.
             let oldest = 3 * 365_u32;
-            let mut days = if k == 0 { self.silent_days } else { rng.random_range(self.silent_days..oldest.max(self.silent_days + 1)) };
+            let mut days = if k == 0 {
+                self.silent_days
+            } else {
+                rng.random_range(self.silent_days..oldest.max(self.silent_days + 1))
+            };
             let mut day = before(self.today, days);
             // Months in which nobody buys pans are drawn again, once.
             if !matches!(day.month(), 1 | 6 | 11 | 12) && k > 0 && rng.random_ratio(1, 2) {
@@ -352,7 +434,11 @@ impl Person {
             let pieces = if rng.random_ratio(1, 10) { 2 } else { 1 };
             let is_sale = matches!(day.month(), 1 | 7) && rng.random_ratio(1, 2);
             let cents = product.cents * pieces * if is_sale { 80 } else { 100 } / 100;
-            let time = format!("{:02}:{:02}", rng.random_range(7..23), rng.random_range(0..60));
+            let time = format!(
+                "{:02}:{:02}",
+                rng.random_range(7..23),
+                rng.random_range(0..60)
+            );
             orders.push([
                 format!("O{:06}-{}", self.n + 1, k + 1),
                 format!("C{:06}", self.n + 1),
@@ -368,12 +454,19 @@ impl Person {
 }
 
 fn before(today: NaiveDate, days: u32) -> NaiveDate {
-    today.checked_sub_days(Days::new(u64::from(days))).unwrap_or(today)
+    today
+        .checked_sub_days(Days::new(u64::from(days)))
+        .unwrap_or(today)
 }
 
 /// The name as mailbox names are: ASCII, with the number that makes it unique.
 fn local_part(first_name: &str, last_name: &str, n: u32) -> String {
-    let plain = |name: &str| -> String { fold(name).chars().filter(char::is_ascii_alphanumeric).collect() };
+    let plain = |name: &str| -> String {
+        fold(name)
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect()
+    };
     let (first, last) = (plain(first_name), plain(last_name));
     match (first.is_empty(), last.is_empty()) {
         (true, true) => format!("client{n}"),

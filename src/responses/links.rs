@@ -3,23 +3,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Deserialize;
-
 use super::{ResponseError, store};
 use crate::ids::WaveId;
 use crate::storage::Db;
 use crate::templates::model::Link;
+use crate::templates::{Template, TemplateError};
 
 /// The links of a frozen template, in the order of their numbers.
 ///
 /// # Errors
 /// When the text is not the source of a template.
-pub fn links(source: &str) -> Result<Vec<Link>, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Source {
-        links: Vec<Link>,
-    }
-    serde_json::from_str::<Source>(source).map(|source| source.links)
+pub fn links(source: &str) -> Result<Vec<Link>, TemplateError> {
+    Template::from_source(source).map(|template| template.links().to_vec())
 }
 
 /// Waves whose links are kept at once; a wave's links never change, so any may be forgotten.
@@ -48,7 +43,10 @@ impl Destinations {
                     return Ok(None);
                 };
                 let links: Arc<[Link]> = links(&source)
-                    .map_err(|cause| ResponseError::Template { version, cause })?
+                    .map_err(|cause| ResponseError::Template {
+                        version,
+                        cause: Box::new(cause),
+                    })?
                     .into();
                 self.keep(wave, Arc::clone(&links));
                 links

@@ -30,6 +30,6 @@ pub enum ResponseError {
     )]
     Template {
         version: i64,
-        cause: serde_json::Error,
+        cause: Box<crate::templates::TemplateError>,
     },
 }

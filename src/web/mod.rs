@@ -11,6 +11,7 @@ mod metrics;
 mod pages;
 pub mod probes;
 pub mod public;
+mod server;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
+use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::keys::Keys;
@@ -30,6 +32,7 @@ pub use error::ApiError;
 pub use metrics::Metrics;
 pub use pages::{Pages, PagesError};
 pub use public::configure_public;
+pub use server::{Surface, server};
 
 /// The longest body any route reads: an unsubscribe form is a few dozen bytes.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -42,6 +45,8 @@ pub struct State {
     pub keys: Keys,
     pub settings: Arc<Settings>,
     pub responses: ResponseWriter,
+    /// What the sandbox took instead of a relay.
+    pub outbox: Arc<Outbox>,
     pub pages: Pages,
     pub metrics: Metrics,
     /// Where the links of the waves lead.
@@ -60,6 +65,7 @@ impl State {
         keys: Keys,
         settings: Arc<Settings>,
         responses: ResponseWriter,
+        outbox: Arc<Outbox>,
     ) -> Result<Self, PagesError> {
         let metrics = Metrics::new(responses.clone())?;
         Ok(Self {
@@ -68,6 +74,7 @@ impl State {
             keys,
             settings,
             responses,
+            outbox,
             pages: Pages::new()?,
             metrics,
             destinations: Destinations::default(),

@@ -29,7 +29,7 @@ fn response(delivery: DeliveryKey, what: What, after_ms: i64) -> Response {
 
 fn click(delivery: DeliveryKey, link: u16, after_ms: i64) -> Response {
     let part = if link == 0 {
-        Part::Attention
+        Part::Interest
     } else {
         Part::Action
     };
@@ -55,7 +55,7 @@ on_both! {
         record(db, &[click(delivery, 1, 90_000)]).await;
         assert_eq!(counters(db, wave).await, expected([
             ("clicks", 1), ("clicks.total", 3), ("clicks.link.0", 2), ("clicks.link.1", 1),
-            ("clicks.part.attention", 1), ("clicks.part.action", 1), ("responders", 1),
+            ("clicks.part.interest", 1), ("clicks.part.action", 1), ("responders", 1),
         ]));
         assert_eq!(number(db, "SELECT engagement FROM customers").await, 3);
         assert_eq!(number(db, "SELECT last_response_at FROM customers").await, SETTLED_AT + 90_000);

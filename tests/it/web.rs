@@ -6,6 +6,7 @@ use actix_web::{App, HttpServer, dev::ServerHandle, web};
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, LOCATION, USER_AGENT};
 use reqwest::{Method, StatusCode};
 use sea_orm::ConnectionTrait;
+use visavis::channels::outbox::Outbox;
 use visavis::clock::{SetClock, from_ms};
 use visavis::config::Settings;
 use visavis::ids::DeliveryKey;
@@ -42,12 +43,15 @@ impl Site {
         let keys = Keys::from_secret(&[7; 32]);
         let clock = SetClock::at(from_ms(SETTLED_AT + 60_000));
         let settings = Settings::load_from(None, Default::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(folder.path()).unwrap();
         let state = State::new(
             db.clone(),
             clock,
             keys.clone(),
             Arc::new(settings),
             responses.clone(),
+            Arc::new(outbox),
         );
         let state = web::Data::new(state.unwrap());
         let server = HttpServer::new(move || {
@@ -124,7 +128,7 @@ on_both! {
         assert_eq!(head.status(), StatusCode::FOUND);
         site.close().await;
         assert_eq!(counters(db, wave).await, expected([
-            ("clicks", 1), ("clicks.total", 3), ("clicks.link.0", 3), ("clicks.part.attention", 1),
+            ("clicks", 1), ("clicks.total", 3), ("clicks.link.0", 3), ("clicks.part.interest", 1),
             ("clicks.machine", 1), ("responders", 1),
         ]));
     }
@@ -206,7 +210,7 @@ on_both! {
         assert_eq!(head.status(), StatusCode::OK);
         site.close().await;
         assert_eq!(counters(db, wave).await, expected([]));
-        assert_eq!(number(db, "SELECT COUNT(*) FROM permission_evidence").await, 0);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM permission_evidence WHERE action = 'withdraw'").await, 0);
         assert_eq!(number(db, "SELECT COUNT(*) FROM permissions WHERE is_granted").await, 2);
     }
 
@@ -300,7 +304,7 @@ on_both! {
         assert!(page.contains(&id) && page.contains("La faute vient de nous"), "{page}");
         assert!(!page.contains("suppressions"), "nothing of the inside: {page}");
         // All or nothing.
-        assert_eq!(number(db, "SELECT COUNT(*) FROM permission_evidence").await, 0);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM permission_evidence WHERE action = 'withdraw'").await, 0);
         assert_eq!(number(db, "SELECT marks FROM deliveries").await, 0);
         site.close().await;
     }

@@ -51,42 +51,308 @@ type Name = (&'static str, Field, &'static [&'static str]);
 
 /// Fields of a customer file: our name, and what else people call it (folded).
 const CUSTOMER: [Name; 22] = [
-    ("external_id", Field::ExternalId, &["id", "customer_id", "customer number", "numero client", "n° client", "no client", "id client", "code client", "reference client", "client_id", "kundennummer"]),
-    ("email", Field::Email, &["e-mail", "mail", "email address", "e-mail address", "courriel", "adresse email", "adresse e-mail", "adresse mail", "adresse electronique", "adresse courriel"]),
-    ("phone", Field::Phone, &["telephone", "tel", "tel.", "mobile", "mobile phone", "portable", "telephone mobile", "telephone portable", "phone number", "numero de telephone", "gsm"]),
-    ("first_name", Field::Text(0), &["firstname", "given name", "forename", "prenom", "vorname"]),
-    ("last_name", Field::Text(1), &["lastname", "surname", "family name", "nom", "nom de famille", "nachname", "name"]),
-    ("company", Field::Text(2), &["organisation", "organization", "societe", "entreprise", "raison sociale", "firma"]),
-    ("gender", Field::Text(3), &["sex", "sexe", "genre", "civilite", "salutation", "anrede"]),
-    ("region", Field::Text(4), &["state", "province", "departement", "bundesland"]),
-    ("postal_code", Field::Text(5), &["postcode", "zip", "zip code", "zipcode", "code postal", "cp", "plz"]),
-    ("city", Field::Text(6), &["town", "ville", "commune", "localite", "stadt", "ort"]),
-    ("time_zone", Field::Text(7), &["timezone", "fuseau horaire", "fuseau"]),
-    ("birth_date", Field::BirthDate, &["birthdate", "birthday", "date of birth", "dob", "date de naissance", "naissance", "ne le", "geburtsdatum"]),
-    ("language", Field::Language, &["lang", "locale", "langue", "sprache"]),
-    ("country", Field::Country, &["country code", "pays", "code pays", "land"]),
+    (
+        "external_id",
+        Field::ExternalId,
+        &[
+            "id",
+            "customer_id",
+            "customer number",
+            "numero client",
+            "n° client",
+            "no client",
+            "id client",
+            "code client",
+            "reference client",
+            "client_id",
+            "kundennummer",
+        ],
+    ),
+    (
+        "email",
+        Field::Email,
+        &[
+            "e-mail",
+            "mail",
+            "email address",
+            "e-mail address",
+            "courriel",
+            "adresse email",
+            "adresse e-mail",
+            "adresse mail",
+            "adresse electronique",
+            "adresse courriel",
+        ],
+    ),
+    (
+        "phone",
+        Field::Phone,
+        &[
+            "telephone",
+            "tel",
+            "tel.",
+            "mobile",
+            "mobile phone",
+            "portable",
+            "telephone mobile",
+            "telephone portable",
+            "phone number",
+            "numero de telephone",
+            "gsm",
+        ],
+    ),
+    (
+        "first_name",
+        Field::Text(0),
+        &["firstname", "given name", "forename", "prenom", "vorname"],
+    ),
+    (
+        "last_name",
+        Field::Text(1),
+        &[
+            "lastname",
+            "surname",
+            "family name",
+            "nom",
+            "nom de famille",
+            "nachname",
+            "name",
+        ],
+    ),
+    (
+        "company",
+        Field::Text(2),
+        &[
+            "organisation",
+            "organization",
+            "societe",
+            "entreprise",
+            "raison sociale",
+            "firma",
+        ],
+    ),
+    (
+        "gender",
+        Field::Text(3),
+        &["sex", "sexe", "genre", "civilite", "salutation", "anrede"],
+    ),
+    (
+        "region",
+        Field::Text(4),
+        &["state", "province", "departement", "bundesland"],
+    ),
+    (
+        "postal_code",
+        Field::Text(5),
+        &[
+            "postcode",
+            "zip",
+            "zip code",
+            "zipcode",
+            "code postal",
+            "cp",
+            "plz",
+        ],
+    ),
+    (
+        "city",
+        Field::Text(6),
+        &["town", "ville", "commune", "localite", "stadt", "ort"],
+    ),
+    (
+        "time_zone",
+        Field::Text(7),
+        &["timezone", "fuseau horaire", "fuseau"],
+    ),
+    (
+        "birth_date",
+        Field::BirthDate,
+        &[
+            "birthdate",
+            "birthday",
+            "date of birth",
+            "dob",
+            "date de naissance",
+            "naissance",
+            "ne le",
+            "geburtsdatum",
+        ],
+    ),
+    (
+        "language",
+        Field::Language,
+        &["lang", "locale", "langue", "sprache"],
+    ),
+    (
+        "country",
+        Field::Country,
+        &["country code", "pays", "code pays", "land"],
+    ),
     ("stage", Field::Stage, &["status", "statut", "etape"]),
-    ("tags", Field::Tags, &["tag", "labels", "etiquettes", "mots-cles", "mots cles"]),
-    ("tracking", Field::Tracking, &["tracking consent", "suivi", "consentement suivi"]),
-    ("permission_source", Field::Proof(None, Proof::Source), &["consent source", "source du consentement", "origine du consentement"]),
-    ("permission_date", Field::Proof(None, Proof::Date), &["consent date", "date du consentement", "date de consentement"]),
-    ("permission_basis", Field::Proof(None, Proof::Basis), &["legal basis", "base legale", "consent basis"]),
-    ("permission_wording", Field::Proof(None, Proof::Wording), &["consent wording", "texte du consentement"]),
+    (
+        "tags",
+        Field::Tags,
+        &["tag", "labels", "etiquettes", "mots-cles", "mots cles"],
+    ),
+    (
+        "tracking",
+        Field::Tracking,
+        &["tracking consent", "suivi", "consentement suivi"],
+    ),
+    (
+        "permission_source",
+        Field::Proof(None, Proof::Source),
+        &[
+            "consent source",
+            "source du consentement",
+            "origine du consentement",
+        ],
+    ),
+    (
+        "permission_date",
+        Field::Proof(None, Proof::Date),
+        &[
+            "consent date",
+            "date du consentement",
+            "date de consentement",
+        ],
+    ),
+    (
+        "permission_basis",
+        Field::Proof(None, Proof::Basis),
+        &["legal basis", "base legale", "consent basis"],
+    ),
+    (
+        "permission_wording",
+        Field::Proof(None, Proof::Wording),
+        &["consent wording", "texte du consentement"],
+    ),
     ("ignore", Field::Nothing, &[]),
 ];
 
 /// Fields of an order file.
 const ORDER: [Name; 11] = [
-    ("order_id", Field::OrderId, &["external_id", "id", "order number", "order no", "numero de commande", "n° commande", "no commande", "id commande", "commande", "reference", "bestellnummer"]),
-    ("customer_id", Field::ExternalId, &["customer_external_id", "customer", "customer number", "numero client", "n° client", "no client", "id client", "code client", "client_id", "client", "kundennummer"]),
-    ("email", Field::Email, &["e-mail", "mail", "email address", "courriel", "adresse email", "adresse e-mail", "adresse mail", "adresse electronique"]),
-    ("phone", Field::Phone, &["telephone", "tel", "tel.", "mobile", "portable", "phone number", "numero de telephone"]),
-    ("ordered_at", Field::OrderedAt, &["date", "order date", "ordered", "date de commande", "date commande", "date d'achat", "bestelldatum"]),
-    ("amount", Field::Amount, &["total", "price", "revenue", "montant", "montant ttc", "total ttc", "prix", "betrag"]),
-    ("currency", Field::Currency, &["devise", "monnaie", "wahrung"]),
-    ("product", Field::Product, &["product name", "item", "sku", "produit", "article", "produkt"]),
-    ("category", Field::Category, &["product category", "categorie", "famille", "rayon", "kategorie"]),
-    ("campaign", Field::Campaign, &["campagne", "campaign name", "kampagne"]),
+    (
+        "order_id",
+        Field::OrderId,
+        &[
+            "external_id",
+            "id",
+            "order number",
+            "order no",
+            "numero de commande",
+            "n° commande",
+            "no commande",
+            "id commande",
+            "commande",
+            "reference",
+            "bestellnummer",
+        ],
+    ),
+    (
+        "customer_id",
+        Field::ExternalId,
+        &[
+            "customer_external_id",
+            "customer",
+            "customer number",
+            "numero client",
+            "n° client",
+            "no client",
+            "id client",
+            "code client",
+            "client_id",
+            "client",
+            "kundennummer",
+        ],
+    ),
+    (
+        "email",
+        Field::Email,
+        &[
+            "e-mail",
+            "mail",
+            "email address",
+            "courriel",
+            "adresse email",
+            "adresse e-mail",
+            "adresse mail",
+            "adresse electronique",
+        ],
+    ),
+    (
+        "phone",
+        Field::Phone,
+        &[
+            "telephone",
+            "tel",
+            "tel.",
+            "mobile",
+            "portable",
+            "phone number",
+            "numero de telephone",
+        ],
+    ),
+    (
+        "ordered_at",
+        Field::OrderedAt,
+        &[
+            "date",
+            "order date",
+            "ordered",
+            "date de commande",
+            "date commande",
+            "date d'achat",
+            "bestelldatum",
+        ],
+    ),
+    (
+        "amount",
+        Field::Amount,
+        &[
+            "total",
+            "price",
+            "revenue",
+            "montant",
+            "montant ttc",
+            "total ttc",
+            "prix",
+            "betrag",
+        ],
+    ),
+    (
+        "currency",
+        Field::Currency,
+        &["devise", "monnaie", "wahrung"],
+    ),
+    (
+        "product",
+        Field::Product,
+        &[
+            "product name",
+            "item",
+            "sku",
+            "produit",
+            "article",
+            "produkt",
+        ],
+    ),
+    (
+        "category",
+        Field::Category,
+        &[
+            "product category",
+            "categorie",
+            "famille",
+            "rayon",
+            "kategorie",
+        ],
+    ),
+    (
+        "campaign",
+        Field::Campaign,
+        &["campagne", "campaign name", "kampagne"],
+    ),
     ("ignore", Field::Nothing, &[]),
 ];
 
@@ -115,21 +381,34 @@ impl Columns {
     /// # Errors
     /// When `map` names a column or field that is not there, two columns hold the same field, a
     /// permission column cannot be understood, or what every row needs is missing.
-    pub fn read(header: &Cells, map: &[(String, String)], kind: ImportKind) -> Result<Self, ImportError> {
+    pub fn read(
+        header: &Cells,
+        map: &[(String, String)],
+        kind: ImportKind,
+    ) -> Result<Self, ImportError> {
         let headers: Vec<String> = header.iter().map(|cell| cell.trim().to_owned()).collect();
         let folded: Vec<String> = headers.iter().map(|name| fold(name)).collect();
         let mut mapped: HashMap<usize, Field> = HashMap::new();
         for (column, field) in map {
             let wanted = fold(column);
-            let place = folded.iter().position(|name| *name == wanted).ok_or_else(|| {
-                ImportError::UnknownColumn { column: column.clone(), columns: headers.join(", ") }
-            })?;
+            let place = folded
+                .iter()
+                .position(|name| *name == wanted)
+                .ok_or_else(|| ImportError::UnknownColumn {
+                    column: column.clone(),
+                    columns: headers.join(", "),
+                })?;
             let field = field_named(&fold(field), kind, false)?.ok_or_else(|| {
-                ImportError::UnknownField { field: field.clone(), nearest: nearest(field, kind) }
+                ImportError::UnknownField {
+                    field: field.clone(),
+                    nearest: nearest(field, kind),
+                }
             })?;
             mapped.insert(place, field);
         }
-        let is_reject_file = ["line", "reason"].iter().all(|note| folded.iter().any(|name| name == note));
+        let is_reject_file = ["line", "reason"]
+            .iter()
+            .all(|note| folded.iter().any(|name| name == note));
         let mut columns = Self {
             headers,
             notes: Vec::new(),
@@ -188,13 +467,23 @@ impl Columns {
         let has = |field: Field| self.places.contains_key(&field);
         let found = || self.headers.join(", ");
         if !(has(Field::ExternalId) || has(Field::Email) || has(Field::Phone)) {
-            let id = if kind == ImportKind::Customers { "external_id" } else { "customer_id" };
-            return Err(ImportError::NoIdentifier { id, columns: found() });
+            let id = if kind == ImportKind::Customers {
+                "external_id"
+            } else {
+                "customer_id"
+            };
+            return Err(ImportError::NoIdentifier {
+                id,
+                columns: found(),
+            });
         }
         if kind == ImportKind::Orders {
             for (name, field) in [("ordered_at", Field::OrderedAt), ("amount", Field::Amount)] {
                 if !has(field) {
-                    return Err(ImportError::MissingColumn { field: name, columns: found() });
+                    return Err(ImportError::MissingColumn {
+                        field: name,
+                        columns: found(),
+                    });
                 }
             }
         }
@@ -208,7 +497,13 @@ impl Columns {
     }
 
     /// What proves a permission: its own column, or the one for all.
-    pub fn proof<'a>(&self, channel: Channel, scope: &Scope, proof: Proof, cells: &'a Cells) -> Option<&'a str> {
+    pub fn proof<'a>(
+        &self,
+        channel: Channel,
+        scope: &Scope,
+        proof: Proof,
+        cells: &'a Cells,
+    ) -> Option<&'a str> {
         self.cell(&Field::Proof(Some((channel, scope.clone())), proof), cells)
             .or_else(|| self.cell(&Field::Proof(None, proof), cells))
     }
@@ -223,16 +518,25 @@ impl Columns {
 }
 
 /// The field of a folded name; aliases only where `with_aliases`.
-fn field_named(name: &str, kind: ImportKind, with_aliases: bool) -> Result<Option<Field>, ImportError> {
+fn field_named(
+    name: &str,
+    kind: ImportKind,
+    with_aliases: bool,
+) -> Result<Option<Field>, ImportError> {
     if kind == ImportKind::Customers {
-        if let Some(attribute) = name.strip_prefix("attribute.").or_else(|| name.strip_prefix("attribut.")) {
+        if let Some(attribute) = name
+            .strip_prefix("attribute.")
+            .or_else(|| name.strip_prefix("attribut."))
+        {
             let attribute = word(attribute);
             return Ok((!attribute.is_empty()).then_some(Field::Attribute(attribute)));
         }
         if let Some(permission) = name.strip_prefix("permission.") {
-            return permission_field(permission)
-                .map(Some)
-                .ok_or_else(|| ImportError::PermissionColumn { column: name.to_owned() });
+            return permission_field(permission).map(Some).ok_or_else(|| {
+                ImportError::PermissionColumn {
+                    column: name.to_owned(),
+                }
+            });
         }
     }
     let spaced = name.replace('_', " ");
@@ -269,7 +573,13 @@ fn permission_field(name: &str) -> Option<Field> {
 fn word(text: &str) -> String {
     text.trim()
         .chars()
-        .map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' })
+        .map(|c| {
+            if c.is_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect()
 }
 
@@ -278,7 +588,9 @@ fn nearest(field: &str, kind: ImportKind) -> String {
     names(kind)
         .iter()
         .map(|(name, _, _)| *name)
-        .max_by(|a, b| strsim::jaro_winkler(a, &folded).total_cmp(&strsim::jaro_winkler(b, &folded)))
+        .max_by(|a, b| {
+            strsim::jaro_winkler(a, &folded).total_cmp(&strsim::jaro_winkler(b, &folded))
+        })
         .unwrap_or_default()
         .to_owned()
 }

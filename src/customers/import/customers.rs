@@ -57,7 +57,10 @@ pub(super) fn read(
 ) -> Result<Entry, String> {
     let line = cells.line;
     let external_id = line_of(columns, &Field::ExternalId, cells)?;
-    let mut row = Row { external_id, ..Row::default() };
+    let mut row = Row {
+        external_id,
+        ..Row::default()
+    };
     for (n, text) in row.texts.iter_mut().enumerate() {
         *text = line_of(columns, &Field::Text(n), cells)?;
     }
@@ -65,7 +68,10 @@ pub(super) fn read(
         *gender = values::gender(gender);
     }
     let mut warn = |kind| report.warnings.add(kind, line);
-    if row.texts[7].as_ref().is_some_and(|zone| zone.parse::<chrono_tz::Tz>().is_err()) {
+    if row.texts[7]
+        .as_ref()
+        .is_some_and(|zone| zone.parse::<chrono_tz::Tz>().is_err())
+    {
         row.texts[7] = None;
         warn(WarningKind::UnknownTimeZone);
     }
@@ -83,11 +89,19 @@ pub(super) fn read(
     }
     if let Some(text) = long_line_of(columns, &Field::Email, cells, 4 * MAX_TEXT)? {
         row.email = Some(match normalise::email(&text) {
-            Ok(email) => Address { text: email.address, key: email.key, state: EmailState::Ok },
+            Ok(email) => Address {
+                text: email.address,
+                key: email.key,
+                state: EmailState::Ok,
+            },
             Err(_) => {
                 warn(WarningKind::MalformedEmail);
                 let key = normalise::malformed_key(&text);
-                Address { text, key, state: EmailState::Malformed }
+                Address {
+                    text,
+                    key,
+                    state: EmailState::Malformed,
+                }
             }
         });
     }
@@ -136,12 +150,18 @@ pub(super) fn read(
         row.attributes.insert(name.clone(), values::attribute(text));
     }
     if let Some(text) = long_line_of(columns, &Field::Tags, cells, MAX_ATTRIBUTE)? {
-        for tag in text.split([',', ';', '|']).map(str::trim).filter(|tag| !tag.is_empty()) {
+        for tag in text
+            .split([',', ';', '|'])
+            .map(str::trim)
+            .filter(|tag| !tag.is_empty())
+        {
             row.tags.entry(fold(tag)).or_insert_with(|| tag.to_owned());
         }
     }
     if row.external_id.is_none() && row.email.is_none() && row.phone.is_none() {
-        return Err("no external id, e-mail address or valid telephone number says who this is".to_owned());
+        return Err(
+            "no external id, e-mail address or valid telephone number says who this is".to_owned(),
+        );
     }
     let answers = answers(columns, cells, defaults, report)?;
     Ok(Entry { line, row, answers })
@@ -149,7 +169,9 @@ pub(super) fn read(
 
 fn stage(text: &str) -> Option<Stage> {
     let folded = fold(text);
-    let named = Stage::ALL.into_iter().find(|stage| stage.as_str() == folded);
+    let named = Stage::ALL
+        .into_iter()
+        .find(|stage| stage.as_str() == folded);
     named.or(match folded.as_str() {
         "client" | "cliente" | "kunde" => Some(Stage::Customer),
         "ancien client" | "inactif" | "inactive" | "perdu" => Some(Stage::Lapsed),
@@ -173,8 +195,13 @@ pub(super) fn long_line_of(
         return Ok(None);
     };
     let name = columns.header(field);
-    if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
-        return Err(format!("{name} holds a line break or another control character"));
+    if text
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+    {
+        return Err(format!(
+            "{name} holds a line break or another control character"
+        ));
     }
     if text.len() > longest && text.chars().count() > longest {
         return Err(format!("{name} is longer than {longest} characters"));
@@ -208,7 +235,9 @@ fn answers(
             // A date without a time may be today; a consent from the future would outlive a later "no".
             Some(Ok(at)) if at <= values::end_of_day(defaults.now_ms) => Some(defaults.now_ms),
             Some(_) => {
-                report.warnings.add(WarningKind::UnusablePermissionDate, line);
+                report
+                    .warnings
+                    .add(WarningKind::UnusablePermissionDate, line);
                 None
             }
         };
@@ -258,7 +287,10 @@ fn answers(
 
 /// Without what PostgreSQL cannot keep.
 fn plain(text: &str) -> String {
-    text.chars().filter(|c| *c != '\0').take(MAX_ATTRIBUTE).collect()
+    text.chars()
+        .filter(|c| *c != '\0')
+        .take(MAX_ATTRIBUTE)
+        .collect()
 }
 
 pub(super) fn shorten(text: &str) -> String {
@@ -312,18 +344,30 @@ impl Base {
     /// Whom a row is about: by its external id; else by its address; without an address by its
     /// number. Someone with another external id is someone else, even at the same address.
     fn find(&self, row: &Row) -> Option<usize> {
-        if let Some(n) = row.external_id.as_ref().and_then(|id| self.by_external_id.get(id)) {
+        if let Some(n) = row
+            .external_id
+            .as_ref()
+            .and_then(|id| self.by_external_id.get(id))
+        {
             return Some(*n);
         }
         let fits = |n: &&usize| {
             row.external_id.is_none()
-                || self.profiles.get(**n).is_some_and(|profile| profile.external_id.is_none())
+                || self
+                    .profiles
+                    .get(**n)
+                    .is_some_and(|profile| profile.external_id.is_none())
         };
         let still_has = |n: &usize| {
-            self.profiles.get(*n).is_some_and(|profile| match &row.email {
-                Some(email) => profile.email.as_ref().is_some_and(|known| known.key == email.key),
-                None => profile.phone == row.phone,
-            })
+            self.profiles
+                .get(*n)
+                .is_some_and(|profile| match &row.email {
+                    Some(email) => profile
+                        .email
+                        .as_ref()
+                        .is_some_and(|known| known.key == email.key),
+                    None => profile.phone == row.phone,
+                })
         };
         let same = match (&row.email, &row.phone) {
             (Some(email), _) => self.by_email.get(&email.key),
@@ -359,7 +403,8 @@ pub(super) async fn write(
         let (n, mut change) = match base.find(&entry.row) {
             Some(n) => (n, Change::Unchanged),
             None => {
-                base.profiles.push(Profile::new(defaults.language, defaults.country));
+                base.profiles
+                    .push(Profile::new(defaults.language, defaults.country));
                 (base.profiles.len() - 1, Change::Created)
             }
         };
@@ -389,7 +434,11 @@ pub(super) async fn write(
             Change::Updated | Change::Unchanged => report.updated += 1,
         }
     }
-    Ok(base.profiles.iter().filter_map(|profile| profile.id).collect())
+    Ok(base
+        .profiles
+        .iter()
+        .filter_map(|profile| profile.id)
+        .collect())
 }
 
 /// Records what the rows say about permission; returns the customers about whom that was news.
@@ -480,4 +529,7 @@ fn fingerprint(profile: &Profile, channel: Channel, keys: &Keys) -> Option<Strin
     key.map(|key| keys.fingerprint(key))
 }
 
-const _: () = assert!(TEXTS.len() == 8, "gender is the 4th text and time_zone the 8th");
+const _: () = assert!(
+    TEXTS.len() == 8,
+    "gender is the 4th text and time_zone the 8th"
+);

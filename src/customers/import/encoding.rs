@@ -37,10 +37,18 @@ pub(super) fn detect(file: &mut File) -> io::Result<Detected> {
             file.seek(SeekFrom::Start(mark))?;
             scan(file, &mut buffer)?.has_invalid
         };
-        return Ok(Detected { encoding, mark, may_be_damaged });
+        return Ok(Detected {
+            encoding,
+            mark,
+            may_be_damaged,
+        });
     }
     if let Some(encoding) = utf_16_without_mark(head.get(..4096).unwrap_or(head)) {
-        return Ok(Detected { encoding, mark: 0, may_be_damaged: true });
+        return Ok(Detected {
+            encoding,
+            mark: 0,
+            may_be_damaged: true,
+        });
     }
     file.seek(SeekFrom::Start(0))?;
     let found = scan(file, &mut buffer)?;
@@ -55,7 +63,13 @@ pub(super) fn detect(file: &mut File) -> io::Result<Detected> {
 /// Text of mostly ASCII letters has a zero in every pair of bytes.
 fn utf_16_without_mark(head: &[u8]) -> Option<&'static Encoding> {
     let pairs = head.len() / 2;
-    let zeros = |offset: usize| head.iter().skip(offset).step_by(2).filter(|b| **b == 0).count();
+    let zeros = |offset: usize| {
+        head.iter()
+            .skip(offset)
+            .step_by(2)
+            .filter(|b| **b == 0)
+            .count()
+    };
     let (even, odd) = (zeros(0), zeros(1));
     if pairs < 2 {
         None

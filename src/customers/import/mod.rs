@@ -99,7 +99,9 @@ pub fn parse_map(text: &str) -> Result<(String, String), String> {
         Some((column, field)) if !column.trim().is_empty() && !field.trim().is_empty() => {
             Ok((column.trim().to_owned(), field.trim().to_owned()))
         }
-        _ => Err(format!("{text:?} does not say what holds what; write \"Their column=our_field\"")),
+        _ => Err(format!(
+            "{text:?} does not say what holds what; write \"Their column=our_field\""
+        )),
     }
 }
 
@@ -116,29 +118,50 @@ pub struct Progress {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     #[error("cannot read {path}: {cause}")]
-    Read { path: PathBuf, cause: std::io::Error },
+    Read {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
     #[error("{path} is not a regular file; save the data to a file and import that")]
     NotAFile { path: PathBuf },
     #[error("{path} is empty; its first line must name the columns")]
     Empty { path: PathBuf },
-    #[error("the header of {path} is larger than {MAX_RECORD} bytes; is it a CSV file, and every quotation mark closed?")]
+    #[error(
+        "the header of {path} is larger than {MAX_RECORD} bytes; is it a CSV file, and every quotation mark closed?"
+    )]
     HeaderTooLarge { path: PathBuf },
-    #[error("--map names the column {column:?}, which the file does not have; its columns are: {columns}")]
+    #[error(
+        "--map names the column {column:?}, which the file does not have; its columns are: {columns}"
+    )]
     UnknownColumn { column: String, columns: String },
     #[error("--map names the field {field:?}, which there is not; did you mean {nearest:?}?")]
     UnknownField { field: String, nearest: String },
-    #[error("the columns {first:?} and {second:?} hold the same field; keep one, or set the other aside with --map \"{second}=ignore\"")]
+    #[error(
+        "the columns {first:?} and {second:?} hold the same field; keep one, or set the other aside with --map \"{second}=ignore\""
+    )]
     DuplicateColumn { first: String, second: String },
-    #[error("the column {column:?} does not name a permission; write permission.email.TOPIC or permission.sms.TOPIC, with .source, .date, .basis or .wording behind it for its proof")]
+    #[error(
+        "the column {column:?} does not name a permission; write permission.email.TOPIC or permission.sms.TOPIC, with .source, .date, .basis or .wording behind it for its proof"
+    )]
     PermissionColumn { column: String },
-    #[error("no column says who a row is about: {id}, email or phone; the columns are: {columns}; name one with --map \"Their column={id}\"")]
+    #[error(
+        "no column says who a row is about: {id}, email or phone; the columns are: {columns}; name one with --map \"Their column={id}\""
+    )]
     NoIdentifier { id: &'static str, columns: String },
-    #[error("no column holds {field}; the columns are: {columns}; name it with --map \"Their column={field}\"")]
-    MissingColumn { field: &'static str, columns: String },
+    #[error(
+        "no column holds {field}; the columns are: {columns}; name it with --map \"Their column={field}\""
+    )]
+    MissingColumn {
+        field: &'static str,
+        columns: String,
+    },
     #[error("the default country {0:?} is not an ISO 3166-1 code such as FR")]
     DefaultCountry(String),
     #[error("cannot write the rejected rows to {path}: {cause}")]
-    Rejects { path: PathBuf, cause: std::io::Error },
+    Rejects {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
     #[error("the database failed, nothing was imported: {0}")]
     Database(#[from] DbErr),
 }
@@ -177,7 +200,11 @@ pub async fn run(
         }
     }
     let mut import = Import::open(&request)?;
-    let name = request.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let name = request
+        .path
+        .file_name()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
     let source = format!("import of {name}");
     let defaults = Defaults {
         region: &request.default_region,
@@ -196,7 +223,9 @@ pub async fn run(
                 customers::read(columns, cells, &defaults, report)
             })? {
                 let entries: Vec<_> = batch.into_iter().map(|(_, entry)| entry).collect();
-                seen.add(customers::write(&txn, keys, &defaults, &entries, &mut import.report).await?);
+                seen.add(
+                    customers::write(&txn, keys, &defaults, &entries, &mut import.report).await?,
+                );
                 progress(import.progress());
             }
             for ids in seen.chunks() {
@@ -206,9 +235,9 @@ pub async fn run(
             }
         }
         ImportKind::Orders => {
-            while let Some(batch) = import.batch(|columns, cells, report| {
-                orders::read(columns, cells, &defaults, report)
-            })? {
+            while let Some(batch) = import
+                .batch(|columns, cells, report| orders::read(columns, cells, &defaults, report))?
+            {
                 let (cells, entries): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
                 let refused = orders::write(&txn, &entries, &mut import.report).await?;
                 for (n, reason) in refused {
@@ -244,7 +273,10 @@ struct Import<'a> {
 impl<'a> Import<'a> {
     fn open(request: &'a ImportRequest) -> Result<Self, ImportError> {
         let path = &request.path;
-        let read = |cause| ImportError::Read { path: path.clone(), cause };
+        let read = |cause| ImportError::Read {
+            path: path.clone(),
+            cause,
+        };
         let mut file = File::open(path).map_err(read)?;
         let metadata = file.metadata().map_err(read)?;
         if !metadata.is_file() {
@@ -262,7 +294,8 @@ impl<'a> Import<'a> {
         };
         let columns = Columns::read(&header, &request.map, request.kind)?;
         let encoding = detected.encoding.name();
-        let mut report = ImportReport::new(request.kind, request.dry_run, encoding, records.delimiter());
+        let mut report =
+            ImportReport::new(request.kind, request.dry_run, encoding, records.delimiter());
         report.ignored_columns.clone_from(&columns.ignored);
         Ok(Self {
             request,
@@ -317,14 +350,22 @@ impl<'a> Import<'a> {
     /// Whether the row is whole and readable.
     fn check(&self, cells: &Cells) -> Result<(), String> {
         let (has, wanted) = (cells.len(), self.columns.headers.len());
-        let has_more = cells.iter().skip(wanted).any(|cell| !cell.trim().is_empty());
+        let has_more = cells
+            .iter()
+            .skip(wanted)
+            .any(|cell| !cell.trim().is_empty());
         if has < wanted || has_more {
             let lines = if cells.last_line > cells.line {
-                format!("; it goes from line {} to {}: is a quotation mark not closed?", cells.line, cells.last_line)
+                format!(
+                    "; it goes from line {} to {}: is a quotation mark not closed?",
+                    cells.line, cells.last_line
+                )
             } else {
                 String::new()
             };
-            return Err(format!("the row has {has} cells, the header {wanted}{lines}"));
+            return Err(format!(
+                "the row has {has} cells, the header {wanted}{lines}"
+            ));
         }
         if self.may_be_damaged && cells.iter().any(|cell| cell.contains('\u{fffd}')) {
             let encoding = self.report.encoding;
@@ -340,10 +381,15 @@ impl<'a> Import<'a> {
         let Some(path) = &self.request.rejects else {
             return Ok(());
         };
-        let failed = |cause| ImportError::Rejects { path: path.clone(), cause };
+        let failed = |cause| ImportError::Rejects {
+            path: path.clone(),
+            cause,
+        };
         let rejects = match &mut self.rejects {
             Some(rejects) => rejects,
-            none => none.insert(Rejects::create(path, &self.columns, self.records.delimiter()).map_err(failed)?),
+            none => none.insert(
+                Rejects::create(path, &self.columns, self.records.delimiter()).map_err(failed)?,
+            ),
         };
         rejects.write(&self.columns, cells, reason).map_err(failed)
     }
@@ -358,9 +404,10 @@ impl<'a> Import<'a> {
 
     fn finish(mut self) -> Result<ImportReport, ImportError> {
         if let (Some(rejects), Some(path)) = (self.rejects, &self.request.rejects) {
-            rejects
-                .finish()
-                .map_err(|cause| ImportError::Rejects { path: path.clone(), cause })?;
+            rejects.finish().map_err(|cause| ImportError::Rejects {
+                path: path.clone(),
+                cause,
+            })?;
             self.report.rejects = Some(path.clone());
         }
         Ok(self.report)
@@ -386,7 +433,9 @@ impl Seen {
             words
                 .into_iter()
                 .flat_map(|(word, bits)| {
-                    (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| CustomerId(word * 64 + bit))
+                    (0..64)
+                        .filter(move |bit| bits >> bit & 1 == 1)
+                        .map(move |bit| CustomerId(word * 64 + bit))
                 })
                 .collect()
         })

@@ -42,12 +42,16 @@ pub(super) fn read(
     let who = Who {
         external_id: text(Field::ExternalId)?,
         email: text(Field::Email)?.map(|text| {
-            normalise::email(&text).map_or_else(|_| normalise::malformed_key(&text), |email| email.key)
+            normalise::email(&text)
+                .map_or_else(|_| normalise::malformed_key(&text), |email| email.key)
         }),
         phone: text(Field::Phone)?.and_then(|text| normalise::phone(&text, defaults.region).ok()),
     };
     if who.external_id.is_none() && who.email.is_none() && who.phone.is_none() {
-        return Err("no customer id, e-mail address or valid telephone number says whose order this is".to_owned());
+        return Err(
+            "no customer id, e-mail address or valid telephone number says whose order this is"
+                .to_owned(),
+        );
     }
     let required = |field: Field| {
         columns
@@ -60,13 +64,12 @@ pub(super) fn read(
         return Err("the order lies in the future".to_owned());
     }
     let amount_cents = values::cents(required(Field::Amount)?)?;
-    let currency = match text(Field::Currency)? {
-        None => None,
-        Some(word) => Some(currency(&word).unwrap_or_else(|| {
+    let currency = text(Field::Currency)?.map(|word| {
+        currency(&word).unwrap_or_else(|| {
             report.warnings.add(WarningKind::UnknownCurrency, line);
             "EUR".to_owned()
-        })),
-    };
+        })
+    });
     let order = OrderRow {
         id: None,
         external_id: text(Field::OrderId)?,
@@ -78,7 +81,12 @@ pub(super) fn read(
         category: text(Field::Category)?,
         campaign: None,
     };
-    Ok(Entry { line, who, campaign: text(Field::Campaign)?, order })
+    Ok(Entry {
+        line,
+        who,
+        campaign: text(Field::Campaign)?,
+        order,
+    })
 }
 
 fn currency(text: &str) -> Option<String> {
@@ -103,13 +111,20 @@ pub(super) async fn write(
 ) -> Result<Vec<(usize, String)>, DbErr> {
     let who: Vec<&Who> = batch.iter().map(|entry| &entry.who).collect();
     let customers = store::customers(txn, &who).await?;
-    let names: BTreeSet<&str> = batch.iter().filter_map(|entry| entry.campaign.as_deref()).collect();
+    let names: BTreeSet<&str> = batch
+        .iter()
+        .filter_map(|entry| entry.campaign.as_deref())
+        .collect();
     let campaigns = store::campaigns(txn, &names).await?;
     let mut refused = Vec::new();
     let mut rows = Vec::with_capacity(batch.len());
     for (n, entry) in batch.iter().enumerate() {
         let Some(customer) = customers.find(&entry.who) else {
-            refused.push((n, "no customer of the base is the one of this order; import the customers first".to_owned()));
+            refused.push((
+                n,
+                "no customer of the base is the one of this order; import the customers first"
+                    .to_owned(),
+            ));
             continue;
         };
         let mut order = entry.order.clone();
@@ -117,7 +132,9 @@ pub(super) async fn write(
         if let Some(name) = &entry.campaign {
             order.campaign = campaigns.get(name).copied();
             if order.campaign.is_none() {
-                report.warnings.add(WarningKind::UnknownCampaign, entry.line);
+                report
+                    .warnings
+                    .add(WarningKind::UnknownCampaign, entry.line);
             }
         }
         rows.push(order);
@@ -216,5 +233,10 @@ impl Ledger {
 }
 
 fn fact(order: &OrderRow) -> Fact {
-    (order.customer, order.ordered_at, order.amount_cents, order.product.clone())
+    (
+        order.customer,
+        order.ordered_at,
+        order.amount_cents,
+        order.product.clone(),
+    )
 }

@@ -19,7 +19,10 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 pub(super) enum Record {
     Cells(Cells),
     /// The record is larger than memory is given for it; it was passed over.
-    TooLarge { line: u64, last_line: u64 },
+    TooLarge {
+        line: u64,
+        last_line: u64,
+    },
 }
 
 /// A record's cells, and its lines in the file, counted from 1.
@@ -34,7 +37,12 @@ pub(super) struct Cells {
 impl Cells {
     /// A row of which nothing was kept.
     pub fn empty(line: u64) -> Self {
-        Self { line, last_line: line, text: String::new(), ends: Vec::new() }
+        Self {
+            line,
+            last_line: line,
+            text: String::new(),
+            ends: Vec::new(),
+        }
     }
 
     pub fn get(&self, n: usize) -> Option<&str> {
@@ -104,7 +112,9 @@ impl Records {
         let head = records.input.get(..records.to).unwrap_or_default();
         // Excel's own way of naming the delimiter, on a line before the header.
         records.delimiter = match head {
-            [b's', b'e', b'p', b'=', delimiter, b'\r' | b'\n', ..] if DELIMITERS.contains(delimiter) => {
+            [b's', b'e', b'p', b'=', delimiter, b'\r' | b'\n', ..]
+                if DELIMITERS.contains(delimiter) =>
+            {
                 let delimiter = *delimiter;
                 records.skip(5);
                 delimiter
@@ -130,7 +140,10 @@ impl Records {
     pub fn next(&mut self) -> io::Result<Option<Record>> {
         loop {
             let rest = self.input.get(self.from..self.to).unwrap_or_default();
-            let blank = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            let blank = rest
+                .iter()
+                .take_while(|b| matches!(b, b'\r' | b'\n'))
+                .count();
             let is_all_blank = blank == rest.len();
             self.skip(blank);
             if !is_all_blank {
@@ -200,7 +213,9 @@ impl Records {
         if self.from == self.to {
             (self.from, self.to) = (0, 0);
         }
-        let n = self.source.read(self.input.get_mut(self.to..).unwrap_or_default())?;
+        let n = self
+            .source
+            .read(self.input.get_mut(self.to..).unwrap_or_default())?;
         self.to += n;
         self.is_end = n == 0;
         Ok(())

@@ -27,10 +27,19 @@ impl Rejects {
         let mut file = File::create(&unfinished)?;
         // By this mark Excel knows that it is UTF-8.
         file.write_all("\u{feff}".as_bytes())?;
-        let writer = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(file);
-        let mut rejects = Self { writer, unfinished, path: path.to_owned() };
+        let writer = csv::WriterBuilder::new()
+            .delimiter(delimiter)
+            .flexible(true)
+            .from_writer(file);
+        let mut rejects = Self {
+            writer,
+            unfinished,
+            path: path.to_owned(),
+        };
         let header = kept(columns, columns.headers.iter().map(String::as_str));
-        rejects.writer.write_record(header.into_iter().chain(["line", "reason"]))?;
+        rejects
+            .writer
+            .write_record(header.into_iter().chain(["line", "reason"]))?;
         Ok(rejects)
     }
 
@@ -41,9 +50,13 @@ impl Rejects {
     pub fn write(&mut self, columns: &Columns, cells: &Cells, reason: &str) -> io::Result<()> {
         let wanted = columns.headers.len();
         let line = cells.line.to_string();
-        let own = kept(columns, (0..wanted).map(|n| cells.get(n).unwrap_or_default()));
+        let own = kept(
+            columns,
+            (0..wanted).map(|n| cells.get(n).unwrap_or_default()),
+        );
         let beyond = cells.iter().skip(wanted);
-        self.writer.write_record(own.into_iter().chain([line.as_str(), reason]).chain(beyond))?;
+        self.writer
+            .write_record(own.into_iter().chain([line.as_str(), reason]).chain(beyond))?;
         Ok(())
     }
 

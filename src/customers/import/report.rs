@@ -53,11 +53,15 @@ impl WarningKind {
             Self::UnknownTimeZone => "time zone is not an IANA name; left out",
             Self::UnknownStage => "stage is not suspect, prospect, customer or lapsed; left out",
             Self::UnknownTracking => "tracking is not none, hygiene or full; left out",
-            Self::TrackingKept => "looser tracking consent without a newer date; the stricter was kept",
+            Self::TrackingKept => {
+                "looser tracking consent without a newer date; the stricter was kept"
+            }
             Self::NoBasis => "yes without source, date and legal basis; not reachable",
             Self::UnknownBasis => "legal basis is not known",
             Self::UnusablePermissionDate => "permission date is unreadable or lies ahead",
-            Self::YesWithoutTopic => "yes to a whole channel; name a topic (permission.email.offers)",
+            Self::YesWithoutTopic => {
+                "yes to a whole channel; name a topic (permission.email.offers)"
+            }
             Self::UnknownCampaign => "campaign is not known; the order was taken without it",
             Self::UnknownCurrency => "currency is not an ISO 4217 code; EUR was taken",
         }
@@ -127,7 +131,12 @@ pub struct ImportReport {
 }
 
 impl ImportReport {
-    pub(super) fn new(kind: ImportKind, is_dry_run: bool, encoding: &'static str, delimiter: u8) -> Self {
+    pub(super) fn new(
+        kind: ImportKind,
+        is_dry_run: bool,
+        encoding: &'static str,
+        delimiter: u8,
+    ) -> Self {
         Self {
             kind,
             is_dry_run,
@@ -169,7 +178,11 @@ impl fmt::Display for ImportReport {
         if self.is_dry_run {
             writeln!(f, "Dry run: nothing was kept.")?;
         }
-        writeln!(f, "{} rows of {what} read ({}, delimiter {delimiter})", self.rows, self.encoding)?;
+        writeln!(
+            f,
+            "{} rows of {what} read ({}, delimiter {delimiter})",
+            self.rows, self.encoding
+        )?;
         for (n, word) in [
             (self.created, "created"),
             (self.updated, "updated"),
@@ -182,12 +195,26 @@ impl fmt::Display for ImportReport {
             writeln!(f, "{n:>10} reachable by {channel}")?;
         }
         if self.no_basis > 0 {
-            writeln!(f, "{:>10} not reachable: yes without source, date and legal basis", self.no_basis)?;
+            writeln!(
+                f,
+                "{:>10} not reachable: yes without source, date and legal basis",
+                self.no_basis
+            )?;
         }
         for (kind, warning) in &self.warnings.0 {
             let lines: Vec<String> = warning.first_lines.iter().map(u64::to_string).collect();
-            let more = if warning.count > u64::try_from(lines.len()).unwrap_or_default() { " …" } else { "" };
-            writeln!(f, "Warning: {} ({}; line {}{more})", kind.sentence(), warning.count, lines.join(", "))?;
+            let more = if warning.count > u64::try_from(lines.len()).unwrap_or_default() {
+                " …"
+            } else {
+                ""
+            };
+            writeln!(
+                f,
+                "Warning: {} ({}; line {}{more})",
+                kind.sentence(),
+                warning.count,
+                lines.join(", ")
+            )?;
         }
         if !self.ignored_columns.is_empty() {
             writeln!(f, "Ignored columns: {}", self.ignored_columns.join(", "))?;
@@ -200,7 +227,11 @@ impl fmt::Display for ImportReport {
             writeln!(f, "… and {} more", self.rejected - told)?;
         }
         if let Some(path) = &self.rejects {
-            writeln!(f, "Rejected rows are in {}; mend and import that file.", path.display())?;
+            writeln!(
+                f,
+                "Rejected rows are in {}; mend and import that file.",
+                path.display()
+            )?;
         }
         Ok(())
     }

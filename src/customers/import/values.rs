@@ -35,8 +35,12 @@ pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
         is_number.then(|| text.parse().ok()).flatten()
     };
     let read = || -> Option<NaiveDate> {
-        let year = number(year, 4).filter(|year| (1800..=2200).contains(year) )?;
-        NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number(month, 2)?, number(day, 2)?)
+        let year = number(year, 4).filter(|year| (1800..=2200).contains(year))?;
+        NaiveDate::from_ymd_opt(
+            i32::try_from(year).ok()?,
+            number(month, 2)?,
+            number(day, 2)?,
+        )
     };
     read().ok_or_else(wrong)
 }
@@ -134,7 +138,10 @@ pub(super) fn cents(text: &str) -> Result<i64, String> {
                     "{text:?} can be read in two ways; write the amount with two decimals"
                 ));
             } else if whole.contains(other) {
-                (ungroup(whole, &other.to_string()).ok_or_else(wrong)?, fraction)
+                (
+                    ungroup(whole, &other.to_string()).ok_or_else(wrong)?,
+                    fraction,
+                )
             } else {
                 (whole.to_owned(), fraction)
             }
@@ -145,7 +152,9 @@ pub(super) fn cents(text: &str) -> Result<i64, String> {
         return Err(wrong());
     }
     let units: i64 = whole.parse().map_err(|_error| wrong())?;
-    let hundredths: i64 = format!("{fraction:0<2}").parse().map_err(|_error| wrong())?;
+    let hundredths: i64 = format!("{fraction:0<2}")
+        .parse()
+        .map_err(|_error| wrong())?;
     let cents = units
         .checked_mul(100)
         .and_then(|cents| cents.checked_add(hundredths))
@@ -158,7 +167,9 @@ pub(super) fn cents(text: &str) -> Result<i64, String> {
 /// Digits in groups of three, joined.
 fn ungroup(text: &str, mark: &str) -> Option<String> {
     let mut groups = text.split(mark);
-    let first = groups.next().filter(|group| (1..=3).contains(&group.len()))?;
+    let first = groups
+        .next()
+        .filter(|group| (1..=3).contains(&group.len()))?;
     let mut joined = first.to_owned();
     for group in groups {
         if group.len() != 3 {
@@ -172,7 +183,8 @@ fn ungroup(text: &str, mark: &str) -> Option<String> {
 /// Yes or no, in the languages of our users.
 pub(super) fn answer(text: &str) -> Option<bool> {
     match fold(text).as_str() {
-        "yes" | "y" | "oui" | "o" | "ja" | "j" | "si" | "true" | "vrai" | "1" | "opt-in" | "optin" => Some(true),
+        "yes" | "y" | "oui" | "o" | "ja" | "j" | "si" | "true" | "vrai" | "1" | "opt-in"
+        | "optin" => Some(true),
         "no" | "n" | "non" | "nein" | "false" | "faux" | "0" | "stop" | "opt-out" | "optout"
         | "unsubscribed" | "desinscrit" | "desabonne" | "refus" => Some(false),
         _ => None,
@@ -250,7 +262,8 @@ pub(super) fn country(text: &str) -> Option<String> {
 pub(super) fn gender(text: &str) -> String {
     let folded = fold(text);
     match folded.trim_end_matches('.') {
-        "f" | "female" | "femme" | "woman" | "mme" | "madame" | "mlle" | "mrs" | "ms" | "frau" | "w" => "female".to_owned(),
+        "f" | "female" | "femme" | "woman" | "mme" | "madame" | "mlle" | "mrs" | "ms" | "frau"
+        | "w" => "female".to_owned(),
         "m" | "h" | "male" | "homme" | "man" | "mr" | "monsieur" | "herr" => "male".to_owned(),
         _ => folded,
     }
@@ -265,16 +278,21 @@ pub(super) fn attribute(text: &str) -> Value {
     }
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once([',', '.']).unwrap_or((digits, "0"));
-    let is_digits = |part: &str| !part.is_empty() && part.len() <= 15 && part.bytes().all(|b| b.is_ascii_digit());
+    let is_digits = |part: &str| {
+        !part.is_empty() && part.len() <= 15 && part.bytes().all(|b| b.is_ascii_digit())
+    };
     // A leading zero is that of a code: 01000 is a postal code.
-    let is_number = is_digits(whole) && is_digits(fraction) && (whole == "0" || !whole.starts_with('0'));
+    let is_number =
+        is_digits(whole) && is_digits(fraction) && (whole == "0" || !whole.starts_with('0'));
     if !is_number {
         return Value::String(text.to_owned());
     }
     let number = text.replace(',', ".");
     match number.parse::<i64>() {
         Ok(number) => Value::from(number),
-        Err(_) => number.parse::<f64>().map_or_else(|_| Value::String(text.to_owned()), Value::from),
+        Err(_) => number
+            .parse::<f64>()
+            .map_or_else(|_| Value::String(text.to_owned()), Value::from),
     }
 }
 
@@ -287,11 +305,26 @@ mod tests {
     #[test]
     fn dates_are_read_as_people_write_them() {
         let day = NaiveDate::from_ymd_opt(2024, 5, 31).unwrap();
-        for text in ["2024-05-31", "31/05/2024", "31.05.2024", "31-5-2024", "2024/5/31", "45443"] {
+        for text in [
+            "2024-05-31",
+            "31/05/2024",
+            "31.05.2024",
+            "31-5-2024",
+            "2024/5/31",
+            "45443",
+        ] {
             assert_eq!(date(text), Ok(day), "{text}");
         }
         // American order, two-digit years and days that are none are not guessed at.
-        for text in ["05/31/2024", "31/05/24", "30/02/2024", "0000-01-01", "yesterday", "1/2", ""] {
+        for text in [
+            "05/31/2024",
+            "31/05/24",
+            "30/02/2024",
+            "0000-01-01",
+            "yesterday",
+            "1/2",
+            "",
+        ] {
             assert!(date(text).is_err(), "{text}");
         }
     }
@@ -299,7 +332,13 @@ mod tests {
     #[test]
     fn instants_know_times_and_offsets() {
         let two = Ok(1_717_164_300_000);
-        for text in ["2024-05-31T14:05:00Z", "2024-05-31T16:05:00+02:00", "31/05/2024 14:05", "2024-05-31 14:05:00", "45443,586805556"] {
+        for text in [
+            "2024-05-31T14:05:00Z",
+            "2024-05-31T16:05:00+02:00",
+            "31/05/2024 14:05",
+            "2024-05-31 14:05:00",
+            "45443,586805556",
+        ] {
             assert_eq!(instant(text), two, "{text}");
         }
         assert_eq!(instant("31/05/2024"), Ok(1_717_113_600_000));
@@ -322,7 +361,18 @@ mod tests {
         ] {
             assert_eq!(cents(text), Ok(expected), "{text}");
         }
-        for text in ["1,234", "1.234", "12.345.6", "1,23,456", "12,3456", "abc", "", "-", "9999999999999999999", "1e5"] {
+        for text in [
+            "1,234",
+            "1.234",
+            "12.345.6",
+            "1,23,456",
+            "12,3456",
+            "abc",
+            "",
+            "-",
+            "9999999999999999999",
+            "1e5",
+        ] {
             assert!(cents(text).is_err(), "{text}");
         }
     }

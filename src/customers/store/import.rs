@@ -53,7 +53,8 @@ const FOLDED: [usize; 5] = [0, 1, 2, 4, 6];
 /// Waits for another import to end: two at once could create a customer twice.
 pub(crate) async fn lock(txn: &Txn) -> Result<(), DbErr> {
     if txn.dialect() == Dialect::Postgres {
-        txn.run("SELECT pg_advisory_xact_lock($1)", [IMPORT_LOCK.into()]).await?;
+        txn.run("SELECT pg_advisory_xact_lock($1)", [IMPORT_LOCK.into()])
+            .await?;
     }
     Ok(())
 }
@@ -61,8 +62,14 @@ pub(crate) async fn lock(txn: &Txn) -> Result<(), DbErr> {
 /// The customers these rows may be about, by external id, e-mail key or number, oldest first.
 pub(crate) async fn matching(txn: &Txn, rows: &[&Row]) -> Result<Vec<Profile>, DbErr> {
     let dialect = txn.dialect();
-    let external_ids: Vec<&String> = rows.iter().filter_map(|row| row.external_id.as_ref()).collect();
-    let emails: Vec<&String> = rows.iter().filter_map(|row| Some(&row.email.as_ref()?.key)).collect();
+    let external_ids: Vec<&String> = rows
+        .iter()
+        .filter_map(|row| row.external_id.as_ref())
+        .collect();
+    let emails: Vec<&String> = rows
+        .iter()
+        .filter_map(|row| Some(&row.email.as_ref()?.key))
+        .collect();
     let phones: Vec<&String> = rows
         .iter()
         .filter(|row| row.email.is_none())
@@ -89,7 +96,10 @@ pub(crate) async fn matching(txn: &Txn, rows: &[&Row]) -> Result<Vec<Profile>, D
         .collect::<Result<_, _>>()?;
     let mut tags = tags(txn, &profiles).await?;
     for profile in &mut profiles {
-        profile.tags = profile.id.and_then(|id| tags.remove(&id)).unwrap_or_default();
+        profile.tags = profile
+            .id
+            .and_then(|id| tags.remove(&id))
+            .unwrap_or_default();
     }
     Ok(profiles)
 }
@@ -152,7 +162,9 @@ async fn tags(
     );
     for row in txn.rows(sql, [json!(ids).to_string().into()]).await? {
         let id = CustomerId(row.try_get("", "customer_id")?);
-        tags.entry(id).or_default().insert(row.try_get("", "tag_key")?, row.try_get("", "tag")?);
+        tags.entry(id)
+            .or_default()
+            .insert(row.try_get("", "tag_key")?, row.try_get("", "tag")?);
     }
     Ok(tags)
 }
@@ -168,26 +180,44 @@ pub(crate) async fn write(
     update(txn, keys, profiles, now_ms).await?;
     let rows: Vec<Value> = profiles
         .iter()
-        .flat_map(|profile| profile.new_tags.iter().map(|(key, tag)| json!([profile.id, key, tag])))
+        .flat_map(|profile| {
+            profile
+                .new_tags
+                .iter()
+                .map(|(key, tag)| json!([profile.id, key, tag]))
+        })
         .collect();
     if !rows.is_empty() {
-        let columns = [("customer_id", Kind::Int), ("tag_key", Kind::Text), ("tag", Kind::Text)];
+        let columns = [
+            ("customer_id", Kind::Int),
+            ("tag_key", Kind::Text),
+            ("tag", Kind::Text),
+        ];
         let sql = format!(
             "INSERT INTO customer_tags (customer_id, tag_key, tag) \
              SELECT customer_id, tag_key, tag FROM {} AS r WHERE TRUE ON CONFLICT DO NOTHING",
             txn.dialect().recordset(1, &columns)
         );
-        txn.run(sql, [Value::Array(rows).to_string().into()]).await?;
+        txn.run(sql, [Value::Array(rows).to_string().into()])
+            .await?;
     }
     Ok(())
 }
 
-async fn insert(txn: &Txn, keys: &Keys, profiles: &mut [Profile], now_ms: i64) -> Result<(), DbErr> {
+async fn insert(
+    txn: &Txn,
+    keys: &Keys,
+    profiles: &mut [Profile],
+    now_ms: i64,
+) -> Result<(), DbErr> {
     let mut new: Vec<&mut Profile> = profiles.iter_mut().filter(|p| p.id.is_none()).collect();
     if new.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Value> = new.iter().map(|profile| Value::Array(as_row(profile, keys))).collect();
+    let rows: Vec<Value> = new
+        .iter()
+        .map(|profile| Value::Array(as_row(profile, keys)))
+        .collect();
     let names = WRITTEN.map(|(name, _)| name).join(", ");
     let sql = format!(
         "INSERT INTO customers ({names}, orders_count, revenue_cents, engagement, created_at, updated_at) \
@@ -212,7 +242,12 @@ async fn insert(txn: &Txn, keys: &Keys, profiles: &mut [Profile], now_ms: i64) -
     Ok(())
 }
 
-async fn update(txn: &Txn, keys: &Keys, profiles: &mut [Profile], now_ms: i64) -> Result<(), DbErr> {
+async fn update(
+    txn: &Txn,
+    keys: &Keys,
+    profiles: &mut [Profile],
+    now_ms: i64,
+) -> Result<(), DbErr> {
     let rows: Vec<Value> = profiles
         .iter()
         .filter(|profile| profile.is_changed)
@@ -227,12 +262,15 @@ async fn update(txn: &Txn, keys: &Keys, profiles: &mut [Profile], now_ms: i64) -
     }
     let mut columns = WRITTEN.to_vec();
     columns.push(("customer_id", Kind::Int));
-    let sets = WRITTEN.map(|(name, _)| format!("{name} = r.{name}")).join(", ");
+    let sets = WRITTEN
+        .map(|(name, _)| format!("{name} = r.{name}"))
+        .join(", ");
     let sql = format!(
         "UPDATE customers SET {sets}, updated_at = $2 FROM {} AS r WHERE customers.id = r.customer_id",
         txn.dialect().recordset(1, &columns)
     );
-    txn.run(sql, [Value::Array(rows).to_string().into(), now_ms.into()]).await?;
+    txn.run(sql, [Value::Array(rows).to_string().into(), now_ms.into()])
+        .await?;
     Ok(())
 }
 
@@ -257,7 +295,11 @@ fn as_row(profile: &Profile, keys: &Keys) -> Vec<Value> {
         json!(Value::Object(folded(&profile.attributes)).to_string()),
     ];
     row.extend(profile.texts.iter().map(|text| json!(text)));
-    row.extend(FOLDED.iter().map(|n| json!(profile.texts.get(*n).and_then(Option::as_deref).map(fold))));
+    row.extend(
+        FOLDED
+            .iter()
+            .map(|n| json!(profile.texts.get(*n).and_then(Option::as_deref).map(fold))),
+    );
     row
 }
 
@@ -284,7 +326,11 @@ pub(crate) async fn reachable(
     let ids = json!(customers).to_string();
     let mut counts = Vec::new();
     for (channel, fingerprint, can_arrive) in [
-        (Channel::Email, "c.email_fingerprint", "c.email_state = 'ok'"),
+        (
+            Channel::Email,
+            "c.email_fingerprint",
+            "c.email_state = 'ok'",
+        ),
         (Channel::Sms, "c.phone_fingerprint", "TRUE"),
     ] {
         let sql = format!(
@@ -296,8 +342,13 @@ pub(crate) async fn reachable(
              AND (s.suppressed_at >= p.since_at OR p.basis IS DISTINCT FROM 'consent')))",
             list = txn.dialect().list(1, Kind::Int)
         );
-        let row = txn.row(sql, [ids.as_str().into(), channel.as_str().into()]).await?;
-        let n: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0);
+        let row = txn
+            .row(sql, [ids.as_str().into(), channel.as_str().into()])
+            .await?;
+        let n: i64 = row
+            .map(|row| row.try_get("", "n"))
+            .transpose()?
+            .unwrap_or(0);
         counts.push((channel, n.unsigned_abs()));
     }
     Ok(counts)

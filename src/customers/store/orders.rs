@@ -78,7 +78,10 @@ impl Customers {
 
 /// The customers of these orders.
 pub(crate) async fn customers(txn: &Txn, who: &[&Who]) -> Result<Customers, DbErr> {
-    let external_ids: Vec<&String> = who.iter().filter_map(|who| who.external_id.as_ref()).collect();
+    let external_ids: Vec<&String> = who
+        .iter()
+        .filter_map(|who| who.external_id.as_ref())
+        .collect();
     let emails: Vec<&String> = who.iter().filter_map(|who| who.email.as_ref()).collect();
     let phones: Vec<&String> = who.iter().filter_map(|who| who.phone.as_ref()).collect();
     let mut found = Customers::default();
@@ -109,7 +112,10 @@ pub(crate) async fn campaigns(
     if names.is_empty() {
         return Ok(HashMap::new());
     }
-    let sql = format!("SELECT name, id FROM campaigns WHERE name IN {}", txn.dialect().list(1, Kind::Text));
+    let sql = format!(
+        "SELECT name, id FROM campaigns WHERE name IN {}",
+        txn.dialect().list(1, Kind::Text)
+    );
     txn.rows(sql, [json!(names).to_string().into()])
         .await?
         .iter()
@@ -121,7 +127,10 @@ pub(crate) async fn campaigns(
 /// same instant.
 pub(crate) async fn matching(txn: &Txn, rows: &[OrderRow]) -> Result<Vec<OrderRow>, DbErr> {
     let dialect = txn.dialect();
-    let numbers: Vec<&String> = rows.iter().filter_map(|row| row.external_id.as_ref()).collect();
+    let numbers: Vec<&String> = rows
+        .iter()
+        .filter_map(|row| row.external_id.as_ref())
+        .collect();
     let facts: Vec<Value> = rows
         .iter()
         .filter(|row| row.external_id.is_none())
@@ -135,27 +144,39 @@ pub(crate) async fn matching(txn: &Txn, rows: &[OrderRow]) -> Result<Vec<OrderRo
         dialect.list(1, Kind::Text),
         dialect.recordset(2, &[("customer_id", Kind::Int), ("ordered_at", Kind::Int)]),
     );
-    txn.rows(sql, [json!(numbers).to_string().into(), Value::Array(facts).to_string().into()])
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(OrderRow {
-                id: Some(row.try_get("", "id")?),
-                external_id: row.try_get("", "external_id")?,
-                customer: Some(CustomerId(row.try_get("", "customer_id")?)),
-                ordered_at: row.try_get("", "ordered_at")?,
-                amount_cents: row.try_get("", "amount_cents")?,
-                currency: row.try_get("", "currency")?,
-                product: row.try_get("", "product")?,
-                category: row.try_get("", "category")?,
-                campaign: row.try_get::<Option<i64>>("", "campaign_id")?.map(CampaignId),
-            })
+    txn.rows(
+        sql,
+        [
+            json!(numbers).to_string().into(),
+            Value::Array(facts).to_string().into(),
+        ],
+    )
+    .await?
+    .iter()
+    .map(|row| {
+        Ok(OrderRow {
+            id: Some(row.try_get("", "id")?),
+            external_id: row.try_get("", "external_id")?,
+            customer: Some(CustomerId(row.try_get("", "customer_id")?)),
+            ordered_at: row.try_get("", "ordered_at")?,
+            amount_cents: row.try_get("", "amount_cents")?,
+            currency: row.try_get("", "currency")?,
+            product: row.try_get("", "product")?,
+            category: row.try_get("", "category")?,
+            campaign: row
+                .try_get::<Option<i64>>("", "campaign_id")?
+                .map(CampaignId),
         })
-        .collect()
+    })
+    .collect()
 }
 
 /// Writes the orders that are new or changed.
-pub(crate) async fn write(txn: &Txn, orders: &[OrderRow], is_changed: &[bool]) -> Result<(), DbErr> {
+pub(crate) async fn write(
+    txn: &Txn,
+    orders: &[OrderRow],
+    is_changed: &[bool],
+) -> Result<(), DbErr> {
     let columns = [
         ("external_id", Kind::Text),
         ("customer_id", Kind::Int),
@@ -171,7 +192,11 @@ pub(crate) async fn write(txn: &Txn, orders: &[OrderRow], is_changed: &[bool]) -
     let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
     let recordset = txn.dialect().recordset(1, &columns);
     let (mut new, mut changed) = (Vec::new(), Vec::new());
-    for (order, _) in orders.iter().zip(is_changed).filter(|(_, is_changed)| **is_changed) {
+    for (order, _) in orders
+        .iter()
+        .zip(is_changed)
+        .filter(|(_, is_changed)| **is_changed)
+    {
         let row = json!([
             order.external_id,
             order.customer,
@@ -183,20 +208,30 @@ pub(crate) async fn write(txn: &Txn, orders: &[OrderRow], is_changed: &[bool]) -
             order.campaign,
             order.id,
         ]);
-        if order.id.is_none() { new.push(row) } else { changed.push(row) }
+        if order.id.is_none() {
+            new.push(row)
+        } else {
+            changed.push(row)
+        }
     }
     if !new.is_empty() {
         let names = names.join(", ");
-        let sql = format!("INSERT INTO orders ({names}) SELECT {names} FROM {recordset} AS r WHERE TRUE ORDER BY place");
+        let sql = format!(
+            "INSERT INTO orders ({names}) SELECT {names} FROM {recordset} AS r WHERE TRUE ORDER BY place"
+        );
         txn.run(sql, [Value::Array(new).to_string().into()]).await?;
     }
     if !changed.is_empty() {
-        let sets: Vec<String> = names.iter().map(|name| format!("{name} = r.{name}")).collect();
+        let sets: Vec<String> = names
+            .iter()
+            .map(|name| format!("{name} = r.{name}"))
+            .collect();
         let sql = format!(
             "UPDATE orders SET {} FROM {recordset} AS r WHERE orders.id = r.order_id",
             sets.join(", ")
         );
-        txn.run(sql, [Value::Array(changed).to_string().into()]).await?;
+        txn.run(sql, [Value::Array(changed).to_string().into()])
+            .await?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod campaigns;
 pub mod outbox;
 mod report;
+mod sandbox;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
@@ -15,9 +16,6 @@ use crate::reports::figures::Rate;
 use crate::reports::table::{percent, thousands};
 
 /// Registers the console's routes; `web::Data<State>` must be among the app's data.
-///
-/// The outbox's routes, `/outbox` and `/outbox/{number}`, stand where the sandbox is known; their pages
-/// are [`outbox::list`] and [`outbox::message`].
 pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
@@ -41,6 +39,16 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             resource("/reports/{campaign}", "GET")
                 .route(web::get().to(report::page))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/outbox", "GET")
+                .route(web::get().to(sandbox::list))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/outbox/{number}", "GET")
+                .route(web::get().to(sandbox::message))
                 .wrap(from_fn(frame::console)),
         )
         .service(

@@ -1,6 +1,7 @@
 //! The links in messages: click, open, unsubscribe. They stand without login, with any mail program or
 //! scanner in front.
 
+mod browser;
 mod click;
 mod open;
 mod unsubscribe;
@@ -40,6 +41,12 @@ pub fn configure_public(config: &mut ServiceConfig) {
                 .route(web::get().to(unsubscribe::page))
                 .route(web::head().to(unsubscribe::page))
                 .route(web::post().to(unsubscribe::opt_out))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/v/{token}", "GET, HEAD")
+                .route(web::get().to(browser::page))
+                .route(web::head().to(browser::page))
                 .wrap(from_fn(frame::public)),
         )
         .service(

@@ -81,7 +81,6 @@ macro_rules! on_both {
     ($($(#[$attribute:meta])* async fn $name:ident($db:ident: &TestDb) $body:block)*) => {
         $(
             mod $name {
-                #[allow(unused_imports)]
                 use super::*;
 
                 async fn run($db: &$crate::kit::database::TestDb) $body

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use sea_orm::Value;
+use visavis::consent::model::{Action, Basis, Channel, Evidence, Scope};
+use visavis::consent::store as consent;
 use visavis::ids::{CustomerId, DeliveryKey, WaveId};
 use visavis::storage::{Db, Sql};
+use visavis::templates::Template;
 
 /// When every wave of the tests is launched: 2026-11-22 12:00 UTC.
 pub const LAUNCHED_AT: i64 = 1_795_348_800_000;
@@ -14,7 +17,7 @@ pub const SETTLED_AT: i64 = LAUNCHED_AT + 10_000;
 
 pub const DAY_MS: i64 = 86_400_000;
 
-/// The destination of link `n` of the tests' template; links 0 and 1 stand in attention and action.
+/// The destination of link `n` of the tests' template; links 0 and 1 stand in interest and action.
 pub const DESTINATIONS: [&str; 2] = [
     "https://shop.example/pans?from=mail&x=%C3%A9",
     "https://shop.example/order",
@@ -41,17 +44,38 @@ async fn insert(db: &Db, sql: &str, values: Vec<Value>) -> i64 {
     row.unwrap().try_get("", "id").unwrap()
 }
 
+/// A template with two links, as it is frozen.
+fn source() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        r#"
+        name = "pans"
+        language = "en"
+        description = "Two links"
+        [attention]
+        subject = "Pans"
+        headline = "Pans"
+        [interest]
+        body = "[See the pans]({})"
+        [desire]
+        body = "Good pans."
+        [action]
+        button = "Order now"
+        link = "{}"
+        "#,
+        DESTINATIONS[0], DESTINATIONS[1]
+    );
+    std::fs::write(folder.path().join("template.toml"), text).unwrap();
+    Template::load(folder.path()).unwrap().source()
+}
+
 /// A finished wave of a campaign of its own.
 pub async fn wave(db: &Db, plan: Plan) -> WaveId {
-    let source = serde_json::json!({"links": [
-        {"number": 0, "part": "attention", "url": DESTINATIONS[0], "label": "See the pans"},
-        {"number": 1, "part": "action", "url": DESTINATIONS[1], "label": "Order now"},
-        {"number": 2, "part": "action", "url": "javascript:alert(1)", "label": "Never"},
-    ]});
+    let source = source();
     let template = insert(
         db,
         "INSERT INTO template_versions (name, digest, source, frozen_at) VALUES ('pans', $1, $2, $3)",
-        vec![plan.campaign.into(), source.to_string().into(), LAUNCHED_AT.into()],
+        vec![plan.campaign.into(), source.into(), LAUNCHED_AT.into()],
     )
     .await;
     let definition = serde_json::json!({
@@ -92,13 +116,21 @@ pub async fn customer(db: &Db, name: &str, language: &str, tracking: &str) -> Cu
         ],
     )
     .await;
-    db.run(
-        "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id)
-         VALUES ($1, 'email', 'offers', $2, 'consent', $3, 0), ($1, 'email', 'news', $2, 'consent', $3, 0)",
-        [id.into(), true.into(), LAUNCHED_AT.into()],
-    )
-    .await
-    .unwrap();
+    for topic in ["offers", "news"] {
+        let evidence = Evidence {
+            customer: CustomerId(id),
+            channel: Channel::Email,
+            scope: Scope::Topic(topic.to_owned()),
+            action: Action::Grant,
+            basis: Some(Basis::Consent),
+            source: "test".to_owned(),
+            wording: None,
+            occurred_at: LAUNCHED_AT,
+        };
+        consent::record(&**db, &evidence, None, LAUNCHED_AT)
+            .await
+            .unwrap();
+    }
     CustomerId(id)
 }
 

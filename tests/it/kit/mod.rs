@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod database;
+pub mod house;
 pub mod ledger;
 pub mod postgres;
 pub mod smtp;
