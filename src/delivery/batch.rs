@@ -55,7 +55,14 @@ impl Worker {
                 self.settings.delivery.lease_seconds,
                 self.clock.now_ms(),
             )
-            .await?;
+            .await;
+            let passed = match passed {
+                Ok(passed) => passed,
+                Err(error) => {
+                    self.give_back(lease).await;
+                    return Err(error);
+                }
+            };
             let candidates = match passed {
                 Passed::Candidates(candidates) if candidates.is_empty() => break,
                 Passed::Candidates(candidates) => candidates,
@@ -114,7 +121,7 @@ impl Worker {
                 _ = tick.tick() => {
                     // A slow answer must not keep the others unsettled, nor let the lease run out.
                     self.settle(lease, &mut waiting).await?;
-                    self.keep(lease).await?;
+                    self.keep(lease).await;
                 }
             }
         }
@@ -206,12 +213,32 @@ impl Worker {
         }
     }
 
-    /// Renews the lease while a batch takes long.
-    async fn keep(&self, lease: &Lease) -> Result<(), DbErr> {
-        let seconds = self.settings.delivery.lease_seconds;
-        let txn = self.db.begin().await?;
-        store::renew(&txn, lease, seconds, self.clock.now_ms()).await?;
-        txn.commit().await
+    /// Renews the lease while a batch takes long. A renewal that fails is tried at the next tick: what is
+    /// in flight must not be dropped for it.
+    async fn keep(&self, lease: &Lease) {
+        let renewal = async {
+            let txn = self.db.begin().await?;
+            let seconds = self.settings.delivery.lease_seconds;
+            store::renew(&txn, lease, seconds, self.clock.now_ms()).await?;
+            txn.commit().await
+        };
+        if let Err(error) = renewal.await {
+            tracing::warn!(%error, wave = %lease.wave, "the lease could not be renewed");
+        }
+    }
+
+    /// After a gate that failed, perhaps in its commit: nothing of that batch was handed over.
+    async fn give_back(&self, lease: &Lease) {
+        let begin = Instant::now();
+        let mut wait = Duration::from_millis(100);
+        while let Err(error) = store::take_back(&self.db, lease).await {
+            if begin.elapsed().as_secs() >= self.settings.delivery.lease_seconds {
+                tracing::error!(%error, wave = %lease.wave, "a lease is left to run out");
+                return;
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(5));
+        }
     }
 
     async fn pause_for_fault(&self, context: &WaveContext, faults: &[Class]) {

@@ -257,6 +257,38 @@ on_both! {
         assert_eq!(late, store::Passed::LeaseLost);
     }
 
+    async fn a_relay_that_is_away_loses_nobody(db: &TestDb) {
+        let peer = SmtpPeer::start(Script::new()).await;
+        let mut email = peer.settings();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        email.relay.as_mut().unwrap().port = closed;
+        let house = House::new(db, Some(email));
+        house.add_customers(30, "mail.example").await;
+        let wave = house.send("spring").await;
+        house.deliver().await;
+        assert_eq!(house.ledger(wave).await, [("deferred", 30)].into());
+        let mut house = house;
+        house.relay(peer.settings());
+        house.advance(Span::minutes(10));
+        house.deliver().await;
+        assert_eq!(house.ledger(wave).await, [("accepted", 30)].into());
+        assert_eq!(once_each(&peer).len(), 30);
+    }
+
+    async fn a_name_with_a_line_break_harms_nobody(db: &TestDb) {
+        let peer = SmtpPeer::start(Script::new()).await;
+        let house = House::new(db, Some(peer.settings()));
+        let first = house.add_customers(3, "mail.example").await;
+        db.run("UPDATE customers SET first_name = $2 WHERE id = $1", [first.into(), "Eve\r\nBcc: all@mail.example".into()]).await.unwrap();
+        let wave = house.send("spring").await;
+        house.deliver().await;
+        assert_eq!(house.ledger(wave).await.values().sum::<i64>(), 3);
+        assert!(once_each(&peer).len() >= 2);
+        for message in peer.messages() {
+            assert!(!message.text().contains("\r\nBcc:"), "no header of theirs");
+        }
+    }
+
     async fn each_recipient_in_his_own_zone(db: &TestDb) {
         let peer = SmtpPeer::start(Script::new()).await;
         let house = House::new(db, Some(peer.settings()));
@@ -333,4 +365,51 @@ on_both! {
         house.deliver().await;
         assert_eq!(u64::try_from(once_each(&peer).len()).unwrap(), launched.deliveries);
     }
+}
+
+/// The connections of a wave cut again and again: the wave ends by itself, nobody twice, nobody skipped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_drops_its_connections_mid_wave() {
+    let Some(db) = crate::kit::database::postgres().await else {
+        return;
+    };
+    let peer = SmtpPeer::start(Script::new().latency(Duration::from_millis(4))).await;
+    let house = House::new(&db, Some(peer.settings()));
+    house.add_customers(600, "mail.example").await;
+    let wave = house.send("spring").await;
+    let engine = house.engine().await;
+    let stop = CancellationToken::new();
+    let cutter = crate::kit::database::admin().await;
+    let (done, cuts) = tokio::join!(engine.run(&stop), async {
+        let mut cuts = 0;
+        for share in [60, 150, 300, 450] {
+            peer.wait_for(share).await;
+            cuts += cutter.cut_all(&db).await;
+        }
+        let begin = std::time::Instant::now();
+        while begin.elapsed() < Duration::from_secs(60) {
+            let open = house
+                .parts
+                .db
+                .row("SELECT 1 AS one FROM waves WHERE status = 'running'", [])
+                .await;
+            if matches!(open, Ok(None)) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        stop.cancel();
+        cuts
+    });
+    done.unwrap();
+    assert!(cuts > 0, "connections were cut");
+    let ledger = house.ledger(wave).await;
+    let count = |state: &str| ledger.get(state).copied().unwrap_or(0);
+    assert_eq!(count("accepted") + count("unknown"), 600, "{ledger:?}");
+    let arrived = i64::try_from(once_each(&peer).len()).unwrap();
+    assert!(
+        arrived >= count("accepted") && arrived <= 600,
+        "{ledger:?}, {arrived} arrived"
+    );
+    assert!(count("unknown") <= 40, "{ledger:?}");
 }

@@ -6,7 +6,9 @@
     reason = "a test fails by panicking, in its kit too"
 )]
 
+mod browser;
 mod channels;
+mod cli;
 mod delivery;
 mod kill;
 mod kit;

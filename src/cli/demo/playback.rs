@@ -144,15 +144,15 @@ async fn act(
     Ok(recipient.orders_cents.map(|cents| (recipient.email, cents)))
 }
 
-/// The last links of a message are those of its action, which most people follow.
+/// Most people follow the button, which stands before the link of the postscript.
 fn pick(links: &[String], draw: f64) -> Option<&String> {
     let last = links.len().checked_sub(1)?;
-    let steps_back = if draw < 0.55 {
-        0
-    } else if draw < 0.8 {
+    let steps_back = if draw < 0.6 {
         1
-    } else {
+    } else if draw < 0.8 {
         2
+    } else {
+        0
     };
     links.get(last.saturating_sub(steps_back))
 }

@@ -174,6 +174,36 @@ fn count(verdict: &Verdict, kind: LeaseKind, counters: &mut Counters) {
     add(to.counter().to_owned(), 1);
 }
 
+/// Puts rows that were marked, but surely not handed over, back where they were, and gives the lease
+/// back: for a gate whose commit was lost, so that nobody knows whether it stands.
+///
+/// # Errors
+/// When the database is away.
+pub async fn take_back(db: &Db, lease: &Lease) -> Result<(), DbErr> {
+    let txn = db.begin().await?;
+    let state = before(lease.kind);
+    let rows = txn
+        .run(
+            "UPDATE deliveries SET state = $3, attempt = attempt - 1
+             WHERE wave_id = $1 AND state = 1 AND fence = $2",
+            [lease.wave.0.into(), lease.fence.into(), state.code().into()],
+        )
+        .await?
+        .rows_affected();
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    let counters = Counters::from([
+        (State::Sending.counter().to_owned(), -rows),
+        (state.counter().to_owned(), rows),
+    ]);
+    add(&txn, lease.wave, &counters).await?;
+    txn.run(
+        "UPDATE leases SET owner = NULL, until_at = NULL WHERE id = $1 AND fence = $2",
+        [lease.id.into(), lease.fence.into()],
+    )
+    .await?;
+    txn.commit().await
+}
+
 /// Turns the rows a dead worker left `sending` into `unknown`; returns how many there were.
 pub(super) async fn lose(txn: &Txn, wave: WaveId, fence: i64, now_ms: i64) -> Result<i64, DbErr> {
     let lost = txn

@@ -80,6 +80,13 @@ impl House {
         }
     }
 
+    /// From now on sends as `email` says.
+    pub fn relay(&mut self, email: EmailSettings) {
+        let mut settings = (*self.parts.settings).clone();
+        settings.email = email;
+        self.parts.settings = Arc::new(settings);
+    }
+
     /// Adds `n` customers who allow offers by email, at `domain`; the first id is given back.
     pub async fn add_customers(&self, n: i64, domain: &str) -> i64 {
         let db = &self.parts.db;
