@@ -14,12 +14,13 @@ use ring::{hkdf, hmac};
 /// Why the secret could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    #[error("cannot read or write the secret file {path}: {cause}; check that the data folder is writable")]
-    File {
-        path: String,
-        cause: std::io::Error,
-    },
-    #[error("the secret file {path} does not hold 64 hexadecimal digits; restore it from your backup")]
+    #[error(
+        "cannot read or write the secret file {path}: {cause}; check that the data folder is writable"
+    )]
+    File { path: String, cause: std::io::Error },
+    #[error(
+        "the secret file {path} does not hold 64 hexadecimal digits; restore it from your backup"
+    )]
     Malformed { path: String },
     #[error("the system gave no random bytes")]
     NoRandom,

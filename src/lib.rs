@@ -10,10 +10,25 @@ pub mod keys;
 pub mod storage;
 pub mod tokens;
 
-// What they allow; who they are; whom we mean; what we say.
+// What they allow, who they are, whom we mean, what we say.
 pub mod consent;
 pub mod customers;
+pub mod segments;
 pub mod templates;
 
-// The ways out.
+// The plan, the ways out, the work.
+pub mod campaigns;
 pub mod channels;
+pub mod delivery;
+
+// What comes back, and what it means.
+pub mod reports;
+pub mod responses;
+
+// What is due, pages and links, and who knows everyone.
+pub mod app;
+pub mod cli;
+pub mod lifecycle;
+pub mod scheduler;
+pub mod telemetry;
+pub mod web;

@@ -1,1 +1,31 @@
-fn main() {}
+//! Parses the command line, starts logging, runs.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use visavis::{cli, telemetry};
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    telemetry::start(arguments.log_level());
+    // One TLS provider for the whole process; a second call would only find it installed.
+    let installed = rustls::crypto::ring::default_provider().install_default();
+    drop(installed);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("visavis: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(cli::run(arguments)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("visavis: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -195,7 +195,10 @@ mod tests {
 
     #[test]
     fn a_return_path_for_another_delivery_is_refused() {
-        let delivery = |seq| DeliveryKey { wave: WaveId(1), seq };
+        let delivery = |seq| DeliveryKey {
+            wave: WaveId(1),
+            seq,
+        };
         let tag = return_path_tag(delivery(1), &keys());
         let forged = tag.replacen("1-1-", "1-2-", 1);
         assert_eq!(read_return_path_tag(&forged, &keys()), None);

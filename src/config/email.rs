@@ -38,6 +38,9 @@ pub struct RelaySettings {
     pub host: String,
     pub port: u16,
     pub tls: RelayTls,
+    /// PEM certificates to trust besides the public ones: for a relay with a certificate of one's own.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     #[serde(default)]
     pub username: Option<String>,
     #[serde(default)]
@@ -111,8 +114,12 @@ impl DkimSettings {
     /// # Errors
     /// When there is none or its file cannot be read.
     pub fn private_key(&self) -> Result<Secret, ConfigError> {
-        Secret::resolve("email.dkim.key", self.key.as_ref(), self.key_file.as_deref())?
-            .ok_or_else(|| ConfigError::key("email.dkim.key", "is missing; give key or key_file"))
+        Secret::resolve(
+            "email.dkim.key",
+            self.key.as_ref(),
+            self.key_file.as_deref(),
+        )?
+        .ok_or_else(|| ConfigError::key("email.dkim.key", "is missing; give key or key_file"))
     }
 }
 

@@ -47,6 +47,8 @@ impl ConfigError {
 pub struct Settings {
     /// Where the data lives: database, secret, outbox.
     pub data_dir: PathBuf,
+    /// Where templates are looked for before those in the binary.
+    pub templates_dir: PathBuf,
     pub database: DatabaseSettings,
     pub web: WebSettings,
     pub email: EmailSettings,
@@ -120,9 +122,8 @@ impl Settings {
 
     /// The database named in the settings, or the SQLite file of the data folder.
     pub fn database_url(&self) -> crate::storage::DbUrl {
-        self.database
-            .url
-            .clone()
-            .unwrap_or_else(|| crate::storage::DbUrl::sqlite_file(&self.data_dir.join("visavis.db")))
+        self.database.url.clone().unwrap_or_else(|| {
+            crate::storage::DbUrl::sqlite_file(&self.data_dir.join("visavis.db"))
+        })
     }
 }

@@ -29,7 +29,10 @@ impl WebSettings {
             return Err(ConfigError::key(key, "must not end with a slash"));
         }
         if self.public_url.len() > 120 {
-            return Err(ConfigError::key(key, "must not be longer than 120 characters"));
+            return Err(ConfigError::key(
+                key,
+                "must not be longer than 120 characters",
+            ));
         }
         Ok(())
     }

@@ -122,6 +122,24 @@ pub async fn get(
         .transpose()
 }
 
+/// About `n` customers from all over the base.
+///
+/// # Errors
+/// When the database is away.
+pub async fn sample(db: &Db, n: u32) -> Result<Vec<Customer>, DbErr> {
+    let step = (count(db).await? / u64::from(n.max(1))).max(1);
+    let sql = format!(
+        "SELECT {} FROM customers c WHERE c.id % $1 = 0 ORDER BY c.id LIMIT $2",
+        select_list(db.dialect(), "c")
+    );
+    let step = i64::try_from(step).unwrap_or(i64::MAX);
+    db.rows(sql, [step.into(), i64::from(n).into()])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
 /// How many customers there are.
 ///
 /// # Errors

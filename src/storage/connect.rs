@@ -14,9 +14,13 @@ use super::{Db, Dialect};
 /// Why the database could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    #[error("the database URL must begin with sqlite: or postgres://, not {0:?}; mend [database] url or DATABASE_URL")]
+    #[error(
+        "the database URL must begin with sqlite: or postgres://, not {0:?}; mend [database] url or DATABASE_URL"
+    )]
     UnknownScheme(String),
-    #[error("cannot open the database: {0}; check [database] url or DATABASE_URL, that the server runs and that the folder is writable")]
+    #[error(
+        "cannot open the database: {0}; check [database] url or DATABASE_URL, that the server runs and that the folder is writable"
+    )]
     Connect(DbErr),
     #[error("cannot bring the schema up to date: {0}")]
     Migrate(DbErr),
@@ -36,6 +40,11 @@ impl DbUrl {
     /// The SQLite file `path`, made if it is not there.
     pub fn sqlite_file(path: &Path) -> Self {
         Self(format!("sqlite://{}?mode=rwc", path.display()))
+    }
+
+    /// The URL with its password; do not print it.
+    pub fn expose(&self) -> &str {
+        &self.0
     }
 
     fn dialect(&self) -> Result<Dialect, StorageError> {

@@ -1,3 +1,263 @@
 //! What we say: the four AIDA parts, lint, layouts, compile once, render per recipient.
+//!
+//! A template is a folder with `template.toml` and a `template.<language>.toml` per translation.
+//! Promise: what is accepted here cannot break a message, whatever the values of a customer are; a link
+//! leads where the template says and nowhere else; the unsubscribe link is always there.
 
+mod email;
+mod error;
+mod fields;
+mod layouts;
+mod links;
+mod lint;
+mod markdown;
 pub mod model;
+mod read;
+mod ready;
+mod tags;
+mod wording;
+mod wrap;
+
+pub use email::{CompiledEmail, Imprint};
+pub use error::{Place, RenderError, TemplateError};
+pub use fields::{FIELDS, Field, FieldFacts, FieldUse, sample_customer};
+pub use lint::{Finding, Severity};
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use ring::digest::{SHA256, digest};
+
+use model::Link;
+use read::Files;
+use ready::ReadyWording;
+use wording::Script;
+
+/// A template in all its languages, read and checked for what could break a message.
+///
+/// What makes a letter good or bad is another matter: see [`Template::lint`].
+#[derive(Debug, Clone)]
+pub struct Template {
+    script: Script,
+    source: String,
+    digest: String,
+    /// The default language first.
+    languages: Vec<String>,
+    /// By language, with the number of its first link.
+    ready: BTreeMap<String, (usize, ReadyWording)>,
+    links: Vec<Link>,
+}
+
+impl Template {
+    /// Reads the template of a folder.
+    ///
+    /// # Errors
+    /// Names file, line and key of the first thing that cannot be accepted, and what to write instead.
+    pub fn load(dir: &Path) -> Result<Self, TemplateError> {
+        Self::from_files(&Files::of_folder(dir)?)
+    }
+
+    /// A template that comes with the program.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn embedded(name: &str) -> Result<Self, TemplateError> {
+        Self::from_files(&Files::embedded(name)?)
+    }
+
+    /// The names of the templates that come with the program, sorted.
+    pub fn embedded_names() -> Vec<String> {
+        read::embedded_names()
+    }
+
+    /// Reads what [`Template::source`] gave.
+    ///
+    /// # Errors
+    /// When it is not what this program wrote.
+    pub fn from_source(source: &str) -> Result<Self, TemplateError> {
+        let script: Script = serde_json::from_str(source).map_err(TemplateError::Frozen)?;
+        let file = format!("frozen template {:?}", script.name);
+        Self::from_script(script, &|_, key, _| Place {
+            file: file.clone(),
+            line: None,
+            key: key.to_owned(),
+        })
+    }
+
+    fn from_files(files: &Files) -> Result<Self, TemplateError> {
+        Self::from_script(files.script()?, &|language, key, near| {
+            files.locate(language, key, near)
+        })
+    }
+
+    fn from_script(
+        script: Script,
+        locate: &dyn Fn(Option<&str>, &str, &str) -> Place,
+    ) -> Result<Self, TemplateError> {
+        check_frame(&script, locate)?;
+        let mut languages = vec![script.language.clone()];
+        languages.extend(
+            script
+                .wordings
+                .keys()
+                .filter(|language| **language != script.language)
+                .cloned(),
+        );
+        let mut ready = BTreeMap::new();
+        let mut links = Vec::new();
+        for language in &languages {
+            let Some(wording) = script.wordings.get(language) else {
+                continue;
+            };
+            let made = ReadyWording::new(wording, &script.theme, &|key, near| {
+                locate(Some(language), key, near)
+            })?;
+            let first = links.len();
+            for (part, url, label) in &made.links {
+                let number =
+                    u16::try_from(links.len()).map_err(|_too_many| TemplateError::Written {
+                        place: locate(Some(language), "", ""),
+                        problem: "more than 65,535 links in all languages; remove some".to_owned(),
+                    })?;
+                links.push(Link {
+                    number,
+                    part: *part,
+                    url: url.clone(),
+                    label: label.clone(),
+                });
+            }
+            ready.insert(language.clone(), (first, made));
+        }
+        let source = serde_json::to_string(&script).map_err(TemplateError::Frozen)?;
+        let digest = HEXLOWER.encode(digest(&SHA256, source.as_bytes()).as_ref());
+        Ok(Self {
+            script,
+            source,
+            digest,
+            languages,
+            ready,
+            links,
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.script.name
+    }
+
+    pub fn description(&self) -> &str {
+        &self.script.description
+    }
+
+    /// The languages it is written in, the default one first.
+    pub fn languages(&self) -> &[String] {
+        &self.languages
+    }
+
+    /// The language in which a customer of `language` (`fr`, `fr-CA`) is written to: his own, or the default.
+    pub fn language_for(&self, language: &str) -> &str {
+        let short = language
+            .split(['-', '_'])
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        self.languages
+            .iter()
+            .find(|known| **known == short)
+            .unwrap_or(&self.script.language)
+    }
+
+    /// The tracked links of all languages; a link's number is its place here.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The whole template as canonical JSON, to be frozen: the same template always gives the same text.
+    pub fn source(&self) -> String {
+        self.source.clone()
+    }
+
+    /// SHA-256 of [`Template::source`], in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Compiles one language for email: MJML and Markdown run here, once.
+    ///
+    /// # Errors
+    /// When it is not written in this language, has no subject, uses a field that no customer has, or the
+    /// imprint is not complete.
+    pub fn compile_email(
+        &self,
+        language: &str,
+        imprint: &Imprint,
+    ) -> Result<CompiledEmail, TemplateError> {
+        let (first, wording) =
+            self.ready
+                .get(language)
+                .ok_or_else(|| TemplateError::NoSuchLanguage {
+                    template: self.script.name.clone(),
+                    language: language.to_owned(),
+                    known: self.languages.join(", "),
+                })?;
+        let links = self.links.iter().skip(*first).take(wording.links.len());
+        CompiledEmail::compile(
+            &self.script.name,
+            language,
+            wording,
+            &self.script.theme,
+            links.cloned().collect(),
+            imprint,
+        )
+    }
+}
+
+/// Name, languages and colours.
+fn check_frame(
+    script: &Script,
+    locate: &dyn Fn(Option<&str>, &str, &str) -> Place,
+) -> Result<(), TemplateError> {
+    let refuse = |key: &str, problem: String| {
+        Err(TemplateError::Written {
+            place: locate(None, key, ""),
+            problem,
+        })
+    };
+    let is_name = |name: &str| {
+        (1..=60).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    if !is_name(&script.name) {
+        return refuse(
+            "name",
+            format!(
+                "{:?} is no name; use small letters, digits and hyphens, such as spring-sale",
+                script.name
+            ),
+        );
+    }
+    for language in script.wordings.keys() {
+        if language.len() != 2 || !language.bytes().all(|b| b.is_ascii_lowercase()) {
+            return refuse(
+                "language",
+                format!("{language:?} is no language; use two small letters, such as fr"),
+            );
+        }
+    }
+    for (key, colour) in [
+        ("theme.accent", &script.theme.accent),
+        ("theme.paper", &script.theme.paper),
+    ] {
+        if layouts::contrast_with_white(colour).is_none() {
+            return refuse(
+                key,
+                format!(
+                    "{colour:?} is no colour; write six hexadecimal digits, such as \"#8a3b12\""
+                ),
+            );
+        }
+    }
+    Ok(())
+}

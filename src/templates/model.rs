@@ -48,7 +48,7 @@ pub struct Link {
 /// The links of one recipient's message, ready to stand in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecipientLinks {
-    /// The tracked URL of each [`Link`], by number.
+    /// The tracked URL of each link of the message's language, in the order of `CompiledEmail::links`.
     pub clicks: Vec<String>,
     pub unsubscribe: String,
     pub browser: String,

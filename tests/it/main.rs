@@ -1,6 +1,23 @@
 //! The behaviour tests: one binary, so that it links once and starts PostgreSQL once.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its kit too"
+)]
+
+mod browser;
+mod channels;
+mod cli;
 mod consent;
 mod customers;
+mod delivery;
+mod kill;
 mod kit;
+mod reports;
+mod responses;
+mod rooms;
+mod segments;
 mod storage;
+mod templates;
+mod web;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use visavis::storage::{Db, DbUrl};
+use visavis::storage::{Db, DbUrl, Sql};
 
 use super::postgres;
 
@@ -75,13 +75,39 @@ pub async fn postgres() -> Option<TestDb> {
     })
 }
 
+/// A connection beside the test's database, to do it harm.
+pub struct Admin(Db);
+
+pub async fn admin() -> Admin {
+    let url = postgres::url("postgres").expect("the server runs");
+    Admin(
+        Db::open(&DbUrl::new(url), 1)
+            .await
+            .expect("PostgreSQL opens"),
+    )
+}
+
+impl Admin {
+    /// Cuts every connection to the test's database; how many there were.
+    pub async fn cut_all(&self, db: &TestDb) -> usize {
+        let name = db.url.expose().rsplit('/').next().unwrap_or_default();
+        self.0
+            .rows(
+                "SELECT pg_terminate_backend(pid) AS cut FROM pg_stat_activity WHERE datname = $1",
+                [name.into()],
+            )
+            .await
+            .expect("the server runs")
+            .len()
+    }
+}
+
 /// Runs each test on SQLite and on PostgreSQL: `on_both! { async fn name(db: &TestDb) { … } }`.
 #[macro_export]
 macro_rules! on_both {
     ($($(#[$attribute:meta])* async fn $name:ident($db:ident: &TestDb) $body:block)*) => {
         $(
             mod $name {
-                #[allow(unused_imports)]
                 use super::*;
 
                 async fn run($db: &$crate::kit::database::TestDb) $body

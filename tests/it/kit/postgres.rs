@@ -49,7 +49,17 @@ fn start() -> Option<Server> {
     }
     let data = folder.join("data");
     run(as_postgres(is_root, &bin.join("initdb"))
-        .args(["-U", "visavis", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8", "-D"])
+        .args([
+            "-U",
+            "visavis",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            "--locale=C.UTF-8",
+            "-D",
+        ])
         .arg(&data));
     let port = TcpListener::bind("127.0.0.1:0")
         .and_then(|socket| socket.local_addr())
@@ -60,8 +70,22 @@ fn start() -> Option<Server> {
         .arg("-D")
         .arg(&data)
         .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
-        .args(["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off"])
-        .args(["-c", "synchronous_commit=off", "-c", "max_connections=300", "-c", "shared_buffers=128MB"]);
+        .args([
+            "-c",
+            "unix_socket_directories=",
+            "-c",
+            "fsync=off",
+            "-c",
+            "full_page_writes=off",
+        ])
+        .args([
+            "-c",
+            "synchronous_commit=off",
+            "-c",
+            "max_connections=300",
+            "-c",
+            "shared_buffers=128MB",
+        ]);
     // The watcher's standard input is a pipe from us: it closes when this process ends, however it ends.
     let script = r#"log="$1"; folder="$2"; shift 2
         "$@" >"$log" 2>&1 </dev/null & server=$!

@@ -1,0 +1,342 @@
+//! Puts the rooms together: the only place that knows everyone.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
+
+use crate::channels::email::EmailChannel;
+use crate::channels::outbox::Outbox;
+use crate::clock::SharedClock;
+use crate::config::Settings;
+use crate::delivery::launch::{LaunchError, LaunchOptions};
+use crate::delivery::node::Node;
+use crate::delivery::store as delivery_store;
+use crate::delivery::worker::Worker;
+use crate::keys::{Keys, KeysError};
+use crate::responses::ResponseWriter;
+use crate::scheduler::{self, Ticker};
+use crate::storage::{Db, Dialect, StorageError};
+use crate::web;
+
+/// Why visavis could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("cannot create the data folder {path}: {cause}; give another with --data-dir")]
+    DataDir { path: String, cause: std::io::Error },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error("email channel: {0}")]
+    Channel(String),
+    #[error("cannot listen on {address}: {cause}; is it taken? Change {key}")]
+    Listen {
+        key: &'static str,
+        address: SocketAddr,
+        cause: std::io::Error,
+    },
+    #[error("cannot start the ticker: {0}")]
+    Ticker(String),
+    #[error("the database failed: {0}")]
+    Database(#[from] DbErr),
+    #[error("launching what is due: {0}")]
+    Launch(#[from] LaunchError),
+    #[error("a metric cannot be registered: {0}")]
+    Metrics(String),
+    #[error("the pages of this program are damaged: {0}")]
+    Pages(String),
+    #[error("cannot start the web server: {0}")]
+    Web(#[from] std::io::Error),
+}
+
+/// What every command works with.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub db: Db,
+    pub keys: Keys,
+    pub clock: SharedClock,
+    pub settings: Arc<Settings>,
+}
+
+impl Parts {
+    /// Opens data folder, secret and database. An SQLite file is brought up to date here; PostgreSQL
+    /// only by `visavis migrate`, since other nodes may run an older program.
+    ///
+    /// # Errors
+    /// When one of them cannot be had.
+    pub async fn open(settings: Settings, clock: SharedClock) -> Result<Self, AppError> {
+        std::fs::create_dir_all(&settings.data_dir).map_err(|cause| AppError::DataDir {
+            path: settings.data_dir.display().to_string(),
+            cause,
+        })?;
+        let keys = Keys::load_or_create(&settings.data_dir.join("secret.key"))?;
+        let db = Db::open(&settings.database_url(), settings.database.max_connections).await?;
+        match db.dialect() {
+            Dialect::Sqlite => {
+                db.migrate().await?;
+            }
+            Dialect::Postgres => db.require_current_schema().await?,
+        }
+        Ok(Self {
+            db,
+            keys,
+            clock,
+            settings: Arc::new(settings),
+        })
+    }
+
+    /// How this server launches a wave.
+    pub fn launch_options(&self) -> LaunchOptions {
+        LaunchOptions {
+            chunk: self.settings.delivery.chunk,
+            is_simulated: false,
+        }
+    }
+
+    /// Makes ready what sends.
+    ///
+    /// # Errors
+    /// When the channel's settings cannot be used or the data folder cannot be written.
+    pub async fn engine(&self) -> Result<Engine, AppError> {
+        let node = Node::take(&self.settings.data_dir).map_err(|cause| AppError::DataDir {
+            path: self.settings.data_dir.display().to_string(),
+            cause,
+        })?;
+        if node.is_sole() {
+            let revoked = delivery_store::revoke_of_node(&self.db, node.name()).await?;
+            if revoked > 0 {
+                tracing::warn!(
+                    revoked,
+                    "leases of an earlier run that ended without a stop"
+                );
+            }
+        }
+        let outbox = self.settings.data_dir.join("outbox");
+        let channel = EmailChannel::new(&self.settings.email, self.keys.clone(), &outbox)
+            .map_err(|error| AppError::Channel(error.to_string()))?;
+        let worker = Worker::new(
+            self.db.clone(),
+            Arc::clone(&self.clock),
+            self.keys.clone(),
+            Arc::clone(&self.settings),
+            channel.clone(),
+            node.name().to_owned(),
+        )
+        .map_err(|error| AppError::Metrics(error.to_string()))?;
+        Ok(Engine {
+            parts: self.clone(),
+            worker: Arc::new(worker),
+            channel,
+            _node: node,
+        })
+    }
+}
+
+/// What sends: the ticker that launches and the workers that deliver.
+#[derive(Debug)]
+pub struct Engine {
+    parts: Parts,
+    worker: Arc<Worker>,
+    channel: EmailChannel,
+    /// Held so that no other process takes our leases for those of a dead one.
+    _node: Node,
+}
+
+impl Engine {
+    /// Launches what falls due and delivers until `stop`; then settles what is in flight.
+    ///
+    /// # Errors
+    /// When the ticker cannot be started.
+    pub async fn run(&self, stop: &CancellationToken) -> Result<(), AppError> {
+        let ticker = Ticker::start(
+            self.parts.db.clone(),
+            Arc::clone(&self.parts.clock),
+            self.parts.launch_options(),
+            self.worker.wake(),
+        )
+        .await
+        .map_err(|error| AppError::Ticker(error.to_string()))?;
+        let drain = Duration::from_secs(self.parts.settings.delivery.drain_seconds);
+        let too_long = async {
+            stop.cancelled().await;
+            tokio::time::sleep(drain).await;
+        };
+        tokio::select! {
+            () = self.worker.run(stop) => {}
+            () = too_long => {
+                tracing::error!(seconds = drain.as_secs(),
+                    "messages still wait for the relay's answer; they will be unknown");
+            }
+        }
+        ticker.stop().await;
+        Ok(())
+    }
+
+    /// Launches and delivers until nothing is due; returns how many messages were accepted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn run_until_idle(&self, stop: &CancellationToken) -> Result<u64, AppError> {
+        let mut accepted = 0;
+        loop {
+            let launched = scheduler::launch_due(
+                &self.parts.db,
+                self.parts.launch_options(),
+                self.parts.clock.now(),
+            )
+            .await?;
+            accepted += self.worker.run_until_idle(stop).await?;
+            if launched == 0 || stop.is_cancelled() {
+                return Ok(accepted);
+            }
+        }
+    }
+
+    /// Tells the workers that there is something to do.
+    pub fn wake(&self) {
+        self.worker.wake().notify_waiters();
+    }
+
+    /// The email channel.
+    pub fn channel(&self) -> &EmailChannel {
+        &self.channel
+    }
+
+    /// Says goodbye to the relay.
+    pub async fn close(self) {
+        self.channel.close().await;
+    }
+}
+
+/// The server: links, console, ticker and workers in one process.
+pub struct App {
+    parts: Parts,
+    engine: Engine,
+    responses: ResponseWriter,
+    servers: Vec<actix_web::dev::Server>,
+    public_address: SocketAddr,
+    console_address: SocketAddr,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("public_address", &self.public_address)
+            .field("console_address", &self.console_address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Binds the ports and makes everything ready. A `web.public_url` that ends in `:0` gets the port
+    /// that was bound.
+    ///
+    /// # Errors
+    /// When a port is taken or a part cannot be had.
+    pub async fn build(mut parts: Parts) -> Result<Self, AppError> {
+        let web = parts.settings.web.clone();
+        let public = listen("web.listen", web.listen)?;
+        let public_address = public.local_addr()?;
+        let console = if web.console_listen == web.listen {
+            None
+        } else {
+            Some(listen("web.console_listen", web.console_listen)?)
+        };
+        let console_address = match &console {
+            Some(listener) => listener.local_addr()?,
+            None => public_address,
+        };
+        if let Some(host) = web.public_url.strip_suffix(":0") {
+            let mut settings = (*parts.settings).clone();
+            settings.web.public_url = format!("{host}:{}", public_address.port());
+            parts.settings = Arc::new(settings);
+        }
+        let engine = parts.engine().await?;
+        let responses = ResponseWriter::start(parts.db.clone());
+        let outbox = Outbox::open(&parts.settings.data_dir.join("outbox"))
+            .map_err(|error| AppError::Channel(error.to_string()))?;
+        let state = web::State::new(
+            parts.db.clone(),
+            Arc::clone(&parts.clock),
+            parts.keys.clone(),
+            Arc::clone(&parts.settings),
+            responses.clone(),
+            Arc::new(outbox),
+        )
+        .map_err(|error| AppError::Pages(error.to_string()))?;
+        state
+            .metrics
+            .registry()
+            .register(Box::new(engine.worker.hand_overs()))
+            .map_err(|error| AppError::Metrics(error.to_string()))?;
+        let state = actix_web::web::Data::new(state);
+        let servers = match console {
+            Some(console) => vec![
+                web::server(state.clone(), public, web::Surface::Public)?,
+                web::server(state, console, web::Surface::Console)?,
+            ],
+            None => vec![web::server(state, public, web::Surface::Both)?],
+        };
+        Ok(Self {
+            parts,
+            engine,
+            responses,
+            servers,
+            public_address,
+            console_address,
+        })
+    }
+
+    /// Where links are answered.
+    pub fn public_address(&self) -> SocketAddr {
+        self.public_address
+    }
+
+    /// Where reports and outbox are shown.
+    pub fn console_address(&self) -> SocketAddr {
+        self.console_address
+    }
+
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Runs until `stop`, then drains: nothing new is leased, what is in flight is settled, what came
+    /// back is written.
+    ///
+    /// # Errors
+    /// When a server or the ticker fails.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
+        let handles: Vec<ServerHandle> = self.servers.iter().map(|s| s.handle()).collect();
+        let servers: Vec<_> = self
+            .servers
+            .into_iter()
+            .map(|server| tokio::spawn(server))
+            .collect();
+        let result = self.engine.run(&stop).await;
+        for handle in handles {
+            handle.stop(true).await;
+        }
+        for server in servers {
+            if let Ok(Err(error)) = server.await {
+                tracing::error!(%error, "a web server ended with an error");
+            }
+        }
+        self.responses.drain().await;
+        self.engine.close().await;
+        self.parts.db.close().await;
+        result
+    }
+}
+
+fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).map_err(|cause| AppError::Listen {
+        key,
+        address,
+        cause,
+    })
+}

@@ -1,0 +1,190 @@
+//! What would happen: the whole of a plan looked at before anything is sent.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+use serde::Serialize;
+
+use super::audience::{Audience, DueBy};
+use super::definition::Definition;
+use super::model::Withheld;
+use super::{schedule, store};
+use crate::config::Settings;
+use crate::customers::store as customer_store;
+use crate::segments::{ParseError, Rule};
+use crate::storage::Db;
+use crate::templates::{FieldFacts, Finding, Severity, Template};
+
+/// Why a campaign could not even be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    #[error("segment: {0}")]
+    Segment(#[from] ParseError),
+    #[error("the database failed: {0}")]
+    Database(#[from] DbErr),
+}
+
+/// What a campaign would do now.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckedCampaign {
+    pub name: String,
+    pub segment: String,
+    pub selected: u64,
+    /// The waterfall, in its order: reason, people.
+    pub withheld: Vec<(Withheld, u64)>,
+    pub will_receive: u64,
+    /// At the campaign's or the relay's rate; none when neither is limited.
+    pub estimated_seconds: Option<f64>,
+    /// The next launch, RFC 3339; none: by hand.
+    pub due: Option<String>,
+    /// What a copywriter would say of the template, and an operator of the plan.
+    pub findings: Vec<Finding>,
+    /// What stands in the way of a real mailing.
+    pub warnings: Vec<String>,
+}
+
+/// Customers looked at to tell how often a field is empty.
+const SAMPLE: u32 = 2_000;
+
+/// Checks a definition against the customer base.
+///
+/// # Errors
+/// When the segment is wrong or the database is away.
+pub async fn check(
+    db: &Db,
+    definition: &Definition,
+    template: &Template,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<CheckedCampaign, CheckError> {
+    let rule = Rule::parse(&definition.segment)?;
+    let zones = store::zones(&**db).await?;
+    let salt = store::by_name(&**db, &definition.name)
+        .await?
+        .map_or(0, |campaign| campaign.id.0);
+    let audience = Audience {
+        rule: &rule,
+        channel: definition.channel,
+        topic: &definition.topic,
+        control_percent: definition.control_percent,
+        salt,
+        now,
+        due: DueBy::of(definition, &zones, now),
+    };
+    let (will_receive, withheld) = store::count_audience(db, &audience).await?;
+    let mut facts = FieldFacts::unknown();
+    for customer in customer_store::sample(db, SAMPLE).await? {
+        facts.observe(&customer);
+    }
+    let rates = [definition.rate_per_second, settings.email.rate_per_second];
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let estimated_seconds = rates
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|rate| will_receive as f64 / f64::from(rate));
+    Ok(CheckedCampaign {
+        name: definition.name.clone(),
+        segment: rule.to_string(),
+        selected: will_receive + withheld.values().sum::<u64>(),
+        withheld: withheld.into_iter().collect(),
+        will_receive,
+        estimated_seconds,
+        due: definition
+            .schedule
+            .as_ref()
+            .and_then(|plan| schedule::next(plan, now))
+            .map(|due| due.at.to_rfc3339()),
+        findings: template.lint(&facts),
+        warnings: warnings(definition, settings, will_receive, now),
+    })
+}
+
+fn warnings(
+    definition: &Definition,
+    settings: &Settings,
+    will_receive: u64,
+    now: DateTime<Utc>,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if will_receive == 0 {
+        warnings.push("nobody would receive it: see who is withheld and why".to_owned());
+    }
+    if settings.email.relay.is_none() {
+        warnings.push(
+            "no relay is configured: messages go to the outbox, nothing leaves this machine"
+                .to_owned(),
+        );
+    } else {
+        if !settings.web.public_url.starts_with("https://") {
+            warnings.push(
+                "web.public_url is not https: mail programs will not offer one-click unsubscribe (RFC 8058)"
+                    .to_owned(),
+            );
+        }
+        let domain = definition
+            .sender
+            .address
+            .rsplit('@')
+            .next()
+            .unwrap_or_default();
+        let is_signed =
+            settings.email.dkim.iter().any(|dkim| {
+                domain == dkim.domain || domain.ends_with(&format!(".{}", dkim.domain))
+            });
+        if !is_signed {
+            warnings.push(format!(
+                "no DKIM signature for {domain}: large providers refuse unsigned bulk mail; add [[email.dkim]]"
+            ));
+        }
+    }
+    if let Some(at) = definition
+        .schedule
+        .as_ref()
+        .filter(|plan| plan.at.is_some())
+        && schedule::next(at, now).is_some_and(|due| due.at < now)
+    {
+        warnings.push("the time in [schedule] lies behind us".to_owned());
+    }
+    warnings
+}
+
+impl CheckedCampaign {
+    /// Whether nothing forbids the launch.
+    pub fn is_ready(&self) -> bool {
+        self.findings
+            .iter()
+            .all(|finding| finding.severity != Severity::Error)
+    }
+}
+
+impl fmt::Display for CheckedCampaign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.name)?;
+        writeln!(f, "  segment       {}", self.segment)?;
+        writeln!(f, "  selected      {:>9}", self.selected)?;
+        for (reason, n) in &self.withheld {
+            writeln!(f, "    withheld    {n:>9}  {}", reason.describe())?;
+        }
+        writeln!(f, "  will receive  {:>9}", self.will_receive)?;
+        match &self.due {
+            Some(due) => writeln!(f, "  launch        {due}")?,
+            None => writeln!(f, "  launch        by hand")?,
+        }
+        if let Some(seconds) = self.estimated_seconds {
+            writeln!(f, "  takes about   {}", super::duration(seconds))?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "  {finding}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "  warning: {warning}")?;
+        }
+        if self.is_ready() {
+            write!(f, "  Ready to launch.")
+        } else {
+            write!(f, "  Mend the errors above first.")
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What a campaign is made of: the TOML file, the API and the console all give this.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use chrono::NaiveDateTime;
+use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::model::Goal;
+use crate::consent::model::Channel;
+
+/// A campaign's plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// Lower-case letters, digits and hyphens.
+    pub name: String,
+    /// A rule of the segment language.
+    pub segment: String,
+    /// The name of a template folder.
+    pub template: String,
+    #[serde(default = "email")]
+    pub channel: Channel,
+    /// What the permission must be about, such as "offers".
+    pub topic: String,
+    pub sender: Sender,
+    /// None: launched by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// Messages per second at most; none: as fast as the channel goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_second: Option<u32>,
+    /// Percent of the eligible held back at random, to measure what the campaign causes.
+    #[serde(default)]
+    pub control_percent: u8,
+    #[serde(default)]
+    pub goal: Goal,
+    /// Days after the hand-over in which a response counts.
+    #[serde(default = "fourteen")]
+    pub window_days: u32,
+}
+
+/// Who writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sender {
+    pub name: String,
+    pub address: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// Stands in the foot of every message: a sender may not hide (CPCE L34-5, CAN-SPAM).
+    pub postal_address: String,
+}
+
+/// When a campaign is launched: `at` one date-time or `every` time a cron expression says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// Local date-time, `2026-12-01T09:30`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "local_date_time",
+        serialize_with = "print_local_date_time"
+    )]
+    pub at: Option<NaiveDateTime>,
+    /// Five fields: minute hour day month weekday.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+    /// An IANA zone, or `"recipient"`: each recipient's own (with `at` only).
+    pub zone: Zone,
+    /// The zone of recipients who have none.
+    #[serde(default = "paris")]
+    pub fallback_zone: Tz,
+    /// What to do with a due time that passed while nothing ran.
+    #[serde(default)]
+    pub missed: Missed,
+}
+
+/// Whose clock counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone {
+    Recipient,
+    Named(Tz),
+}
+
+/// What to do with a due time that passed more than ten minutes ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missed {
+    /// Launch late, once.
+    #[default]
+    Launch,
+    /// Leave it out.
+    Skip,
+}
+
+/// Why a definition cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DefinitionError {
+    #[error("cannot read {path}: {cause}")]
+    Read { path: String, cause: std::io::Error },
+    #[error("{path}: {message}")]
+    Toml { path: String, message: String },
+    #[error("{path}: {key}: {problem}")]
+    Key {
+        path: String,
+        key: &'static str,
+        problem: String,
+    },
+}
+
+impl Definition {
+    /// Reads a definition file.
+    ///
+    /// # Errors
+    /// Names the file and the line or key, and what to do.
+    pub fn load(path: &Path) -> Result<Self, DefinitionError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|cause| DefinitionError::Read {
+            path: name.clone(),
+            cause,
+        })?;
+        Self::parse(&text, &name)
+    }
+
+    /// Reads a definition from TOML; `path` is named in errors.
+    ///
+    /// # Errors
+    /// As [`Definition::load`].
+    pub fn parse(text: &str, path: &str) -> Result<Self, DefinitionError> {
+        let definition: Self = toml::from_str(text).map_err(|error| DefinitionError::Toml {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+        definition
+            .validate()
+            .map_err(|(key, problem)| DefinitionError::Key {
+                path: path.to_owned(),
+                key,
+                problem,
+            })?;
+        Ok(definition)
+    }
+
+    /// What the types cannot say; the key and the problem.
+    fn validate(&self) -> Result<(), (&'static str, String)> {
+        let is_slug = |text: &str| {
+            !text.is_empty()
+                && text.len() <= 60
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')
+        };
+        for (key, text) in [("name", &self.name), ("topic", &self.topic)] {
+            if !is_slug(text) {
+                return Err((
+                    key,
+                    format!("{text:?} must be 1 to 60 lower-case letters, digits, - or _"),
+                ));
+            }
+        }
+        if self.control_percent > 90 {
+            return Err((
+                "control_percent",
+                format!("{} is too much; at most 90", self.control_percent),
+            ));
+        }
+        if self.rate_per_second == Some(0) {
+            return Err((
+                "rate_per_second",
+                "must be at least 1; to stop a campaign, pause it".into(),
+            ));
+        }
+        if !(1..=365).contains(&self.window_days) {
+            return Err(("window_days", "must be between 1 and 365".into()));
+        }
+        for (key, text) in [
+            ("sender.name", &self.sender.name),
+            ("sender.postal_address", &self.sender.postal_address),
+        ] {
+            if text.trim().is_empty() || text.chars().any(char::is_control) {
+                return Err((key, "must be one line of text".into()));
+            }
+        }
+        let addresses = [
+            ("sender.address", Some(&self.sender.address)),
+            ("sender.reply_to", self.sender.reply_to.as_ref()),
+        ];
+        for (key, address) in addresses {
+            if let Some(address) = address
+                && lettre::Address::from_str(address).is_err()
+            {
+                return Err((key, format!("{address:?} is not an email address")));
+            }
+        }
+        if self.channel == Channel::Sms {
+            return Err(("channel", "sms is not built yet; use \"email\"".into()));
+        }
+        self.schedule.as_ref().map_or(Ok(()), Schedule::validate)
+    }
+}
+
+impl Schedule {
+    fn validate(&self) -> Result<(), (&'static str, String)> {
+        match (&self.at, &self.every) {
+            (Some(_), Some(_)) => Err((
+                "schedule",
+                "has both at and every; keep one of them".to_owned(),
+            )),
+            (None, None) => Err((
+                "schedule",
+                "has neither at nor every; give one, or leave [schedule] out and launch by hand"
+                    .to_owned(),
+            )),
+            (None, Some(cron)) => {
+                super::schedule::parse_cron(cron).map_err(|problem| ("schedule.every", problem))?;
+                if self.zone == Zone::Recipient {
+                    return Err((
+                        "schedule.zone",
+                        "\"recipient\" goes with at only; name a zone such as Europe/Paris".into(),
+                    ));
+                }
+                Ok(())
+            }
+            (Some(_), None) => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Recipient => "recipient",
+            Self::Named(zone) => zone.name(),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "recipient" {
+            return Ok(Self::Recipient);
+        }
+        Tz::from_str(&text).map(Self::Named).map_err(|_unknown| {
+            serde::de::Error::custom(format!(
+                "{text:?} is not a zone; use an IANA name such as \"Europe/Paris\", or \"recipient\""
+            ))
+        })
+    }
+}
+
+/// Accepts a TOML local date-time as well as text with or without seconds.
+fn local_date_time<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<NaiveDateTime>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Toml(toml::value::Datetime),
+        Text(String),
+    }
+    let text = match Given::deserialize(deserializer)? {
+        Given::Toml(value) => value.to_string(),
+        Given::Text(text) => text,
+    };
+    ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok())
+        .map(Some)
+        .ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "{text:?} is not a local date-time; write it as 2026-12-01T09:30, without an offset"
+            ))
+        })
+}
+
+fn print_local_date_time<S: Serializer>(
+    at: &Option<NaiveDateTime>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => serializer.serialize_str(&at.format("%Y-%m-%dT%H:%M:%S").to_string()),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn email() -> Channel {
+    Channel::Email
+}
+
+fn fourteen() -> u32 {
+    14
+}
+
+fn paris() -> Tz {
+    Tz::Europe__Paris
+}

@@ -1,0 +1,347 @@
+//! Queries about campaigns, template versions and due times.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+
+use super::audience::Audience;
+use super::definition::Definition;
+use super::model::{Status, Withheld};
+use super::schedule::Due;
+use crate::ids::{CampaignId, TemplateVersionId};
+use crate::storage::{Db, Sql, Txn};
+
+/// A campaign as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Campaign {
+    pub id: CampaignId,
+    pub definition: Definition,
+    pub template_version: TemplateVersionId,
+    pub status: Status,
+    /// Why it is paused, in words.
+    pub status_reason: Option<String>,
+    pub revision: i64,
+    pub updated_at: i64,
+}
+
+const COLUMNS: &str =
+    "id, definition, template_version_id, status, status_reason, revision, updated_at";
+
+fn from_row(row: &QueryResult) -> Result<Campaign, DbErr> {
+    let definition: String = row.try_get("", "definition")?;
+    let status: String = row.try_get("", "status")?;
+    Ok(Campaign {
+        id: CampaignId(row.try_get("", "id")?),
+        definition: serde_json::from_str(&definition)
+            .map_err(|error| DbErr::Type(format!("campaigns.definition: {error}")))?,
+        template_version: TemplateVersionId(row.try_get("", "template_version_id")?),
+        status: Status::from_column(&status)
+            .ok_or_else(|| DbErr::Type(format!("campaigns.status: {status}")))?,
+        status_reason: row.try_get("", "status_reason")?,
+        revision: row.try_get("", "revision")?,
+        updated_at: row.try_get("", "updated_at")?,
+    })
+}
+
+/// The campaign of this name.
+///
+/// # Errors
+/// When the database is away.
+pub async fn by_name(
+    connection: &impl ConnectionTrait,
+    name: &str,
+) -> Result<Option<Campaign>, DbErr> {
+    let sql = format!("SELECT {COLUMNS} FROM campaigns WHERE name = $1");
+    connection
+        .row(sql, [name.into()])
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// The campaign with this id.
+///
+/// # Errors
+/// When the database is away.
+pub async fn by_id(
+    connection: &impl ConnectionTrait,
+    id: CampaignId,
+) -> Result<Option<Campaign>, DbErr> {
+    let sql = format!("SELECT {COLUMNS} FROM campaigns WHERE id = $1");
+    connection
+        .row(sql, [id.0.into()])
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// Takes the campaign's row for this transaction: who else wants it waits.
+///
+/// # Errors
+/// When the database is away.
+pub async fn lock(txn: &Txn, id: CampaignId) -> Result<Option<Campaign>, DbErr> {
+    // An update that changes nothing is the lock both databases understand.
+    txn.run(
+        "UPDATE campaigns SET revision = revision WHERE id = $1",
+        [id.0.into()],
+    )
+    .await?;
+    by_id(&**txn, id).await
+}
+
+/// All campaigns, the latest changed first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn list(db: &Db) -> Result<Vec<Campaign>, DbErr> {
+    db.rows(
+        format!("SELECT {COLUMNS} FROM campaigns ORDER BY updated_at DESC, id DESC"),
+        [],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// Writes a new campaign or the next revision of one.
+///
+/// # Errors
+/// When the database is away.
+pub async fn save(
+    txn: &Txn,
+    definition: &Definition,
+    template_version: TemplateVersionId,
+    status: Status,
+    now_ms: i64,
+) -> Result<CampaignId, DbErr> {
+    let json = serde_json::to_string(definition)
+        .map_err(|error| DbErr::Type(format!("campaigns.definition: {error}")))?;
+    let row = txn
+        .row(
+            "INSERT INTO campaigns (name, definition, template_version_id, status, revision, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, 1, $5, $5)
+             ON CONFLICT (name) DO UPDATE SET definition = excluded.definition,
+                template_version_id = excluded.template_version_id, status = excluded.status,
+                status_reason = NULL, revision = campaigns.revision + 1, updated_at = excluded.updated_at
+             RETURNING id",
+            [
+                definition.name.as_str().into(),
+                json.into(),
+                template_version.0.into(),
+                status.as_str().into(),
+                now_ms.into(),
+            ],
+        )
+        .await?;
+    id_of(row).map(CampaignId)
+}
+
+/// Moves a campaign to another status, with the reason where there is one.
+///
+/// # Errors
+/// When the database is away.
+pub async fn set_status(
+    connection: &impl ConnectionTrait,
+    id: CampaignId,
+    status: Status,
+    reason: Option<&str>,
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    connection
+        .run(
+            "UPDATE campaigns SET status = $2, status_reason = $3, updated_at = $4 WHERE id = $1",
+            [
+                id.0.into(),
+                status.as_str().into(),
+                reason.map(ToOwned::to_owned).into(),
+                now_ms.into(),
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+/// Keeps a template as it is now; the same content is kept once.
+///
+/// # Errors
+/// When the database is away.
+pub async fn freeze_template(
+    txn: &Txn,
+    name: &str,
+    digest: &str,
+    source: &str,
+    now_ms: i64,
+) -> Result<TemplateVersionId, DbErr> {
+    let row = txn
+        .row(
+            "INSERT INTO template_versions (name, digest, source, frozen_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (digest) DO UPDATE SET name = excluded.name RETURNING id",
+            [name.into(), digest.into(), source.into(), now_ms.into()],
+        )
+        .await?;
+    id_of(row).map(TemplateVersionId)
+}
+
+/// The frozen source of a template version.
+///
+/// # Errors
+/// When the database is away or the version does not exist.
+pub async fn template_source(
+    connection: &impl ConnectionTrait,
+    id: TemplateVersionId,
+) -> Result<String, DbErr> {
+    let row = connection
+        .row(
+            "SELECT source FROM template_versions WHERE id = $1",
+            [id.0.into()],
+        )
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound(format!("template version {id}")))?;
+    row.try_get("", "source")
+}
+
+/// Replaces the waiting due times of a campaign.
+///
+/// # Errors
+/// When the database is away.
+pub async fn schedule(txn: &Txn, id: CampaignId, due: Option<&Due>) -> Result<(), DbErr> {
+    txn.run(
+        "DELETE FROM due_times WHERE campaign_id = $1 AND state = 'waiting'",
+        [id.0.into()],
+    )
+    .await?;
+    if let Some(due) = due {
+        // An occurrence that was launched already stays launched.
+        txn.run(
+            "INSERT INTO due_times (campaign_id, due_key, due_at, state) VALUES ($1, $2, $3, 'waiting')
+             ON CONFLICT (campaign_id, due_key) DO NOTHING",
+            [
+                id.0.into(),
+                due.key.as_str().into(),
+                due.at.timestamp_millis().into(),
+            ],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// The next waiting due time of a campaign: key and instant.
+///
+/// # Errors
+/// When the database is away.
+pub async fn next_due(
+    connection: &impl ConnectionTrait,
+    id: CampaignId,
+) -> Result<Option<(String, i64)>, DbErr> {
+    connection
+        .row(
+            "SELECT due_key, due_at FROM due_times WHERE campaign_id = $1 AND state = 'waiting'
+             ORDER BY due_at LIMIT 1",
+            [id.0.into()],
+        )
+        .await?
+        .map(|row| Ok((row.try_get("", "due_key")?, row.try_get("", "due_at")?)))
+        .transpose()
+}
+
+/// Campaigns with a due time that has come, with its key, the earliest first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn due(db: &Db, now_ms: i64) -> Result<Vec<(CampaignId, String, i64)>, DbErr> {
+    db.rows(
+        "SELECT d.campaign_id, d.due_key, d.due_at FROM due_times d
+         JOIN campaigns c ON c.id = d.campaign_id
+         WHERE d.state = 'waiting' AND d.due_at <= $1 AND c.status IN ('scheduled', 'running')
+         ORDER BY d.due_at LIMIT 100",
+        [now_ms.into()],
+    )
+    .await?
+    .iter()
+    .map(|row| {
+        Ok((
+            CampaignId(row.try_get("", "campaign_id")?),
+            row.try_get("", "due_key")?,
+            row.try_get("", "due_at")?,
+        ))
+    })
+    .collect()
+}
+
+/// Marks an occurrence as launched or missed.
+///
+/// # Errors
+/// When the database is away.
+pub async fn close_due(txn: &Txn, id: CampaignId, due_key: &str, state: &str) -> Result<(), DbErr> {
+    txn.run(
+        "UPDATE due_times SET state = $3 WHERE campaign_id = $1 AND due_key = $2",
+        [id.0.into(), due_key.into(), state.into()],
+    )
+    .await
+    .map(drop)
+}
+
+/// Whether a wave of this campaign is under way.
+///
+/// # Errors
+/// When the database is away.
+pub async fn has_open_wave(
+    connection: &impl ConnectionTrait,
+    id: CampaignId,
+) -> Result<bool, DbErr> {
+    connection
+        .row(
+            "SELECT 1 AS one FROM waves WHERE campaign_id = $1 AND status = 'running' LIMIT 1",
+            [id.0.into()],
+        )
+        .await
+        .map(|row| row.is_some())
+}
+
+/// The zones customers live in.
+///
+/// # Errors
+/// When the database is away.
+pub async fn zones(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    connection
+        .rows(
+            "SELECT DISTINCT time_zone AS zone FROM customers WHERE time_zone IS NOT NULL",
+            [],
+        )
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "zone"))
+        .collect()
+}
+
+/// What an audience would be: how many would be contacted, and how many withheld for each reason.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count_audience(
+    db: &Db,
+    audience: &Audience<'_>,
+) -> Result<(u64, BTreeMap<Withheld, u64>), DbErr> {
+    let mut eligible = 0;
+    let mut withheld = BTreeMap::new();
+    for row in db.query_all(&audience.count(db.dialect())).await? {
+        let n: i64 = row.try_get("", "n")?;
+        let reason: Option<String> = row.try_get("", "reason")?;
+        match reason.as_deref().and_then(Withheld::from_column) {
+            Some(reason) => {
+                withheld.insert(reason, n.unsigned_abs());
+            }
+            None => eligible = n.unsigned_abs(),
+        }
+    }
+    Ok((eligible, withheld))
+}
+
+fn id_of(row: Option<QueryResult>) -> Result<i64, DbErr> {
+    row.ok_or_else(|| DbErr::RecordNotInserted)?
+        .try_get("", "id")
+}

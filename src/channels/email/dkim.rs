@@ -1,0 +1,247 @@
+//! DKIM signatures (RFC 6376, RFC 8463), over the final bytes and last of all.
+
+use std::fmt;
+
+use mail_auth::common::crypto::{DkimKey, Ed25519Key, RsaKey, Sha256, SigningKey};
+use mail_auth::common::headers::{HeaderWriter, Writable, Writer};
+use mail_auth::dkim::canonicalize::CanonicalHeaders;
+use mail_auth::dkim::{Canonicalization, Signature};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::mime::ComposeError;
+use crate::config::{ConfigError, DkimKeyKind, DkimSettings};
+
+/// What is signed: all that a receiver acts on. RFC 8058 section 4 wants both unsubscribe headers, Gmail
+/// wants Feedback-ID.
+const SIGNED: [&str; 12] = [
+    "From",
+    "Subject",
+    "Date",
+    "To",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Reply-To",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+    "List-Id",
+    "Feedback-ID",
+];
+
+/// Signed once more than they occur, so that a second one cannot be added (RFC 6376 section 8.15).
+const SIGNED_AS_ABSENT: [&str; 6] = [
+    "From",
+    "Subject",
+    "To",
+    "Content-Type",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+];
+
+/// Why a key cannot sign; `record` is the DNS name of its public half.
+#[derive(Debug, thiserror::Error)]
+pub enum DkimError {
+    #[error("[[email.dkim]] {record}: {cause}")]
+    Key {
+        record: String,
+        cause: Box<ConfigError>,
+    },
+    #[error(
+        "[[email.dkim]] {record}: the key is not {expected}: {cause}; make one with: {command}"
+    )]
+    Malformed {
+        record: String,
+        expected: &'static str,
+        cause: String,
+        command: &'static str,
+    },
+}
+
+/// One signature that every message carries.
+pub(super) struct DkimSigner {
+    key: DkimKey,
+    template: Signature,
+}
+
+impl fmt::Debug for DkimSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DkimSigner({})", self.record())
+    }
+}
+
+impl DkimSigner {
+    /// Reads the key.
+    ///
+    /// # Errors
+    /// When there is none, or it is not of the kind that is said.
+    pub fn new(settings: &DkimSettings) -> Result<Self, DkimError> {
+        let record = record(&settings.selector, &settings.domain);
+        let secret = settings.private_key().map_err(|cause| DkimError::Key {
+            record: record.clone(),
+            cause: Box::new(cause),
+        })?;
+        let (expected, command) = match settings.kind {
+            DkimKeyKind::Rsa => (
+                "a PEM of an RSA private key (PKCS#8 or PKCS#1)",
+                "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048",
+            ),
+            DkimKeyKind::Ed25519 => (
+                "a PEM of an Ed25519 private key (PKCS#8)",
+                "openssl genpkey -algorithm ed25519",
+            ),
+        };
+        let malformed = |cause: String| DkimError::Malformed {
+            record: record.clone(),
+            expected,
+            cause,
+            command,
+        };
+        let der = PrivateKeyDer::from_pem_slice(secret.expose().as_bytes())
+            .map_err(|cause| malformed(cause.to_string()))?;
+        let key = match settings.kind {
+            DkimKeyKind::Rsa => RsaKey::<Sha256>::from_key_der(der).map(DkimKey::Rsa),
+            DkimKeyKind::Ed25519 => match der {
+                // OpenSSL writes version 1, which holds no public key to check against.
+                PrivateKeyDer::Pkcs8(der) => {
+                    Ed25519Key::from_pkcs8_maybe_unchecked_der(der.secret_pkcs8_der())
+                        .map(DkimKey::Ed25519)
+                }
+                _ => return Err(malformed("it is not PKCS#8".to_owned())),
+            },
+        }
+        .map_err(|cause| malformed(cause.to_string()))?;
+        let template = Signature {
+            v: 1,
+            a: key.algorithm(),
+            d: settings.domain.clone(),
+            s: settings.selector.clone(),
+            ch: Canonicalization::Relaxed,
+            cb: Canonicalization::Relaxed,
+            ..Signature::default()
+        };
+        Ok(Self { key, template })
+    }
+
+    /// The name of the DNS record that must hold the public key.
+    pub fn record(&self) -> String {
+        record(&self.template.s, &self.template.d)
+    }
+
+    /// The header field that signs `raw` as of `at` (milliseconds since the epoch).
+    ///
+    /// # Errors
+    /// When the key fails, which no message can cause.
+    fn sign(&self, raw: &Message<'_>, at: i64) -> Result<String, ComposeError> {
+        let mut signed = raw.headers.clone();
+        signed.retain(|(name, _)| is_signed(name));
+        let names = |fields: &[(&[u8], &[u8])]| {
+            // Fields are hashed from the last to the first, and h= must say so.
+            let present = fields.iter().rev().map(|(name, _)| *name);
+            present
+                .chain(SIGNED_AS_ABSENT.iter().map(|name| name.as_bytes()))
+                .map(|name| String::from_utf8_lossy(name).into_owned())
+                .collect()
+        };
+        let mut signature = self.template.clone();
+        signature.t = u64::try_from(at / 1000).unwrap_or_default();
+        signature.h = names(&signed);
+        let body = Canonicalization::Relaxed.canonical_body(raw.body, 0);
+        signature.bh = self.key.hash(body).as_ref().to_vec();
+        signature.b = self
+            .key
+            .sign(Signable {
+                headers: Canonicalization::Relaxed.canonical_headers(signed),
+                signature: &signature,
+            })
+            .map_err(|_cause: mail_auth::Error| ComposeError::Signature)?;
+        Ok(signature.to_header())
+    }
+}
+
+/// Puts the signatures before the message.
+///
+/// # Errors
+/// When a key fails, which no message can cause.
+pub(super) fn sign(signers: &[DkimSigner], raw: Vec<u8>, at: i64) -> Result<Vec<u8>, ComposeError> {
+    if signers.is_empty() {
+        return Ok(raw);
+    }
+    let message = Message::split(&raw);
+    let mut signed = Vec::with_capacity(raw.len() + 1024 * signers.len());
+    for signer in signers {
+        signed.extend_from_slice(signer.sign(&message, at)?.as_bytes());
+    }
+    signed.extend_from_slice(&raw);
+    Ok(signed)
+}
+
+/// Where the public key stands in DNS (RFC 6376 section 3.6.2.1).
+fn record(selector: &str, domain: &str) -> String {
+    format!("{selector}._domainkey.{domain}")
+}
+
+fn is_signed(name: &[u8]) -> bool {
+    SIGNED
+        .iter()
+        .any(|signed| signed.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// What the signature is over: the canonical headers and its own field without `b=`.
+struct Signable<'a> {
+    headers: CanonicalHeaders<'a>,
+    signature: &'a Signature,
+}
+
+impl Writable for Signable<'_> {
+    fn write(self, writer: &mut impl Writer) {
+        self.headers.write(writer);
+        self.signature.write(writer, false);
+    }
+}
+
+/// A message taken apart: fields as name and value (with its folding and line end), and the body.
+struct Message<'a> {
+    headers: Vec<(&'a [u8], &'a [u8])>,
+    body: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    fn split(raw: &'a [u8]) -> Self {
+        let mut headers = Vec::with_capacity(20);
+        let mut rest = raw;
+        while let Some(end) = field_end(rest) {
+            let (field, after) = rest.split_at(end);
+            rest = after;
+            if field == b"\r\n" {
+                break;
+            }
+            if let Some(colon) = field.iter().position(|byte| *byte == b':') {
+                let (name, value) = field.split_at(colon);
+                headers.push((name, value.strip_prefix(b":").unwrap_or(value)));
+            }
+        }
+        Self {
+            headers,
+            body: rest,
+        }
+    }
+}
+
+/// Where the first field ends: after a CRLF that no space follows.
+fn field_end(raw: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let rest = raw.get(from..)?;
+        let end = from + rest.iter().position(|byte| *byte == b'\n')? + 1;
+        let is_folded = end > 2 && matches!(raw.get(end), Some(b' ' | b'\t'));
+        if !is_folded {
+            return Some(end);
+        }
+        from = end;
+    }
+}
+
+#[cfg(test)]
+#[path = "dkim_tests.rs"]
+mod tests;

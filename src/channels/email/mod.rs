@@ -1,0 +1,234 @@
+//! Email: a message in, an outcome out.
+//!
+//! One [`EmailChannel`] per process; it holds the connections to the relay, or the sandbox when there is
+//! no relay. Per wave an [`EmailWave`] holds what its messages have in common. Handing over never fails:
+//! what goes wrong is an [`Outcome`].
+
+mod classify;
+mod connect;
+mod dkim;
+mod facts;
+mod mime;
+mod pool;
+mod smtp;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use classify::{Phase, outcome as outcome_of_reply};
+pub use dkim::DkimError;
+pub use facts::RelayFacts;
+pub use mime::ComposeError;
+
+use super::limits::Pace;
+use super::model::{EmailMessage, Outcome, Reply, WaveFrame};
+use super::outbox::{Outbox, OutboxError};
+use super::sandbox::Sandbox;
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{ConfigError, EmailSettings};
+use crate::keys::Keys;
+use crate::tokens;
+use connect::{Peer, Relay};
+use dkim::DkimSigner;
+use mime::{Ids, MimeFrame};
+use pool::{Bounds, Pool};
+
+/// After this an idle connection is closed: servers hang up after a minute or more.
+const IDLE_AT_MOST: Duration = Duration::from_secs(30);
+
+/// Why the channel cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Dkim(#[from] DkimError),
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+}
+
+/// The way out by email. Clones share its connections and its pace.
+#[derive(Clone)]
+pub struct EmailChannel {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: Arc<Pool>,
+    signers: Vec<DkimSigner>,
+    keys: Keys,
+    bounce_domain: String,
+    message_domain: String,
+    feedback_id: String,
+}
+
+impl fmt::Debug for EmailChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmailChannel")
+            .field("peer", self.inner.pool.peer())
+            .field("signers", &self.inner.signers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message as it goes over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Composed {
+    /// MAIL FROM: where bounces go.
+    pub return_path: String,
+    /// RCPT TO, its domain in ASCII.
+    pub recipient: String,
+    /// The whole message, signed, with CRLF line ends.
+    pub raw: Vec<u8>,
+}
+
+impl EmailChannel {
+    /// Opens the channel; with no relay in the settings, to a sandbox whose outbox is the folder `outbox`.
+    ///
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When a key, a certificate, the log-in or the outbox cannot be used.
+    pub fn new(settings: &EmailSettings, keys: Keys, outbox: &Path) -> Result<Self, ChannelError> {
+        Self::with_clock(settings, keys, outbox, Arc::new(SystemClock))
+    }
+
+    /// As [`EmailChannel::new`], with the clock that tells the sandbox when a message arrived.
+    ///
+    /// # Errors
+    /// As [`EmailChannel::new`].
+    pub fn with_clock(
+        settings: &EmailSettings,
+        keys: Keys,
+        outbox: &Path,
+        clock: SharedClock,
+    ) -> Result<Self, ChannelError> {
+        let peer = match &settings.relay {
+            Some(relay) => Peer::Relay(Box::new(Relay::new(relay)?)),
+            None => Peer::Sandbox(Sandbox::new(Outbox::open(outbox)?, keys.clone(), clock)),
+        };
+        let signers = settings.dkim.iter().map(DkimSigner::new);
+        let bounds = Bounds {
+            connections: settings.connections,
+            messages_per_connection: settings.messages_per_connection,
+            timeout: Duration::from_secs(settings.timeout_seconds),
+            idle_at_most: IDLE_AT_MOST,
+            pace: settings.rate_per_second.map(Pace::per_second),
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                pool: Pool::new(peer, bounds),
+                signers: signers.collect::<Result<_, _>>()?,
+                keys,
+                bounce_domain: settings.bounce_domain.clone(),
+                message_domain: settings.message_domain.clone(),
+                feedback_id: settings.feedback_id.clone(),
+            }),
+        })
+    }
+
+    /// Prepares a wave. A frame that cannot stand in headers is told by [`EmailWave::fault`], and every
+    /// message of the wave is then rejected.
+    pub fn open_wave(&self, frame: &WaveFrame) -> EmailWave {
+        let inner = Arc::clone(&self.inner);
+        let frame = MimeFrame::compile(frame, &inner.message_domain, &inner.feedback_id);
+        EmailWave { inner, frame }
+    }
+
+    /// Whether messages go to the sandbox.
+    pub fn is_sandbox(&self) -> bool {
+        matches!(self.inner.pool.peer(), Peer::Sandbox(_))
+    }
+
+    /// The sandbox's outbox; `None` with a relay.
+    pub fn outbox(&self) -> Option<&Outbox> {
+        match self.inner.pool.peer() {
+            Peer::Sandbox(sandbox) => Some(&sandbox.outbox),
+            Peer::Relay(_) => None,
+        }
+    }
+
+    /// Tries the way to the relay without sending: connects, greets, encrypts, logs in.
+    ///
+    /// # Errors
+    /// What went wrong, in words, and what to do about it.
+    pub async fn check(&self) -> Result<RelayFacts, String> {
+        facts::check(&self.inner.pool, &self.inner.signers).await
+    }
+
+    /// Waits for what is in flight and closes the connections; what is handed over later is deferred.
+    pub async fn close(&self) {
+        self.inner.pool.close().await;
+    }
+}
+
+/// What the messages of a wave have in common, compiled. Clones are cheap enough for a task each.
+#[derive(Clone)]
+pub struct EmailWave {
+    inner: Arc<Inner>,
+    frame: Result<MimeFrame, ComposeError>,
+}
+
+impl fmt::Debug for EmailWave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmailWave")
+            .field("fault", &self.fault())
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmailWave {
+    /// Why no message of this wave can be composed, if so.
+    pub fn fault(&self) -> Option<ComposeError> {
+        self.frame.as_ref().err().copied()
+    }
+
+    /// The message as it would be sent: the same bytes at every attempt with the same `at`.
+    ///
+    /// # Errors
+    /// When something of it cannot stand in a header, or the recipient is no address.
+    pub fn compose(&self, message: &EmailMessage) -> Result<Composed, ComposeError> {
+        let frame = self.frame.as_ref().map_err(|fault| *fault)?;
+        let Inner {
+            keys,
+            signers,
+            bounce_domain,
+            message_domain,
+            ..
+        } = &*self.inner;
+        let recipient = mime::mailbox_address("To", &message.to_address)?;
+        let tag = tokens::return_path_tag(message.delivery, keys);
+        let raw = frame.compose(
+            message,
+            &recipient,
+            &Ids {
+                return_path_tag: &tag,
+                message_id_local: &tokens::message_id_local(message.delivery, keys),
+                message_domain,
+                bounce_domain,
+            },
+        )?;
+        Ok(Composed {
+            return_path: format!("b+{tag}@{bounce_domain}"),
+            recipient,
+            raw: dkim::sign(signers, raw, message.at)?,
+        })
+    }
+
+    /// Hands a message over and says what became of it.
+    ///
+    /// Waits for a free connection and for the pace of the settings. Each step of the dialogue may take
+    /// `email.timeout_seconds`. Dropping the future before it ends closes its connection, and leaves open
+    /// whether the message was taken.
+    pub async fn send(&self, message: &EmailMessage) -> Outcome {
+        match self.compose(message) {
+            Ok(composed) => self.inner.pool.deliver(&composed).await,
+            Err(fault) => Outcome::Rejected {
+                class: fault.class(),
+                reply: Reply::default(),
+            },
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! `visavis campaign`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::{Common, print};
+use crate::campaigns::check::{self, CheckedCampaign};
+use crate::campaigns::definition::Definition;
+use crate::campaigns::{plan, store};
+use crate::delivery::launch::{self, Occurrence};
+use crate::delivery::{cancel, progress};
+use crate::templates::{self, Template};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CampaignCommand {
+    /// Stores a definition, or the change of one
+    Apply {
+        /// A TOML file
+        file: PathBuf,
+    },
+    /// Lists the campaigns
+    List,
+    /// Shows a definition
+    Show { name: String },
+    /// Says what would happen: who gets it, who does not and why, how long it takes
+    Check {
+        /// The name of a stored campaign, or a TOML file
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Freezes the audience and starts sending
+    Launch { name: String },
+    /// Stops for a while; takes effect within a second
+    Pause {
+        name: String,
+        /// Shown in the status
+        #[arg(long, default_value = "by hand")]
+        reason: String,
+    },
+    /// Goes on after a pause
+    Resume { name: String },
+    /// Stops for good; what was sent stays on record
+    Cancel { name: String },
+    /// Shows how far it is
+    Status {
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl CampaignCommand {
+    pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
+        let parts = common.open().await?;
+        let db = &parts.db;
+        let now = parts.clock.now();
+        let now_ms = parts.clock.now_ms();
+        match self {
+            Self::Apply { file } => {
+                let definition = Definition::load(&file)?;
+                let template = find_template(&parts.settings.templates_dir, &definition.template)?;
+                let (_, applied) = plan::apply(db, &definition, &template, now).await?;
+                let campaign = plan::find(db, &definition.name).await?;
+                let what = match applied {
+                    plan::Applied::Created => "created",
+                    plan::Applied::Updated => "updated",
+                    plan::Applied::Unchanged => "unchanged",
+                };
+                print(format_args!(
+                    "{} {what}, {}.",
+                    definition.name, campaign.status
+                ));
+                match store::next_due(&**db, campaign.id).await? {
+                    Some((due, _)) => print(format_args!(
+                        "Next: {due} local time. See what would happen: visavis campaign check {}",
+                        definition.name
+                    )),
+                    None => print(format_args!(
+                        "See what would happen: visavis campaign check {0}\nSend it: visavis campaign launch {0}",
+                        definition.name
+                    )),
+                }
+            }
+            Self::List => {
+                let campaigns = store::list(db).await?;
+                if campaigns.is_empty() {
+                    print(
+                        "There is no campaign yet; `visavis campaign apply FILE.toml` makes one.",
+                    );
+                }
+                for campaign in campaigns {
+                    let next = store::next_due(&**db, campaign.id)
+                        .await?
+                        .map(|(due, _)| format!("  next {due}"))
+                        .unwrap_or_default();
+                    print(format_args!(
+                        "{:<32} {:<10}{next}",
+                        campaign.definition.name, campaign.status
+                    ));
+                }
+            }
+            Self::Show { name } => {
+                let campaign = plan::find(db, &name).await?;
+                print(format_args!(
+                    "# {}, revision {}\n{}",
+                    campaign.status,
+                    campaign.revision,
+                    toml::to_string_pretty(&campaign.definition)?
+                ));
+            }
+            Self::Check { name, json } => {
+                let (definition, template) = if name.ends_with(".toml") {
+                    let definition = Definition::load(name.as_ref())?;
+                    let template =
+                        find_template(&parts.settings.templates_dir, &definition.template)?;
+                    (definition, template)
+                } else {
+                    let campaign = plan::find(db, &name).await?;
+                    let source = store::template_source(&**db, campaign.template_version).await?;
+                    (campaign.definition, Template::from_source(&source)?)
+                };
+                let checked =
+                    check::check(db, &definition, &template, &parts.settings, now).await?;
+                let is_ready = checked.is_ready();
+                show(&checked, json)?;
+                if !is_ready {
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+            Self::Launch { name } => {
+                let campaign = plan::find(db, &name).await?;
+                let launched = launch::launch(
+                    db,
+                    campaign.id,
+                    Occurrence::ByHand,
+                    parts.launch_options(),
+                    now,
+                )
+                .await?;
+                if launched.was_already {
+                    print(format_args!(
+                        "{name} was launched before; nothing was done."
+                    ));
+                } else {
+                    print(format_args!(
+                        "{name} launched: {} messages to send, {} withheld.",
+                        launched.deliveries,
+                        launched.withheld.values().sum::<u64>()
+                    ));
+                    print("`visavis serve` or `visavis work --until-idle` sends them.");
+                }
+            }
+            Self::Pause { name, reason } => {
+                plan::pause(db, &name, &reason, now_ms).await?;
+                print(format_args!(
+                    "{name} is paused; `visavis campaign resume {name}` goes on."
+                ));
+            }
+            Self::Resume { name } => {
+                let campaign = plan::resume(db, &name, now_ms).await?;
+                print(format_args!("{name} is {}.", campaign.status));
+            }
+            Self::Cancel { name } => {
+                let withheld = cancel::cancel(db, &name, now_ms).await?;
+                print(format_args!(
+                    "{name} is cancelled; {withheld} messages were not sent and are on record as withheld."
+                ));
+            }
+            Self::Status { name, json } => {
+                let campaign = plan::find(db, &name).await?;
+                let progress = progress::progress(db, &campaign, now_ms).await?;
+                if json {
+                    print(serde_json::to_string_pretty(&progress)?);
+                } else {
+                    print(progress);
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn show(checked: &CheckedCampaign, json: bool) -> anyhow::Result<()> {
+    if json {
+        print(serde_json::to_string_pretty(checked)?);
+    } else {
+        print(checked);
+    }
+    Ok(())
+}
+
+/// The template folder of this name, or the one in the binary.
+pub(super) fn find_template(
+    folder: &std::path::Path,
+    name: &str,
+) -> Result<Template, templates::TemplateError> {
+    let own = folder.join(name);
+    if own.join("template.toml").exists() {
+        return Template::load(&own);
+    }
+    Template::embedded(name)
+}

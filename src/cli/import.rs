@@ -1,0 +1,98 @@
+//! `visavis import`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Common, print, progress};
+use crate::customers::import::{self, ImportKind, ImportRequest};
+
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// A CSV file; its delimiter and encoding are found out
+    file: PathBuf,
+    /// What the rows are
+    #[arg(long, value_enum, default_value_t = Kind::Customers)]
+    kind: Kind,
+    /// Takes one of their columns for one of our fields; may be given several times
+    #[arg(long, value_name = "COLUMN=FIELD")]
+    map: Vec<String>,
+    /// Does everything and takes it back
+    #[arg(long)]
+    dry_run: bool,
+    /// Country of phone numbers without a prefix
+    #[arg(long, default_value = "FR", value_name = "COUNTRY")]
+    region: String,
+    /// Language of customers without one
+    #[arg(long, default_value = "fr")]
+    language: String,
+    /// Country of customers without one
+    #[arg(long, default_value = "FR")]
+    country: String,
+    /// Where rejected rows are written [default: FILE.rejected.csv]
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Prints the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    Customers,
+    Orders,
+}
+
+impl Import {
+    pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
+        let mut map = Vec::new();
+        for pair in &self.map {
+            let (column, field) = pair
+                .split_once('=')
+                .ok_or_else(|| anyhow::anyhow!("--map {pair:?}: write it as COLUMN=FIELD"))?;
+            map.push((column.to_owned(), field.to_owned()));
+        }
+        let parts = common.open().await?;
+        let bytes = std::fs::metadata(&self.file).map_or(0, |metadata| metadata.len());
+        let bar = progress::bar("importing", bytes, "bytes");
+        let request = ImportRequest {
+            path: self.file.clone(),
+            kind: match self.kind {
+                Kind::Customers => ImportKind::Customers,
+                Kind::Orders => ImportKind::Orders,
+            },
+            map,
+            default_region: self.region,
+            default_language: self.language,
+            default_country: self.country,
+            dry_run: self.dry_run,
+            rejects: Some(
+                self.rejects
+                    .unwrap_or_else(|| import::rejects_path(&self.file)),
+            ),
+        };
+        let report = import::run(
+            &parts.db,
+            &parts.keys,
+            parts.clock.now_ms(),
+            request,
+            |progress| bar.set_position(progress.bytes_read),
+        )
+        .await?;
+        bar.finish_and_clear();
+        if matches!(self.kind, Kind::Orders) && !self.dry_run {
+            let attributed =
+                crate::responses::orders::attribute_orders(&parts.db, parts.clock.now_ms()).await?;
+            if attributed > 0 {
+                tracing::info!(attributed, "orders attributed to deliveries");
+            }
+        }
+        if self.json {
+            print(serde_json::to_string_pretty(&report)?);
+        } else {
+            print(report);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

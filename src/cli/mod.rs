@@ -1,0 +1,144 @@
+//! The command line: one file per command.
+
+mod campaign;
+mod check;
+mod demo;
+mod import;
+mod progress;
+mod report;
+mod segment;
+mod serve;
+mod template;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::Parts;
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::Settings;
+
+/// Direct-marketing campaigns, one to one.
+#[derive(Debug, Parser)]
+#[command(name = "visavis", version, propagate_version = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Settings file; every key is documented in config/default.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the data lives: database, secret, outbox [default: ./visavis-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the whole loop: a customer base, a campaign, its mails and its report
+    Demo(demo::Demo),
+    /// Reads customers or orders from a CSV file
+    Import(import::Import),
+    /// Counts a segment, or explains it for one customer
+    #[command(subcommand)]
+    Segment(segment::Segment),
+    /// Lists, checks and previews templates
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
+    /// Plans, checks, launches and follows campaigns
+    #[command(subcommand)]
+    Campaign(campaign::CampaignCommand),
+    /// Sends what is due
+    Work(serve::Work),
+    /// Answers links, launches what is due and sends it: everything in one process
+    Serve(serve::Serve),
+    /// What came back: the response-rate report of a campaign
+    Report(report::Report),
+    /// Looks at configuration, database, relay and templates, and says what to do
+    Check(check::Check),
+    /// Brings the database schema up to date
+    Migrate,
+}
+
+impl Arguments {
+    /// Long-running commands tell what they do; the others speak through their output.
+    pub fn log_level(&self) -> &'static str {
+        match self.command {
+            Command::Serve(_) | Command::Work(_) => "info",
+            _ => "warn",
+        }
+    }
+}
+
+impl Common {
+    /// The settings, with what the command line says put over them.
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings::load(self.config.as_deref())?;
+        if let Some(data_dir) = &self.data_dir {
+            settings.data_dir.clone_from(data_dir);
+        }
+        Ok(settings)
+    }
+
+    /// Opens the data this command works on.
+    async fn open(&self) -> anyhow::Result<Parts> {
+        Parts::open(self.settings()?, clock())
+            .await
+            .map_err(Into::into)
+    }
+}
+
+fn clock() -> SharedClock {
+    Arc::new(SystemClock)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What went wrong, for a person.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let common = &arguments.common;
+    match arguments.command {
+        Command::Demo(demo) => demo.run(common).await,
+        Command::Import(import) => import.run(common).await,
+        Command::Segment(segment) => segment.run(common).await,
+        Command::Template(template) => template.run(common).await,
+        Command::Campaign(campaign) => campaign.run(common).await,
+        Command::Work(work) => work.run(common).await,
+        Command::Serve(serve) => serve.run(common).await,
+        Command::Report(report) => report.run(common).await,
+        Command::Check(check) => check.run(common).await,
+        Command::Migrate => migrate(common).await,
+    }
+}
+
+async fn migrate(common: &Common) -> anyhow::Result<ExitCode> {
+    let settings = common.settings()?;
+    std::fs::create_dir_all(&settings.data_dir)
+        .with_context(|| format!("cannot create {}", settings.data_dir.display()))?;
+    let url = settings.database_url();
+    let db = crate::storage::Db::open(&url, settings.database.max_connections).await?;
+    match db.migrate().await? {
+        0 => println!("The schema of {url} is up to date."),
+        n => println!("Applied {n} migrations to {url}."),
+    }
+    db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes text to standard output; a reader that went away (`| head`) is no error.
+fn print(text: impl std::fmt::Display) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let written = writeln!(out, "{text}");
+    drop(written);
+}

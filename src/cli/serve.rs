@@ -1,0 +1,58 @@
+//! `visavis serve` and `visavis work`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::{Common, clock, print};
+use crate::app::{App, Parts};
+use crate::lifecycle;
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {}
+
+#[derive(Debug, Args)]
+pub(super) struct Work {
+    /// Ends when nothing is due any more
+    #[arg(long)]
+    until_idle: bool,
+}
+
+impl Serve {
+    pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
+        let stop = CancellationToken::new();
+        lifecycle::stop_on_signal(stop.clone())?;
+        let parts = Parts::open(common.settings()?, clock()).await?;
+        let app = App::build(parts).await?;
+        print(format_args!(
+            "Links are answered on http://{}",
+            app.public_address()
+        ));
+        print(format_args!(
+            "Reports and outbox on   http://{}",
+            app.console_address()
+        ));
+        app.run(stop).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Work {
+    pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
+        let stop = CancellationToken::new();
+        lifecycle::stop_on_signal(stop.clone())?;
+        let parts = Parts::open(common.settings()?, clock()).await?;
+        let engine = parts.engine().await?;
+        if self.until_idle {
+            let accepted = engine.run_until_idle(&stop).await?;
+            print(format_args!(
+                "{accepted} messages accepted; nothing more is due."
+            ));
+        } else {
+            engine.run(&stop).await?;
+        }
+        engine.close().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,155 @@
+//! `visavis template`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::campaign::find_template;
+use super::{Common, print};
+use crate::customers::store as customer_store;
+use crate::ids::CustomerId;
+use crate::templates::model::RecipientLinks;
+use crate::templates::{FieldFacts, Imprint, Severity, Template, sample_customer};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TemplateCommand {
+    /// Lists the templates in the binary
+    List,
+    /// Reads a template as a copywriter would
+    Check {
+        /// The template's folder, or the name of one in the binary
+        dir: PathBuf,
+    },
+    /// Renders a template for one customer
+    Preview {
+        /// The template's name
+        name: String,
+        /// The customer's id; without it, an invented customer
+        #[arg(long, value_name = "ID")]
+        customer: Option<i64>,
+        /// Another language than the customer's
+        #[arg(long)]
+        language: Option<String>,
+        /// Writes the HTML to this file instead of printing the text
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
+}
+
+impl TemplateCommand {
+    pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::List => {
+                for name in Template::embedded_names() {
+                    let template = Template::embedded(&name)?;
+                    print(format_args!(
+                        "{name:<24} {}",
+                        template.languages().join(", ")
+                    ));
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Check { dir } => check(common, &dir).await,
+            Self::Preview {
+                name,
+                customer,
+                language,
+                html,
+            } => preview(common, &name, customer, language, html).await,
+        }
+    }
+}
+
+async fn check(common: &Common, dir: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let template = if dir.is_dir() {
+        Template::load(dir)?
+    } else {
+        let settings = common.settings()?;
+        find_template(&settings.templates_dir, &dir.to_string_lossy())?
+    };
+    // How often a field is empty is asked of the base, if there is one.
+    let mut facts = FieldFacts::unknown();
+    let settings = common.settings()?;
+    if settings.database.url.is_some() || settings.data_dir.join("visavis.db").exists() {
+        let parts = common.open().await?;
+        for customer in customer_store::sample(&parts.db, 2_000).await? {
+            facts.observe(&customer);
+        }
+    }
+    let findings = template.lint(&facts);
+    for finding in &findings {
+        print(finding);
+    }
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .count();
+    print(format_args!(
+        "{}: {} languages, {} links, {errors} errors, {} warnings",
+        template.name(),
+        template.languages().len(),
+        template.links().len(),
+        findings.len() - errors
+    ));
+    Ok(if errors == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn preview(
+    common: &Common,
+    name: &str,
+    customer: Option<i64>,
+    language: Option<String>,
+    html: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    let settings = common.settings()?;
+    let template = find_template(&settings.templates_dir, name)?;
+    let customer = match customer {
+        Some(id) => {
+            let parts = common.open().await?;
+            customer_store::get(&*parts.db, parts.db.dialect(), CustomerId(id))
+                .await?
+                .ok_or_else(|| anyhow::anyhow!("there is no customer {id}"))?
+        }
+        None => sample_customer(),
+    };
+    let language = language.unwrap_or_else(|| customer.language.clone());
+    let compiled = template.compile_email(
+        template.language_for(&language),
+        &Imprint {
+            sender_name: "Sender".to_owned(),
+            postal_address: "1 rue de l’Exemple, 80000 Amiens".to_owned(),
+            reason: None,
+        },
+    )?;
+    let links = RecipientLinks {
+        clicks: compiled
+            .links()
+            .iter()
+            .map(|link| link.url.clone())
+            .collect(),
+        unsubscribe: format!("{}/u/preview", settings.web.public_url),
+        browser: format!("{}/v/preview", settings.web.public_url),
+        open: None,
+    };
+    let rendered = compiled.render(&customer, &links)?;
+    match html {
+        Some(file) => {
+            std::fs::write(&file, rendered.html)?;
+            print(format_args!(
+                "Subject: {}\nWritten to {}",
+                rendered.subject,
+                file.display()
+            ));
+        }
+        None => print(format_args!(
+            "Subject: {}\n\n{}",
+            rendered.subject, rendered.text
+        )),
+    }
+    Ok(ExitCode::SUCCESS)
+}

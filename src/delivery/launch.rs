@@ -1,0 +1,178 @@
+//! Launch: one transaction freezes the plan and writes the whole audience into the ledger.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+
+use super::store;
+use crate::campaigns::audience::{Audience, DueBy};
+use crate::campaigns::definition::Schedule;
+use crate::campaigns::model::{Status, Withheld};
+use crate::campaigns::{schedule, store as campaign_store};
+use crate::ids::{CampaignId, WaveId};
+use crate::segments::{ParseError, Rule};
+use crate::storage::Db;
+
+/// Why a wave could not be launched.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    #[error("there is no such campaign any more")]
+    Gone,
+    #[error("campaign {name:?} is {status}: {advice}")]
+    WrongStatus {
+        name: String,
+        status: Status,
+        advice: &'static str,
+    },
+    #[error("segment: {0}")]
+    Segment(#[from] ParseError),
+    #[error("the database failed, nothing was launched: {0}")]
+    Database(#[from] DbErr),
+}
+
+/// What a launch wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launched {
+    pub wave: WaveId,
+    /// The same occurrence had been launched before: nothing was done.
+    pub was_already: bool,
+    pub deliveries: u64,
+    pub withheld: BTreeMap<Withheld, u64>,
+}
+
+/// Which occurrence is launched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occurrence<'a> {
+    /// The one with this key, because it is due.
+    Due(&'a str),
+    /// By hand: the next due one if there is one, else the only one of this revision.
+    ByHand,
+}
+
+/// How a wave is launched.
+#[derive(Debug, Clone, Copy)]
+pub struct LaunchOptions {
+    /// Recipients a lease covers.
+    pub chunk: u32,
+    /// The responses to this wave will be played, not real; shown wherever they are.
+    pub is_simulated: bool,
+}
+
+/// Launches an occurrence of a campaign; doing it twice is harmless.
+///
+/// # Errors
+/// When the campaign's status forbids it or the database fails; then nothing was written.
+pub async fn launch(
+    db: &Db,
+    id: CampaignId,
+    occurrence: Occurrence<'_>,
+    options: LaunchOptions,
+    now: DateTime<Utc>,
+) -> Result<Launched, LaunchError> {
+    let now_ms = now.timestamp_millis();
+    let txn = db.begin().await?;
+    let campaign = campaign_store::lock(&txn, id)
+        .await?
+        .ok_or(LaunchError::Gone)?;
+    let definition = &campaign.definition;
+    let due_key = match occurrence {
+        Occurrence::Due(key) => key.to_owned(),
+        Occurrence::ByHand => campaign_store::next_due(&*txn, id)
+            .await?
+            .map_or_else(|| format!("by-hand-{}", campaign.revision), |(key, _)| key),
+    };
+    if let Some(wave) = store::wave_of(&*txn, id, &due_key).await? {
+        return Ok(Launched {
+            wave,
+            was_already: true,
+            deliveries: 0,
+            withheld: BTreeMap::new(),
+        });
+    }
+    let advice = match campaign.status {
+        Status::Ready | Status::Scheduled => None,
+        // The next occurrence of a recurring campaign may come while the last one is under way.
+        Status::Running if matches!(occurrence, Occurrence::Due(_)) => None,
+        Status::Running => Some("it is under way; `visavis campaign status` shows how far"),
+        Status::Paused => Some("resume it first"),
+        Status::Finished => {
+            Some("apply a changed definition, or give it another name, to send again")
+        }
+        Status::Cancelled => Some("apply it under another name"),
+    };
+    if let Some(advice) = advice {
+        return Err(LaunchError::WrongStatus {
+            name: definition.name.clone(),
+            status: campaign.status,
+            advice,
+        });
+    }
+
+    let rule = Rule::parse(&definition.segment)?;
+    let zones = campaign_store::zones(&*txn).await?;
+    let audience = Audience {
+        rule: &rule,
+        channel: definition.channel,
+        topic: &definition.topic,
+        control_percent: definition.control_percent,
+        salt: id.0,
+        now,
+        due: DueBy::of(definition, &zones, now),
+    };
+    let wave = store::insert_wave(&txn, &campaign, &due_key, options.is_simulated, now_ms).await?;
+    store::insert_audience(&txn, wave, &audience).await?;
+    let (deliveries, withheld) = store::count_audience(&txn, wave).await?;
+    store::insert_counters(&txn, wave, deliveries, &withheld).await?;
+    store::insert_leases(&txn, wave, options.chunk).await?;
+    campaign_store::close_due(&txn, id, &due_key, "launched").await?;
+    if let Some(every @ Schedule { every: Some(_), .. }) = &definition.schedule {
+        let next = schedule::next(every, now);
+        campaign_store::schedule(&txn, id, next.as_ref()).await?;
+    }
+    campaign_store::set_status(&*txn, id, Status::Running, None, now_ms).await?;
+    store::finish_if_done(&txn, wave, now_ms).await?;
+    txn.commit().await?;
+    tracing::info!(%id, %wave, deliveries, "wave launched");
+    Ok(Launched {
+        wave,
+        was_already: false,
+        deliveries,
+        withheld,
+    })
+}
+
+/// Passes over an occurrence that came too late, and plans the next one.
+///
+/// # Errors
+/// When the database is away.
+pub async fn pass_over(
+    db: &Db,
+    id: CampaignId,
+    due_key: &str,
+    now: DateTime<Utc>,
+) -> Result<(), LaunchError> {
+    let txn = db.begin().await?;
+    let campaign = campaign_store::lock(&txn, id)
+        .await?
+        .ok_or(LaunchError::Gone)?;
+    campaign_store::close_due(&txn, id, due_key, "missed").await?;
+    let next = campaign
+        .definition
+        .schedule
+        .as_ref()
+        .filter(|schedule| schedule.every.is_some())
+        .and_then(|every| schedule::next(every, now));
+    match &next {
+        Some(due) => campaign_store::schedule(&txn, id, Some(due)).await?,
+        None if campaign.status == Status::Scheduled => {
+            let reason = format!("the time {due_key} passed while nothing ran");
+            let now_ms = now.timestamp_millis();
+            campaign_store::set_status(&*txn, id, Status::Finished, Some(&reason), now_ms).await?;
+        }
+        None => {}
+    }
+    txn.commit().await?;
+    tracing::warn!(%id, "a due time was missed and passed over");
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! One recipient's message: rendered text, links with tokens, and the pixel only where it is allowed.
+
+use sea_orm::DbErr;
+
+use super::store;
+use super::wave::WaveContext;
+use crate::channels::model::EmailMessage;
+use crate::consent::model::Tracking;
+use crate::customers::model::Customer;
+use crate::customers::store as customer_store;
+use crate::ids::DeliveryKey;
+use crate::keys::Keys;
+use crate::storage::Db;
+use crate::templates::model::{Link, RecipientLinks, Rendered};
+use crate::templates::{RenderError, Template};
+use crate::tokens::{LinkKind, LinkToken};
+
+/// Renders the message of `delivery` for `customer`.
+///
+/// # Errors
+/// When the template cannot be rendered for this customer, or he has no address any more.
+pub fn compose(
+    context: &WaveContext,
+    delivery: DeliveryKey,
+    customer: &Customer,
+    at: i64,
+) -> Result<EmailMessage, RenderError> {
+    let compiled = context.compiled(&customer.language);
+    let links = recipient_links(
+        &context.public_url,
+        &context.keys,
+        delivery,
+        compiled.links(),
+        customer.tracking,
+    );
+    let Rendered {
+        subject,
+        html,
+        text,
+    } = compiled.render(customer, &links)?;
+    Ok(EmailMessage {
+        delivery,
+        to_name: full_name(customer),
+        to_address: customer.email.clone().unwrap_or_default(),
+        subject,
+        html,
+        text,
+        unsubscribe_url: links.unsubscribe,
+        at,
+    })
+}
+
+/// The links of one recipient.
+pub fn recipient_links(
+    public_url: &str,
+    keys: &Keys,
+    delivery: DeliveryKey,
+    links: &[Link],
+    tracking: Tracking,
+) -> RecipientLinks {
+    let url = |path: &str, kind| {
+        let token = LinkToken { delivery, kind }.encode(keys);
+        format!("{public_url}/{path}/{token}")
+    };
+    RecipientLinks {
+        clicks: links
+            .iter()
+            .map(|link| url("c", LinkKind::Click(link.number)))
+            .collect(),
+        unsubscribe: url("u", LinkKind::Unsubscribe),
+        browser: url("v", LinkKind::Browser),
+        open: (tracking != Tracking::None).then(|| format!("{}.gif", url("o", LinkKind::Open))),
+    }
+}
+
+/// Why a message cannot be shown as a page.
+#[derive(Debug, thiserror::Error)]
+pub enum BrowserError {
+    /// The delivery or its customer no longer exists.
+    #[error("this message is no longer kept")]
+    Gone,
+    #[error(transparent)]
+    Template(#[from] crate::templates::TemplateError),
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    #[error("the database failed: {0}")]
+    Database(#[from] DbErr),
+}
+
+/// The message of a delivery as a page: the same text and links, without the pixel.
+///
+/// # Errors
+/// When the delivery or its customer is gone, or the database is away.
+pub async fn for_browser(
+    db: &Db,
+    keys: &Keys,
+    public_url: &str,
+    delivery: DeliveryKey,
+) -> Result<String, BrowserError> {
+    let wave = store::wave(&**db, delivery.wave)
+        .await?
+        .ok_or(BrowserError::Gone)?;
+    let customer = store::customer_of(&**db, delivery)
+        .await?
+        .ok_or(BrowserError::Gone)?;
+    let customer = customer_store::get(&**db, db.dialect(), customer)
+        .await?
+        .ok_or(BrowserError::Gone)?;
+    let source = crate::campaigns::store::template_source(&**db, wave.template_version).await?;
+    let template = Template::from_source(&source)?;
+    let compiled = template.compile_email(
+        template.language_for(&customer.language),
+        &super::wave::imprint(&wave.definition),
+    )?;
+    let links = recipient_links(public_url, keys, delivery, compiled.links(), Tracking::None);
+    Ok(compiled.render(&customer, &links)?.html)
+}
+
+/// "Élodie Lefèvre", or whichever of the two names is known.
+fn full_name(customer: &Customer) -> Option<String> {
+    let names: Vec<&str> = [&customer.first_name, &customer.last_name]
+        .into_iter()
+        .filter_map(|name| {
+            name.as_deref()
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+        })
+        .collect();
+    (!names.is_empty()).then(|| names.join(" "))
+}

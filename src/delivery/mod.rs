@@ -1,0 +1,18 @@
+//! The work: launch a wave, lease, gate, render, hand over, settle, retry.
+//!
+//! Promise: a customer gets a wave at most once. The intent is committed before the first byte leaves;
+//! what lies between a crash is `unknown`, counted, shown, and never sent again by itself. Nobody is
+//! skipped: every row of the ledger ends accepted, failed, unknown or withheld with a reason. Who opts
+//! out is withheld from the next gate on, and no row waits more than a second between gate and
+//! hand-over.
+
+pub mod batch;
+pub mod cancel;
+pub mod launch;
+pub mod message;
+pub mod model;
+pub mod node;
+pub mod progress;
+pub mod store;
+pub mod wave;
+pub mod worker;

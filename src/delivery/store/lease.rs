@@ -1,0 +1,222 @@
+//! Leases: any number of workers on any number of nodes, and no row in two hands.
+//!
+//! A claim gives out a fence that only grows; a row marked `sending` carries the fence of its lease,
+//! and a settlement that names another fence changes nothing. So a worker that slept through its lease
+//! cannot write over what came after it.
+
+use sea_orm::DbErr;
+
+use super::settle;
+use super::wave::finish_if_done;
+use crate::ids::WaveId;
+use crate::storage::{Db, Dialect, Sql, Txn};
+
+/// A piece of a wave that is ours for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub id: i64,
+    pub wave: WaveId,
+    pub kind: LeaseKind,
+    pub from_seq: i64,
+    pub to_seq: i64,
+    pub fence: i64,
+}
+
+/// What a lease covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseKind {
+    /// The pending rows of a span.
+    First,
+    /// The wave's deferred rows whose time has come.
+    Retry,
+}
+
+/// SQL for now in milliseconds: the database's clock where nodes share one, ours where there is one node.
+fn database_now(dialect: Dialect, now_ms: i64) -> String {
+    match dialect {
+        Dialect::Sqlite => now_ms.to_string(),
+        Dialect::Postgres => "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint".to_owned(),
+    }
+}
+
+/// Takes the next due lease for `owner`, for `seconds`; `None` when nothing is due.
+///
+/// A lease whose holder is gone is taken over, also of a paused or cancelled campaign: its rows still
+/// `sending` become `unknown`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn claim(
+    db: &Db,
+    owner: &str,
+    seconds: u64,
+    now_ms: i64,
+) -> Result<Option<Lease>, DbErr> {
+    let now = database_now(db.dialect(), now_ms);
+    let txn = db.begin().await?;
+    let candidate = txn
+        .row(
+            format!(
+                "SELECT l.id, l.wave_id, l.kind, l.from_seq, l.to_seq, l.fence, l.until_at
+                 FROM leases l
+                 JOIN waves w ON w.id = l.wave_id
+                 JOIN campaigns c ON c.id = w.campaign_id
+                 WHERE NOT l.is_done AND l.due_at <= $1
+                   AND ((l.until_at IS NULL AND w.status = 'running' AND c.status = 'running')
+                        OR l.until_at < {now})
+                 ORDER BY l.due_at, l.id LIMIT 1 {}",
+                match db.dialect() {
+                    Dialect::Sqlite => "",
+                    Dialect::Postgres => "FOR UPDATE OF l SKIP LOCKED",
+                }
+            ),
+            [now_ms.into()],
+        )
+        .await?;
+    let Some(row) = candidate else {
+        txn.rollback().await?;
+        return Ok(None);
+    };
+    let id: i64 = row.try_get("", "id")?;
+    let wave = WaveId(row.try_get("", "wave_id")?);
+    let previous: i64 = row.try_get("", "fence")?;
+    if row.try_get::<Option<i64>>("", "until_at")?.is_some() {
+        let lost = settle::lose(&txn, wave, previous, now_ms).await?;
+        if lost > 0 {
+            tracing::warn!(%wave, lost, "a worker is gone: what it was handing over is unknown");
+        }
+    }
+    let fence: i64 = txn
+        .row(
+            "UPDATE fences SET last = last + 1 WHERE id = 1 RETURNING last",
+            [],
+        )
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("fences".to_owned()))?
+        .try_get("", "last")?;
+    txn.run(
+        format!("UPDATE leases SET owner = $2, fence = $3, until_at = {now} + $4 WHERE id = $1"),
+        [
+            id.into(),
+            owner.into(),
+            fence.into(),
+            milliseconds(seconds).into(),
+        ],
+    )
+    .await?;
+    txn.commit().await?;
+    Ok(Some(Lease {
+        id,
+        wave,
+        kind: match row.try_get::<String>("", "kind")?.as_str() {
+            "retry" => LeaseKind::Retry,
+            _ => LeaseKind::First,
+        },
+        from_seq: row.try_get("", "from_seq")?,
+        to_seq: row.try_get("", "to_seq")?,
+        fence,
+    }))
+}
+
+/// Holds a lease for `seconds` more, in the transaction that uses it; `false` when it is no longer ours.
+///
+/// # Errors
+/// When the database is away.
+pub async fn renew(txn: &Txn, lease: &Lease, seconds: u64, now_ms: i64) -> Result<bool, DbErr> {
+    let now = database_now(txn.dialect(), now_ms);
+    txn.run(
+        format!(
+            "UPDATE leases SET until_at = {now} + $3 WHERE id = $1 AND fence = $2 AND until_at IS NOT NULL"
+        ),
+        [
+            lease.id.into(),
+            lease.fence.into(),
+            milliseconds(seconds).into(),
+        ],
+    )
+    .await
+    .map(|result| result.rows_affected() == 1)
+}
+
+/// Gives a lease back, plans the retry of what was deferred, and ends the wave when it is done.
+///
+/// # Errors
+/// When the database is away.
+pub async fn release(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr> {
+    let txn = db.begin().await?;
+    // One at a time per wave from here, so that the last one sees what all others did.
+    txn.run(
+        "UPDATE waves SET status = status WHERE id = $1",
+        [lease.wave.0.into()],
+    )
+    .await?;
+    let pending = match lease.kind {
+        LeaseKind::First => txn
+            .row(
+                "SELECT 1 AS one FROM deliveries WHERE wave_id = $1 AND seq BETWEEN $2 AND $3 AND state = 0 LIMIT 1",
+                [lease.wave.0.into(), lease.from_seq.into(), lease.to_seq.into()],
+            )
+            .await?
+            .is_some(),
+        LeaseKind::Retry => false,
+    };
+    txn.run(
+        "UPDATE leases SET owner = NULL, until_at = NULL, is_done = $3 WHERE id = $1 AND fence = $2",
+        [
+            lease.id.into(),
+            lease.fence.into(),
+            (lease.kind == LeaseKind::First && !pending).into(),
+        ],
+    )
+    .await?;
+    plan_retry(&txn, lease.wave).await?;
+    finish_if_done(&txn, lease.wave, now_ms).await?;
+    txn.commit().await
+}
+
+/// Sets the retry lease of a wave to its earliest deferred row, or to done when there is none.
+async fn plan_retry(txn: &Txn, wave: WaveId) -> Result<(), DbErr> {
+    let earliest: Option<i64> = txn
+        .row(
+            "SELECT MIN(next_at) AS next_at FROM deliveries WHERE wave_id = $1 AND state = 3",
+            [wave.0.into()],
+        )
+        .await?
+        .map(|row| row.try_get("", "next_at"))
+        .transpose()?
+        .flatten();
+    // While someone holds it, it stays as it is: he plans anew when he gives it back.
+    txn.run(
+        "UPDATE leases SET due_at = $2, is_done = $3
+         WHERE wave_id = $1 AND kind = 'retry' AND until_at IS NULL",
+        [
+            wave.0.into(),
+            earliest.unwrap_or(i64::MAX).into(),
+            earliest.is_none().into(),
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Ends the leases an earlier run of this node left behind; the caller has proved that it is dead.
+///
+/// # Errors
+/// When the database is away.
+pub async fn revoke_of_node(db: &Db, node: &str) -> Result<u64, DbErr> {
+    let txn = db.begin().await?;
+    // In the past by any clock, but not NULL: the next claim sees that there was a holder.
+    let revoked = txn
+        .run(
+            "UPDATE leases SET until_at = 0 WHERE owner = $1 AND until_at IS NOT NULL",
+            [node.into()],
+        )
+        .await?
+        .rows_affected();
+    txn.commit().await?;
+    Ok(revoked)
+}
+
+fn milliseconds(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,14 @@
+//! Queries about waves, the ledger and its leases.
+
+mod gate;
+mod lease;
+mod settle;
+mod wave;
+
+pub use gate::{Candidate, Passed, gate};
+pub use lease::{Lease, LeaseKind, claim, release, renew, revoke_of_node};
+pub use settle::{settle, take_back, withhold_rest};
+pub use wave::{
+    Counters, WaveRow, count_audience, counters, customer_of, finish_if_done, insert_audience,
+    insert_counters, insert_leases, insert_wave, is_running, latest_wave, wave, wave_of, waves_of,
+};

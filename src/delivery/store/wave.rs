@@ -1,0 +1,444 @@
+//! Waves: written at launch, counted, finished.
+
+use std::collections::BTreeMap;
+
+use sea_orm::sea_query::{Alias, Expr, Query};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+
+use crate::campaigns::audience::Audience;
+use crate::campaigns::definition::Definition;
+use crate::campaigns::model::{Status, Withheld};
+use crate::campaigns::store::{self as campaign_store, Campaign};
+use crate::delivery::model::{State, WaveStatus};
+use crate::ids::{CampaignId, CustomerId, DeliveryKey, TemplateVersionId, WaveId};
+use crate::storage::{Db, Dialect, Sql, Txn};
+
+/// A wave as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaveRow {
+    pub id: WaveId,
+    pub campaign: CampaignId,
+    pub due_key: String,
+    pub template_version: TemplateVersionId,
+    /// The plan as it was at launch.
+    pub definition: Definition,
+    pub status: WaveStatus,
+    pub is_simulated: bool,
+    pub launched_at: i64,
+    pub finished_at: Option<i64>,
+}
+
+/// The counters of a wave by name; one that was never moved is absent.
+pub type Counters = BTreeMap<String, i64>;
+
+const COLUMNS: &str = "id, campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at, finished_at";
+
+fn from_row(row: &QueryResult) -> Result<WaveRow, DbErr> {
+    let definition: String = row.try_get("", "definition")?;
+    let status: String = row.try_get("", "status")?;
+    Ok(WaveRow {
+        id: WaveId(row.try_get("", "id")?),
+        campaign: CampaignId(row.try_get("", "campaign_id")?),
+        due_key: row.try_get("", "due_key")?,
+        template_version: TemplateVersionId(row.try_get("", "template_version_id")?),
+        definition: serde_json::from_str(&definition)
+            .map_err(|error| DbErr::Type(format!("waves.definition: {error}")))?,
+        status: match status.as_str() {
+            "running" => WaveStatus::Running,
+            "finished" => WaveStatus::Finished,
+            _ => WaveStatus::Cancelled,
+        },
+        is_simulated: row.try_get("", "is_simulated")?,
+        launched_at: row.try_get("", "launched_at")?,
+        finished_at: row.try_get("", "finished_at")?,
+    })
+}
+
+/// The wave with this id.
+///
+/// # Errors
+/// When the database is away.
+pub async fn wave(connection: &impl ConnectionTrait, id: WaveId) -> Result<Option<WaveRow>, DbErr> {
+    connection
+        .row(
+            format!("SELECT {COLUMNS} FROM waves WHERE id = $1"),
+            [id.0.into()],
+        )
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// The wave of an occurrence, if it was launched.
+///
+/// # Errors
+/// When the database is away.
+pub async fn wave_of(
+    connection: &impl ConnectionTrait,
+    campaign: CampaignId,
+    due_key: &str,
+) -> Result<Option<WaveId>, DbErr> {
+    connection
+        .row(
+            "SELECT id FROM waves WHERE campaign_id = $1 AND due_key = $2",
+            [campaign.0.into(), due_key.into()],
+        )
+        .await?
+        .map(|row| row.try_get("", "id").map(WaveId))
+        .transpose()
+}
+
+/// Whom a delivery is for.
+///
+/// # Errors
+/// When the database is away.
+pub async fn customer_of(
+    connection: &impl ConnectionTrait,
+    delivery: DeliveryKey,
+) -> Result<Option<CustomerId>, DbErr> {
+    connection
+        .row(
+            "SELECT customer_id FROM deliveries WHERE wave_id = $1 AND seq = $2",
+            [delivery.wave.0.into(), delivery.seq.into()],
+        )
+        .await?
+        .map(|row| row.try_get("", "customer_id").map(CustomerId))
+        .transpose()
+}
+
+/// The waves of a campaign, the first launched first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn waves_of(db: &Db, campaign: CampaignId) -> Result<Vec<WaveRow>, DbErr> {
+    db.rows(
+        format!("SELECT {COLUMNS} FROM waves WHERE campaign_id = $1 ORDER BY id"),
+        [campaign.0.into()],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// The wave launched last.
+///
+/// # Errors
+/// When the database is away.
+pub async fn latest_wave(db: &Db, campaign: CampaignId) -> Result<Option<WaveRow>, DbErr> {
+    db.row(
+        format!("SELECT {COLUMNS} FROM waves WHERE campaign_id = $1 ORDER BY id DESC LIMIT 1"),
+        [campaign.0.into()],
+    )
+    .await?
+    .as_ref()
+    .map(from_row)
+    .transpose()
+}
+
+/// Whether a wave may go on: neither it nor its campaign was stopped.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_running(connection: &impl ConnectionTrait, id: WaveId) -> Result<bool, DbErr> {
+    connection
+        .row(
+            "SELECT 1 AS one FROM waves w JOIN campaigns c ON c.id = w.campaign_id
+             WHERE w.id = $1 AND w.status = 'running' AND c.status = 'running'",
+            [id.0.into()],
+        )
+        .await
+        .map(|row| row.is_some())
+}
+
+/// As [`is_running`], and keeps a cancellation waiting until this transaction has ended.
+pub(super) async fn hold_running(txn: &Txn, id: WaveId) -> Result<bool, DbErr> {
+    let lock = match txn.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR SHARE OF w",
+    };
+    txn.row(
+        format!(
+            "SELECT w.id FROM waves w JOIN campaigns c ON c.id = w.campaign_id
+             WHERE w.id = $1 AND w.status = 'running' AND c.status = 'running' {lock}"
+        ),
+        [id.0.into()],
+    )
+    .await
+    .map(|row| row.is_some())
+}
+
+/// Whether the wave was cancelled; keeps a cancellation waiting until this transaction has ended.
+pub(super) async fn hold_cancelled(txn: &Txn, id: WaveId) -> Result<bool, DbErr> {
+    let lock = match txn.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR SHARE",
+    };
+    let status: Option<String> = txn
+        .row(
+            format!("SELECT status FROM waves WHERE id = $1 {lock}"),
+            [id.0.into()],
+        )
+        .await?
+        .map(|row| row.try_get("", "status"))
+        .transpose()?;
+    Ok(status.as_deref() == Some(WaveStatus::Cancelled.as_str()))
+}
+
+/// Writes a wave.
+///
+/// # Errors
+/// When the database is away, or the occurrence has a wave already.
+pub async fn insert_wave(
+    txn: &Txn,
+    campaign: &Campaign,
+    due_key: &str,
+    is_simulated: bool,
+    now_ms: i64,
+) -> Result<WaveId, DbErr> {
+    let definition = serde_json::to_string(&campaign.definition)
+        .map_err(|error| DbErr::Type(format!("waves.definition: {error}")))?;
+    let row = txn
+        .row(
+            "INSERT INTO waves (campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at)
+             VALUES ($1, $2, $3, $4, 'running', $5, $6) RETURNING id",
+            [
+                campaign.id.0.into(),
+                due_key.into(),
+                campaign.template_version.0.into(),
+                definition.into(),
+                is_simulated.into(),
+                now_ms.into(),
+            ],
+        )
+        .await?
+        .ok_or(DbErr::RecordNotInserted)?;
+    row.try_get("", "id").map(WaveId)
+}
+
+/// Writes the audience into the ledger: who will be contacted first, in order of their due time, then
+/// who is withheld, each with the reason.
+///
+/// # Errors
+/// When the database is away.
+pub async fn insert_audience(
+    txn: &Txn,
+    wave: WaveId,
+    audience: &Audience<'_>,
+) -> Result<(), DbErr> {
+    let rows = Query::select()
+        .expr(Expr::val(wave.0))
+        .expr(Expr::cust(
+            "ROW_NUMBER() OVER (ORDER BY (CASE WHEN w.reason IS NULL THEN 0 ELSE 1 END), w.due_at, w.id)",
+        ))
+        .expr(Expr::cust("w.id"))
+        .expr(Expr::val(audience.channel.as_str()))
+        .expr(Expr::cust(format!(
+            "CASE WHEN w.reason = '{}' THEN 'control' ELSE 'all' END",
+            Withheld::Control.as_str()
+        )))
+        .expr(Expr::cust(format!(
+            "CASE WHEN w.reason IS NULL THEN {} ELSE {} END",
+            State::Pending.code(),
+            State::Withheld.code()
+        )))
+        .expr(Expr::cust("0"))
+        .expr(Expr::cust("0"))
+        .expr(Expr::cust("w.due_at"))
+        .expr(Expr::cust("w.reason"))
+        .expr(Expr::cust("0"))
+        .from_subquery(audience.select(txn.dialect()), Alias::new("w"))
+        .take();
+    let mut insert = Query::insert();
+    insert
+        .into_table(Alias::new("deliveries"))
+        .columns(
+            [
+                "wave_id",
+                "seq",
+                "customer_id",
+                "channel",
+                "cell",
+                "state",
+                "attempt",
+                "fence",
+                "due_at",
+                "reason",
+                "marks",
+            ]
+            .map(Alias::new),
+        )
+        .select_from(rows)
+        .map_err(|error| DbErr::Custom(error.to_string()))?;
+    txn.execute(&insert).await.map(drop)
+}
+
+/// How many rows of a fresh wave will be contacted, and how many are withheld for each reason.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count_audience(
+    txn: &Txn,
+    wave: WaveId,
+) -> Result<(u64, BTreeMap<Withheld, u64>), DbErr> {
+    let mut deliveries = 0;
+    let mut withheld = BTreeMap::new();
+    let rows = txn
+        .rows(
+            "SELECT reason, COUNT(*) AS n FROM deliveries WHERE wave_id = $1 GROUP BY reason",
+            [wave.0.into()],
+        )
+        .await?;
+    for row in rows {
+        let reason: Option<String> = row.try_get("", "reason")?;
+        let n = row.try_get::<i64>("", "n")?.unsigned_abs();
+        match reason.as_deref().and_then(Withheld::from_column) {
+            Some(reason) => {
+                withheld.insert(reason, n);
+            }
+            None => deliveries = n,
+        }
+    }
+    Ok((deliveries, withheld))
+}
+
+/// Writes the first counters of a wave.
+///
+/// # Errors
+/// When the database is away.
+pub async fn insert_counters(
+    txn: &Txn,
+    wave: WaveId,
+    deliveries: u64,
+    withheld: &BTreeMap<Withheld, u64>,
+) -> Result<(), DbErr> {
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let all_withheld: u64 = withheld.values().sum();
+    let mut deltas = Counters::from([
+        ("selected".to_owned(), signed(deliveries + all_withheld)),
+        (State::Pending.counter().to_owned(), signed(deliveries)),
+        (State::Withheld.counter().to_owned(), signed(all_withheld)),
+    ]);
+    for (reason, n) in withheld {
+        deltas.insert(format!("withheld.{}", reason.as_str()), signed(*n));
+    }
+    add(txn, wave, &deltas).await
+}
+
+/// Moves counters of a wave, in the transaction of what they count.
+pub(super) async fn add(txn: &Txn, wave: WaveId, deltas: &Counters) -> Result<(), DbErr> {
+    let moved: Vec<_> = deltas.iter().filter(|(_, delta)| **delta != 0).collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT INTO wave_counters (wave_id, counter, value) VALUES {}
+         ON CONFLICT (wave_id, counter) DO UPDATE SET value = wave_counters.value + excluded.value",
+        txn.dialect().values(moved.len(), 3)
+    );
+    // A BTreeMap gives them in one order everywhere, so that two transactions cannot deadlock on them.
+    let values: Vec<Value> = moved
+        .into_iter()
+        .flat_map(|(counter, delta)| [wave.0.into(), counter.as_str().into(), (*delta).into()])
+        .collect();
+    txn.run(sql, values).await.map(drop)
+}
+
+/// The counters of a wave.
+///
+/// # Errors
+/// When the database is away.
+pub async fn counters(connection: &impl ConnectionTrait, wave: WaveId) -> Result<Counters, DbErr> {
+    connection
+        .rows(
+            "SELECT counter, value FROM wave_counters WHERE wave_id = $1",
+            [wave.0.into()],
+        )
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("", "counter")?, row.try_get("", "value")?)))
+        .collect()
+}
+
+/// Cuts the pending part of the audience into leases of `chunk` rows that are due together, and adds
+/// the one lease under which the wave's deferred rows will be retried.
+///
+/// # Errors
+/// When the database is away.
+pub async fn insert_leases(txn: &Txn, wave: WaveId, chunk: u32) -> Result<(), DbErr> {
+    let spans = txn
+        .rows(
+            "SELECT due_at, MIN(seq) AS first_seq, MAX(seq) AS last_seq FROM deliveries
+             WHERE wave_id = $1 AND state = 0 GROUP BY due_at ORDER BY due_at",
+            [wave.0.into()],
+        )
+        .await?;
+    let chunk = i64::from(chunk.max(1));
+    let mut leases: Vec<(&str, i64, i64, i64, bool)> = Vec::new();
+    for span in &spans {
+        let due_at = span.try_get("", "due_at")?;
+        let last: i64 = span.try_get("", "last_seq")?;
+        let mut from: i64 = span.try_get("", "first_seq")?;
+        while from <= last {
+            let to = (from + chunk - 1).min(last);
+            leases.push(("first", from, to, due_at, false));
+            from = to + 1;
+        }
+    }
+    leases.push(("retry", 1, i64::MAX, i64::MAX, true));
+    for rows in leases.chunks(txn.dialect().rows_per_statement(7)) {
+        let sql = format!(
+            "INSERT INTO leases (wave_id, kind, from_seq, to_seq, due_at, fence, is_done) VALUES {}",
+            txn.dialect().values(rows.len(), 7)
+        );
+        let values: Vec<Value> = rows
+            .iter()
+            .flat_map(|(kind, from, to, due_at, is_done)| {
+                [
+                    wave.0.into(),
+                    (*kind).into(),
+                    (*from).into(),
+                    (*to).into(),
+                    (*due_at).into(),
+                    0_i64.into(),
+                    (*is_done).into(),
+                ]
+            })
+            .collect();
+        txn.run(sql, values).await?;
+    }
+    Ok(())
+}
+
+/// Ends a wave whose leases are all done, and its campaign when nothing is left to come.
+///
+/// # Errors
+/// When the database is away.
+pub async fn finish_if_done(txn: &Txn, wave: WaveId, now_ms: i64) -> Result<bool, DbErr> {
+    let finished = txn
+        .row(
+            "UPDATE waves SET status = 'finished', finished_at = $2
+             WHERE id = $1 AND status = 'running'
+               AND NOT EXISTS (SELECT 1 FROM leases WHERE wave_id = $1 AND NOT is_done)
+             RETURNING campaign_id",
+            [wave.0.into(), now_ms.into()],
+        )
+        .await?;
+    let Some(row) = finished else {
+        return Ok(false);
+    };
+    let campaign = CampaignId(row.try_get("", "campaign_id")?);
+    let Some(campaign) = campaign_store::lock(txn, campaign).await? else {
+        return Ok(true);
+    };
+    let has_open_wave = campaign_store::has_open_wave(&**txn, campaign.id).await?;
+    if campaign.status == Status::Running && !has_open_wave {
+        let next = match campaign_store::next_due(&**txn, campaign.id).await? {
+            Some(_) => Status::Scheduled,
+            None => Status::Finished,
+        };
+        campaign_store::set_status(&**txn, campaign.id, next, None, now_ms).await?;
+    }
+    Ok(true)
+}

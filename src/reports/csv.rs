@@ -1,0 +1,130 @@
+//! A report as CSV: one figure a row, for a spreadsheet.
+
+use super::ReportError;
+use super::figures::Rate;
+use super::model::Report;
+
+/// The columns.
+const HEADER: [&str; 9] = [
+    "campaign", "label", "section", "figure", "count", "of", "rate", "low_95", "high_95",
+];
+
+/// Writes a report as CSV (RFC 4180), UTF-8, with a header.
+///
+/// # Errors
+/// When a row cannot be written, which in memory does not happen.
+pub fn write(report: &Report) -> Result<String, ReportError> {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    writer.write_record(HEADER)?;
+    let mut row = |section: &str, figure: &str, count: String, rate: Option<&Rate>| {
+        let share = |value: Option<f64>| value.map(|v| format!("{v:.6}")).unwrap_or_default();
+        writer.write_record([
+            guarded(&report.campaign),
+            report.label.unwrap_or_default().to_owned(),
+            section.to_owned(),
+            guarded(figure),
+            count,
+            rate.map(|rate| rate.of.to_string()).unwrap_or_default(),
+            share(rate.and_then(|rate| rate.value)),
+            share(rate.and_then(|rate| rate.interval_95).map(|i| i.low)),
+            share(rate.and_then(|rate| rate.interval_95).map(|i| i.high)),
+        ])
+    };
+    for (figure, rate) in [
+        ("response_rate", &report.response_rate),
+        ("delivery_rate", &report.delivery_rate),
+        ("open_rate", &report.open_rate),
+        ("click_rate", &report.click_rate),
+        ("order_rate", &report.order_rate),
+        ("opt_out_rate", &report.opt_out_rate),
+    ] {
+        row("rates", figure, rate.count.to_string(), Some(rate))?;
+    }
+    for line in &report.clicks_by_part {
+        let count = line.clickers.count.to_string();
+        row(
+            "clickers_by_part",
+            line.part.as_str(),
+            count,
+            Some(&line.clickers),
+        )?;
+    }
+    for (figure, count) in [
+        ("selected", report.selected),
+        ("withheld", report.withheld),
+        ("deliveries", report.deliveries),
+        ("pending", report.pending),
+        ("sending", report.sending),
+        ("sent", report.sent),
+        ("accepted", report.accepted),
+        ("deferred", report.deferred),
+        ("failed", report.failed),
+        ("unknown", report.unknown),
+    ] {
+        row("dispatch", figure, count.to_string(), None)?;
+    }
+    for (section, reasons) in [
+        ("withheld", &report.withheld_by_reason),
+        ("failed", &report.failed_by_class),
+    ] {
+        for reason in reasons {
+            row(section, &reason.reason, reason.count.to_string(), None)?;
+        }
+    }
+    for (figure, count) in [
+        ("opens_machine", report.opens_machine),
+        ("clicks_total", report.clicks_total),
+        ("clicks_machine", report.clicks_machine),
+        ("orders", report.orders),
+    ] {
+        row("responses", figure, count.to_string(), None)?;
+    }
+    row(
+        "responses",
+        "revenue_cents",
+        report.revenue_cents.to_string(),
+        None,
+    )?;
+    for link in &report.links {
+        let figure = format!("{} {}", link.number, link.label);
+        row("clicks_by_link", &figure, link.clicks.to_string(), None)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| ::csv::Error::from(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A text that a spreadsheet will not take for a formula (OWASP, "CSV Injection"): one that begins with
+/// `=`, `+`, `-`, `@`, a tab or a return gets an apostrophe before it.
+fn guarded(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports::model::tests::sample;
+
+    #[test]
+    fn a_report_as_csv() {
+        insta::assert_snapshot!(write(&sample()).unwrap());
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for start in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"] {
+            let mut report = sample();
+            report.campaign = start.to_owned();
+            let csv = write(&report).unwrap();
+            let mut reader = ::csv::Reader::from_reader(csv.as_bytes());
+            for record in reader.records() {
+                assert_eq!(record.unwrap().get(0), Some(format!("'{start}").as_str()));
+            }
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! The response-rate report of a campaign, without I/O.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::figures::{Denominator, Rate};
+use crate::responses::model::{Goal, Terms};
+use crate::templates::model::{Link, Part};
+
+/// The label wherever figures come from played-back responses.
+pub const SIMULATED: &str = "simulated responses";
+
+/// The counters of one wave, or the sum over several, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters(BTreeMap<String, i64>);
+
+impl Counters {
+    /// Adds `value` to a counter.
+    pub fn add(&mut self, counter: &str, value: i64) {
+        *self.0.entry(counter.to_owned()).or_default() += value;
+    }
+
+    /// A counter that never moved is 0. One below 0 (a defect, or somebody's hand in the database) is
+    /// shown as 0; the report then says that it does not add up.
+    pub fn get(&self, counter: &str) -> u64 {
+        self.0
+            .get(counter)
+            .map_or(0, |value| u64::try_from(*value).unwrap_or(0))
+    }
+
+    fn signed(&self, counter: &str) -> i64 {
+        self.0.get(counter).copied().unwrap_or(0)
+    }
+
+    /// The counters `group.*`, by what stands after the dot, the largest first.
+    fn group(&self, group: &str) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self
+            .0
+            .iter()
+            .filter_map(|(counter, value)| {
+                let name = counter.strip_prefix(group)?.strip_prefix('.')?;
+                let count = u64::try_from(*value).ok().filter(|count| *count > 0)?;
+                Some(Reason {
+                    reason: name.to_owned(),
+                    count,
+                })
+            })
+            .collect();
+        reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+        reasons
+    }
+}
+
+/// How many, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    pub reason: String,
+    pub count: u64,
+}
+
+/// One run of the campaign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wave {
+    pub id: i64,
+    pub status: String,
+    /// Milliseconds since the epoch.
+    pub launched_at: i64,
+    pub is_simulated: bool,
+    pub template_version: i64,
+    pub terms: Terms,
+    pub counters: Counters,
+}
+
+/// One run as the report lists it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WaveLine {
+    pub wave: i64,
+    pub status: String,
+    /// RFC 3339, UTC.
+    pub launched_at: String,
+    pub selected: u64,
+    pub withheld: u64,
+    pub delivered: u64,
+    pub response_rate: Rate,
+}
+
+/// How many people one of the four parts moved to click.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PartLine {
+    pub part: Part,
+    /// Unique clickers, of delivered.
+    pub clickers: Rate,
+}
+
+/// How often one link was followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LinkLine {
+    pub number: u16,
+    pub part: Part,
+    pub label: String,
+    pub url: String,
+    /// Total clicks, not people.
+    pub clicks: u64,
+}
+
+/// Everything the response-rate report shows; the same fields in JSON, table, CSV and page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    pub campaign: String,
+    pub status: String,
+    pub topic: Option<String>,
+    /// What makes a responder.
+    pub goal: Goal,
+    /// Days after the hand-over within which it counts.
+    pub window_days: i64,
+    /// Whether any of the responses were played back and not given by people.
+    pub is_simulated: bool,
+    /// `"simulated responses"` when they are.
+    pub label: Option<&'static str>,
+
+    /// Unique responders ÷ delivered.
+    pub response_rate: Rate,
+    /// Delivered ÷ sent.
+    pub delivery_rate: Rate,
+    /// Unique human openers ÷ delivered. Only customers who agreed to tracking can be seen opening.
+    pub open_rate: Rate,
+    /// Unique human clickers ÷ delivered; unsubscribe links are no clicks.
+    pub click_rate: Rate,
+    /// Customers who ordered ÷ delivered.
+    pub order_rate: Rate,
+    /// Opt-outs ÷ delivered.
+    pub opt_out_rate: Rate,
+
+    /// Whom the segment selected, duplicates of an address included.
+    pub selected: u64,
+    pub withheld: u64,
+    pub withheld_by_reason: Vec<Reason>,
+    /// Messages of the wave: selected less withheld.
+    pub deliveries: u64,
+    pub pending: u64,
+    pub sending: u64,
+    /// Handed over at least once: deliveries less pending and sending.
+    pub sent: u64,
+    /// Accepted by the next server: this is "delivered".
+    pub accepted: u64,
+    pub deferred: u64,
+    pub failed: u64,
+    pub failed_by_class: Vec<Reason>,
+    /// The answer was lost: perhaps delivered, never sent again by itself.
+    pub unknown: u64,
+
+    pub opens: u64,
+    pub opens_machine: u64,
+    /// Unique clickers.
+    pub clicks: u64,
+    pub clicks_total: u64,
+    /// Clicks of scanners, counted nowhere else.
+    pub clicks_machine: u64,
+    pub clicks_by_part: Vec<PartLine>,
+    /// Empty when the waves used different templates.
+    pub links: Vec<LinkLine>,
+    pub opt_outs: u64,
+    pub orders: u64,
+    pub revenue_cents: i64,
+
+    pub waves: Vec<WaveLine>,
+    /// What does not add up; empty when everything does.
+    pub discrepancies: Vec<String>,
+}
+
+impl Report {
+    /// Makes the report of a campaign from its waves, the newest first. `links` are those of the template
+    /// all waves used.
+    pub fn new(campaign: &str, status: &str, waves: &[Wave], links: &[Link]) -> Self {
+        let mut sum = Counters::default();
+        for wave in waves {
+            for (counter, value) in &wave.counters.0 {
+                sum.add(counter, *value);
+            }
+        }
+        let terms = waves
+            .first()
+            .map(|wave| wave.terms.clone())
+            .unwrap_or_default();
+        let is_simulated = waves.iter().any(|wave| wave.is_simulated);
+        let accepted = sum.get("accepted");
+        let delivered =
+            |counter: &str| Rate::new(sum.get(counter), accepted, Denominator::Delivered);
+        let sent = sent(&sum);
+        let deliveries = sent + sum.get("pending") + sum.get("sending");
+        let one_template = waves
+            .windows(2)
+            .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version));
+        Self {
+            campaign: campaign.to_owned(),
+            status: status.to_owned(),
+            topic: terms.topic.clone(),
+            goal: terms.goal,
+            window_days: terms.window_days,
+            is_simulated,
+            label: is_simulated.then_some(SIMULATED),
+            response_rate: delivered("responders"),
+            delivery_rate: Rate::new(accepted, sent, Denominator::Sent),
+            open_rate: delivered("opens"),
+            click_rate: delivered("clicks"),
+            order_rate: delivered("orders.customers"),
+            opt_out_rate: delivered("opt_outs"),
+            selected: sum.get("selected"),
+            withheld: sum.get("withheld"),
+            withheld_by_reason: sum.group("withheld"),
+            deliveries,
+            pending: sum.get("pending"),
+            sending: sum.get("sending"),
+            sent,
+            accepted,
+            deferred: sum.get("deferred"),
+            failed: sum.get("failed"),
+            failed_by_class: sum.group("failed"),
+            unknown: sum.get("unknown"),
+            opens: sum.get("opens"),
+            opens_machine: sum.get("opens.machine"),
+            clicks: sum.get("clicks"),
+            clicks_total: sum.get("clicks.total"),
+            clicks_machine: sum.get("clicks.machine"),
+            clicks_by_part: Part::ALL
+                .into_iter()
+                .map(|part| PartLine {
+                    part,
+                    clickers: delivered(&format!("clicks.part.{part}")),
+                })
+                .collect(),
+            links: if one_template {
+                links.iter().map(|link| link_line(link, &sum)).collect()
+            } else {
+                Vec::new()
+            },
+            opt_outs: sum.get("opt_outs"),
+            orders: sum.get("orders"),
+            revenue_cents: sum.signed("revenue_cents"),
+            waves: waves.iter().map(wave_line).collect(),
+            discrepancies: waves.iter().flat_map(discrepancies).collect(),
+        }
+    }
+}
+
+fn sent(counters: &Counters) -> u64 {
+    ["accepted", "deferred", "failed", "unknown"]
+        .into_iter()
+        .map(|counter| counters.get(counter))
+        .sum()
+}
+
+fn link_line(link: &Link, counters: &Counters) -> LinkLine {
+    LinkLine {
+        number: link.number,
+        part: link.part,
+        label: link.label.clone(),
+        url: link.url.clone(),
+        clicks: counters.get(&format!("clicks.link.{}", link.number)),
+    }
+}
+
+fn wave_line(wave: &Wave) -> WaveLine {
+    let delivered = wave.counters.get("accepted");
+    WaveLine {
+        wave: wave.id,
+        status: wave.status.clone(),
+        launched_at: crate::clock::from_ms(wave.launched_at)
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        selected: wave.counters.get("selected"),
+        withheld: wave.counters.get("withheld"),
+        delivered,
+        response_rate: Rate::new(
+            wave.counters.get("responders"),
+            delivered,
+            Denominator::Delivered,
+        ),
+    }
+}
+
+/// What does not add up in a wave: selected = withheld + deliveries, the reasons make up the withheld,
+/// the classes the failed, and nothing is below zero.
+fn discrepancies(wave: &Wave) -> Vec<String> {
+    let counters = &wave.counters;
+    let of = |reasons: Vec<Reason>| reasons.iter().map(|reason| reason.count).sum::<u64>();
+    let deliveries = sent(counters) + counters.get("pending") + counters.get("sending");
+    let sums = [
+        (
+            "selected",
+            counters.get("selected"),
+            "withheld + deliveries",
+            counters.get("withheld") + deliveries,
+        ),
+        (
+            "withheld",
+            counters.get("withheld"),
+            "its reasons",
+            of(counters.group("withheld")),
+        ),
+        (
+            "failed",
+            counters.get("failed"),
+            "its classes",
+            of(counters.group("failed")),
+        ),
+    ];
+    let uneven = sums
+        .into_iter()
+        .filter(|(_, one, _, other)| one != other)
+        .map(|(name, one, parts, other)| {
+            format!(
+                "wave {}: {name} is {one}, but {parts} come to {other}",
+                wave.id
+            )
+        });
+    let below_zero = counters
+        .0
+        .iter()
+        .filter(|(counter, value)| **value < 0 && counter.as_str() != "revenue_cents")
+        .map(|(counter, value)| format!("wave {}: {counter} is {value}", wave.id));
+    uneven.chain(below_zero).collect()
+}
+
+/// A reason or class in words: `no_permission` becomes `no permission`.
+pub fn in_words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn sample_wave(counters: &[(&str, i64)]) -> Wave {
+        let mut sum = Counters::default();
+        for (counter, value) in counters {
+            sum.add(counter, *value);
+        }
+        Wave {
+            id: 1,
+            status: "finished".to_owned(),
+            launched_at: 1_795_000_000_000,
+            is_simulated: true,
+            template_version: 1,
+            terms: Terms::read(r#"{"topic":"offers","goal":"click","window_days":14}"#),
+            counters: sum,
+        }
+    }
+
+    pub(crate) fn sample() -> Report {
+        let wave = sample_wave(&[
+            ("selected", 6_120),
+            ("withheld", 1_420),
+            ("withheld.no_permission", 911),
+            ("withheld.suppressed", 214),
+            ("withheld.duplicate_address", 143),
+            ("withheld.malformed_address", 92),
+            ("withheld.control", 60),
+            ("pending", 0),
+            ("sending", 0),
+            ("accepted", 4_587),
+            ("deferred", 12),
+            ("failed", 98),
+            ("failed.invalid_recipient", 81),
+            ("failed.quota", 17),
+            ("unknown", 3),
+            ("opens", 1_012),
+            ("opens.machine", 388),
+            ("clicks", 287),
+            ("clicks.total", 341),
+            ("clicks.machine", 56),
+            ("clicks.part.attention", 61),
+            ("clicks.part.interest", 48),
+            ("clicks.part.desire", 35),
+            ("clicks.part.action", 190),
+            ("clicks.link.0", 70),
+            ("clicks.link.1", 271),
+            ("opt_outs", 19),
+            ("orders", 41),
+            ("orders.customers", 39),
+            ("revenue_cents", 1_234_567),
+            ("responders", 281),
+        ]);
+        let links = [
+            (0, Part::Attention, "See the pans"),
+            (1, Part::Action, "Order \"Super Chef\" now"),
+        ]
+        .map(|(number, part, label)| Link {
+            number,
+            part,
+            url: format!("https://shop.example/{number}"),
+            label: label.to_owned(),
+        });
+        Report::new("super-chef", "finished", &[wave], &links)
+    }
+
+    #[test]
+    fn the_sample_adds_up() {
+        let report = sample();
+        assert_eq!(report.discrepancies, Vec::<String>::new());
+        assert_eq!(report.selected, report.withheld + report.deliveries);
+        assert_eq!(report.sent, 4_700);
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_said() {
+        let wave = sample_wave(&[
+            ("selected", 10),
+            ("withheld", 3),
+            ("withheld.control", 2),
+            ("accepted", 6),
+            ("clicks", -1),
+        ]);
+        let report = Report::new("c", "running", &[wave], &[]);
+        assert_eq!(
+            report.discrepancies,
+            [
+                "wave 1: selected is 10, but withheld + deliveries come to 9",
+                "wave 1: withheld is 3, but its reasons come to 2",
+                "wave 1: clicks is -1",
+            ]
+        );
+        assert_eq!(report.clicks, 0);
+    }
+
+    #[test]
+    fn waves_are_summed_and_links_shown_only_for_one_template() {
+        let one = sample_wave(&[("selected", 2), ("accepted", 2), ("responders", 1)]);
+        let mut other = Wave {
+            id: 2,
+            template_version: 2,
+            ..one.clone()
+        };
+        other.is_simulated = false;
+        let report = Report::new("c", "running", &[other, one], &sample_links());
+        assert_eq!(
+            (
+                report.selected,
+                report.response_rate.count,
+                report.response_rate.of
+            ),
+            (4, 2, 4)
+        );
+        assert!(
+            report.is_simulated,
+            "one simulated wave makes the sum simulated"
+        );
+        assert!(report.links.is_empty());
+    }
+
+    fn sample_links() -> [Link; 1] {
+        [Link {
+            number: 0,
+            part: Part::Action,
+            url: "https://shop.example".into(),
+            label: "Buy".into(),
+        }]
+    }
+
+    #[test]
+    fn the_json_of_a_report_keeps_its_names() {
+        insta::assert_json_snapshot!(sample());
+    }
+}

@@ -1,0 +1,146 @@
+//! Queries of the reports: campaigns, waves and counters, nothing of the size of an audience.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{DbErr, QueryResult};
+
+use super::ReportError;
+use super::model::{Report, Wave};
+use crate::responses::links;
+use crate::responses::model::Terms;
+use crate::storage::{Db, Sql};
+
+/// The report of the campaign with this name; `None` when there is no such campaign.
+///
+/// # Errors
+/// When the database is away.
+pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportError> {
+    let row = db
+        .row(
+            "SELECT id, status FROM campaigns WHERE name = $1",
+            [campaign.into()],
+        )
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let id: i64 = row.try_get("", "id")?;
+    let status: String = row.try_get("", "status")?;
+    let rows = db
+        .rows(
+            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition,
+                    c.counter, c.value
+             FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id
+             WHERE w.campaign_id = $1 ORDER BY w.id DESC",
+            [id.into()],
+        )
+        .await?;
+    let waves: Vec<Wave> = group_waves(&rows)?
+        .into_iter()
+        .map(|(_, wave)| wave)
+        .collect();
+    let links = match waves.first() {
+        Some(wave) => template_links(db, wave.template_version).await?,
+        None => Vec::new(),
+    };
+    Ok(Some(Report::new(campaign, &status, &waves, &links)))
+}
+
+/// A page of reports.
+#[derive(Debug)]
+pub struct Page {
+    pub reports: Vec<Report>,
+    /// Of all campaigns.
+    pub campaigns: u64,
+}
+
+/// The reports of `limit` campaigns after the first `offset`, the last applied first; without links.
+///
+/// # Errors
+/// When the database is away.
+pub async fn list(db: &Db, offset: i64, limit: i64) -> Result<Page, ReportError> {
+    let total: i64 = match db.row("SELECT COUNT(*) AS n FROM campaigns", []).await? {
+        Some(row) => row.try_get("", "n")?,
+        None => 0,
+    };
+    let campaigns = db
+        .rows(
+            "SELECT id, name, status FROM campaigns ORDER BY id DESC LIMIT $1 OFFSET $2",
+            [limit.into(), offset.into()],
+        )
+        .await?;
+    let rows = db
+        .rows(
+            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition,
+                    c.counter, c.value
+             FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id
+             WHERE w.campaign_id IN (SELECT id FROM campaigns ORDER BY id DESC LIMIT $1 OFFSET $2)
+             ORDER BY w.id DESC",
+            [limit.into(), offset.into()],
+        )
+        .await?;
+    let mut waves: BTreeMap<i64, Vec<Wave>> = BTreeMap::new();
+    for (campaign, wave) in group_waves(&rows)? {
+        waves.entry(campaign).or_default().push(wave);
+    }
+    let mut reports = Vec::with_capacity(campaigns.len());
+    for row in campaigns {
+        let id: i64 = row.try_get("", "id")?;
+        let name: String = row.try_get("", "name")?;
+        let status: String = row.try_get("", "status")?;
+        let waves = waves.remove(&id).unwrap_or_default();
+        reports.push(Report::new(&name, &status, &waves, &[]));
+    }
+    Ok(Page {
+        reports,
+        campaigns: total.unsigned_abs(),
+    })
+}
+
+/// Waves with their campaign, from rows of wave and counter, in the order of the rows.
+fn group_waves(rows: &[QueryResult]) -> Result<Vec<(i64, Wave)>, DbErr> {
+    let mut waves: Vec<(i64, Wave)> = Vec::new();
+    for row in rows {
+        let id: i64 = row.try_get("", "id")?;
+        if waves.last().is_none_or(|(_, wave)| wave.id != id) {
+            let definition: String = row.try_get("", "definition")?;
+            let wave = Wave {
+                id,
+                status: row.try_get("", "status")?,
+                launched_at: row.try_get("", "launched_at")?,
+                is_simulated: row.try_get("", "is_simulated")?,
+                template_version: row.try_get("", "template_version_id")?,
+                terms: Terms::read(&definition),
+                counters: Default::default(),
+            };
+            waves.push((row.try_get("", "campaign_id")?, wave));
+        }
+        let counter: Option<String> = row.try_get("", "counter")?;
+        if let (Some(counter), Some((_, wave))) = (counter, waves.last_mut()) {
+            wave.counters.add(&counter, row.try_get("", "value")?);
+        }
+    }
+    Ok(waves)
+}
+
+/// The links of a template version; none when it cannot be read, since figures are worth more than
+/// their labels.
+async fn template_links(
+    db: &Db,
+    version: i64,
+) -> Result<Vec<crate::templates::model::Link>, ReportError> {
+    let row = db
+        .row(
+            "SELECT source FROM template_versions WHERE id = $1",
+            [version.into()],
+        )
+        .await?;
+    let Some(row) = row else {
+        return Ok(Vec::new());
+    };
+    let source: String = row.try_get("", "source")?;
+    Ok(links::links(&source).unwrap_or_else(|error| {
+        tracing::warn!(version, %error, "the links of template version {version} cannot be read");
+        Vec::new()
+    }))
+}

@@ -1,0 +1,334 @@
+//! A report as a table for the terminal, 80 columns wide.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+
+use super::figures::{Rate, as_f64};
+use super::model::{Reason, Report, in_words};
+
+/// Cells of a full bar.
+const BAR: f64 = 24.0;
+
+/// Writes a report for a reader at a terminal.
+pub fn write(report: &Report) -> String {
+    let mut text = String::new();
+    let mut title = format!("Response-rate report: {}", report.campaign);
+    if let Some(label) = report.label {
+        let _ = write!(title, "  [{}]", label.to_uppercase());
+    }
+    let _ = writeln!(text, "\n  {title}\n  {}", "─".repeat(title.chars().count()));
+    let _ = writeln!(
+        text,
+        "  goal: {} within {} of the hand-over{}",
+        report.goal.as_str(),
+        days(report.window_days),
+        report
+            .topic
+            .as_ref()
+            .map(|topic| format!(" · topic: {topic}"))
+            .unwrap_or_default()
+    );
+    headline(&mut text, &report.response_rate);
+    section(&mut text, "From selected to delivered", waterfall(report));
+    section(&mut text, "What came back", rates(report));
+    section(
+        &mut text,
+        "Which part persuades (people who clicked there)",
+        parts(report),
+    );
+    if report.links.iter().any(|link| link.clicks > 0) {
+        section(&mut text, "Which link (clicks, not people)", links(report));
+    }
+    notes(&mut text, report);
+    text
+}
+
+fn headline(text: &mut String, rate: &Rate) {
+    let _ = writeln!(text, "\n  RESPONSE RATE   {}", percent(rate.value));
+    let of = format!(
+        "{} responders of {} delivered",
+        thousands(rate.count),
+        thousands(rate.of)
+    );
+    let _ = match rate.interval_95 {
+        Some(i) => writeln!(
+            text,
+            "  {of} · 95 % interval {} to {}",
+            percent(Some(i.low)),
+            percent(Some(i.high))
+        ),
+        None => writeln!(text, "  {of} · no interval"),
+    };
+}
+
+fn section(text: &mut String, heading: &str, mut table: Table) {
+    table.load_style(presets::NOTHING);
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((if place == 0 { 4 } else { 1 }, 1));
+    }
+    let _ = writeln!(text, "\n  {heading}");
+    for line in table.lines() {
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+fn number(count: u64) -> Cell {
+    Cell::new(thousands(count)).set_alignment(CellAlignment::Right)
+}
+
+fn waterfall(report: &Report) -> Table {
+    let mut table = Table::new();
+    let mut left = report.selected;
+    let mut line = |sign: &str, name: &str, count: u64| {
+        // What is lost hangs where it was lost.
+        let mut drawing = String::new();
+        if !sign.is_empty() {
+            left = left.saturating_sub(count);
+            drawing.push_str(&" ".repeat(eighths(left, report.selected) / 8));
+        }
+        drawing.push_str(&bar(count, report.selected));
+        table.add_row(vec![
+            Cell::new(format!("{sign}{name}")),
+            number(count),
+            Cell::new(drawing),
+        ]);
+    };
+    let each = |line: &mut dyn FnMut(&str, &str, u64), reasons: &[Reason]| {
+        for reason in reasons {
+            line("  − ", &in_words(&reason.reason), reason.count);
+        }
+    };
+    line("", "selected", report.selected);
+    each(&mut line, &report.withheld_by_reason);
+    line("", "deliveries", report.deliveries);
+    for (name, count) in [
+        ("pending", report.pending),
+        ("being sent", report.sending),
+        ("deferred, will be tried again", report.deferred),
+        ("unknown, answer lost", report.unknown),
+    ] {
+        if count > 0 {
+            line("  − ", name, count);
+        }
+    }
+    let failed: Vec<Reason> = report
+        .failed_by_class
+        .iter()
+        .map(|class| Reason {
+            reason: format!("failed: {}", class.reason),
+            count: class.count,
+        })
+        .collect();
+    each(&mut line, &failed);
+    line("", "delivered", report.accepted);
+    table
+}
+
+fn rates(report: &Report) -> Table {
+    let mut table = Table::new();
+    for (name, rate, remark) in [
+        ("opened", &report.open_rate, machine(report.opens_machine)),
+        (
+            "clicked",
+            &report.click_rate,
+            format!(
+                "{} clicks{}",
+                thousands(report.clicks_total),
+                match report.clicks_machine {
+                    0 => String::new(),
+                    count => format!(", {} by machines", thousands(count)),
+                }
+            ),
+        ),
+        (
+            "ordered",
+            &report.order_rate,
+            format!(
+                "{} orders, {}",
+                thousands(report.orders),
+                money(report.revenue_cents)
+            ),
+        ),
+        ("opted out", &report.opt_out_rate, String::new()),
+    ] {
+        table.add_row(rate_row(name, rate, remark));
+    }
+    table
+}
+
+fn machine(count: u64) -> String {
+    match count {
+        0 => String::new(),
+        count => format!("{} by machines", thousands(count)),
+    }
+}
+
+fn parts(report: &Report) -> Table {
+    let most = report
+        .clicks_by_part
+        .iter()
+        .map(|line| line.clickers.count)
+        .max()
+        .unwrap_or(0);
+    let mut table = Table::new();
+    for line in &report.clicks_by_part {
+        let bar = bar(line.clickers.count, most);
+        table.add_row(rate_row(line.part.as_str(), &line.clickers, bar));
+    }
+    table
+}
+
+fn links(report: &Report) -> Table {
+    let most = report
+        .links
+        .iter()
+        .map(|link| link.clicks)
+        .max()
+        .unwrap_or(0);
+    let mut table = Table::new();
+    for link in &report.links {
+        table.add_row(vec![
+            Cell::new(shortened(&link.label, 30)),
+            Cell::new(link.part.as_str()),
+            number(link.clicks),
+            Cell::new(bar(link.clicks, most)),
+        ]);
+    }
+    table
+}
+
+fn rate_row(name: &str, rate: &Rate, remark: String) -> Vec<Cell> {
+    let interval = rate.interval_95.map_or_else(
+        || "no interval".to_owned(),
+        |i| format!("{} to {}", percent(Some(i.low)), percent(Some(i.high))),
+    );
+    vec![
+        Cell::new(name),
+        number(rate.count),
+        Cell::new(percent(rate.value)).set_alignment(CellAlignment::Right),
+        Cell::new(interval),
+        Cell::new(remark),
+    ]
+}
+
+fn notes(text: &mut String, report: &Report) {
+    let _ = writeln!(
+        text,
+        "\n  Rates are of {} delivered, with 95 % intervals (Wilson). Machines are\n  counted apart, and opens are seen only of customers who agreed to tracking.",
+        thousands(report.accepted)
+    );
+    if report.is_simulated {
+        let _ = writeln!(
+            text,
+            "  The responses are simulated: nobody read these messages."
+        );
+    }
+    for discrepancy in &report.discrepancies {
+        let _ = writeln!(text, "  DOES NOT ADD UP: {discrepancy}");
+    }
+}
+
+/// `count` of `most` as a bar of block characters, in eighths; a count above 0 always shows.
+fn bar(count: u64, most: u64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    if count == 0 || most == 0 {
+        return String::new();
+    }
+    let eighths = eighths(count, most).max(1);
+    let rest = EIGHTHS.get(eighths % 8).copied().unwrap_or_default();
+    format!("{}{rest}", "█".repeat(eighths / 8))
+}
+
+/// `count` of `most` in eighths of a cell, a full bar being [`BAR`] cells.
+fn eighths(count: u64, most: u64) -> usize {
+    if most == 0 {
+        return 0;
+    }
+    let eighths = (as_f64(count.min(most)) / as_f64(most) * BAR * 8.0).round();
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 192"
+    )]
+    let eighths = eighths as usize;
+    eighths
+}
+
+/// A share in per cent with two decimals, or a dash.
+pub fn percent(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{:.2} %", value * 100.0))
+}
+
+/// A count with commas between thousands.
+pub fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An amount in the currency of the orders: `12,345.67`.
+pub fn money(cents: i64) -> String {
+    let sign = if cents < 0 { "−" } else { "" };
+    let cents = cents.unsigned_abs();
+    format!("{sign}{}.{:02}", thousands(cents / 100), cents % 100)
+}
+
+/// `1 day`, `14 days`.
+pub fn days(count: i64) -> String {
+    match count {
+        1 => "1 day".to_owned(),
+        count => format!("{count} days"),
+    }
+}
+
+fn shortened(text: &str, width: usize) -> String {
+    // A label comes from a template: a control character in it must not reach the terminal.
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    if text.chars().count() <= width {
+        return text;
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports::model::Report;
+    use crate::reports::model::tests::sample;
+
+    #[test]
+    fn a_report_as_a_table() {
+        insta::assert_snapshot!(write(&sample()));
+    }
+
+    #[test]
+    fn a_campaign_that_never_ran_as_a_table() {
+        insta::assert_snapshot!(write(&Report::new("not-yet", "planned", &[], &[])));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        for line in write(&sample()).lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_for_readers() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(money(-123_456), "−1,234.56");
+        assert_eq!(percent(Some(0.012_34)), "1.23 %");
+        assert_eq!(bar(1, 1_000_000), "▏", "one of many still shows");
+        assert_eq!(bar(5, 5).chars().count(), 24);
+    }
+}

@@ -1,0 +1,225 @@
+//! The words of responses, without I/O.
+
+use serde::{Deserialize, Serialize};
+
+use crate::consent::model::Scope;
+use crate::ids::DeliveryKey;
+use crate::templates::model::Part;
+
+/// What a customer did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// The open pixel was fetched.
+    Open,
+    /// A tracked link was followed.
+    Click { link: u16, part: Part },
+    /// He wants no more of it.
+    OptOut,
+    /// He bought.
+    Order { amount_cents: i64 },
+}
+
+impl What {
+    /// As the database keeps it in `responses.kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Click { .. } => "click",
+            Self::OptOut => "opt_out",
+            Self::Order { .. } => "order",
+        }
+    }
+}
+
+/// One event that came back from a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Response {
+    pub delivery: DeliveryKey,
+    pub what: What,
+    /// Whether the request itself shows that no person made it (see [`super::judge::by_request`]);
+    /// the timing of clicks is judged when the response is written.
+    pub is_machine: bool,
+    /// Milliseconds since the epoch.
+    pub at: i64,
+}
+
+/// What a campaign wants its recipients to do: who does it is a responder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    #[default]
+    Click,
+    Order,
+}
+
+impl Goal {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Click => "click",
+            Self::Order => "order",
+        }
+    }
+}
+
+/// What the frozen definition of a wave says about its responses.
+///
+/// A definition that lacks a word is not refused, since losing a response or an opt-out would be worse:
+/// without goal a click is the goal, without window it is 30 days, without topic an opt-out takes the
+/// whole channel.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Terms {
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub topic: Option<String>,
+    #[serde(default)]
+    pub goal: Goal,
+    #[serde(default = "default_window_days")]
+    pub window_days: i64,
+}
+
+fn default_window_days() -> i64 {
+    30
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            topic: None,
+            goal: Goal::default(),
+            window_days: default_window_days(),
+        }
+    }
+}
+
+impl Terms {
+    /// Reads the definition of a wave (JSON).
+    pub fn read(definition: &str) -> Self {
+        serde_json::from_str(definition).unwrap_or_else(|error| {
+            tracing::error!(%error, "the definition of a wave cannot be read; taking the defaults");
+            Self::default()
+        })
+    }
+
+    /// The window in milliseconds.
+    pub fn window_ms(&self) -> i64 {
+        self.window_days.max(0).saturating_mul(DAY_MS)
+    }
+
+    /// Whether `at` lies within the window of a message handed over at `settled_at`; one not settled yet
+    /// is just being handed over, so its window is open.
+    pub fn is_within_window(&self, settled_at: Option<i64>, at: i64) -> bool {
+        settled_at.is_none_or(|settled| at <= settled.saturating_add(self.window_ms()))
+    }
+
+    /// What an opt-out by one click is about: the campaign's topic.
+    pub fn scope(&self) -> Scope {
+        match &self.topic {
+            Some(topic) => Scope::Topic(topic.clone()),
+            None => Scope::All,
+        }
+    }
+}
+
+/// What came back from one delivery, as a set of bits, so that each counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Marks(pub i64);
+
+impl Marks {
+    pub const OPENED: Self = Self(1);
+    pub const MACHINE_OPENED: Self = Self(2);
+    pub const CLICKED: Self = Self(4);
+    pub const OPTED_OUT: Self = Self(8);
+    pub const ORDERED: Self = Self(16);
+    pub const RESPONDED: Self = Self(32);
+    pub const ATTENTION: Self = Self(256);
+    pub const INTEREST: Self = Self(512);
+    pub const DESIRE: Self = Self(1024);
+    pub const ACTION: Self = Self(2048);
+
+    /// The marks that clicks set, less [`Marks::RESPONDED`], which orders may set too.
+    pub const OF_CLICKS: Self = Self(
+        Self::CLICKED.0 | Self::ATTENTION.0 | Self::INTEREST.0 | Self::DESIRE.0 | Self::ACTION.0,
+    );
+
+    /// Each mark that has a counter of its own, and that counter.
+    pub const COUNTERS: [(Self, &'static str); 10] = [
+        (Self::OPENED, "opens"),
+        (Self::MACHINE_OPENED, "opens.machine"),
+        (Self::CLICKED, "clicks"),
+        (Self::OPTED_OUT, "opt_outs"),
+        (Self::ORDERED, "orders.customers"),
+        (Self::RESPONDED, "responders"),
+        (Self::ATTENTION, "clicks.part.attention"),
+        (Self::INTEREST, "clicks.part.interest"),
+        (Self::DESIRE, "clicks.part.desire"),
+        (Self::ACTION, "clicks.part.action"),
+    ];
+
+    /// The mark of a click in a part.
+    pub fn of_part(part: Part) -> Self {
+        match part {
+            Part::Attention => Self::ATTENTION,
+            Part::Interest => Self::INTEREST,
+            Part::Desire => Self::DESIRE,
+            Part::Action => Self::ACTION,
+        }
+    }
+
+    pub fn has(self, mark: Self) -> bool {
+        self.0 & mark.0 == mark.0
+    }
+
+    #[must_use]
+    pub fn with(self, mark: Self) -> Self {
+        Self(self.0 | mark.0)
+    }
+
+    #[must_use]
+    pub fn without(self, mark: Self) -> Self {
+        Self(self.0 & !mark.0)
+    }
+
+    /// The engagement these marks are worth: 1 for having opened, 3 for having clicked, 10 for having
+    /// ordered, each once a delivery. Machines earn nothing.
+    pub fn points(self) -> i64 {
+        [(Self::OPENED, 1), (Self::CLICKED, 3), (Self::ORDERED, 10)]
+            .into_iter()
+            .filter(|(mark, _)| self.has(*mark))
+            .map(|(_, points)| points)
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_gives_its_terms_and_a_poor_one_the_careful_defaults() {
+        let terms = Terms::read(
+            r#"{"name":"pans","topic":"offers","goal":"order","window_days":7,"more":1}"#,
+        );
+        assert_eq!(terms.goal, Goal::Order);
+        assert_eq!(terms.scope(), Scope::Topic("offers".to_owned()));
+        assert_eq!(terms.window_ms(), 7 * DAY_MS);
+        assert_eq!(Terms::read("not json").scope(), Scope::All);
+        assert_eq!(Terms::read("{}").goal, Goal::Click);
+    }
+
+    #[test]
+    fn the_window_ends_days_after_the_hand_over() {
+        let terms = Terms::read(r#"{"window_days":1}"#);
+        assert!(terms.is_within_window(Some(1000), 1000 + DAY_MS));
+        assert!(!terms.is_within_window(Some(1000), 1001 + DAY_MS));
+        assert!(terms.is_within_window(None, i64::MAX));
+        let endless = Terms {
+            window_days: i64::MAX,
+            ..Terms::default()
+        };
+        assert!(endless.is_within_window(Some(i64::MAX), i64::MAX));
+    }
+}

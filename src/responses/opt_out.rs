@@ -1,0 +1,120 @@
+//! Opting out by the link in a message: durable before anybody is told so.
+
+use super::ResponseError;
+use super::model::{Response, What};
+use super::store::{self, Waves};
+use crate::consent;
+use crate::consent::model::{Channel, Scope};
+use crate::ids::DeliveryKey;
+use crate::storage::Db;
+
+/// What the customer no longer wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// The topic of the campaign the message was part of.
+    #[default]
+    Topic,
+    /// Everything on this channel.
+    Everything,
+}
+
+/// By which way he said so, kept with the evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// One click in the mail program (RFC 8058).
+    OneClick,
+    /// The button of our page.
+    Page,
+    /// A POST that is neither of them, by the same link.
+    Link,
+}
+
+impl Source {
+    /// As the evidence keeps it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OneClick => "rfc8058_post",
+            Self::Page => "unsubscribe_page",
+            Self::Link => "unsubscribe_link",
+        }
+    }
+}
+
+/// What the page needs to know of the one who holds an unsubscribe link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    pub channel: Channel,
+    /// `None` when the campaign names no topic: then there is only everything.
+    pub topic: Option<String>,
+    /// ISO 639-1; `None` when the customer was erased.
+    pub language: Option<String>,
+}
+
+/// Reads what the unsubscribe page shows, and changes nothing; `None` for a delivery that no longer is.
+///
+/// # Errors
+/// When the database is away.
+pub async fn invitation(
+    db: &Db,
+    delivery: DeliveryKey,
+) -> Result<Option<Invitation>, ResponseError> {
+    let addressee = store::addressee(&**db, delivery).await?;
+    Ok(addressee.map(|addressee| Invitation {
+        channel: addressee.channel,
+        topic: addressee.terms.topic,
+        language: addressee.customer.map(|customer| customer.language),
+    }))
+}
+
+/// Opts the addressee of a delivery out. When this returns, evidence, withdrawn permission, suppression,
+/// response, mark and counter are committed, all or none. Twice is as good as once, and for one who was
+/// erased, or a delivery that no longer is, there is nothing left to do and that is no error (RFC 8058
+/// wants the link to work for as long as the message exists).
+///
+/// # Errors
+/// When the database is away: then the customer must not be told that it is done.
+pub async fn opt_out(
+    db: &Db,
+    delivery: DeliveryKey,
+    choice: Choice,
+    source: Source,
+    at: i64,
+) -> Result<Option<Invitation>, ResponseError> {
+    let txn = db.begin().await?;
+    let Some(addressee) = store::addressee(&*txn, delivery).await? else {
+        return Ok(None);
+    };
+    let scope = match choice {
+        Choice::Topic => addressee.terms.scope(),
+        Choice::Everything => Scope::All,
+    };
+    if let Some(customer) = &addressee.customer {
+        consent::store::opt_out(
+            &*txn,
+            customer.id,
+            customer.fingerprint.as_deref(),
+            addressee.channel,
+            &scope,
+            source.as_str(),
+            at,
+        )
+        .await?;
+    }
+    store::write_opt_out(
+        &txn,
+        &mut Waves::default(),
+        Response {
+            delivery,
+            what: What::OptOut,
+            is_machine: false,
+            at,
+        },
+    )
+    .await?;
+    txn.commit().await?;
+    Ok(Some(Invitation {
+        channel: addressee.channel,
+        topic: addressee.terms.topic,
+        language: addressee.customer.map(|customer| customer.language),
+    }))
+}

@@ -1,0 +1,246 @@
+//! What the responses of one delivery change: reckoned without I/O, written by `store`.
+
+use std::collections::BTreeMap;
+
+use super::judge;
+use super::model::{Marks, Response, Terms, What};
+use crate::consent::model::Tracking;
+use crate::ids::{CampaignId, CustomerId, DeliveryKey, WaveId};
+use crate::templates::model::Part;
+
+/// A delivery as it stands before its new responses.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    pub key: DeliveryKey,
+    pub customer: CustomerId,
+    /// Whether the hand-over has begun but was not answered.
+    pub is_in_hand: bool,
+    pub settled_at: Option<i64>,
+    pub marks: Marks,
+    /// What the customer agreed to; [`Tracking::None`] when he was erased.
+    pub tracking: Tracking,
+}
+
+/// A wave as far as its responses are concerned.
+#[derive(Debug, Clone)]
+pub struct Wave {
+    pub campaign: CampaignId,
+    pub is_simulated: bool,
+    pub terms: Terms,
+}
+
+/// A click that is on record.
+#[derive(Debug, Clone, Copy)]
+pub struct EarlierClick {
+    pub id: i64,
+    pub link: u16,
+    pub at: i64,
+    pub is_machine: bool,
+}
+
+/// The human clicks a delivery keeps, part by part, after some were taken back.
+#[derive(Debug, Clone, Copy)]
+pub struct RemainingClicks {
+    pub part: Part,
+    pub first_at: i64,
+}
+
+/// The new responses of a delivery, judged.
+#[derive(Debug, Clone, Default)]
+pub struct Judged {
+    /// To be written as raw events, with the verdict.
+    pub responses: Vec<Response>,
+    /// Earlier clicks that turn out to be a scanner's.
+    pub taken_back: Vec<EarlierClick>,
+}
+
+/// Judges the new responses of one delivery: drops opens without tracking consent, and tells people
+/// from machines.
+pub fn judge(
+    delivery: &Delivery,
+    wave: &Wave,
+    earlier: &[EarlierClick],
+    new: &[Response],
+) -> Judged {
+    let mut responses: Vec<Response> = new
+        .iter()
+        .filter(|response| response.what != What::Open || delivery.tracking == Tracking::Full)
+        .copied()
+        .collect();
+    if wave.is_simulated {
+        return Judged {
+            responses,
+            taken_back: Vec::new(),
+        };
+    }
+    for response in &mut responses {
+        if matches!(response.what, What::Click { .. }) {
+            response.is_machine |=
+                judge::is_hasty(delivery.is_in_hand, delivery.settled_at, response.at);
+        }
+    }
+    // A machine's clicks, too, show what a click beside them is.
+    let clicks: Vec<(u16, i64)> = responses
+        .iter()
+        .filter_map(|response| match response.what {
+            What::Click { link, .. } => Some((link, response.at)),
+            _ => None,
+        })
+        .collect();
+    let is_in_burst = |click| clicks.iter().any(|other| judge::is_burst(click, *other));
+    let taken_back: Vec<EarlierClick> = earlier
+        .iter()
+        .filter(|click| !click.is_machine && is_in_burst((click.link, click.at)))
+        .copied()
+        .collect();
+    for response in &mut responses {
+        if let What::Click { link, .. } = response.what {
+            let click = (link, response.at);
+            response.is_machine |= is_in_burst(click)
+                || earlier
+                    .iter()
+                    .any(|other| judge::is_burst(click, (other.link, other.at)));
+        }
+    }
+    Judged {
+        responses,
+        taken_back,
+    }
+}
+
+/// The marks of a delivery after its judged responses. `remaining` is given when clicks were taken back:
+/// what human clicks the delivery then has, the new ones included.
+pub fn marks_after(
+    delivery: &Delivery,
+    terms: &Terms,
+    judged: &Judged,
+    remaining: Option<&[RemainingClicks]>,
+) -> Marks {
+    use super::model::Goal;
+    let is_in_time = |at| terms.is_within_window(delivery.settled_at, at);
+    let mut marks = delivery.marks;
+    if let Some(remaining) = remaining {
+        marks = marks.without(Marks::OF_CLICKS);
+        if terms.goal == Goal::Click {
+            marks = marks.without(Marks::RESPONDED);
+        }
+        for clicks in remaining {
+            marks = marks.with(Marks::CLICKED).with(Marks::of_part(clicks.part));
+            if terms.goal == Goal::Click && is_in_time(clicks.first_at) {
+                marks = marks.with(Marks::RESPONDED);
+            }
+        }
+    }
+    for response in &judged.responses {
+        let goal = match response.what {
+            What::Open if response.is_machine => {
+                marks = marks.with(Marks::MACHINE_OPENED);
+                None
+            }
+            What::Open => {
+                marks = marks.with(Marks::OPENED);
+                None
+            }
+            What::Click { .. } if response.is_machine => None,
+            What::Click { part, .. } => {
+                marks = marks.with(Marks::CLICKED).with(Marks::of_part(part));
+                Some(Goal::Click)
+            }
+            What::OptOut => {
+                marks = marks.with(Marks::OPTED_OUT);
+                None
+            }
+            What::Order { .. } => {
+                marks = marks.with(Marks::ORDERED);
+                Some(Goal::Order)
+            }
+        };
+        if goal == Some(terms.goal) && is_in_time(response.at) {
+            marks = marks.with(Marks::RESPONDED);
+        }
+    }
+    marks
+}
+
+/// How far the counters of waves move: the sum over all deliveries of a batch, in a fixed order, so that
+/// two writers take their locks alike.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moves(pub BTreeMap<(WaveId, String), i64>);
+
+impl Moves {
+    fn add(&mut self, wave: WaveId, counter: impl Into<String>, by: i64) {
+        if by != 0 {
+            *self.0.entry((wave, counter.into())).or_default() += by;
+        }
+    }
+
+    /// Adds what one delivery changes.
+    pub fn add_delivery(&mut self, key: DeliveryKey, before: Marks, after: Marks, judged: &Judged) {
+        for (mark, counter) in Marks::COUNTERS {
+            let by = i64::from(after.has(mark)) - i64::from(before.has(mark));
+            self.add(key.wave, counter, by);
+        }
+        for response in &judged.responses {
+            match response.what {
+                What::Click { .. } if response.is_machine => {
+                    self.add(key.wave, "clicks.machine", 1);
+                }
+                What::Click { link, .. } => {
+                    self.add(key.wave, "clicks.total", 1);
+                    self.add(key.wave, format!("clicks.link.{link}"), 1);
+                }
+                What::Order { amount_cents } => {
+                    self.add(key.wave, "orders", 1);
+                    self.add(key.wave, "revenue_cents", amount_cents);
+                }
+                What::Open | What::OptOut => {}
+            }
+        }
+        for click in &judged.taken_back {
+            self.add(key.wave, "clicks.machine", 1);
+            self.add(key.wave, "clicks.total", -1);
+            self.add(key.wave, format!("clicks.link.{}", click.link), -1);
+        }
+    }
+}
+
+/// What the responses of one delivery tell about the customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Feedback {
+    pub customer: CustomerId,
+    /// Engagement won, or lost when clicks were taken back.
+    pub points: i64,
+    /// When he last did something himself. An open is not that: mail programs open by themselves, and the
+    /// CNIL's retention reference counts a click but no open (RULES.md §3).
+    pub responded_at: Option<i64>,
+    pub has_ordered: bool,
+}
+
+impl Feedback {
+    /// Adds what another delivery tells about the same customer.
+    pub fn add(&mut self, other: Self) {
+        self.points += other.points;
+        self.responded_at = self.responded_at.max(other.responded_at);
+        self.has_ordered |= other.has_ordered;
+    }
+}
+
+/// The feedback of one delivery.
+pub fn feedback(delivery: &Delivery, after: Marks, judged: &Judged) -> Feedback {
+    let own_acts = judged
+        .responses
+        .iter()
+        .filter(|response| !response.is_machine && response.what != What::Open);
+    Feedback {
+        customer: delivery.customer,
+        points: after.points() - delivery.marks.points(),
+        responded_at: own_acts.clone().map(|response| response.at).max(),
+        has_ordered: own_acts
+            .clone()
+            .any(|response| matches!(response.what, What::Order { .. })),
+    }
+}
+
+#[cfg(test)]
+#[path = "tally_tests.rs"]
+mod tests;

@@ -1,0 +1,242 @@
+use super::*;
+use crate::responses::model::Goal;
+
+const SETTLED: i64 = 100_000;
+
+fn delivery(marks: Marks) -> Delivery {
+    Delivery {
+        key: DeliveryKey {
+            wave: WaveId(1),
+            seq: 1,
+        },
+        customer: CustomerId(1),
+        is_in_hand: false,
+        settled_at: Some(SETTLED),
+        marks,
+        tracking: Tracking::Full,
+    }
+}
+
+fn wave(goal: Goal, is_simulated: bool) -> Wave {
+    Wave {
+        campaign: CampaignId(1),
+        is_simulated,
+        terms: Terms {
+            goal,
+            window_days: 1,
+            ..Terms::default()
+        },
+    }
+}
+
+fn response(what: What, after_ms: i64) -> Response {
+    Response {
+        delivery: delivery(Marks::default()).key,
+        what,
+        is_machine: false,
+        at: SETTLED + after_ms,
+    }
+}
+
+fn click(link: u16, after_ms: i64) -> Response {
+    let part = if link == 0 {
+        Part::Attention
+    } else {
+        Part::Action
+    };
+    response(What::Click { link, part }, after_ms)
+}
+
+fn earlier(id: i64, link: u16, after_ms: i64) -> EarlierClick {
+    EarlierClick {
+        id,
+        link,
+        at: SETTLED + after_ms,
+        is_machine: false,
+    }
+}
+
+/// The counters of wave 1 that moved.
+fn moved(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64)> {
+    let mut moves = Moves::default();
+    moves.add_delivery(delivery(before).key, before, after, judged);
+    let moves = moves.0.into_iter();
+    moves.map(|((_, counter), by)| (counter, by)).collect()
+}
+
+#[test]
+fn a_second_click_moves_only_the_totals() {
+    let before = Marks::CLICKED.with(Marks::ACTION).with(Marks::RESPONDED);
+    let delivery = delivery(before);
+    let wave = wave(Goal::Click, false);
+    let judged = judge(&delivery, &wave, &[], &[click(1, 60_000)]);
+    let after = marks_after(&delivery, &wave.terms, &judged, None);
+    assert_eq!(after, before);
+    assert_eq!(
+        moved(before, after, &judged),
+        [
+            ("clicks.link.1".to_owned(), 1),
+            ("clicks.total".to_owned(), 1)
+        ]
+    );
+    let feedback = feedback(&delivery, after, &judged);
+    assert_eq!(
+        (feedback.points, feedback.responded_at),
+        (0, Some(SETTLED + 60_000))
+    );
+}
+
+#[test]
+fn a_click_after_the_window_is_a_click_but_no_response() {
+    let delivery = delivery(Marks::default());
+    let wave = wave(Goal::Click, false);
+    let judged = judge(&delivery, &wave, &[], &[click(0, 86_400_001)]);
+    let after = marks_after(&delivery, &wave.terms, &judged, None);
+    assert!(after.has(Marks::CLICKED) && !after.has(Marks::RESPONDED));
+}
+
+#[test]
+fn only_the_goal_makes_a_responder() {
+    let delivery = delivery(Marks::default());
+    let order = response(What::Order { amount_cents: 100 }, 5_000);
+    for (goal, new, is_response) in [
+        (Goal::Click, click(0, 5_000), true),
+        (Goal::Order, click(0, 5_000), false),
+        (Goal::Order, order, true),
+        (Goal::Click, order, false),
+        (Goal::Click, response(What::OptOut, 5_000), false),
+        (Goal::Click, response(What::Open, 5_000), false),
+    ] {
+        let wave = wave(goal, false);
+        let judged = judge(&delivery, &wave, &[], &[new]);
+        let after = marks_after(&delivery, &wave.terms, &judged, None);
+        assert_eq!(after.has(Marks::RESPONDED), is_response, "{goal:?} {new:?}");
+    }
+}
+
+#[test]
+fn a_scanner_that_follows_every_link_is_nobody() {
+    let delivery = delivery(Marks::default());
+    let wave = wave(Goal::Click, false);
+    let judged = judge(&delivery, &wave, &[], &[click(0, 9_000), click(1, 9_300)]);
+    let after = marks_after(&delivery, &wave.terms, &judged, None);
+    assert_eq!(after, Marks::default());
+    assert_eq!(
+        moved(Marks::default(), after, &judged),
+        [("clicks.machine".to_owned(), 2)]
+    );
+    assert_eq!(feedback(&delivery, after, &judged).responded_at, None);
+}
+
+#[test]
+fn a_burst_takes_back_the_click_that_was_counted() {
+    let before = Marks::CLICKED.with(Marks::ATTENTION).with(Marks::RESPONDED);
+    let delivery = delivery(before);
+    let wave = wave(Goal::Click, false);
+    let judged = judge(
+        &delivery,
+        &wave,
+        &[earlier(7, 0, 9_000)],
+        &[click(1, 9_300)],
+    );
+    assert_eq!(judged.taken_back.len(), 1);
+    let after = marks_after(&delivery, &wave.terms, &judged, Some(&[]));
+    assert_eq!(after, Marks::default());
+    assert_eq!(
+        moved(before, after, &judged),
+        [
+            ("clicks".to_owned(), -1),
+            ("clicks.link.0".to_owned(), -1),
+            ("clicks.machine".to_owned(), 2),
+            ("clicks.part.attention".to_owned(), -1),
+            ("clicks.total".to_owned(), -1),
+            ("responders".to_owned(), -1),
+        ]
+    );
+    assert_eq!(feedback(&delivery, after, &judged).points, -3);
+}
+
+#[test]
+fn a_click_beside_a_burst_of_another_hour_stays() {
+    let before = Marks::CLICKED.with(Marks::ATTENTION).with(Marks::RESPONDED);
+    let delivery = delivery(before);
+    let wave = wave(Goal::Click, false);
+    let clicks = [earlier(7, 0, 9_000), earlier(8, 0, 3_600_000)];
+    let judged = judge(&delivery, &wave, &clicks, &[click(1, 3_600_100)]);
+    assert_eq!(
+        judged.taken_back.iter().map(|c| c.id).collect::<Vec<_>>(),
+        [8]
+    );
+    let remaining = [RemainingClicks {
+        part: Part::Attention,
+        first_at: SETTLED + 9_000,
+    }];
+    let after = marks_after(&delivery, &wave.terms, &judged, Some(&remaining));
+    assert_eq!(after, before);
+}
+
+#[test]
+fn an_order_keeps_its_responder_when_clicks_are_taken_back() {
+    let before = Marks::CLICKED
+        .with(Marks::ATTENTION)
+        .with(Marks::ORDERED)
+        .with(Marks::RESPONDED);
+    let delivery = delivery(before);
+    let wave = wave(Goal::Order, false);
+    let judged = judge(
+        &delivery,
+        &wave,
+        &[earlier(7, 0, 9_000)],
+        &[click(1, 9_300)],
+    );
+    let after = marks_after(&delivery, &wave.terms, &judged, Some(&[]));
+    assert_eq!(after, Marks::ORDERED.with(Marks::RESPONDED));
+}
+
+#[test]
+fn played_back_readers_may_be_faster_than_life() {
+    let delivery = delivery(Marks::default());
+    let judged = judge(
+        &delivery,
+        &wave(Goal::Click, true),
+        &[],
+        &[click(0, 10), click(1, 20)],
+    );
+    assert!(judged.responses.iter().all(|response| !response.is_machine));
+}
+
+#[test]
+fn without_tracking_consent_an_open_leaves_no_trace() {
+    let wave = wave(Goal::Click, false);
+    for (tracking, kept) in [
+        (Tracking::None, 1),
+        (Tracking::Hygiene, 1),
+        (Tracking::Full, 2),
+    ] {
+        let delivery = Delivery {
+            tracking,
+            ..delivery(Marks::default())
+        };
+        let judged = judge(
+            &delivery,
+            &wave,
+            &[],
+            &[response(What::Open, 9_000), click(0, 9_000)],
+        );
+        assert_eq!(judged.responses.len(), kept, "{tracking:?}");
+    }
+}
+
+#[test]
+fn a_machine_that_opens_is_counted_apart_and_earns_nothing() {
+    let delivery = delivery(Marks::default());
+    let wave = wave(Goal::Click, false);
+    let open = Response {
+        is_machine: true,
+        ..response(What::Open, 9_000)
+    };
+    let judged = judge(&delivery, &wave, &[], &[open]);
+    let after = marks_after(&delivery, &wave.terms, &judged, None);
+    assert_eq!(after, Marks::MACHINE_OPENED);
+    assert_eq!(feedback(&delivery, after, &judged).points, 0);
+}

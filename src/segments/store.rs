@@ -1,0 +1,206 @@
+//! Who a rule means, and one customer's profile.
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder};
+use sea_orm::{DbErr, Value};
+
+use super::model::{
+    HeldPermission, HeldSuppression, PastDelivery, PastOrder, PastResponse, Profile, Rule,
+};
+use crate::customers;
+use crate::ids::CustomerId;
+use crate::storage::{Db, Dialect, Sql};
+
+/// How many customers the rule means.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count(db: &Db, rule: &Rule, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let mut query = Query::select();
+    query
+        .expr_as(Expr::cust("COUNT(*)"), "n")
+        .from("customers")
+        .cond_where(rule.condition(db.dialect(), now));
+    let (sql, values) = build(&query, db.dialect());
+    let row = db.row(sql, values).await?;
+    let n: i64 = row
+        .map(|row| row.try_get("", "n"))
+        .transpose()?
+        .unwrap_or(0);
+    Ok(n.unsigned_abs())
+}
+
+/// The first `limit` customers the rule means, by id.
+///
+/// # Errors
+/// When the database is away.
+pub async fn ids(
+    db: &Db,
+    rule: &Rule,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<CustomerId>, DbErr> {
+    let mut query = selection(rule, db.dialect(), now);
+    query
+        .order_by(("customers", "id"), sea_orm::sea_query::Order::Asc)
+        .limit(limit.min(i64::MAX.unsigned_abs()));
+    let (sql, values) = build(&query, db.dialect());
+    db.rows(sql, values)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id").map(CustomerId))
+        .collect()
+}
+
+/// `SELECT customers.id AS id FROM customers WHERE …` as text with its values, to stand in a larger
+/// statement. On PostgreSQL its placeholders are `$1` to `$n` for n values, on SQLite as many `?`; put it
+/// before all other placeholders and number those from n + 1, and both understand it.
+pub fn selection_sql(rule: &Rule, dialect: Dialect, now: DateTime<Utc>) -> (String, Vec<Value>) {
+    build(&selection(rule, dialect, now), dialect)
+}
+
+fn selection(rule: &Rule, dialect: Dialect, now: DateTime<Utc>) -> SelectStatement {
+    let mut query = Query::select();
+    query
+        .expr_as(Expr::col(("customers", "id")), "id")
+        .from("customers")
+        .cond_where(rule.condition(dialect, now));
+    query
+}
+
+fn build(query: &SelectStatement, dialect: Dialect) -> (String, Vec<Value>) {
+    let (sql, values) = match dialect {
+        Dialect::Sqlite => query.build(SqliteQueryBuilder),
+        Dialect::Postgres => query.build(PostgresQueryBuilder),
+    };
+    (sql, values.0)
+}
+
+/// Everything a rule may ask about one customer; none if there is no such customer.
+///
+/// # Errors
+/// When the database is away or a row holds what it cannot.
+pub async fn profile(db: &Db, id: CustomerId) -> Result<Option<Profile>, DbErr> {
+    let Some(customer) = customers::store::get(&**db, db.dialect(), id).await? else {
+        return Ok(None);
+    };
+    let Some(keys) = db
+        .row(
+            "SELECT email_key, email_fingerprint, phone_fingerprint FROM customers WHERE id = $1",
+            [id.0.into()],
+        )
+        .await?
+    else {
+        return Ok(None);
+    };
+    let email_fingerprint: Option<String> = keys.try_get("", "email_fingerprint")?;
+    let phone_fingerprint: Option<String> = keys.try_get("", "phone_fingerprint")?;
+    Ok(Some(Profile {
+        customer,
+        email_key: keys.try_get("", "email_key")?,
+        tags: tags(db, id).await?,
+        orders: orders(db, id).await?,
+        responses: responses(db, id).await?,
+        deliveries: deliveries(db, id).await?,
+        permissions: permissions(db, id).await?,
+        suppressions: suppressions(db, email_fingerprint, phone_fingerprint).await?,
+    }))
+}
+
+async fn tags(db: &Db, id: CustomerId) -> Result<Vec<String>, DbErr> {
+    let sql = "SELECT tag FROM customer_tags WHERE customer_id = $1 ORDER BY tag_key";
+    let rows = db.rows(sql, [id.0.into()]).await?;
+    rows.iter().map(|row| row.try_get("", "tag")).collect()
+}
+
+async fn orders(db: &Db, id: CustomerId) -> Result<Vec<PastOrder>, DbErr> {
+    let sql = "SELECT o.ordered_at, o.amount_cents, o.product, o.category, c.name AS campaign
+        FROM orders o LEFT JOIN campaigns c ON c.id = o.campaign_id
+        WHERE o.customer_id = $1 ORDER BY o.ordered_at, o.id";
+    let rows = db.rows(sql, [id.0.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(PastOrder {
+                ordered_at: row.try_get("", "ordered_at")?,
+                amount_cents: row.try_get("", "amount_cents")?,
+                product: row.try_get("", "product")?,
+                category: row.try_get("", "category")?,
+                campaign: row.try_get("", "campaign")?,
+            })
+        })
+        .collect()
+}
+
+async fn responses(db: &Db, id: CustomerId) -> Result<Vec<PastResponse>, DbErr> {
+    let sql = "SELECT r.kind, r.responded_at, r.is_machine, c.name AS campaign
+        FROM responses r LEFT JOIN campaigns c ON c.id = r.campaign_id
+        WHERE r.customer_id = $1 ORDER BY r.responded_at, r.id";
+    let rows = db.rows(sql, [id.0.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(PastResponse {
+                kind: row.try_get("", "kind")?,
+                campaign: row.try_get("", "campaign")?,
+                responded_at: row.try_get("", "responded_at")?,
+                is_machine: row.try_get("", "is_machine")?,
+            })
+        })
+        .collect()
+}
+
+async fn deliveries(db: &Db, id: CustomerId) -> Result<Vec<PastDelivery>, DbErr> {
+    // 2 is accepted.
+    let sql = "SELECT d.settled_at, c.name AS campaign
+        FROM deliveries d
+        LEFT JOIN waves w ON w.id = d.wave_id
+        LEFT JOIN campaigns c ON c.id = w.campaign_id
+        WHERE d.customer_id = $1 AND d.state = 2 ORDER BY d.settled_at, d.wave_id, d.seq";
+    let rows = db.rows(sql, [id.0.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(PastDelivery {
+                campaign: row.try_get("", "campaign")?,
+                settled_at: row.try_get("", "settled_at")?,
+            })
+        })
+        .collect()
+}
+
+async fn permissions(db: &Db, id: CustomerId) -> Result<Vec<HeldPermission>, DbErr> {
+    let sql = "SELECT channel, topic, is_granted, basis, since_at FROM permissions
+        WHERE customer_id = $1 ORDER BY channel, topic";
+    let rows = db.rows(sql, [id.0.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(HeldPermission {
+                channel: row.try_get("", "channel")?,
+                topic: row.try_get("", "topic")?,
+                is_granted: row.try_get("", "is_granted")?,
+                basis: row.try_get("", "basis")?,
+                since_at: row.try_get("", "since_at")?,
+            })
+        })
+        .collect()
+}
+
+async fn suppressions(
+    db: &Db,
+    email_fingerprint: Option<String>,
+    phone_fingerprint: Option<String>,
+) -> Result<Vec<HeldSuppression>, DbErr> {
+    let sql = "SELECT channel, scope, suppressed_at FROM suppressions
+        WHERE (fingerprint = $1 AND channel = 'email') OR (fingerprint = $2 AND channel = 'sms')
+        ORDER BY channel, scope";
+    let rows = db
+        .rows(sql, [email_fingerprint.into(), phone_fingerprint.into()])
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(HeldSuppression {
+                channel: row.try_get("", "channel")?,
+                scope: row.try_get("", "scope")?,
+                suppressed_at: row.try_get("", "suppressed_at")?,
+            })
+        })
+        .collect()
+}

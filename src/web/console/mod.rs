@@ -1,0 +1,170 @@
+//! What the marketing team reads: campaigns, reports, the outbox. English, and without a login yet, so
+//! it listens on loopback.
+
+mod campaigns;
+pub mod outbox;
+mod report;
+mod sandbox;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use serde::Serialize;
+
+use super::{configure_errors, frame, not_found, probes, resource};
+use crate::clock::from_ms;
+use crate::reports::figures::Rate;
+use crate::reports::table::{percent, thousands};
+
+/// Registers the console's routes; `web::Data<State>` must be among the app's data.
+pub fn configure_console(config: &mut ServiceConfig) {
+    configure_errors(config);
+    config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
+    config
+        .service(
+            resource("/", "GET")
+                .route(web::get().to(campaigns::list))
+                .wrap(from_fn(frame::console)),
+        )
+        // Before the page, whose pattern would take them too.
+        .service(
+            resource("/reports/{campaign}.json", "GET")
+                .route(web::get().to(report::json))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/reports/{campaign}.csv", "GET")
+                .route(web::get().to(report::csv))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/reports/{campaign}", "GET")
+                .route(web::get().to(report::page))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/outbox", "GET")
+                .route(web::get().to(sandbox::list))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/outbox/{number}", "GET")
+                .route(web::get().to(sandbox::message))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/healthz", "GET, HEAD")
+                .route(web::get().to(probes::health))
+                .route(web::head().to(probes::health))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/readyz", "GET, HEAD")
+                .route(web::get().to(probes::ready))
+                .route(web::head().to(probes::ready))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/metrics", "GET")
+                .route(web::get().to(probes::metrics))
+                .wrap(from_fn(frame::console)),
+        );
+}
+
+/// A rate as the pages show it.
+#[derive(Debug, Serialize)]
+struct RateView {
+    count: String,
+    total: String,
+    /// `6.13 %`, or a dash.
+    value: String,
+    /// `95 % interval 5.47 % to 6.86 %`, or why there is none.
+    interval: String,
+    /// `5.47 – 6.86 %`, or nothing.
+    range: String,
+}
+
+impl RateView {
+    fn new(rate: &Rate) -> Self {
+        let ends = rate
+            .interval_95
+            .map(|interval| (percent(Some(interval.low)), percent(Some(interval.high))));
+        Self {
+            count: thousands(rate.count),
+            total: thousands(rate.of),
+            value: percent(rate.value),
+            interval: match &ends {
+                Some((low, high)) => format!("95 % interval {low} to {high}"),
+                None => "No interval yet".to_owned(),
+            },
+            range: ends.map_or_else(String::new, |(low, high)| {
+                format!("{} – {high}", low.trim_end_matches(" %"))
+            }),
+        }
+    }
+}
+
+/// An instant as the pages show it: `2026-11-22 13:25 UTC`.
+fn instant(ms: i64) -> String {
+    from_ms(ms).format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// An instant of a report (RFC 3339, UTC) as the pages show it.
+fn spoken(rfc3339: &str) -> String {
+    let minute = rfc3339.get(..16).unwrap_or(rfc3339);
+    format!("{} UTC", minute.replace('T', " "))
+}
+
+/// A text as one segment of a URL's path (RFC 3986 §2.3: all but the unreserved is encoded).
+fn path_segment(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            let _ = write!(segment, "%{byte:02X}");
+        }
+    }
+    segment
+}
+
+/// The number of a page asked for, counted from 1; whatever is not a number is the first.
+#[derive(Debug, serde::Deserialize)]
+struct Paging {
+    page: Option<String>,
+}
+
+impl Paging {
+    /// Counted from 0 and bounded, so that no offset overflows.
+    fn index(&self) -> u32 {
+        let page = self.page.as_deref().unwrap_or("1");
+        page.parse::<u32>().unwrap_or(1).clamp(1, 1_000_000) - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_segment_of_a_path() {
+        assert_eq!(path_segment("été/50 %"), "%C3%A9t%C3%A9%2F50%20%25");
+        assert_eq!(path_segment("super-chef_2.0"), "super-chef_2.0");
+    }
+
+    #[test]
+    fn odd_pages_are_the_first() {
+        for (page, index) in [
+            (None, 0),
+            (Some("2"), 1),
+            (Some("0"), 0),
+            (Some("-1"), 0),
+            (Some("x"), 0),
+        ] {
+            let paging = Paging {
+                page: page.map(str::to_owned),
+            };
+            assert_eq!(paging.index(), index);
+        }
+    }
+}

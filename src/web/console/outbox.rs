@@ -1,0 +1,263 @@
+//! The outbox's pages: what the sandbox kept, as people read it. They know nothing of where it is kept.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_SECURITY_POLICY;
+use mail_parser::{Address, MessageParser};
+use serde::Serialize;
+
+use super::instant;
+use crate::web::{ApiError, Pages};
+
+/// The policy of a message's page. The message stands in a sandboxed frame, which inherits it: its
+/// styles are let in, its remote pictures (and with them its own open pixel) are not.
+const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// A line of the list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Entry {
+    pub number: u64,
+    pub subject: String,
+    pub recipient: String,
+    /// As people read it.
+    pub received: String,
+    pub size: String,
+}
+
+impl Entry {
+    /// A line of the list; `received_at` in milliseconds since the epoch.
+    pub fn new(number: u64, received_at: i64, recipient: &str, subject: &str, bytes: u64) -> Self {
+        Self {
+            number,
+            subject: or_none(subject),
+            recipient: recipient.to_owned(),
+            received: instant(received_at).trim_end_matches(" UTC").to_owned(),
+            size: size(bytes),
+        }
+    }
+}
+
+/// The list page.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listing {
+    title: &'static str,
+    section: &'static str,
+    count: String,
+    search: String,
+    entries: Vec<Entry>,
+    is_paged: bool,
+    newer: Option<String>,
+    older: Option<String>,
+}
+
+impl Listing {
+    /// Page `page` (counted from 0) of the outbox, or of what `search` finds in it. `count` is of the whole
+    /// outbox; `has_older` whether another page follows.
+    pub fn new(
+        count: u64,
+        search: Option<&str>,
+        page: u32,
+        entries: Vec<Entry>,
+        has_older: bool,
+    ) -> Self {
+        let search = search.unwrap_or_default();
+        let to = |page: u32| {
+            let query = match search {
+                "" => String::new(),
+                search => format!("&q={}", super::path_segment(search)),
+            };
+            format!("/outbox?page={page}{query}")
+        };
+        let newer = (page > 0).then(|| to(page));
+        let older = has_older.then(|| to(page.saturating_add(2)));
+        Self {
+            title: "Outbox",
+            section: "outbox",
+            count: crate::reports::table::thousands(count),
+            search: search.to_owned(),
+            entries,
+            is_paged: newer.is_some() || older.is_some(),
+            newer,
+            older,
+        }
+    }
+}
+
+/// The page of one message.
+#[derive(Debug, Clone, Serialize)]
+pub struct Message {
+    title: String,
+    section: &'static str,
+    from: String,
+    to: String,
+    received: String,
+    html: Option<String>,
+    text: String,
+    headers: String,
+    newer: Option<u64>,
+    older: Option<u64>,
+}
+
+impl Message {
+    /// Reads a message as it was handed over; `newer` and `older` are its neighbours in the outbox. One
+    /// that cannot be read is shown raw.
+    pub fn read(raw: &[u8], received_at: i64, newer: Option<u64>, older: Option<u64>) -> Self {
+        let whole = String::from_utf8_lossy(raw);
+        let head = whole.split("\r\n\r\n").next().unwrap_or_default();
+        let parsed = MessageParser::default().parse(raw);
+        let body = |body: Option<std::borrow::Cow<'_, str>>| body.map(std::borrow::Cow::into_owned);
+        let (title, from, to, html, text) = match &parsed {
+            Some(message) => (
+                or_none(message.subject().unwrap_or_default()),
+                addresses(message.from()),
+                addresses(message.to()),
+                body(message.body_html(0)).map(|html| with_links_in_new_tabs(&html)),
+                body(message.body_text(0)).unwrap_or_default(),
+            ),
+            None => (
+                or_none(""),
+                String::new(),
+                String::new(),
+                None,
+                whole.to_string(),
+            ),
+        };
+        Self {
+            title,
+            section: "outbox",
+            from,
+            to,
+            received: instant(received_at),
+            html,
+            text,
+            headers: head.to_owned(),
+            newer,
+            older,
+        }
+    }
+}
+
+/// Answers with the list.
+///
+/// # Errors
+/// When the page cannot be rendered.
+pub fn list(pages: &Pages, listing: &Listing) -> Result<HttpResponse, ApiError> {
+    pages.answer("outbox", listing)
+}
+
+/// Answers with a message.
+///
+/// # Errors
+/// When the page cannot be rendered.
+pub fn message(pages: &Pages, message: &Message) -> Result<HttpResponse, ApiError> {
+    let page = pages.page("outbox_message", message)?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CONTENT_SECURITY_POLICY, MESSAGE_POLICY))
+        .body(page))
+}
+
+fn addresses(address: Option<&Address<'_>>) -> String {
+    let Some(address) = address else {
+        return String::new();
+    };
+    let one = |(name, address): (Option<&str>, Option<&str>)| match (name, address) {
+        (Some(name), Some(address)) => format!("{name} <{address}>"),
+        (one, other) => one.or(other).unwrap_or_default().to_owned(),
+    };
+    let all: Vec<String> = address
+        .iter()
+        .map(|a| one((a.name(), a.address())))
+        .collect();
+    all.join(", ")
+}
+
+fn or_none(subject: &str) -> String {
+    match subject.trim() {
+        "" => "(no subject)".to_owned(),
+        subject => subject.to_owned(),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    if bytes < 1024 {
+        format!("{bytes} B")
+    } else {
+        format!("{:.1} KiB", crate::reports::figures::as_f64(bytes) / 1024.0)
+    }
+}
+
+/// Puts `<base target="_blank">` into the head, since a link followed inside the frame could not leave it.
+fn with_links_in_new_tabs(html: &str) -> String {
+    const BASE: &str = "<base target=\"_blank\">";
+    let lower = html.to_ascii_lowercase();
+    let place = lower
+        .find("<head")
+        .and_then(|head| Some(head + lower.get(head..)?.find('>')? + 1));
+    match place.and_then(|place| html.split_at_checked(place)) {
+        Some((before, after)) => format!("{before}{BASE}{after}"),
+        None => format!("{BASE}{html}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RAW: &[u8] = b"From: Chef <chef@shop.example>\r\nTo: =?utf-8?q?=C3=89lodie?= <elodie@example.org>\r\n\
+        Subject: =?utf-8?q?Vos_po=C3=AAles?=\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/alternative; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nBonjour\r\n\
+        --b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><HEAD lang=\"fr\"></HEAD><body><script>alert(1)</script><b>Bonjour</b></body></html>\r\n--b--\r\n";
+
+    #[test]
+    fn a_message_is_read_and_framed() {
+        let read = Message::read(RAW, 0, None, Some(1));
+        assert_eq!(read.title, "Vos poêles");
+        assert_eq!(read.to, "Élodie <elodie@example.org>");
+        assert!(read.headers.ends_with("boundary=b"), "{}", read.headers);
+        let response = message(&Pages::new().unwrap(), &read).unwrap();
+        let policy = response.headers().get(CONTENT_SECURITY_POLICY).unwrap();
+        assert!(policy.to_str().unwrap().starts_with("default-src 'none'"));
+        let page = Pages::new().unwrap().page("outbox_message", &read).unwrap();
+        assert!(page.contains("sandbox=\"allow-popups allow-popups-to-escape-sandbox\""));
+        assert!(
+            !page.contains("<script"),
+            "the message stays inside its frame's attribute"
+        );
+        assert!(page.contains(
+            "&lt;HEAD lang&#x3D;&quot;fr&quot;&gt;&lt;base target&#x3D;&quot;_blank&quot;&gt;"
+        ));
+    }
+
+    #[test]
+    fn the_list_keeps_its_search_from_page_to_page() {
+        let entry = Entry::new(7, 1_795_000_000_000, "a@example.org", " ", 2_048);
+        let listing = Listing::new(1_200, Some("a&b"), 1, vec![entry], true);
+        let page = Pages::new().unwrap().page("outbox", &listing).unwrap();
+        for expected in [
+            "1,200 messages",
+            "(no subject)",
+            "2.0 KiB",
+            "/outbox?page&#x3D;1&amp;q&#x3D;a%26b",
+            "/outbox?page&#x3D;3&amp;q&#x3D;a%26b",
+        ] {
+            assert!(page.contains(expected), "{expected} in {page}");
+        }
+    }
+
+    #[test]
+    fn the_empty_outbox_says_what_to_do() {
+        let listing = Listing::new(0, None, 0, Vec::new(), false);
+        let page = Pages::new().unwrap().page("outbox", &listing).unwrap();
+        assert!(page.contains("The outbox is empty"));
+    }
+
+    #[test]
+    fn any_bytes_are_shown_without_panic() {
+        for raw in [b"".as_slice(), b"\xff\xfe", b"no headers", b"\r\n\r\n"] {
+            let read = Message::read(raw, i64::MAX, None, None);
+            Pages::new().unwrap().page("outbox_message", &read).unwrap();
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `GET /outbox` and `GET /outbox/{number}`: what the sandbox took instead of a relay.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use super::Paging;
+use super::outbox::{self, Entry, Listing, Message};
+use crate::channels::outbox::OutboxError;
+use crate::web::{ApiError, State};
+
+/// Messages on a page.
+const PAGE: usize = 50;
+
+/// What is looked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Search {
+    q: Option<String>,
+}
+
+/// The list, the newest first.
+pub(super) async fn list(
+    paging: web::Query<Paging>,
+    search: web::Query<Search>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let index = paging.index();
+    let wanted = search
+        .into_inner()
+        .q
+        .filter(|text| !text.trim().is_empty() && text.len() <= 200);
+    let offset = usize::try_from(index).unwrap_or(0).saturating_mul(PAGE);
+    let (kept, needle) = (state.outbox.clone(), wanted.clone());
+    let (count, mut found) = web::block(move || {
+        // One more than is shown tells whether another page follows.
+        let found = kept.list(offset, PAGE + 1, needle.as_deref())?;
+        Ok::<_, OutboxError>((kept.count()?, found))
+    })
+    .await
+    .map_err(ApiError::internal)?
+    .map_err(ApiError::internal)?;
+    let has_older = found.len() > PAGE;
+    found.truncate(PAGE);
+    let entries = found
+        .iter()
+        .map(|entry| {
+            Entry::new(
+                entry.number,
+                entry.received_at,
+                &entry.recipient,
+                &entry.subject,
+                entry.bytes,
+            )
+        })
+        .collect();
+    let listing = Listing::new(count, wanted.as_deref(), index, entries, has_older);
+    outbox::list(&state.pages, &listing)
+}
+
+/// One message.
+pub(super) async fn message(
+    number: web::Path<u64>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let number = number.into_inner();
+    let kept = state.outbox.clone();
+    let found = web::block(move || {
+        let count = kept.count()?;
+        let raw = kept.read(number)?;
+        let back = usize::try_from(count.saturating_sub(number)).unwrap_or(usize::MAX);
+        let entry = kept.list(back, 1, None)?.pop();
+        Ok::<_, OutboxError>(raw.map(|raw| (raw, entry, count)))
+    })
+    .await
+    .map_err(ApiError::internal)?
+    .map_err(ApiError::internal)?;
+    let (raw, entry, count) = found.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))?;
+    let received_at = entry.map_or(0, |entry| entry.received_at);
+    let newer = (number < count).then_some(number + 1);
+    let older = (number > 1).then_some(number - 1);
+    outbox::message(
+        &state.pages,
+        &Message::read(&raw, received_at, newer, older),
+    )
+}

@@ -1,0 +1,197 @@
+//! The one form of an error: an RFC 9457 problem for programs, a page for people.
+//!
+//! What a stranger may know is the status, a stable code and a sentence; what went wrong inside goes to
+//! the log, under the request id that the answer shows.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::reports::ReportError;
+use crate::responses::ResponseError as RoomError;
+use crate::storage::StorageError;
+
+/// What a handler returns when it cannot do what was asked.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    detail: Option<String>,
+    allow: Option<&'static str>,
+    /// For the log only.
+    cause: Option<String>,
+}
+
+impl ApiError {
+    /// An error with the code and sentence of its status.
+    pub fn new(status: StatusCode) -> Self {
+        Self {
+            status,
+            detail: None,
+            allow: None,
+            cause: None,
+        }
+    }
+
+    /// Says what happened and what to do next; shown to the caller, so never for a 500.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// A fault of ours: the caller learns the request id, the log the cause.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        Self {
+            cause: Some(cause.to_string()),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+
+    /// Something we need is away: the caller may come again.
+    pub fn unavailable(cause: impl fmt::Display) -> Self {
+        Self {
+            cause: Some(cause.to_string()),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn allow(&self) -> Option<&'static str> {
+        self.allow
+    }
+
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The problem as the caller sees it.
+    pub(super) fn problem<'a>(&'a self, request_id: &'a str) -> Problem<'a> {
+        let (code, title, sentence) = words(self.status);
+        Problem {
+            kind: "about:blank",
+            title,
+            status: self.status.as_u16(),
+            code,
+            detail: self.detail.as_deref().unwrap_or(sentence),
+            request_id,
+        }
+    }
+}
+
+/// RFC 9457 §3.1, with two members of our own: `code` is stable, `request_id` leads to the log.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem<'a> {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub title: &'static str,
+    pub status: u16,
+    pub code: &'static str,
+    pub detail: &'a str,
+    pub request_id: &'a str,
+}
+
+/// Code, title and sentence of a status.
+pub(super) fn words(status: StatusCode) -> (&'static str, &'static str, &'static str) {
+    match status {
+        StatusCode::BAD_REQUEST => (
+            "bad_request",
+            "Bad request",
+            "The request could not be understood.",
+        ),
+        StatusCode::NOT_FOUND => (
+            "not_found",
+            "Not found",
+            "There is nothing at this address.",
+        ),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "method_not_allowed",
+            "Method not allowed",
+            "This address does not answer that method; the Allow header names those it does.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "payload_too_large",
+            "Body too large",
+            "The body of the request is longer than this address reads.",
+        ),
+        StatusCode::MISDIRECTED_REQUEST => (
+            "misdirected_request",
+            "Wrong host",
+            "The console answers on localhost only; open it by that name or change web.console_listen.",
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            "unavailable",
+            "Not available now",
+            "Something this needs is away at the moment. Please try again in a little while.",
+        ),
+        status if status.is_client_error() => (
+            "bad_request",
+            "Bad request",
+            "The request could not be understood.",
+        ),
+        _ => (
+            "internal",
+            "Something went wrong",
+            "This is our fault and it is in our log. Please try again in a little while.",
+        ),
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What actix may print into a body: never the cause.
+        f.write_str(words(self.status).1)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The bare form; [`super::frame`] puts the request id in and makes a page of it for people.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(allow) = self.allow {
+            response.insert_header((ALLOW, allow));
+        }
+        response
+            .insert_header((CONTENT_TYPE, "application/problem+json"))
+            .json(self.problem(""))
+    }
+}
+
+impl From<RoomError> for ApiError {
+    fn from(error: RoomError) -> Self {
+        match error {
+            RoomError::Database(_) => Self::unavailable(error),
+            RoomError::Template { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<ReportError> for ApiError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Database(_) => Self::unavailable(error),
+            ReportError::Csv(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        Self::unavailable(error)
+    }
+}

@@ -1,0 +1,210 @@
+//! What stands around every handler: request id, security headers, metrics, and errors in the form the
+//! caller reads.
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    self, ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
+    HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse, web};
+
+use super::State;
+use super::error::ApiError;
+use super::public::words::Language;
+
+/// Who reads an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Surface {
+    /// Customers, mail programs, scanners.
+    Public,
+    /// The marketing team, and programs that watch.
+    Console,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
+
+/// The frame of a public route.
+pub(super) async fn public(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    around(Surface::Public, request, next).await
+}
+
+/// The frame of a console route.
+pub(super) async fn console(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    around(Surface::Console, request, next).await
+}
+
+async fn around(
+    surface: Surface,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+        // Cannot happen in a server that was built whole; better an empty 500 than a panic.
+        return Ok(request.into_response(HttpResponse::InternalServerError().finish()));
+    };
+    let id = request_id();
+    let reader = Reader::of(surface, &request);
+    let route = request.match_pattern();
+    let method = request.method().clone();
+    let mut response = if surface == Surface::Console && !is_own_host(&state, &request) {
+        let error = ApiError::new(StatusCode::MISDIRECTED_REQUEST);
+        request.into_response(answer(&error, &state, reader, &id))
+    } else {
+        match next.call(request).await {
+            Ok(response) => framed(response, &state, reader, &id),
+            // Not from a handler, whose errors are responses by now; actix answers it in its own words.
+            Err(error) => return Err(error),
+        }
+    };
+    state
+        .metrics
+        .count_request(route.as_deref(), &method, response.status());
+    protect(response.headers_mut(), &state, &id);
+    Ok(response)
+}
+
+/// The response as it goes out: an error gets the caller's form, all else stays.
+fn framed(
+    response: ServiceResponse<impl MessageBody + 'static>,
+    state: &State,
+    reader: Reader,
+    id: &str,
+) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response.map_into_boxed_body();
+    }
+    let of_status = ApiError::new(status);
+    let error = response.response().error();
+    let error = error.and_then(|error| error.as_error::<ApiError>());
+    let answer = answer(error.unwrap_or(&of_status), state, reader, id);
+    response.into_response(answer)
+}
+
+/// How the caller wants to read errors.
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    surface: Surface,
+    wants_page: bool,
+    language: Language,
+}
+
+impl Reader {
+    fn of(surface: Surface, request: &ServiceRequest) -> Self {
+        let text = |name| {
+            let value: Option<&HeaderValue> = request.headers().get(name);
+            value.and_then(|value| value.to_str().ok())
+        };
+        Self {
+            surface,
+            wants_page: text(ACCEPT).is_some_and(|accept| accept.contains("text/html")),
+            language: match surface {
+                Surface::Public => Language::from_header(text(ACCEPT_LANGUAGE)),
+                Surface::Console => Language::English,
+            },
+        }
+    }
+}
+
+fn answer(error: &ApiError, state: &State, reader: Reader, id: &str) -> HttpResponse {
+    if let Some(cause) = error.cause() {
+        tracing::error!(request_id = id, cause, "request {id} failed");
+    }
+    let mut response = HttpResponse::build(error.status());
+    if let Some(allow) = error.allow() {
+        response.insert_header((header::ALLOW, allow));
+    }
+    let page = reader
+        .wants_page
+        .then(|| {
+            let is_console = reader.surface == Surface::Console;
+            let page = state.pages.error(error, reader.language, is_console, id);
+            page.ok()
+        })
+        .flatten();
+    match page {
+        Some(page) => response.content_type("text/html; charset=utf-8").body(page),
+        None => response
+            .insert_header((CONTENT_TYPE, "application/problem+json"))
+            .json(error.problem(id)),
+    }
+}
+
+/// Security headers (RULES.md §6, OWASP), unless the handler set its own.
+fn protect(headers: &mut HeaderMap, state: &State, id: &str) {
+    let mut set = |name: HeaderName, value: &str| {
+        if !headers.contains_key(&name)
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
+            headers.insert(name, value);
+        }
+    };
+    set(REQUEST_ID, id);
+    set(CONTENT_SECURITY_POLICY, state.pages.policy());
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(X_FRAME_OPTIONS, "DENY");
+    set(REFERRER_POLICY, "no-referrer");
+    set(CACHE_CONTROL, "no-store");
+    set(ROBOTS, "noindex, nofollow");
+}
+
+/// Whether the console is asked for by a name that a page of another site cannot take (DNS rebinding):
+/// on loopback only `localhost` and loopback addresses. A console that listens elsewhere has a proxy in
+/// front, which knows its own name.
+fn is_own_host(state: &State, request: &ServiceRequest) -> bool {
+    if !state.settings.web.console_listen.ip().is_loopback() {
+        return true;
+    }
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .or_else(|| {
+            request
+                .uri()
+                .authority()
+                .map(|authority| authority.as_str())
+        });
+    // Without a name (HTTP/1.0) no browser is asking.
+    let Some(host) = host else {
+        return true;
+    };
+    let name = match host.strip_prefix('[') {
+        Some(six) => six.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// 64 random bits in hexadecimal: enough to find a line in a log.
+fn request_id() -> String {
+    use ring::rand::SecureRandom as _;
+    let mut bytes = [0_u8; 8];
+    match ring::rand::SystemRandom::new().fill(&mut bytes) {
+        Ok(()) => data_encoding::HEXLOWER.encode(&bytes),
+        Err(ring::error::Unspecified) => "none".to_owned(),
+    }
+}
+
+/// The label of a method in metrics: what a stranger sends must not make new time series.
+pub(super) fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        _ => "other",
+    }
+}

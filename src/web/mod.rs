@@ -1,0 +1,118 @@
+//! Pages and links: what stands in messages (public) and what the marketing team reads (console).
+//!
+//! Promise: on public links GET and HEAD change nothing but the click count; no page needs a script, a
+//! cookie or another host; an error tells a stranger nothing but a request id. Each surface has one
+//! function that registers its routes, used by the server and by the tests.
+
+pub mod console;
+pub mod error;
+mod frame;
+mod metrics;
+mod pages;
+pub mod probes;
+pub mod public;
+mod server;
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource};
+
+use crate::channels::outbox::Outbox;
+use crate::clock::SharedClock;
+use crate::config::Settings;
+use crate::keys::Keys;
+use crate::responses::ResponseWriter;
+use crate::responses::links::Destinations;
+use crate::storage::Db;
+
+pub use console::configure_console;
+pub use error::ApiError;
+pub use metrics::Metrics;
+pub use pages::{Pages, PagesError};
+pub use public::configure_public;
+pub use server::{Surface, server};
+
+/// The longest body any route reads: an unsubscribe form is a few dozen bytes.
+const BODY_LIMIT: usize = 16 * 1024;
+
+/// What every handler may use; made once and shared by all workers as `web::Data`.
+#[derive(Debug)]
+pub struct State {
+    pub db: Db,
+    pub clock: SharedClock,
+    pub keys: Keys,
+    pub settings: Arc<Settings>,
+    pub responses: ResponseWriter,
+    /// What the sandbox took instead of a relay.
+    pub outbox: Arc<Outbox>,
+    pub pages: Pages,
+    pub metrics: Metrics,
+    /// Where the links of the waves lead.
+    pub destinations: Destinations,
+}
+
+impl State {
+    /// Makes the state.
+    ///
+    /// # Errors
+    /// When a page of the binary does not compile or a metric cannot be registered: a defect of this
+    /// program, found by any test that starts it.
+    pub fn new(
+        db: Db,
+        clock: SharedClock,
+        keys: Keys,
+        settings: Arc<Settings>,
+        responses: ResponseWriter,
+        outbox: Arc<Outbox>,
+    ) -> Result<Self, PagesError> {
+        let metrics = Metrics::new(responses.clone())?;
+        Ok(Self {
+            db,
+            clock,
+            keys,
+            settings,
+            responses,
+            outbox,
+            pages: Pages::new()?,
+            metrics,
+            destinations: Destinations::default(),
+        })
+    }
+}
+
+/// Gives bad paths, queries and bodies the one form of an error.
+fn configure_errors(config: &mut ServiceConfig) {
+    let bad_request = || ApiError::new(StatusCode::BAD_REQUEST).into();
+    config
+        .app_data(
+            web::PathConfig::default()
+                .error_handler(|_, _| ApiError::new(StatusCode::NOT_FOUND).into()),
+        )
+        .app_data(web::QueryConfig::default().error_handler(move |_, _| bad_request()))
+        .app_data(
+            web::FormConfig::default()
+                .limit(BODY_LIMIT)
+                .error_handler(move |_, _| bad_request()),
+        )
+        .app_data(
+            web::JsonConfig::default()
+                .limit(BODY_LIMIT)
+                .error_handler(move |_, _| bad_request()),
+        )
+        .app_data(web::PayloadConfig::new(BODY_LIMIT));
+}
+
+async fn not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::new(StatusCode::NOT_FOUND))
+}
+
+/// A resource that answers any other method with 405 and the methods it allows (RFC 9110 §15.5.6).
+fn resource(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
+        let _ = request;
+        let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED).with_allow(allow);
+        Err::<HttpResponse, ApiError>(error)
+    }))
+}

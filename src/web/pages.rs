@@ -1,0 +1,135 @@
+//! The pages: templates and style in the binary, compiled once.
+//!
+//! The style stands in each page, allowed by its hash, so that a page is one answer and needs nothing
+//! from elsewhere. Lengths of bars are attributes of SVG shapes, since the policy forbids style
+//! attributes.
+
+use std::fmt;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use data_encoding::BASE64;
+use handlebars::Handlebars;
+use serde::Serialize;
+
+use super::ApiError;
+use super::public::words::Language;
+
+const STYLE: &str = include_str!("pages/style.css");
+
+/// Every template by name; `{style}` in a layout becomes the style.
+const TEMPLATES: [(&str, &str); 10] = [
+    ("layout", include_str!("pages/layout.hbs")),
+    ("console_layout", include_str!("pages/console_layout.hbs")),
+    ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
+    ("unsubscribed", include_str!("pages/unsubscribed.hbs")),
+    ("error", include_str!("pages/error.hbs")),
+    ("campaigns", include_str!("pages/campaigns.hbs")),
+    ("report", include_str!("pages/report.hbs")),
+    ("outbox", include_str!("pages/outbox.hbs")),
+    ("outbox_message", include_str!("pages/outbox_message.hbs")),
+    ("rate", include_str!("pages/rate.hbs")),
+];
+
+/// Why the web room cannot be made ready: a defect of this program.
+#[derive(Debug, thiserror::Error)]
+pub enum PagesError {
+    #[error("a page does not compile: {0}")]
+    Template(Box<handlebars::TemplateError>),
+    #[error("a metric cannot be registered: {0}")]
+    Metric(#[from] prometheus::Error),
+}
+
+/// The compiled pages.
+pub struct Pages {
+    registry: Handlebars<'static>,
+    policy: String,
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pages(..)")
+    }
+}
+
+/// What an error page shows.
+#[derive(Debug, Serialize)]
+struct ErrorView<'a> {
+    language: &'static str,
+    title: &'static str,
+    lines: Vec<&'a str>,
+    reference: &'static str,
+    request_id: &'a str,
+}
+
+impl Pages {
+    /// Compiles the pages.
+    ///
+    /// # Errors
+    /// When one does not compile.
+    pub fn new() -> Result<Self, PagesError> {
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        for (name, source) in TEMPLATES {
+            registry
+                .register_template_string(name, source.replace("{style}", STYLE))
+                .map_err(|error| PagesError::Template(Box::new(error)))?;
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, STYLE.as_bytes());
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{}'; img-src 'self'; form-action 'self'; \
+             base-uri 'none'; frame-ancestors 'none'",
+            BASE64.encode(digest.as_ref())
+        );
+        Ok(Self { registry, policy })
+    }
+
+    /// The Content-Security-Policy of every page that does not bring its own.
+    pub(super) fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// A page with status 200.
+    pub(super) fn answer(
+        &self,
+        name: &str,
+        view: &impl Serialize,
+    ) -> Result<HttpResponse, ApiError> {
+        let page = self.page(name, view)?;
+        Ok(HttpResponse::build(StatusCode::OK)
+            .content_type("text/html; charset=utf-8")
+            .body(page))
+    }
+
+    /// A page as text.
+    pub(super) fn page(&self, name: &str, view: &impl Serialize) -> Result<String, ApiError> {
+        self.registry.render(name, view).map_err(ApiError::internal)
+    }
+
+    /// The page of an error; `is_console` speaks to the marketing team, else to a customer.
+    pub(super) fn error(
+        &self,
+        error: &ApiError,
+        language: Language,
+        is_console: bool,
+        request_id: &str,
+    ) -> Result<String, ApiError> {
+        let words = language.words();
+        let problem = error.problem(request_id);
+        let (title, lines) = if is_console {
+            (problem.title, vec![problem.detail])
+        } else if error.status().is_client_error() {
+            (words.lost_title, vec![words.lost_text, words.lost_hint])
+        } else {
+            (words.fault_title, vec![words.fault_text])
+        };
+        let view = ErrorView {
+            language: language.code(),
+            title,
+            lines,
+            reference: words.reference,
+            request_id,
+        };
+        self.page("error", &view)
+    }
+}

@@ -1,0 +1,82 @@
+//! The links in messages: click, open, unsubscribe. They stand without login, with any mail program or
+//! scanner in front.
+
+mod browser;
+mod click;
+mod open;
+mod unsubscribe;
+pub(super) mod words;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, http::header::USER_AGENT};
+
+use super::{State, configure_errors, frame, not_found, probes, resource};
+use crate::ids::DeliveryKey;
+use crate::responses::judge;
+use crate::tokens::{LinkKind, LinkToken};
+
+/// Registers the public routes; `web::Data<State>` must be among the app's data.
+///
+/// The message as a page, `/v/{token}`, stands where messages are rendered, not here.
+pub fn configure_public(config: &mut ServiceConfig) {
+    configure_errors(config);
+    config.default_service(web::route().to(not_found).wrap(from_fn(frame::public)));
+    config
+        .service(
+            resource("/c/{token}", "GET, HEAD")
+                .route(web::get().to(click::follow))
+                .route(web::head().to(click::follow))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/o/{token}.gif", "GET, HEAD")
+                .route(web::get().to(open::pixel))
+                .route(web::head().to(open::pixel))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/u/{token}", "GET, HEAD, POST")
+                .route(web::get().to(unsubscribe::page))
+                .route(web::head().to(unsubscribe::page))
+                .route(web::post().to(unsubscribe::opt_out))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/v/{token}", "GET, HEAD")
+                .route(web::get().to(browser::page))
+                .route(web::head().to(browser::page))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/healthz", "GET, HEAD")
+                .route(web::get().to(probes::health))
+                .route(web::head().to(probes::health))
+                .wrap(from_fn(frame::public)),
+        );
+}
+
+/// The delivery and kind a token proves; `None` for whatever we did not write.
+fn read(token: &str, state: &State) -> Option<(DeliveryKey, LinkKind)> {
+    LinkToken::decode(token, &state.keys).map(|token| (token.delivery, token.kind))
+}
+
+/// Whether the request shows that no person made it.
+fn is_machine(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    judge::by_request(judge::Request {
+        is_head: request.method() == actix_web::http::Method::HEAD,
+        is_prefetch: is_prefetch(headers),
+        user_agent: headers
+            .get(USER_AGENT)
+            .and_then(|agent| agent.to_str().ok()),
+    })
+}
+
+fn is_prefetch(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .iter()
+        .filter_map(|name| headers.get(*name)?.to_str().ok())
+        .any(|purpose| purpose.contains("prefetch") || purpose.contains("preview"))
+}

@@ -1,0 +1,152 @@
+//! The pages a customer sees, in a real browser.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use tokio_util::sync::CancellationToken;
+use visavis::app::App;
+use visavis::channels::outbox::{Outbox, OutboxMessage};
+use visavis::storage::Sql;
+
+use crate::kit;
+use crate::kit::house::House;
+
+/// chromedriver, ended with the test.
+struct Driver {
+    child: Child,
+    port: u16,
+}
+
+impl Driver {
+    /// `None` (said aloud) without Chromium and its driver.
+    fn start() -> Option<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .unwrap()
+            .port();
+        let is_there = Command::new("chromium").arg("--version").output().is_ok();
+        let child = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        match child {
+            Ok(child) if is_there => Some(Self { child, port }),
+            _ => {
+                kit::missing("Chromium with chromedriver");
+                None
+            }
+        }
+    }
+
+    async fn browser(&self, folder: &std::path::Path) -> Client {
+        let capabilities = serde_json::json!({
+            "goog:chromeOptions": {"args": [
+                "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic",
+                "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                "--disable-dev-shm-usage",
+                // The pages must work without.
+                "--blink-settings=scriptEnabled=false",
+                "--window-size=390,844", format!("--user-data-dir={}", folder.display()),
+            ]}
+        });
+        let serde_json::Value::Object(capabilities) = capabilities else {
+            unreachable!("written above");
+        };
+        let begin = Instant::now();
+        loop {
+            let client = ClientBuilder::new(HttpConnector::new())
+                .capabilities(capabilities.clone())
+                .connect(&format!("http://127.0.0.1:{}", self.port))
+                .await;
+            match client {
+                Ok(client) => return client,
+                Err(error) => assert!(begin.elapsed() < Duration::from_secs(30), "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// From the mail in the outbox: read it in the browser, unsubscribe with the button.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_reads_in_the_browser_and_unsubscribes() {
+    let Some(driver) = Driver::start() else {
+        return;
+    };
+    let db = kit::database::sqlite().await;
+    let house = House::new(&db, None);
+    house.add_customers(1, "mail.example").await;
+    house.send("spring").await;
+    let app = App::build(house.parts.clone()).await.unwrap();
+    let stop = CancellationToken::new();
+    let run = tokio::spawn(app.run(stop.clone()));
+    let outbox = Outbox::open(&house.parts.settings.data_dir.join("outbox")).unwrap();
+    let begin = Instant::now();
+    while outbox.count().unwrap() == 0 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it is sent");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mail = OutboxMessage::parse(&outbox.read(1).unwrap().unwrap()).unwrap();
+    let html = mail.html.unwrap();
+    let link = |path: &str| {
+        let at = html
+            .find(path)
+            .unwrap_or_else(|| panic!("{path} in the mail"));
+        let start = html[..at].rfind('"').unwrap() + 1;
+        html[start..].split('"').next().unwrap().to_owned()
+    };
+
+    let profile = tempfile::tempdir().unwrap();
+    let browser = driver.browser(profile.path()).await;
+    browser.goto(&link("/v/")).await.unwrap();
+    let text = browser
+        .find(Locator::Css("body"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(text.contains("Élodie"), "{text}");
+
+    browser.goto(&link("/u/")).await.unwrap();
+    let before: bool = granted(&db).await;
+    assert!(before, "looking changes nothing");
+    let button = browser.find(Locator::Css("form button")).await.unwrap();
+    button.click().await.unwrap();
+    let text = browser
+        .find(Locator::Css("body"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        text.contains("Élodie")
+            || text.to_lowercase().contains("désinscri")
+            || text.contains("plus"),
+        "{text}"
+    );
+    assert!(!granted(&db).await, "he is unsubscribed");
+
+    browser.close().await.unwrap();
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+async fn granted(db: &kit::database::TestDb) -> bool {
+    db.row("SELECT 1 AS one FROM permissions WHERE is_granted", [])
+        .await
+        .unwrap()
+        .is_some()
+}

@@ -1,0 +1,227 @@
+//! A small house for one test: a database, a clock that stands still, a relay, and a campaign to send.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use visavis::app::{Engine, Parts};
+use visavis::campaigns::definition::Definition;
+use visavis::campaigns::plan;
+use visavis::clock::SetClock;
+use visavis::config::{EmailSettings, Settings};
+use visavis::delivery::launch::{self, Launched, Occurrence};
+use visavis::delivery::model::State;
+use visavis::ids::{CampaignId, WaveId};
+use visavis::keys::Keys;
+use visavis::storage::{Dialect, Sql};
+use visavis::templates::Template;
+
+use super::database::TestDb;
+
+pub struct House {
+    pub parts: Parts,
+    pub clock: Arc<SetClock>,
+    _folder: TempDir,
+}
+
+/// The settings of the binary, in `folder`.
+pub fn settings(folder: &std::path::Path) -> Settings {
+    let mut settings = Settings::load_from(None, HashMap::new()).expect("the defaults are good");
+    settings.data_dir = folder.to_owned();
+    settings.web.listen = ([127, 0, 0, 1], 0).into();
+    settings.web.console_listen = settings.web.listen;
+    settings.web.public_url = "http://localhost:0".to_owned();
+    settings
+}
+
+/// A definition that sends `super-chef` to everyone who allows offers by email.
+pub fn definition(name: &str) -> Definition {
+    let text = format!(
+        r#"
+        name = "{name}"
+        segment = "everyone"
+        template = "super-chef"
+        topic = "offers"
+        [sender]
+        name = "Maison Vaisselle"
+        address = "bonjour@vaisselle.example"
+        postal_address = "12 rue des Chaudronniers, 80000 Amiens"
+        "#
+    );
+    Definition::parse(&text, "test").expect("a good definition")
+}
+
+pub fn noon() -> DateTime<Utc> {
+    "2026-11-22T12:00:00Z".parse().expect("an instant")
+}
+
+impl House {
+    /// On `db`, sending as `email` says (the sandbox without).
+    pub fn new(db: &TestDb, email: Option<EmailSettings>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut settings = settings(folder.path());
+        if let Some(email) = email {
+            settings.email = email;
+        }
+        settings.delivery.chunk = 50;
+        settings.delivery.batch = 20;
+        let clock = SetClock::at(noon());
+        Self {
+            parts: Parts {
+                db: db.db.clone(),
+                keys: Keys::from_secret(&[7; 32]),
+                clock: clock.clone(),
+                settings: Arc::new(settings),
+            },
+            clock,
+            _folder: folder,
+        }
+    }
+
+    /// From now on sends as `email` says.
+    pub fn relay(&mut self, email: EmailSettings) {
+        let mut settings = (*self.parts.settings).clone();
+        settings.email = email;
+        self.parts.settings = Arc::new(settings);
+    }
+
+    /// Adds `n` customers who allow offers by email, at `domain`; the first id is given back.
+    pub async fn add_customers(&self, n: i64, domain: &str) -> i64 {
+        let db = &self.parts.db;
+        let first: i64 = db
+            .row("SELECT COALESCE(MAX(id), 0) + 1 AS n FROM customers", [])
+            .await
+            .unwrap()
+            .unwrap()
+            .try_get("", "n")
+            .unwrap();
+        let txn = db.begin().await.unwrap();
+        for id in first..first + n {
+            let email = format!("c{id}@{domain}");
+            txn.run(
+                format!(
+                    "INSERT INTO customers (id, email, email_key, email_fingerprint, email_state, first_name, first_name_key,
+                        language, country, stage, attributes, attributes_key, tracking, orders_count, revenue_cents, engagement,
+                        created_at, updated_at)
+                     VALUES ($1, $2, $2, $3, 'ok', 'Élodie', 'elodie', 'fr', 'FR', 'prospect', {}, {}, 'none', 0, 0, 0, 0, 0)",
+                    db.dialect().json(4), db.dialect().json(5)
+                ),
+                [
+                    id.into(),
+                    email.as_str().into(),
+                    self.parts.keys.fingerprint(&email).into(),
+                    "{}".into(),
+                    "{}".into(),
+                ],
+            )
+            .await
+            .unwrap();
+            txn.run(
+                "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id)
+                 VALUES ($1, 'email', 'offers', $2, 'consent', 0, 0)",
+                [id.into(), true.into()],
+            )
+            .await
+            .unwrap();
+        }
+        txn.commit().await.unwrap();
+        if db.dialect() == Dialect::Postgres {
+            db.run(
+                "SELECT setval(pg_get_serial_sequence('customers', 'id'), (SELECT MAX(id) FROM customers))",
+                [],
+            )
+            .await
+            .unwrap();
+        }
+        first
+    }
+
+    /// Stores a definition with the template of the binary.
+    pub async fn apply(&self, definition: &Definition) -> CampaignId {
+        let template = Template::embedded(&definition.template).expect("a template of ours");
+        plan::apply(&self.parts.db, definition, &template, self.now())
+            .await
+            .expect("it is applied")
+            .0
+    }
+
+    pub async fn launch(&self, id: CampaignId) -> Launched {
+        launch::launch(
+            &self.parts.db,
+            id,
+            Occurrence::ByHand,
+            self.parts.launch_options(),
+            self.now(),
+        )
+        .await
+        .expect("it is launched")
+    }
+
+    /// Applies and launches a plain campaign.
+    pub async fn send(&self, name: &str) -> WaveId {
+        let id = self.apply(&definition(name)).await;
+        self.launch(id).await.wave
+    }
+
+    pub async fn engine(&self) -> Engine {
+        self.parts.engine().await.expect("an engine")
+    }
+
+    /// Delivers until nothing is due.
+    pub async fn deliver(&self) -> u64 {
+        let engine = self.engine().await;
+        let accepted = engine
+            .run_until_idle(&CancellationToken::new())
+            .await
+            .expect("the database is there");
+        engine.close().await;
+        accepted
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        visavis::clock::Clock::now(&*self.clock)
+    }
+
+    pub fn clock_ms(&self) -> i64 {
+        self.now().timestamp_millis()
+    }
+
+    pub fn advance(&self, duration: Duration) {
+        self.clock.advance(duration);
+    }
+
+    /// How many rows of the ledger are in each state; fails when the counters say otherwise.
+    pub async fn ledger(&self, wave: WaveId) -> BTreeMap<&'static str, i64> {
+        let db = &self.parts.db;
+        let mut rows = BTreeMap::new();
+        let mut counted = BTreeMap::new();
+        for row in db
+            .rows(
+                "SELECT state, reason, COUNT(*) AS n FROM deliveries WHERE wave_id = $1 GROUP BY state, reason",
+                [wave.0.into()],
+            )
+            .await
+            .unwrap()
+        {
+            let state = State::from_code(row.try_get("", "state").unwrap()).unwrap();
+            let reason: Option<String> = row.try_get("", "reason").unwrap();
+            let n: i64 = row.try_get("", "n").unwrap();
+            *rows.entry(state.counter()).or_insert(0) += n;
+            *counted.entry("selected".to_owned()).or_insert(0) += n;
+            *counted.entry(state.counter().to_owned()).or_insert(0) += n;
+            if let (State::Withheld | State::Failed, Some(reason)) = (state, reason) {
+                *counted.entry(format!("{}.{reason}", state.counter())).or_insert(0) += n;
+            }
+        }
+        let counters: BTreeMap<String, i64> = visavis::delivery::store::counters(&**db, wave)
+            .await
+            .unwrap()
+            .into_iter()
+            .filter(|(_, value)| *value != 0)
+            .collect();
+        assert_eq!(counters, counted, "the counters are the ledger's");
+        rows
+    }
+}
