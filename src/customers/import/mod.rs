@@ -7,6 +7,7 @@
 mod columns;
 mod customers;
 mod encoding;
+mod names;
 mod orders;
 mod records;
 mod rejects;
