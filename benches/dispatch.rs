@@ -234,6 +234,14 @@ impl Sink {
         if keep {
             command.arg("-D").arg(&kept);
         }
+        let is_root = Command::new("id")
+            .arg("-u")
+            .output()
+            .is_ok_and(|out| out.stdout.starts_with(b"0\n"));
+        if is_root {
+            // It insists on being told.
+            command.args(["-u", "root"]);
+        }
         let child = command
             .arg(format!("127.0.0.1:{port}"))
             .arg("1000")

@@ -13,6 +13,7 @@ use super::definition::{Definition, Schedule, Zone};
 use super::model::Withheld;
 use super::schedule;
 use crate::consent::model::Channel;
+use crate::consent::store as consent;
 use crate::segments::Rule;
 use crate::storage::Dialect;
 
@@ -166,9 +167,6 @@ pub fn permission_join(customer_id: &str, p: &str, channel: Channel, topic: &str
 }
 
 /// SQL for why customer `c` with permission `p` may not be contacted; NULL when he may.
-///
-/// A suppression yields only to a consent given after it: importing an older or weaker permission
-/// never revives who opted out.
 pub fn refusal(c: &str, p: &str, channel: Channel, topic: &str) -> String {
     let fingerprint = format!("{c}.{channel}_fingerprint");
     let fingerprint = match channel {
@@ -190,10 +188,11 @@ pub fn refusal(c: &str, p: &str, channel: Channel, topic: &str) -> String {
         "CASE WHEN {c}.{address} IS NULL THEN '{no_address}' {bad_address} \
          WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.fingerprint = {fingerprint} \
               AND x.channel = '{channel}' AND x.scope IN ('{topic}', '*') \
-              AND NOT COALESCE({p}.is_granted AND {p}.basis = 'consent' AND {p}.since_at > x.suppressed_at, FALSE)) \
+              AND {stands_against}) \
               THEN '{suppressed}' \
          WHEN {p}.is_granted IS NULL OR NOT {p}.is_granted THEN '{no_permission}' END",
         no_address = Withheld::NoAddress.as_str(),
+        stands_against = consent::stands_against("x", p),
         suppressed = Withheld::Suppressed.as_str(),
         no_permission = Withheld::NoPermission.as_str(),
     )

@@ -46,13 +46,12 @@ enum Kind {
 
 impl Import {
     pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
-        let mut map = Vec::new();
-        for pair in &self.map {
-            let (column, field) = pair
-                .split_once('=')
-                .ok_or_else(|| anyhow::anyhow!("--map {pair:?}: write it as COLUMN=FIELD"))?;
-            map.push((column.to_owned(), field.to_owned()));
-        }
+        let map = self
+            .map
+            .iter()
+            .map(|pair| import::parse_map(pair))
+            .collect::<Result<_, _>>()
+            .map_err(|problem| anyhow::anyhow!("--map {problem}"))?;
         let parts = common.open().await?;
         let bytes = std::fs::metadata(&self.file).map_or(0, |metadata| metadata.len());
         let bar = progress::bar("importing", bytes, "bytes");

@@ -72,7 +72,11 @@ impl Settings {
         file: Option<&Path>,
         environment: std::collections::HashMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let database_url = environment.get("DATABASE_URL").cloned();
+        // The name other tools use too; ours, where both are given, is meant.
+        let database_url = environment
+            .get("DATABASE_URL")
+            .filter(|_| !environment.contains_key("VISAVIS__DATABASE__URL"))
+            .cloned();
         let mut sources = config::Config::builder()
             .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
         if let Some(file) = file {

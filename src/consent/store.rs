@@ -355,6 +355,15 @@ pub async fn is_suppressed(
     Ok(row.is_some())
 }
 
+/// SQL for whether suppression `s` stands against permission `p`, both table aliases: only a consent
+/// given after it lifts it, so that importing an older or weaker permission never revives who opted out.
+/// The one place of this rule.
+pub fn stands_against(s: &str, p: &str) -> String {
+    format!(
+        "NOT COALESCE({p}.is_granted AND {p}.basis = 'consent' AND {p}.since_at > {s}.suppressed_at, FALSE)"
+    )
+}
+
 /// Whether the customer may be contacted about `topic` at the address with this fingerprint: the
 /// permission is granted, and no suppression is as new as it or stands against a basis that is not
 /// consent.
@@ -370,11 +379,13 @@ pub async fn may_contact(
 ) -> Result<bool, DbErr> {
     let row = connection
         .row(
-            "SELECT 1 AS one FROM permissions p WHERE p.customer_id = $1 AND p.channel = $2 \
-             AND p.topic = $3 AND p.is_granted \
-             AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.fingerprint = $4 \
-             AND s.channel = p.channel AND s.scope IN (p.topic, '*') \
-             AND (s.suppressed_at >= p.since_at OR p.basis IS DISTINCT FROM 'consent'))",
+            format!(
+                "SELECT 1 AS one FROM permissions p WHERE p.customer_id = $1 AND p.channel = $2 \
+                 AND p.topic = $3 AND p.is_granted \
+                 AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.fingerprint = $4 \
+                 AND s.channel = p.channel AND s.scope IN (p.topic, '*') AND {})",
+                stands_against("s", "p")
+            ),
             [
                 customer.0.into(),
                 channel.as_str().into(),

@@ -22,6 +22,7 @@ use super::comparison::{
 use super::model::{Behaviour, Deed, Field, Node, Number, Relation, Rule, Subject, Test, Value};
 use super::vocabulary::{Kind, Matching};
 use crate::consent::model::Channel;
+use crate::consent::store as consent;
 use crate::storage::Dialect;
 
 impl Rule {
@@ -407,12 +408,10 @@ impl Compiler {
             .and_where(suppression("fingerprint").eq(person(fingerprint)))
             .and_where(suppression("channel").eq(channel.as_str()))
             .and_where(suppression("scope").is_in([topic, "*"]))
-            .cond_where(
-                Condition::any()
-                    .add(suppression("suppressed_at").gte(permission("since_at")))
-                    .add(permission("basis").is_null())
-                    .add(permission("basis").ne("consent")),
-            );
+            .and_where(Expr::cust(consent::stands_against(
+                "suppression",
+                "permission",
+            )));
 
         let mut permitted = Query::select();
         permitted

@@ -461,21 +461,6 @@ on_both! {
         let row = db.row("SELECT COUNT(*) AS n FROM customers WHERE (orders_count > 0) <> (stage = 'customer')", []).await.unwrap().unwrap();
         assert_eq!(row.try_get::<i64>("", "n").unwrap(), 0);
     }
-
-    #[ignore = "takes half a minute: cargo test --test it hundred_thousand -- --ignored --nocapture"]
-    async fn a_hundred_thousand_customers_take_less_than_a_minute(db: &TestDb) {
-        let files = Files::new();
-        let today = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
-        let (customers, orders) = (files.path("customers.csv"), files.path("orders.csv"));
-        sample::write_customers(&customers, 100_000, 42, today).unwrap();
-        sample::write_orders(&orders, 100_000, 42, today).unwrap();
-        for (path, kind) in [(&customers, ImportKind::Customers), (&orders, ImportKind::Orders), (&customers, ImportKind::Customers)] {
-            let begin = std::time::Instant::now();
-            let report = try_import(db, ImportRequest::new(path, kind)).await.unwrap();
-            println!("{:?} {:?}\n{report}", db.dialect(), begin.elapsed());
-            assert!(begin.elapsed() < Duration::from_secs(60));
-        }
-    }
 }
 
 #[test]

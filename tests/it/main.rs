@@ -9,6 +9,7 @@
 mod browser;
 mod channels;
 mod cli;
+mod config;
 mod consent;
 mod customers;
 mod delivery;

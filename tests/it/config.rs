@@ -1,0 +1,180 @@
+//! Settings: who wins, what is refused, and that every complaint names its key.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use visavis::config::{DEFAULTS, Settings};
+
+fn load(file: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("visavis.toml");
+    std::fs::write(&path, file).unwrap();
+    let environment: HashMap<String, String> = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Settings::load_from(Some(&path), environment).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let file = "[email]\nconnections = 7\nmessages_per_connection = 33\n";
+    let settings = load(file, &[("VISAVIS__EMAIL__CONNECTIONS", "9")]).unwrap();
+    assert_eq!(settings.email.connections, 9);
+    assert_eq!(settings.email.messages_per_connection, 33);
+    assert_eq!(settings.delivery.workers, 2, "the default");
+}
+
+#[test]
+fn the_database_url_of_the_environment_is_taken_and_its_password_never_shown() {
+    let url = "postgres://visavis:hunter2@db.example/visavis";
+    let settings = load("", &[("DATABASE_URL", url)]).unwrap();
+    assert_eq!(settings.database_url().expose(), url);
+    let shown = format!("{settings:?} {}", settings.database_url());
+    assert!(
+        shown.contains("db.example") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+    let own = "sqlite:///elsewhere.db";
+    let both = load(
+        "",
+        &[("DATABASE_URL", url), ("VISAVIS__DATABASE__URL", own)],
+    )
+    .unwrap();
+    assert_eq!(
+        both.database_url().expose(),
+        own,
+        "our own name is the last word"
+    );
+}
+
+#[test]
+fn every_complaint_names_its_key() {
+    let relay = "[email.relay]\nhost = \"smtp.example\"\nport = 587\n";
+    for (file, key) in [
+        ("[email]\nconections = 3", "conections"),
+        ("[emial]\nconnections = 3", "emial"),
+        ("[email]\nconnections = \"many\"", "email.connections"),
+        ("[email]\nconnections = 0", "email.connections"),
+        ("[delivery]\nbatch = 900", "delivery.batch"),
+        ("[delivery]\nlease_seconds = 30", "delivery.lease_seconds"),
+        ("[web]\npublic_url = \"ftp://x\"", "web.public_url"),
+        ("[web]\npublic_url = \"https://x/\"", "web.public_url"),
+        ("[web]\nlisten = \"everywhere\"", "web.listen"),
+        ("[email]\nbounce_domain = \"a b\"", "email.bounce_domain"),
+        ("[email]\nfeedback_id = \"x\"", "email.feedback_id"),
+        (&format!("{relay}tls = \"perhaps\""), "email.relay.tls"),
+        (
+            &format!("{relay}tls = \"starttls\"\nusername = \"me\""),
+            "email.relay.password",
+        ),
+        (
+            &format!("{relay}tls = \"none\"\nusername = \"me\"\npassword = \"x\""),
+            "email.relay.tls",
+        ),
+        (
+            &format!(
+                "{relay}tls = \"starttls\"\nusername = \"me\"\npassword = \"x\"\npassword_file = \"/y\""
+            ),
+            "email.relay.password",
+        ),
+        (
+            &format!(
+                "{relay}tls = \"starttls\"\nusername = \"me\"\npassword_file = \"/not/there\""
+            ),
+            "email.relay.password_file",
+        ),
+    ] {
+        let complaint = load(file, &[]).unwrap_err();
+        assert!(complaint.contains(key), "{file}: {complaint}");
+    }
+}
+
+#[test]
+fn a_secret_comes_from_its_file_and_is_not_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, "hunter2\n").unwrap();
+    let file = format!(
+        "[email.relay]\nhost = \"smtp.example\"\nport = 465\ntls = \"implicit\"\nusername = \"me\"\npassword_file = {path:?}\n"
+    );
+    let settings = load(&file, &[]).unwrap();
+    let (name, password) = settings
+        .email
+        .relay
+        .unwrap()
+        .credentials()
+        .unwrap()
+        .unwrap();
+    assert_eq!((name.as_str(), password.expose()), ("me", "hunter2"));
+    assert_eq!(format!("{password:?}"), "***");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Settings::load_from(Some(Path::new("/no/such.toml")), HashMap::new()).unwrap_err();
+    assert!(error.to_string().contains("/no/such"), "{error}");
+}
+
+/// What the file with the defaults documents in a comment is a key that exists.
+#[test]
+fn every_documented_key_exists() {
+    let uncommented: String = DEFAULTS
+        .lines()
+        .map(|line| {
+            let bare = line.strip_prefix("# ").unwrap_or(line);
+            let is_example = line.starts_with("# ")
+                && (bare.starts_with('[')
+                    || bare.split_once(" = ").is_some_and(|(key, _)| {
+                        key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+                    }));
+            // One of two ways to say the same, and files that are not there.
+            let is_left_out = ["password_file", "ca_file", "# url = \"postgres"]
+                .iter()
+                .any(|start| bare.starts_with(start) || line.starts_with(start));
+            match (is_example, is_left_out) {
+                (_, true) => String::new(),
+                (true, false) => format!(
+                    "{}\n",
+                    bare.replace("key_file = \"/run/secrets/dkim.pem\"", "key = \"x\"")
+                ),
+                (false, false) => format!("{line}\n"),
+            }
+        })
+        .collect();
+    let uncommented = uncommented.replace(
+        "username = \"visavis\"",
+        "username = \"visavis\"\npassword = \"x\"",
+    );
+    // Tables written as comments stand before keys of the table around them: put those first.
+    let settings: toml::Table = toml::from_str(&reorder(&uncommented)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("all.toml");
+    std::fs::write(&path, toml::to_string(&settings).unwrap()).unwrap();
+    let loaded = Settings::load_from(Some(&path), HashMap::new()).unwrap();
+    assert!(loaded.email.relay.is_some() && loaded.email.dkim.len() == 1);
+    assert_eq!(loaded.email.rate_per_second, Some(50));
+}
+
+/// `[email.relay]` and `[[email.dkim]]` after the plain keys of `[email]`.
+fn reorder(text: &str) -> String {
+    let (mut plain, mut relay, mut dkim) = (String::new(), String::new(), String::new());
+    let mut place = 0;
+    for line in text.lines() {
+        match line.trim() {
+            "[email.relay]" => place = 1,
+            "[[email.dkim]]" => place = 2,
+            // The first plain key after the relay's, and the next section after the signatures.
+            line if line.starts_with("connections = ") || line == "[delivery]" => place = 0,
+            _ => {}
+        }
+        let part = match place {
+            1 => &mut relay,
+            2 => &mut dkim,
+            _ => &mut plain,
+        };
+        part.push_str(line);
+        part.push('\n');
+    }
+    plain + &relay + &dkim
+}
