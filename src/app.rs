@@ -165,14 +165,21 @@ impl Engine {
             stop.cancelled().await;
             tokio::time::sleep(drain).await;
         };
-        tokio::select! {
-            () = self.worker.run(stop) => {}
-            () = too_long => {
-                tracing::error!(seconds = drain.as_secs(),
-                    "messages still wait for the relay's answer; they will be unknown");
+        let deliver = async {
+            tokio::select! {
+                () = self.worker.run(stop) => {}
+                () = too_long => {
+                    tracing::error!(seconds = drain.as_secs(),
+                        "messages still wait for the relay's answer; they will be unknown");
+                }
             }
-        }
-        ticker.stop().await;
+        };
+        let tick = async {
+            stop.cancelled().await;
+            // Nothing new is launched while what is in flight is settled.
+            ticker.stop().await;
+        };
+        tokio::join!(deliver, tick);
         Ok(())
     }
 

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
-use super::definition::Definition;
+use super::definition::{Definition, Schedule};
 use super::model::Status;
+use super::schedule::{self, Due};
 use super::store::{self, Campaign};
 use crate::ids::CampaignId;
 use crate::segments::{ParseError, Rule};
-use crate::storage::Db;
+use crate::storage::{Db, Txn};
 use crate::templates::{Template, TemplateError};
 
 /// Why a campaign could not be changed.
@@ -58,17 +59,6 @@ pub async fn apply(
 ) -> Result<(CampaignId, Applied), PlanError> {
     Rule::parse(&definition.segment)?;
     let now_ms = now.timestamp_millis();
-    let due = definition
-        .schedule
-        .as_ref()
-        .map(|schedule| super::schedule::next(schedule, now).ok_or(schedule))
-        .transpose()
-        .map_err(|schedule| {
-            PlanError::Schedule(format!(
-                "{:?} has no next occurrence",
-                schedule.every.as_deref().unwrap_or_default()
-            ))
-        })?;
     let txn = db.begin().await?;
     let version = store::freeze_template(
         &txn,
@@ -98,15 +88,10 @@ pub async fn apply(
             });
         }
     }
-    if let (Some(due), Some(schedule)) = (&due, &definition.schedule)
-        && schedule.at.is_some()
-        && latest(definition, due.at) < now
-    {
-        return Err(PlanError::Schedule(format!(
-            "at = {} lies behind us; give a time to come, or leave [schedule] out and launch by hand",
-            due.key
-        )));
-    }
+    let due = match &definition.schedule {
+        Some(plan) => Some(first_due(&txn, definition, plan, existing.as_ref(), now).await?),
+        None => None,
+    };
     let status = if due.is_some() {
         Status::Scheduled
     } else {
@@ -125,12 +110,39 @@ pub async fn apply(
     ))
 }
 
-/// When the last recipient of an `at` is due: zones span 26 hours.
-fn latest(definition: &Definition, first: DateTime<Utc>) -> DateTime<Utc> {
-    match definition.schedule.as_ref().map(|schedule| schedule.zone) {
-        Some(super::definition::Zone::Recipient) => first + chrono::Duration::hours(26),
-        _ => first,
+/// The first occurrence that is to come: one that was launched already (early, by hand) does not count.
+async fn first_due(
+    txn: &Txn,
+    definition: &Definition,
+    plan: &Schedule,
+    existing: Option<&Campaign>,
+    now: DateTime<Utc>,
+) -> Result<Due, PlanError> {
+    let none = || {
+        PlanError::Schedule(format!(
+            "{:?} has no next occurrence",
+            plan.every.as_deref().unwrap_or_default()
+        ))
+    };
+    let mut due = schedule::next(plan, now).ok_or_else(none)?;
+    if plan.at.is_some() && schedule::last_instant(plan, due.at) < now {
+        return Err(PlanError::Schedule(format!(
+            "at = {} lies behind us; give a time to come, or leave [schedule] out and launch by hand",
+            due.key
+        )));
     }
+    while let Some(existing) = existing
+        && store::is_closed(&**txn, existing.id, &due.key).await?
+    {
+        if plan.at.is_some() {
+            return Err(PlanError::Schedule(format!(
+                "{} was launched for at = {} already; give another time or another name",
+                definition.name, due.key
+            )));
+        }
+        due = schedule::next(plan, due.at).ok_or_else(none)?;
+    }
+    Ok(due)
 }
 
 /// Stops a running or scheduled campaign for a while: nothing more is handed over within a second.
@@ -145,34 +157,45 @@ pub async fn pause(db: &Db, name: &str, reason: &str, now_ms: i64) -> Result<Cam
     .await
 }
 
-/// Goes on with a paused campaign.
+/// Goes on with a paused campaign: with its wave, with waiting for its due time, or, where the last wave
+/// ended during the pause, not at all.
 ///
 /// # Errors
 /// When there is no such campaign or it is not paused.
 pub async fn resume(db: &Db, name: &str, now_ms: i64) -> Result<Campaign, PlanError> {
-    let campaign = find(db, name).await?;
-    let has_open_wave = store::has_open_wave(&**db, campaign.id).await?;
-    let next = if has_open_wave {
+    let id = find(db, name).await?.id;
+    let txn = db.begin().await?;
+    let mut campaign = lock(&txn, id, name).await?;
+    if campaign.status != Status::Paused {
+        return Err(PlanError::WrongStatus {
+            name: name.to_owned(),
+            status: campaign.status,
+            verb: "resumed",
+        });
+    }
+    campaign.status = if store::has_open_wave(&*txn, id).await? {
         Status::Running
-    } else if store::next_due(&**db, campaign.id).await?.is_some() {
+    } else if store::next_due(&*txn, id).await?.is_some() {
         Status::Scheduled
+    } else if store::has_wave(&*txn, id).await? {
+        Status::Finished
     } else {
         Status::Ready
     };
-    change(db, name, "resumed", now_ms, |campaign| {
-        (campaign.status == Status::Paused).then_some((next, None))
-    })
-    .await
+    campaign.status_reason = None;
+    store::set_status(&*txn, id, campaign.status, None, now_ms).await?;
+    txn.commit().await?;
+    Ok(campaign)
 }
 
-/// Stops a campaign for good. What was handed over stays on record; the caller withholds the rest.
+/// Stops a campaign for good. What was handed over stays on record; the caller withholds the rest. Doing
+/// it again is harmless, so that a cancellation cut short can be repeated.
 ///
 /// # Errors
-/// When there is no such campaign or it has ended.
+/// When there is no such campaign or it has finished.
 pub async fn cancel(db: &Db, name: &str, now_ms: i64) -> Result<Campaign, PlanError> {
     let campaign = change(db, name, "cancelled", now_ms, |campaign| {
-        (!matches!(campaign.status, Status::Finished | Status::Cancelled))
-            .then_some((Status::Cancelled, None))
+        (campaign.status != Status::Finished).then_some((Status::Cancelled, None))
     })
     .await?;
     let txn = db.begin().await?;
@@ -202,11 +225,7 @@ async fn change(
 ) -> Result<Campaign, PlanError> {
     let id = find(db, name).await?.id;
     let txn = db.begin().await?;
-    let mut campaign = store::lock(&txn, id)
-        .await?
-        .ok_or_else(|| PlanError::NotFound {
-            name: name.to_owned(),
-        })?;
+    let mut campaign = lock(&txn, id, name).await?;
     let Some((status, reason)) = next(&campaign) else {
         return Err(PlanError::WrongStatus {
             name: name.to_owned(),
@@ -219,4 +238,12 @@ async fn change(
     campaign.status = status;
     campaign.status_reason = reason;
     Ok(campaign)
+}
+
+async fn lock(txn: &Txn, id: CampaignId, name: &str) -> Result<Campaign, PlanError> {
+    store::lock(txn, id)
+        .await?
+        .ok_or_else(|| PlanError::NotFound {
+            name: name.to_owned(),
+        })
 }

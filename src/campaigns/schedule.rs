@@ -70,9 +70,18 @@ pub fn next(schedule: &Schedule, now: DateTime<Utc>) -> Option<Due> {
     }
 }
 
-/// Whether an occurrence is too late to launch by the schedule's own rule.
+/// Whether an occurrence is too late to launch by the schedule's own rule: for each recipient's own zone,
+/// when it has passed in the last of them.
 pub fn is_missed(schedule: &Schedule, due_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    schedule.missed == Missed::Skip && now - due_at > TOLERANCE
+    schedule.missed == Missed::Skip && now - last_instant(schedule, due_at) > TOLERANCE
+}
+
+/// When the last recipient of an occurrence is due: the zones of the earth span 26 hours.
+pub fn last_instant(schedule: &Schedule, due_at: DateTime<Utc>) -> DateTime<Utc> {
+    match schedule.zone {
+        Zone::Recipient => due_at + Duration::hours(26),
+        Zone::Named(_) => due_at,
+    }
 }
 
 /// Reads a cron expression of five fields.

@@ -285,6 +285,57 @@ pub async fn close_due(txn: &Txn, id: CampaignId, due_key: &str, state: &str) ->
     .map(drop)
 }
 
+/// Whether this occurrence was launched or passed over.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_closed(
+    connection: &impl ConnectionTrait,
+    id: CampaignId,
+    due_key: &str,
+) -> Result<bool, DbErr> {
+    connection
+        .row(
+            "SELECT 1 AS one FROM due_times WHERE campaign_id = $1 AND due_key = $2 AND state <> 'waiting'",
+            [id.0.into(), due_key.into()],
+        )
+        .await
+        .map(|row| row.is_some())
+}
+
+/// When an occurrence is due, if it still waits for that.
+///
+/// # Errors
+/// When the database is away.
+pub async fn waiting_due(
+    connection: &impl ConnectionTrait,
+    id: CampaignId,
+    due_key: &str,
+) -> Result<Option<i64>, DbErr> {
+    connection
+        .row(
+            "SELECT due_at FROM due_times WHERE campaign_id = $1 AND due_key = $2 AND state = 'waiting'",
+            [id.0.into(), due_key.into()],
+        )
+        .await?
+        .map(|row| row.try_get("", "due_at"))
+        .transpose()
+}
+
+/// Whether this campaign was ever launched.
+///
+/// # Errors
+/// When the database is away.
+pub async fn has_wave(connection: &impl ConnectionTrait, id: CampaignId) -> Result<bool, DbErr> {
+    connection
+        .row(
+            "SELECT 1 AS one FROM waves WHERE campaign_id = $1 LIMIT 1",
+            [id.0.into()],
+        )
+        .await
+        .map(|row| row.is_some())
+}
+
 /// Whether a wave of this campaign is under way.
 ///
 /// # Errors

@@ -38,7 +38,7 @@ pub struct EmailMessage {
     pub text: String,
     /// For List-Unsubscribe; https, or http on loopback in the sandbox.
     pub unsubscribe_url: String,
-    /// RFC 5322 date of the message: when it was handed over first, in milliseconds since the epoch.
+    /// RFC 5322 date of the message: when this attempt was made, in milliseconds since the epoch.
     pub at: i64,
 }
 

@@ -266,18 +266,31 @@ pub async fn opt_out(
     source: &str,
     at: i64,
 ) -> Result<bool, DbErr> {
+    // The customer's row first, as an import takes it: two who take them the other way round would
+    // wait for each other.
+    let lock = match Dialect::of(connection) {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR UPDATE",
+    };
     let is_known = connection
         .row(
-            "SELECT 1 AS one FROM customers WHERE id = $1",
+            format!("SELECT 1 AS one FROM customers WHERE id = $1 {lock}"),
             [customer.0.into()],
         )
         .await?
         .is_some();
+    let permissions = permissions_of(connection, customer).await?;
+    // A live "no" is newer than whatever is on record, also where that came from a faster clock.
+    let at = permissions
+        .iter()
+        .filter(|permission| permission.channel == channel)
+        .map(|permission| permission.since_at)
+        .fold(at, i64::max);
     let was_suppressed = match fingerprint {
         Some(fingerprint) => has_suppression(connection, fingerprint, channel, scope).await?,
         None => true,
     };
-    let was_out = !is_known || is_out(&permissions_of(connection, customer).await?, channel, scope);
+    let was_out = !is_known || is_out(&permissions, channel, scope);
     if is_known && !was_out {
         let evidence = Evidence {
             customer,

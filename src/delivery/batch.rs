@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::OptionFuture;
 use futures_util::stream::{self, StreamExt};
 use rand::RngExt;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
 use super::message;
-use super::model::{Settlement, Verdict, is_pause_due, judge};
+use super::model::{Settlement, Verdict, judge};
 use super::store::{self, Candidate, Lease, Passed};
 use super::wave::WaveContext;
 use super::worker::{self, Worker};
@@ -23,13 +24,6 @@ const GATE_HOLDS: Duration = Duration::from_secs(1);
 /// How long an outcome waits for others to be settled with it.
 const SETTLE_AFTER: Duration = Duration::from_millis(250);
 
-/// What became of one candidate.
-struct Handed {
-    settlement: Settlement,
-    /// The sender's fault behind it, if there is one.
-    fault: Option<Class>,
-}
-
 impl Worker {
     /// Works a lease until it is empty, stopped or lost, and gives it back.
     ///
@@ -41,7 +35,14 @@ impl Worker {
         context: &WaveContext,
         stop: &CancellationToken,
     ) -> Result<u64, DbErr> {
-        let largest = usize::try_from(self.settings.delivery.batch).unwrap_or(100);
+        // No more than a rate limit lets through while the gate's answer holds.
+        let limits = [
+            Some(self.settings.delivery.batch),
+            self.settings.email.rate_per_second,
+            context.row.definition.rate_per_second,
+        ];
+        let largest = limits.into_iter().flatten().min().unwrap_or(1);
+        let largest = usize::try_from(largest).unwrap_or(1);
         let connections = usize::try_from(self.settings.email.connections).unwrap_or(10);
         // Starts small and grows while the answers stay fresh: a slow relay gets small batches.
         let mut size = largest.min(connections * 2);
@@ -73,11 +74,11 @@ impl Worker {
                 }
             };
             let begin = Instant::now();
-            let batch = candidates.len();
             let done = self.hand_over(lease, context, candidates, stop).await?;
             accepted += done.accepted;
-            if is_pause_due(&done.faults, batch) {
-                self.pause_for_fault(context, &done.faults).await;
+            let fault = context.faults().take_pause_reason();
+            if let Some(fault) = fault {
+                self.pause_for_fault(context, fault).await;
                 break;
             }
             if done.stale > 0 {
@@ -107,25 +108,36 @@ impl Worker {
         );
         let mut done = Done::default();
         let mut waiting: Vec<Settlement> = Vec::new();
+        // Beside the dialogues, which must go on while the database takes its time.
+        let mut settling = std::pin::pin!(OptionFuture::from(None));
+        let mut is_settling = false;
         let mut tick = tokio::time::interval(SETTLE_AFTER);
         tick.tick().await;
         loop {
             tokio::select! {
                 answer = answers.next() => match answer {
-                    Some(handed) => {
-                        done.count(&handed);
-                        waiting.push(handed.settlement);
+                    Some(settlement) => {
+                        done.count(&settlement);
+                        waiting.push(settlement);
                     }
                     None => break,
                 },
-                _ = tick.tick() => {
+                result = &mut settling, if is_settling => {
+                    is_settling = false;
+                    result.transpose()?;
+                }
+                _ = tick.tick(), if !is_settling => {
                     // A slow answer must not keep the others unsettled, nor let the lease run out.
-                    self.settle(lease, &mut waiting).await?;
-                    self.keep(lease).await;
+                    let batch = std::mem::take(&mut waiting);
+                    settling.set(Some(self.settle_and_keep(lease, batch, stop)).into());
+                    is_settling = true;
                 }
             }
         }
-        self.settle(lease, &mut waiting).await?;
+        if is_settling {
+            settling.await.transpose()?;
+        }
+        self.settle(lease, &waiting, stop).await?;
         Ok(done)
     }
 
@@ -137,15 +149,11 @@ impl Worker {
         candidate: Candidate,
         gated: Instant,
         stop: &CancellationToken,
-    ) -> Handed {
+    ) -> Settlement {
         let seq = candidate.seq;
-        let plain = |verdict| Handed {
-            settlement: Settlement { seq, verdict },
-            fault: None,
-        };
-        let Ok(_slot) = self.slots.acquire().await else {
-            return plain(Verdict::NotHandedOver);
-        };
+        let plain = |verdict| Settlement { seq, verdict };
+        // The gate's answer holds for a moment only: what has waited longer goes through it again.
+        let may_go = || gated.elapsed() <= GATE_HOLDS && !stop.is_cancelled();
         if let Some(pace) = &context.pace {
             tokio::select! {
                 () = pace.until_ready() => {}
@@ -155,7 +163,7 @@ impl Worker {
                 }
             }
         }
-        if gated.elapsed() > GATE_HOLDS || stop.is_cancelled() {
+        if !may_go() {
             return plain(Verdict::NotHandedOver);
         }
         let delivery = DeliveryKey {
@@ -170,45 +178,63 @@ impl Worker {
                 return plain(Verdict::Withheld(Withheld::Unrenderable));
             }
         };
-        let outcome = context.email.send(&message).await;
-        let (fault, chance) = (fault_of(&outcome), rand::rng().random::<f64>());
-        let give_up_at = candidate.due_at.max(context.row.launched_at)
-            + i64::from(self.settings.delivery.give_up_hours) * 3_600_000;
+        let Some(outcome) = context.email.send_if(&message, may_go).await else {
+            return plain(Verdict::NotHandedOver);
+        };
+        context.faults().add(fault_of(&outcome));
+        let give_up = Duration::from_secs(u64::from(self.settings.delivery.give_up_hours) * 3_600);
         let verdict = judge(
             &outcome,
             candidate.attempt,
             self.clock.now_ms(),
-            give_up_at,
-            chance,
+            give_up,
+            rand::rng().random(),
         );
         worker::count(&self.hand_overs, &outcome);
-        Handed {
-            settlement: Settlement { seq, verdict },
-            fault,
-        }
+        plain(verdict)
     }
 
-    /// Writes what is waiting; a database that is away is asked again for as long as the lease holds.
-    async fn settle(&self, lease: &Lease, waiting: &mut Vec<Settlement>) -> Result<(), DbErr> {
-        let begin = Instant::now();
+    async fn settle_and_keep(
+        &self,
+        lease: &Lease,
+        settlements: Vec<Settlement>,
+        stop: &CancellationToken,
+    ) -> Result<(), DbErr> {
+        let (settled, ()) = tokio::join!(self.settle(lease, &settlements, stop), self.keep(lease));
+        settled
+    }
+
+    /// Writes outcomes. A database that is away is asked again and again: an outcome is worth keeping,
+    /// and its fence keeps it from harm however late it comes.
+    async fn settle(
+        &self,
+        lease: &Lease,
+        settlements: &[Settlement],
+        stop: &CancellationToken,
+    ) -> Result<(), DbErr> {
         let mut wait = Duration::from_millis(100);
+        let mut stopped = None;
         loop {
-            match store::settle(&self.db, lease, waiting, self.clock.now_ms()).await {
+            match store::settle(&self.db, lease, settlements, self.clock.now_ms()).await {
                 Ok(written) => {
-                    if written < waiting.len() {
-                        tracing::warn!(wave = %lease.wave, lost = waiting.len() - written,
-                            "outcomes came after the lease was taken over");
+                    if written < settlements.len() {
+                        tracing::warn!(wave = %lease.wave, missing = settlements.len() - written,
+                            "outcomes were settled before, or their lease was taken over");
                     }
-                    waiting.clear();
                     return Ok(());
                 }
-                Err(error) if begin.elapsed().as_secs() < self.settings.delivery.lease_seconds => {
-                    tracing::error!(%error, wave = %lease.wave, outcomes = waiting.len(),
+                Err(error) => {
+                    if stop.is_cancelled() {
+                        let since = stopped.get_or_insert_with(Instant::now);
+                        if since.elapsed().as_secs() >= self.settings.delivery.drain_seconds {
+                            return Err(error);
+                        }
+                    }
+                    tracing::error!(%error, wave = %lease.wave, outcomes = settlements.len(),
                         "the database is away: outcomes wait");
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(5));
                 }
-                Err(error) => return Err(error),
             }
         }
     }
@@ -228,10 +254,10 @@ impl Worker {
     }
 
     /// After a gate that failed, perhaps in its commit: nothing of that batch was handed over.
-    async fn give_back(&self, lease: &Lease) {
+    pub(super) async fn give_back(&self, lease: &Lease) {
         let begin = Instant::now();
         let mut wait = Duration::from_millis(100);
-        while let Err(error) = store::take_back(&self.db, lease).await {
+        while let Err(error) = store::take_back(&self.db, lease, self.clock.now_ms()).await {
             if begin.elapsed().as_secs() >= self.settings.delivery.lease_seconds {
                 tracing::error!(%error, wave = %lease.wave, "a lease is left to run out");
                 return;
@@ -241,13 +267,7 @@ impl Worker {
         }
     }
 
-    async fn pause_for_fault(&self, context: &WaveContext, faults: &[Class]) {
-        let class = faults
-            .iter()
-            .find(|class| **class == Class::Relay)
-            .or(faults.first())
-            .copied()
-            .unwrap_or(Class::Policy);
+    async fn pause_for_fault(&self, context: &WaveContext, class: Class) {
         let reason = format!(
             "the receiving side refuses the sender, not the recipients ({}): {}",
             class.as_str(),
@@ -271,17 +291,15 @@ impl Worker {
 struct Done {
     accepted: u64,
     stale: usize,
-    faults: Vec<Class>,
 }
 
 impl Done {
-    fn count(&mut self, handed: &Handed) {
-        match handed.settlement.verdict {
+    fn count(&mut self, settlement: &Settlement) {
+        match settlement.verdict {
             Verdict::Accepted => self.accepted += 1,
             Verdict::NotHandedOver => self.stale += 1,
             _ => {}
         }
-        self.faults.extend(handed.fault);
     }
 }
 

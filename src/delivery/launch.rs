@@ -10,6 +10,7 @@ use crate::campaigns::audience::{Audience, DueBy};
 use crate::campaigns::definition::Schedule;
 use crate::campaigns::model::{Status, Withheld};
 use crate::campaigns::{schedule, store as campaign_store};
+use crate::clock::from_ms;
 use crate::ids::{CampaignId, WaveId};
 use crate::segments::{ParseError, Rule};
 use crate::storage::Db;
@@ -27,7 +28,9 @@ pub enum LaunchError {
     },
     #[error("segment: {0}")]
     Segment(#[from] ParseError),
-    #[error("the database failed, nothing was launched: {0}")]
+    #[error("the occurrence {due_key} is not due any more; its schedule was changed")]
+    NotDue { due_key: String },
+    #[error("the database failed: {0}; `visavis campaign status` shows whether it was launched")]
     Database(#[from] DbErr),
 }
 
@@ -76,11 +79,15 @@ pub async fn launch(
         .await?
         .ok_or(LaunchError::Gone)?;
     let definition = &campaign.definition;
-    let due_key = match occurrence {
-        Occurrence::Due(key) => key.to_owned(),
-        Occurrence::ByHand => campaign_store::next_due(&*txn, id)
-            .await?
-            .map_or_else(|| format!("by-hand-{}", campaign.revision), |(key, _)| key),
+    let (due_key, due_at) = match occurrence {
+        Occurrence::Due(key) => {
+            let due_at = campaign_store::waiting_due(&*txn, id, key).await?;
+            (key.to_owned(), due_at)
+        }
+        Occurrence::ByHand => campaign_store::next_due(&*txn, id).await?.map_or_else(
+            || (format!("by-hand-{}", campaign.revision), None),
+            |(key, at)| (key, Some(at)),
+        ),
     };
     if let Some(wave) = store::wave_of(&*txn, id, &due_key).await? {
         return Ok(Launched {
@@ -89,6 +96,10 @@ pub async fn launch(
             deliveries: 0,
             withheld: BTreeMap::new(),
         });
+    }
+    // Rescheduled since it was found due: its new time will come.
+    if matches!(occurrence, Occurrence::Due(_)) && due_at.is_none_or(|at| at > now_ms) {
+        return Err(LaunchError::NotDue { due_key });
     }
     let advice = match campaign.status {
         Status::Ready | Status::Scheduled => None,
@@ -127,7 +138,9 @@ pub async fn launch(
     store::insert_leases(&txn, wave, options.chunk).await?;
     campaign_store::close_due(&txn, id, &due_key, "launched").await?;
     if let Some(every @ Schedule { every: Some(_), .. }) = &definition.schedule {
-        let next = schedule::next(every, now);
+        // After the one just launched, also where that was launched before its time.
+        let after = due_at.map_or(now, |at| now.max(from_ms(at)));
+        let next = schedule::next(every, after);
         campaign_store::schedule(&txn, id, next.as_ref()).await?;
     }
     campaign_store::set_status(&*txn, id, Status::Running, None, now_ms).await?;
@@ -156,6 +169,14 @@ pub async fn pass_over(
     let campaign = campaign_store::lock(&txn, id)
         .await?
         .ok_or(LaunchError::Gone)?;
+    if campaign_store::waiting_due(&*txn, id, due_key)
+        .await?
+        .is_none()
+    {
+        return Err(LaunchError::NotDue {
+            due_key: due_key.to_owned(),
+        });
+    }
     campaign_store::close_due(&txn, id, due_key, "missed").await?;
     let next = campaign
         .definition

@@ -1,5 +1,6 @@
 //! The ledger's words and rules, without I/O.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -112,39 +113,51 @@ pub enum Verdict {
 /// Waits between attempts (RULES §1.6), less or more 20 %.
 const BACK_OFF_MINUTES: [u64; 7] = [5, 15, 30, 60, 120, 240, 480];
 
-/// How long to wait after attempt `attempt` (counted from 1); `chance` in 0..1 spreads the waits, so
-/// that what was deferred together does not come back together.
-///
-/// A server that names a time is heeded when it asks for longer.
-pub fn back_off(attempt: i16, retry_after: Option<Duration>, chance: f64) -> Duration {
+/// The wait after attempt `attempt`, counted from 1, before chance.
+fn nominal_wait(attempt: i16) -> Duration {
     let index = usize::try_from(attempt.max(1) - 1).unwrap_or(0);
     let minutes = BACK_OFF_MINUTES
         .get(index)
         .or(BACK_OFF_MINUTES.last())
         .copied()
         .unwrap_or(480);
-    let wait = Duration::from_secs(minutes * 60).mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0));
+    Duration::from_secs(minutes * 60)
+}
+
+/// How long to wait after attempt `attempt` (counted from 1); `chance` in 0..1 spreads the waits, so
+/// that what was deferred together does not come back together.
+///
+/// A server that names a time is heeded when it asks for longer.
+pub fn back_off(attempt: i16, retry_after: Option<Duration>, chance: f64) -> Duration {
+    let wait = nominal_wait(attempt).mul_f64(0.8 + 0.4 * chance.clamp(0.0, 1.0));
     wait.max(retry_after.unwrap_or_default())
 }
 
-/// What an outcome means for a row, at `now_ms`, on attempt `attempt`, given up after `give_up_at`.
+/// What an outcome means for a row, at `now_ms`, on attempt `attempt`.
+///
+/// It is given up when the waits since the first attempt add up to more than `give_up`: a first attempt
+/// that comes late, because the wave is slow or was paused, has all its retries before it.
 pub fn judge(
     outcome: &Outcome,
     attempt: i16,
     now_ms: i64,
-    give_up_at: i64,
+    give_up: Duration,
     chance: f64,
 ) -> Verdict {
     let later = |class: Class, retry_after| {
+        let waited: Duration = (1..attempt).map(nominal_wait).sum();
         let wait = back_off(attempt, retry_after, chance);
-        let next_at = now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
-        if next_at > give_up_at {
+        if waited + wait > give_up {
             Verdict::Failed {
                 class: Class::Expired,
                 is_address_dead: false,
             }
         } else {
-            Verdict::Deferred { class, next_at }
+            let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+            Verdict::Deferred {
+                class,
+                next_at: now_ms.saturating_add(wait_ms),
+            }
         }
     };
     match outcome {
@@ -162,11 +175,43 @@ pub fn judge(
     }
 }
 
-/// Whether the sender's faults in a batch are reason to pause the campaign: any fault of our log-in,
-/// or blocks and policy refusals from at least five recipients who are a tenth of the batch. A single
-/// company's filter does not stop a mailing.
-pub fn is_pause_due(faults: &[Class], batch: usize) -> bool {
-    faults.contains(&Class::Relay) || (faults.len() >= 5 && faults.len() * 10 >= batch)
+/// The sender's faults among the latest hand-overs of a wave.
+#[derive(Debug, Default)]
+pub struct FaultTally {
+    latest: VecDeque<Option<Class>>,
+}
+
+impl FaultTally {
+    /// Hand-overs looked back upon.
+    const REACH: usize = 200;
+
+    /// Adds a hand-over with the sender's fault behind its outcome, if there is one.
+    pub fn add(&mut self, fault: Option<Class>) {
+        if self.latest.len() == Self::REACH {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(fault);
+    }
+
+    /// The fault for which the campaign should pause: any of our log-in, or blocks and policy refusals
+    /// of at least five recipients who are a tenth of the latest. A single company's filter does not
+    /// stop a mailing. The tally then begins anew.
+    pub fn take_pause_reason(&mut self) -> Option<Class> {
+        let faults = self.latest.iter().flatten();
+        let reason = faults
+            .clone()
+            .find(|class| **class == Class::Relay)
+            .or_else(|| {
+                let count = faults.clone().count();
+                let is_many = count >= 5 && count * 10 >= self.latest.len();
+                faults.clone().next().filter(|_| is_many)
+            })
+            .copied();
+        if reason.is_some() {
+            self.latest.clear();
+        }
+        reason
+    }
 }
 
 #[cfg(test)]
@@ -188,20 +233,24 @@ mod tests {
         #[test]
         fn a_deferred_message_ends_by_itself(chance in 0.0_f64..1.0) {
             let deferred = Outcome::Deferred { class: Class::Greylist, reply: Reply::default(), retry_after: None };
-            let give_up_at = 24 * 3_600_000;
-            let mut now = 0;
+            let give_up = Duration::from_secs(24 * 3_600);
+            // The first attempt comes two days after the launch: that changes nothing.
+            let first = 48 * 3_600_000;
+            let mut now = first;
             let mut attempts = 0_i16;
             loop {
                 attempts += 1;
                 prop_assert!(attempts < 20);
-                match judge(&deferred, attempts, now, give_up_at, chance) {
+                match judge(&deferred, attempts, now, give_up, chance) {
                     Verdict::Deferred { next_at, .. } => {
-                        prop_assert!(next_at > now && next_at <= give_up_at);
+                        prop_assert!(next_at > now);
                         now = next_at;
                     }
                     Verdict::Failed { class, is_address_dead } => {
                         prop_assert_eq!(class, Class::Expired);
                         prop_assert!(!is_address_dead);
+                        let hours = (now - first) / 3_600_000;
+                        prop_assert!((12..=29).contains(&hours), "{} h", hours);
                         break;
                     }
                     other => prop_assert!(false, "{:?}", other),
@@ -224,17 +273,29 @@ mod tests {
                 reply: Reply::default(),
             };
             assert!(matches!(
-                judge(&outcome, 1, 0, i64::MAX, 0.5),
+                judge(&outcome, 1, 0, Duration::MAX, 0.5),
                 Verdict::Deferred { .. }
             ));
         }
     }
 
+    fn tally(faults: usize, fine: usize, class: Class) -> Option<Class> {
+        let mut tally = FaultTally::default();
+        (0..fine).for_each(|_| tally.add(None));
+        (0..faults).for_each(|_| tally.add(Some(class)));
+        tally.take_pause_reason()
+    }
+
     #[test]
     fn one_filter_does_not_pause_a_mailing_but_a_refused_log_in_does() {
-        assert!(!is_pause_due(&[Class::Blocked; 4], 10));
-        assert!(!is_pause_due(&[Class::Blocked; 5], 100));
-        assert!(is_pause_due(&[Class::Blocked; 10], 100));
-        assert!(is_pause_due(&[Class::Relay], 100));
+        assert_eq!(tally(4, 6, Class::Blocked), None);
+        assert_eq!(tally(5, 95, Class::Blocked), None);
+        assert_eq!(tally(20, 80, Class::Blocked), Some(Class::Blocked));
+        assert_eq!(tally(1, 99, Class::Relay), Some(Class::Relay));
+        assert_eq!(
+            tally(5, 1_000, Class::Blocked),
+            None,
+            "a tenth of the latest 200"
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! What all messages of a wave share, made ready once.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DbErr;
 
+use super::model::FaultTally;
 use super::store::{self, WaveRow};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::store as campaign_store;
@@ -36,6 +38,7 @@ pub struct WaveContext {
     pub email: EmailWave,
     /// The campaign's own limit; the relay's is the channel's.
     pub pace: Option<Pace>,
+    faults: Mutex<FaultTally>,
     own_language: CompiledEmail,
     translations: HashMap<String, CompiledEmail>,
 }
@@ -90,6 +93,7 @@ impl WaveContext {
         }
         Ok(Self {
             pace: definition.rate_per_second.map(Pace::per_second),
+            faults: Mutex::default(),
             public_url: public_url.to_owned(),
             keys: keys.clone(),
             email,
@@ -97,6 +101,11 @@ impl WaveContext {
             translations,
             row,
         })
+    }
+
+    /// The sender's faults of late.
+    pub fn faults(&self) -> MutexGuard<'_, FaultTally> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The template in a customer's language, or in its own.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus::{IntCounterVec, Opts};
 use sea_orm::DbErr;
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::store;
@@ -41,8 +41,6 @@ pub struct Worker {
     pub(super) clock: SharedClock,
     pub(super) settings: Arc<Settings>,
     pub(super) hand_overs: IntCounterVec,
-    /// As many hand-overs at once as there are connections, over all leases.
-    pub(super) slots: Semaphore,
     keys: Keys,
     channel: EmailChannel,
     node: String,
@@ -65,7 +63,6 @@ impl Worker {
         channel: EmailChannel,
         node: String,
     ) -> Result<Self, prometheus::Error> {
-        let slots = usize::try_from(settings.email.connections).unwrap_or(10);
         let hand_overs = IntCounterVec::new(
             Opts::new(
                 "visavis_hand_overs_total",
@@ -78,7 +75,6 @@ impl Worker {
             clock,
             settings,
             hand_overs,
-            slots: Semaphore::new(slots),
             keys,
             channel,
             node,
@@ -160,7 +156,10 @@ impl Worker {
         };
         match self.context(lease.wave).await {
             Ok(context) => self.work(&lease, &context, stop).await.map(Some),
-            Err(WaveError::Database(error)) => Err(error),
+            Err(WaveError::Database(error)) => {
+                self.give_back(&lease).await;
+                Err(error)
+            }
             Err(error) => {
                 // It would fail for every recipient: a person must look.
                 tracing::error!(wave = %lease.wave, %error, "the wave cannot be sent");
@@ -193,9 +192,10 @@ impl Worker {
             )
             .await?,
         );
-        // Old waves come back only for retries; making one ready again costs milliseconds.
+        // Old waves come back only for retries; making one ready again costs milliseconds. One in use
+        // stays, since its pace and its tally of faults are shared.
         if contexts.len() >= 16 {
-            contexts.clear();
+            contexts.retain(|_, context| Arc::strong_count(context) > 1);
         }
         contexts.insert(wave, Arc::clone(&context));
         Ok(context)

@@ -10,14 +10,16 @@ use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::campaigns::{schedule, store as campaign_store};
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, from_ms};
 use crate::delivery::launch::{self, LaunchError, LaunchOptions, Occurrence};
+use crate::ids::CampaignId;
 use crate::storage::Db;
 
 /// Launches every campaign whose time has come; returns how many waves were launched.
 ///
 /// # Errors
-/// When the database is away. A campaign that cannot be launched is logged and does not stop others.
+/// When the due times cannot be read. A campaign that cannot be launched is logged, does not stop the
+/// others, and is tried again at the next tick.
 pub async fn launch_due(
     db: &Db,
     options: LaunchOptions,
@@ -25,22 +27,34 @@ pub async fn launch_due(
 ) -> Result<usize, LaunchError> {
     let mut launched = 0;
     for (id, due_key, due_at) in campaign_store::due(db, now.timestamp_millis()).await? {
-        let campaign = campaign_store::by_id(&**db, id).await?;
-        let is_missed = campaign
-            .and_then(|campaign| campaign.definition.schedule)
-            .is_some_and(|plan| schedule::is_missed(&plan, crate::clock::from_ms(due_at), now));
-        if is_missed {
-            launch::pass_over(db, id, &due_key, now).await?;
-            continue;
-        }
-        match launch::launch(db, id, Occurrence::Due(&due_key), options, now).await {
-            Ok(wave) if !wave.was_already => launched += 1,
-            Ok(_) => {}
-            Err(error @ LaunchError::Database(_)) => return Err(error),
+        match launch_one(db, id, &due_key, due_at, options, now).await {
+            Ok(true) => launched += 1,
+            // A person or another node was faster.
+            Ok(false) | Err(LaunchError::NotDue { .. }) => {}
             Err(error) => tracing::error!(%id, %error, "a due campaign could not be launched"),
         }
     }
     Ok(launched)
+}
+
+async fn launch_one(
+    db: &Db,
+    id: CampaignId,
+    due_key: &str,
+    due_at: i64,
+    options: LaunchOptions,
+    now: DateTime<Utc>,
+) -> Result<bool, LaunchError> {
+    let campaign = campaign_store::by_id(&**db, id).await?;
+    let is_missed = campaign
+        .and_then(|campaign| campaign.definition.schedule)
+        .is_some_and(|plan| schedule::is_missed(&plan, from_ms(due_at), now));
+    if is_missed {
+        launch::pass_over(db, id, due_key, now).await?;
+        return Ok(false);
+    }
+    let wave = launch::launch(db, id, Occurrence::Due(due_key), options, now).await?;
+    Ok(!wave.was_already)
 }
 
 /// Looks every second for due campaigns, until it is stopped.

@@ -8,15 +8,6 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// For the sub-select of a claim: rows another transaction holds are passed over. SQLite has one
-    /// writer, so it needs no such clause (and would not understand it).
-    pub fn skip_locked(self) -> &'static str {
-        match self {
-            Self::Sqlite => "",
-            Self::Postgres => "FOR UPDATE SKIP LOCKED",
-        }
-    }
-
     /// Placeholder `n` for a JSON column, cast where the database insists on its type.
     pub fn json(self, n: usize) -> String {
         match self {

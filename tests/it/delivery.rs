@@ -9,6 +9,7 @@ use visavis::campaigns::model::Status;
 use visavis::campaigns::plan;
 use visavis::delivery::cancel;
 use visavis::delivery::launch::{self, Occurrence};
+use visavis::delivery::model::{Settlement, Verdict};
 use visavis::delivery::store;
 use visavis::scheduler;
 use visavis::storage::Sql;
@@ -316,6 +317,97 @@ on_both! {
             ("c3@mail.example".to_owned(), 21),
             ("c2@mail.example".to_owned(), 25),
         ]);
+    }
+
+    async fn a_recurring_campaign_launched_early_by_hand_goes_on(db: &TestDb) {
+        let peer = SmtpPeer::start(Script::new()).await;
+        let house = House::new(db, Some(peer.settings()));
+        house.add_customers(2, "mail.example").await;
+        let mut plan = definition("weekly");
+        plan.schedule = Some(toml::from_str("every = \"0 9 * * *\"\nzone = \"Europe/Paris\"").unwrap());
+        let id = house.apply(&plan).await;
+        house.launch(id).await;
+        house.deliver().await;
+        assert_eq!(plan::find(&house.parts.db, "weekly").await.unwrap().status, Status::Scheduled);
+        // Changed meanwhile: the occurrence that was launched early does not come again.
+        plan.window_days = 7;
+        house.apply(&plan).await;
+        for _ in 0..2 {
+            house.advance(Span::days(1));
+            house.deliver().await;
+        }
+        let waves = store::waves_of(&house.parts.db, id).await.unwrap();
+        let keys: Vec<_> = waves.iter().map(|wave| wave.due_key.as_str()).collect();
+        assert_eq!(keys, ["2026-11-23T09:00", "2026-11-24T09:00"]);
+        assert_eq!(peer.accepted().len(), 4);
+    }
+
+    async fn a_due_campaign_that_was_rescheduled_waits_for_its_new_time(db: &TestDb) {
+        let peer = SmtpPeer::start(Script::new()).await;
+        let house = House::new(db, Some(peer.settings()));
+        house.add_customers(2, "mail.example").await;
+        let at = |day: &str| Some(toml::from_str(&format!("at = \"2026-11-{day}T09:00\"\nzone = \"UTC\"")).unwrap());
+        let mut plan = definition("spring");
+        plan.schedule = at("23");
+        let id = house.apply(&plan).await;
+        house.advance(Span::days(1));
+        // Between the tick that found it due and its launch.
+        plan.schedule = at("25");
+        house.apply(&plan).await;
+        let late = launch::launch(&house.parts.db, id, Occurrence::Due("2026-11-23T09:00"), house.parts.launch_options(), house.now()).await;
+        assert!(matches!(late, Err(launch::LaunchError::NotDue { .. })), "{late:?}");
+        house.deliver().await;
+        assert_eq!(peer.accepted().len(), 0);
+        house.advance(Span::days(2));
+        house.deliver().await;
+        house.deliver().await;
+        assert_eq!(peer.accepted().len(), 2);
+    }
+
+    async fn a_wave_that_ends_during_a_pause_is_not_sent_again(db: &TestDb) {
+        let peer = SmtpPeer::start(Script::new()).await;
+        let house = House::new(db, Some(peer.settings()));
+        house.add_customers(2, "mail.example").await;
+        let wave = house.send("spring").await;
+        let lease = store::claim(&house.parts.db, "here", 60, house.clock_ms()).await.unwrap().unwrap();
+        let plan = plan::find(&house.parts.db, "spring").await.unwrap().definition;
+        store::gate(&house.parts.db, &lease, &plan, 10, 60, house.clock_ms()).await.unwrap();
+        plan::pause(&house.parts.db, "spring", "by hand", house.clock_ms()).await.unwrap();
+        let accepted: Vec<_> = (1..=2).map(|seq| Settlement { seq, verdict: Verdict::Accepted }).collect();
+        store::settle(&house.parts.db, &lease, &accepted, house.clock_ms()).await.unwrap();
+        store::release(&house.parts.db, &lease, house.clock_ms()).await.unwrap();
+        let resumed = plan::resume(&house.parts.db, "spring", house.clock_ms()).await.unwrap();
+        assert_eq!(resumed.status, Status::Finished);
+        assert_eq!(house.ledger(wave).await, [("accepted", 2)].into());
+    }
+
+    async fn a_cancellation_can_be_repeated(db: &TestDb) {
+        let peer = SmtpPeer::start(Script::new()).await;
+        let house = House::new(db, Some(peer.settings()));
+        house.add_customers(5, "mail.example").await;
+        let wave = house.send("spring").await;
+        // As if the process had died after the first of its transactions.
+        plan::cancel(&house.parts.db, "spring", house.clock_ms()).await.unwrap();
+        assert_eq!(cancel::cancel(&house.parts.db, "spring", house.clock_ms()).await.unwrap(), 5);
+        assert_eq!(cancel::cancel(&house.parts.db, "spring", house.clock_ms()).await.unwrap(), 0);
+        assert_eq!(house.ledger(wave).await, [("withheld", 5)].into());
+    }
+
+    async fn a_gate_whose_commit_was_lost_gives_its_rows_back(db: &TestDb) {
+        let peer = SmtpPeer::start(Script::new()).await;
+        let house = House::new(db, Some(peer.settings()));
+        house.add_customers(60, "mail.example").await;
+        let wave = house.send("spring").await;
+        let lease = store::claim(&house.parts.db, "here", 60, house.clock_ms()).await.unwrap().unwrap();
+        let plan = plan::find(&house.parts.db, "spring").await.unwrap().definition;
+        store::gate(&house.parts.db, &lease, &plan, 20, 60, house.clock_ms()).await.unwrap();
+        store::take_back(&house.parts.db, &lease, house.clock_ms()).await.unwrap();
+        assert_eq!(house.ledger(wave).await, [("pending", 60)].into());
+        // Doing it again, or after somebody else took the lease, changes nothing.
+        house.deliver().await;
+        store::take_back(&house.parts.db, &lease, house.clock_ms()).await.unwrap();
+        assert_eq!(house.ledger(wave).await, [("accepted", 60)].into());
+        assert_eq!(once_each(&peer).len(), 60);
     }
 
     async fn a_recurring_campaign_is_launched_once_each_time(db: &TestDb) {

@@ -223,12 +223,26 @@ impl EmailWave {
     /// `email.timeout_seconds`. Dropping the future before it ends closes its connection, and leaves open
     /// whether the message was taken.
     pub async fn send(&self, message: &EmailMessage) -> Outcome {
+        // It may always go, so there is always an outcome.
+        let outcome = self.send_if(message, || true).await;
+        outcome.unwrap_or(Outcome::Unknown {
+            why: "the message was held back",
+        })
+    }
+
+    /// As [`EmailWave::send`], asking `may_go` after the waiting, right before the first command: `None`
+    /// when it says no, and nothing was handed over.
+    pub async fn send_if(
+        &self,
+        message: &EmailMessage,
+        may_go: impl Fn() -> bool + Send,
+    ) -> Option<Outcome> {
         match self.compose(message) {
-            Ok(composed) => self.inner.pool.deliver(&composed).await,
-            Err(fault) => Outcome::Rejected {
+            Ok(composed) => self.inner.pool.deliver(&composed, may_go).await,
+            Err(fault) => Some(Outcome::Rejected {
                 class: fault.class(),
                 reply: Reply::default(),
-            },
+            }),
         }
     }
 }

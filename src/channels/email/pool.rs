@@ -69,20 +69,31 @@ impl Pool {
         &self.peer
     }
 
-    /// Hands a message over when a connection is free and the pace allows it.
-    pub async fn deliver(self: &Arc<Self>, mail: &Composed) -> Outcome {
+    /// Hands a message over when a connection is free and the pace allows it. `may_go` is asked last,
+    /// before the first command; `None` when it then says no, and the server has seen nothing.
+    pub async fn deliver(
+        self: &Arc<Self>,
+        mail: &Composed,
+        may_go: impl Fn() -> bool + Send,
+    ) -> Option<Outcome> {
         let Ok(_slot) = self.slots.acquire().await else {
             // Closed: the process is stopping.
-            return put_off(Class::Network);
+            return Some(put_off(Class::Network));
         };
+        if !may_go() {
+            return None;
+        }
         if let Some(pace) = &self.pace {
             pace.until_ready().await;
+        }
+        if !may_go() {
+            return None;
         }
         if let Some(mut connection) = self.freshest() {
             let end = smtp::transact(&mut connection, mail, self.timeout).await;
             if !end.is_stale {
                 self.put_back(connection, end.after).await;
-                return end.outcome;
+                return Some(end.outcome);
             }
             // It was closed while it was idle, and the server has seen nothing of this message.
         }
@@ -91,12 +102,16 @@ impl Pool {
             Err(error) => {
                 let outcome = error.outcome();
                 tracing::debug!(?outcome, "no connection to the relay");
-                return outcome;
+                return Some(outcome);
             }
         };
+        if !may_go() {
+            self.keep(connection);
+            return None;
+        }
         let end = smtp::transact(&mut connection, mail, self.timeout).await;
         self.put_back(connection, end.after).await;
-        end.outcome
+        Some(end.outcome)
     }
 
     /// Opens a connection, apart from the pool's.
@@ -143,6 +158,11 @@ impl Pool {
                 return;
             }
         }
+        self.keep(connection);
+    }
+
+    /// Keeps a connection for the next message.
+    fn keep(self: &Arc<Self>, mut connection: Connection) {
         connection.used_at = Instant::now();
         let mut idle = self.idle();
         idle.connections.push(connection);
@@ -227,8 +247,10 @@ mod tests {
         let pool = pool(folder.path(), Duration::from_millis(60));
         for _ in 0..2 {
             let mail = mail();
-            let (one, two) = tokio::join!(pool.deliver(&mail), pool.deliver(&mail));
-            assert_eq!((one, two), (Outcome::Accepted, Outcome::Accepted));
+            let (one, two) =
+                tokio::join!(pool.deliver(&mail, || true), pool.deliver(&mail, || true));
+            let accepted = || Some(Outcome::Accepted);
+            assert_eq!((one, two), (accepted(), accepted()));
             assert!(!pool.idle().connections.is_empty());
             tokio::time::sleep(Duration::from_millis(200)).await;
             assert!(pool.idle().connections.is_empty());
@@ -240,7 +262,12 @@ mod tests {
     async fn a_dropped_pool_leaves_nothing_running() {
         let folder = tempfile::tempdir().unwrap();
         let pool = pool(folder.path(), Duration::from_millis(60));
-        assert_eq!(pool.deliver(&mail()).await, Outcome::Accepted);
+        assert_eq!(
+            pool.deliver(&mail(), || true).await,
+            Some(Outcome::Accepted)
+        );
+        // What may not go is not shown to the server.
+        assert_eq!(pool.deliver(&mail(), || false).await, None);
         let weak = Arc::downgrade(&pool);
         drop(pool);
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -6,6 +6,7 @@ use sea_orm::{DbErr, QueryResult};
 use serde_json::{Map, Value, json};
 
 use crate::consent::model::{Channel, Tracking};
+use crate::consent::store as consent;
 use crate::customers::model::{EmailState, Stage};
 use crate::customers::profile::{Address, Profile, Row, TEXTS};
 use crate::ids::CustomerId;
@@ -111,7 +112,12 @@ pub(crate) async fn matching(txn: &Txn, rows: &[&Row]) -> Result<Vec<Profile>, D
          stage, tracking, {attributes} AS attributes, {texts}, updated_at FROM customers WHERE id IN (\
          SELECT id FROM customers WHERE external_id IN {external_ids} \
          UNION SELECT id FROM customers WHERE email_key IN {emails} \
-         UNION SELECT id FROM customers WHERE phone IN {phones}) ORDER BY id",
+         UNION SELECT id FROM customers WHERE phone IN {phones}) ORDER BY id {lock}",
+        // What a response or a refusal writes meanwhile must not be written over.
+        lock = match dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => "FOR UPDATE",
+        },
         attributes = dialect.json_text("attributes"),
         texts = TEXTS.join(", "),
         external_ids = dialect.list(1, Kind::Text),
@@ -369,8 +375,8 @@ pub(crate) async fn reachable(
              AND {fingerprint} IS NOT NULL AND EXISTS (SELECT 1 FROM permissions p \
              WHERE p.customer_id = c.id AND p.channel = $2 AND p.is_granted \
              AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.fingerprint = {fingerprint} \
-             AND s.channel = p.channel AND s.scope IN (p.topic, '*') \
-             AND (s.suppressed_at >= p.since_at OR p.basis IS DISTINCT FROM 'consent')))",
+             AND s.channel = p.channel AND s.scope IN (p.topic, '*') AND {stands_against}))",
+            stands_against = consent::stands_against("s", "p"),
             list = txn.dialect().list(1, Kind::Int)
         );
         let row = txn

@@ -81,7 +81,8 @@ pub async fn claim(
     let wave = WaveId(row.try_get("", "wave_id")?);
     let previous: i64 = row.try_get("", "fence")?;
     if row.try_get::<Option<i64>>("", "until_at")?.is_some() {
-        let lost = settle::lose(&txn, wave, previous, now_ms).await?;
+        let span = (row.try_get("", "from_seq")?, row.try_get("", "to_seq")?);
+        let lost = settle::lose(&txn, wave, previous, span, now_ms).await?;
         if lost > 0 {
             tracing::warn!(%wave, lost, "a worker is gone: what it was handing over is unknown");
         }
@@ -150,6 +151,11 @@ pub async fn release(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr> {
         [lease.wave.0.into()],
     )
     .await?;
+    // Everything is settled by now; should a row be left after all, it is not forgotten.
+    if lease.kind == LeaseKind::First {
+        let span = (lease.from_seq, lease.to_seq);
+        settle::lose(&txn, lease.wave, lease.fence, span, now_ms).await?;
+    }
     let pending = match lease.kind {
         LeaseKind::First => txn
             .row(

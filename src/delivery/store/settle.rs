@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::DbErr;
 use serde_json::{Value, json};
 
+use super::gate::is_named;
 use super::lease::{Lease, LeaseKind};
 use super::wave::{Counters, add, hold_cancelled};
 use crate::campaigns::model::Withheld;
@@ -28,20 +29,24 @@ pub async fn settle(
     }
     let txn = db.begin().await?;
     let mut settlements = settlements.to_vec();
-    if hold_cancelled(&txn, lease.wave).await? {
-        for settlement in &mut settlements {
-            if matches!(
+    settlements.sort_unstable_by_key(|settlement| settlement.seq);
+    let is_cancelled = hold_cancelled(&txn, lease.wave).await?;
+    let mut rows = Vec::with_capacity(settlements.len());
+    for settlement in &mut settlements {
+        let was_attempted = !matches!(
+            settlement.verdict,
+            Verdict::NotHandedOver | Verdict::Withheld(_)
+        );
+        if is_cancelled
+            && matches!(
                 settlement.verdict,
                 Verdict::NotHandedOver | Verdict::Deferred { .. }
-            ) {
-                settlement.verdict = Verdict::Withheld(Withheld::Cancelled);
-            }
+            )
+        {
+            settlement.verdict = Verdict::Withheld(Withheld::Cancelled);
         }
+        rows.push(record(settlement, was_attempted, lease.kind, now_ms));
     }
-    let rows: Vec<_> = settlements
-        .iter()
-        .map(|settlement| record(settlement, lease.kind, now_ms))
-        .collect();
     let changed = txn
         .rows(
             format!(
@@ -49,7 +54,7 @@ pub async fn settle(
                      next_at = CASE WHEN x.state = 3 THEN COALESCE(x.next_at, deliveries.next_at) END,
                      settled_at = x.settled_at, attempt = deliveries.attempt - x.undone
                  FROM {} AS x WHERE deliveries.wave_id = $2 AND deliveries.seq = x.seq
-                   AND deliveries.state = 1 AND deliveries.fence = $3
+                   AND {} AND deliveries.state = 1 AND deliveries.fence = $3
                  RETURNING deliveries.seq, deliveries.customer_id",
                 db.dialect().recordset(
                     1,
@@ -61,7 +66,8 @@ pub async fn settle(
                         ("settled_at", Kind::Int),
                         ("undone", Kind::Int),
                     ],
-                )
+                ),
+                is_named(db.dialect())
             ),
             [
                 Value::from(rows).to_string().into(),
@@ -82,7 +88,7 @@ pub async fn settle(
             continue;
         };
         count(verdict, lease.kind, &mut counters);
-        let customer = json!([row.try_get::<i64>("", "customer_id")?]);
+        let customer = json!(row.try_get::<i64>("", "customer_id")?);
         match verdict {
             Verdict::Accepted => contacted.push(customer),
             Verdict::Failed {
@@ -99,8 +105,8 @@ pub async fn settle(
         if !customers.is_empty() {
             txn.run(
                 format!(
-                    "UPDATE customers SET {change} FROM {} AS x WHERE customers.id = x.id",
-                    db.dialect().recordset(1, &[("id", Kind::Int)])
+                    "UPDATE customers SET {change} WHERE id IN {}",
+                    db.dialect().list(1, Kind::Int)
                 ),
                 [Value::from(customers).to_string().into(), now_ms.into()],
             )
@@ -113,28 +119,16 @@ pub async fn settle(
 }
 
 /// A settlement as the row the database reads.
-fn record(settlement: &Settlement, kind: LeaseKind, now_ms: i64) -> Value {
-    let (state, reason, next_at, settled_at, undone) = match &settlement.verdict {
-        Verdict::Accepted => (State::Accepted, None, None, Some(now_ms), 0),
-        Verdict::Failed { class, .. } => {
-            (State::Failed, Some(class.as_str()), None, Some(now_ms), 0)
+fn record(settlement: &Settlement, was_attempted: bool, kind: LeaseKind, now_ms: i64) -> Value {
+    let (state, reason, next_at, settled_at) = match &settlement.verdict {
+        Verdict::Accepted => (State::Accepted, None, None, Some(now_ms)),
+        Verdict::Failed { class, .. } => (State::Failed, Some(class.as_str()), None, Some(now_ms)),
+        Verdict::Deferred { class, next_at } => {
+            (State::Deferred, Some(class.as_str()), Some(*next_at), None)
         }
-        Verdict::Deferred { class, next_at } => (
-            State::Deferred,
-            Some(class.as_str()),
-            Some(*next_at),
-            None,
-            0,
-        ),
-        Verdict::Unknown => (State::Unknown, None, None, Some(now_ms), 0),
-        Verdict::NotHandedOver => (before(kind), None, None, None, 1),
-        Verdict::Withheld(reason) => (
-            State::Withheld,
-            Some(reason.as_str()),
-            None,
-            Some(now_ms),
-            1,
-        ),
+        Verdict::Unknown => (State::Unknown, None, None, Some(now_ms)),
+        Verdict::NotHandedOver => (before(kind), None, None, None),
+        Verdict::Withheld(reason) => (State::Withheld, Some(reason.as_str()), None, Some(now_ms)),
     };
     json!([
         settlement.seq,
@@ -142,7 +136,7 @@ fn record(settlement: &Settlement, kind: LeaseKind, now_ms: i64) -> Value {
         reason,
         next_at,
         settled_at,
-        undone
+        i16::from(!was_attempted)
     ])
 }
 
@@ -179,37 +173,73 @@ fn count(verdict: &Verdict, kind: LeaseKind, counters: &mut Counters) {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn take_back(db: &Db, lease: &Lease) -> Result<(), DbErr> {
+pub async fn take_back(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr> {
     let txn = db.begin().await?;
-    let state = before(lease.kind);
+    let is_cancelled = hold_cancelled(&txn, lease.wave).await?;
+    // The lease first: the gate holds it, so a commit still under way ends before, and the next
+    // statement sees what it marked.
+    let is_ours = txn
+        .run(
+            "UPDATE leases SET owner = NULL, until_at = NULL WHERE id = $1 AND fence = $2",
+            [lease.id.into(), lease.fence.into()],
+        )
+        .await?
+        .rows_affected()
+        == 1;
+    if !is_ours {
+        return txn.rollback().await;
+    }
+    let (state, reason) = if is_cancelled {
+        (State::Withheld, Some(Withheld::Cancelled))
+    } else {
+        (before(lease.kind), None)
+    };
     let rows = txn
         .run(
-            "UPDATE deliveries SET state = $3, attempt = attempt - 1
-             WHERE wave_id = $1 AND state = 1 AND fence = $2",
-            [lease.wave.0.into(), lease.fence.into(), state.code().into()],
+            "UPDATE deliveries SET state = $3, attempt = attempt - 1, reason = COALESCE($4, reason),
+                 settled_at = CASE WHEN $3 = 6 THEN $5 END
+             WHERE wave_id = $1 AND seq BETWEEN $6 AND $7 AND state = 1 AND fence = $2",
+            [
+                lease.wave.0.into(),
+                lease.fence.into(),
+                state.code().into(),
+                reason.map(|reason| reason.as_str().to_owned()).into(),
+                now_ms.into(),
+                lease.from_seq.into(),
+                lease.to_seq.into(),
+            ],
         )
         .await?
         .rows_affected();
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    let counters = Counters::from([
-        (State::Sending.counter().to_owned(), -rows),
-        (state.counter().to_owned(), rows),
-    ]);
+    let mut counters = Counters::from([(State::Sending.counter().to_owned(), -rows)]);
+    counters.insert(state.counter().to_owned(), rows);
+    if let Some(reason) = reason {
+        counters.insert(format!("withheld.{}", reason.as_str()), rows);
+    }
     add(&txn, lease.wave, &counters).await?;
-    txn.run(
-        "UPDATE leases SET owner = NULL, until_at = NULL WHERE id = $1 AND fence = $2",
-        [lease.id.into(), lease.fence.into()],
-    )
-    .await?;
     txn.commit().await
 }
 
-/// Turns the rows a dead worker left `sending` into `unknown`; returns how many there were.
-pub(super) async fn lose(txn: &Txn, wave: WaveId, fence: i64, now_ms: i64) -> Result<i64, DbErr> {
+/// Turns the rows a dead worker left `sending` within `span` into `unknown`; returns how many there were.
+pub(super) async fn lose(
+    txn: &Txn,
+    wave: WaveId,
+    fence: i64,
+    span: (i64, i64),
+    now_ms: i64,
+) -> Result<i64, DbErr> {
     let lost = txn
         .run(
-            "UPDATE deliveries SET state = 5, settled_at = $3 WHERE wave_id = $1 AND state = 1 AND fence = $2",
-            [wave.0.into(), fence.into(), now_ms.into()],
+            "UPDATE deliveries SET state = 5, settled_at = $3, next_at = NULL
+             WHERE wave_id = $1 AND seq BETWEEN $4 AND $5 AND state = 1 AND fence = $2",
+            [
+                wave.0.into(),
+                fence.into(),
+                now_ms.into(),
+                span.0.into(),
+                span.1.into(),
+            ],
         )
         .await?
         .rows_affected();
@@ -233,6 +263,11 @@ pub async fn withhold_rest(db: &Db, wave: WaveId, now_ms: i64) -> Result<i64, Db
     txn.run(
         "UPDATE waves SET status = 'cancelled', finished_at = $2 WHERE id = $1 AND status = 'running'",
         [wave.0.into(), now_ms.into()],
+    )
+    .await?;
+    txn.run(
+        "UPDATE leases SET is_done = TRUE WHERE wave_id = $1 AND until_at IS NULL",
+        [wave.0.into()],
     )
     .await?;
     let mut counters = Counters::new();

@@ -137,22 +137,8 @@ pub async fn latest_wave(db: &Db, campaign: CampaignId) -> Result<Option<WaveRow
     .transpose()
 }
 
-/// Whether a wave may go on: neither it nor its campaign was stopped.
-///
-/// # Errors
-/// When the database is away.
-pub async fn is_running(connection: &impl ConnectionTrait, id: WaveId) -> Result<bool, DbErr> {
-    connection
-        .row(
-            "SELECT 1 AS one FROM waves w JOIN campaigns c ON c.id = w.campaign_id
-             WHERE w.id = $1 AND w.status = 'running' AND c.status = 'running'",
-            [id.0.into()],
-        )
-        .await
-        .map(|row| row.is_some())
-}
-
-/// As [`is_running`], and keeps a cancellation waiting until this transaction has ended.
+/// Whether a wave may go on: neither it nor its campaign was stopped. Keeps a cancellation waiting until
+/// this transaction has ended.
 pub(super) async fn hold_running(txn: &Txn, id: WaveId) -> Result<bool, DbErr> {
     let lock = match txn.dialect() {
         Dialect::Sqlite => "",
