@@ -24,8 +24,21 @@ fn main() -> ExitCode {
     match runtime.block_on(cli::run(arguments)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("visavis: {error:#}");
+            eprintln!("visavis: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes, each said once: many of ours tell their cause already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }

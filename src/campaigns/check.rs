@@ -12,7 +12,7 @@ use super::model::Withheld;
 use super::{schedule, store};
 use crate::config::Settings;
 use crate::customers::store as customer_store;
-use crate::segments::{ParseError, Rule};
+use crate::segments::{ParseError, Rule, names};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
 
@@ -34,9 +34,9 @@ pub struct CheckedCampaign {
     /// The waterfall, in its order: reason, people.
     pub withheld: Vec<(Withheld, u64)>,
     pub will_receive: u64,
-    /// At the campaign's or the relay's rate; none when neither is limited.
+    /// At the campaign's or the relay's rate, or as fast as the last wave went; none without either.
     pub estimated_seconds: Option<f64>,
-    /// The next launch, RFC 3339; none: by hand.
+    /// The next launch, in UTC; none: by hand.
     pub due: Option<String>,
     /// What a copywriter would say of the template, and an operator of the plan.
     pub findings: Vec<Finding>,
@@ -78,12 +78,18 @@ pub async fn check(
         facts.observe(&customer);
     }
     let rates = [definition.rate_per_second, settings.email.rate_per_second];
+    let mut warnings = warnings(definition, settings, will_receive, now);
+    for note in names::unknown(db, &rule).await? {
+        warnings.push(format!("segment: {note}"));
+    }
+    let limit = rates.into_iter().flatten().min().map(f64::from);
+    let measured = store::last_rate(&**db).await?;
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    let estimated_seconds = rates
+    let estimated_seconds = limit
         .into_iter()
-        .flatten()
-        .min()
-        .map(|rate| will_receive as f64 / f64::from(rate));
+        .chain(measured)
+        .reduce(f64::min)
+        .map(|rate| will_receive as f64 / rate);
     Ok(CheckedCampaign {
         name: definition.name.clone(),
         segment: rule.to_string(),
@@ -95,9 +101,9 @@ pub async fn check(
             .schedule
             .as_ref()
             .and_then(|plan| schedule::next(plan, now))
-            .map(|due| due.at.to_rfc3339()),
+            .map(|due| due.at.format("%Y-%m-%d %H:%M UTC").to_string()),
         findings: template.lint(&facts),
-        warnings: warnings(definition, settings, will_receive, now),
+        warnings,
     })
 }
 
@@ -143,7 +149,7 @@ fn warnings(
         .schedule
         .as_ref()
         .filter(|plan| plan.at.is_some())
-        && schedule::next(at, now).is_some_and(|due| due.at < now)
+        && schedule::next(at, now).is_some_and(|due| schedule::last_instant(at, due.at) < now)
     {
         warnings.push("the time in [schedule] lies behind us".to_owned());
     }
@@ -172,8 +178,12 @@ impl fmt::Display for CheckedCampaign {
             Some(due) => writeln!(f, "  launch        {due}")?,
             None => writeln!(f, "  launch        by hand")?,
         }
-        if let Some(seconds) = self.estimated_seconds {
-            writeln!(f, "  takes about   {}", super::duration(seconds))?;
+        match self.estimated_seconds {
+            Some(seconds) => writeln!(f, "  takes about   {}", super::duration(seconds))?,
+            None => writeln!(
+                f,
+                "  takes         as long as the relay does; no wave was measured yet"
+            )?,
         }
         for finding in &self.findings {
             writeln!(f, "  {finding}")?;
@@ -181,7 +191,9 @@ impl fmt::Display for CheckedCampaign {
         for warning in &self.warnings {
             writeln!(f, "  warning: {warning}")?;
         }
-        if self.is_ready() {
+        if self.will_receive == 0 {
+            write!(f, "  Nobody to send to.")
+        } else if self.is_ready() {
             write!(f, "  Ready to launch.")
         } else {
             write!(f, "  Mend the errors above first.")

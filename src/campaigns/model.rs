@@ -131,7 +131,7 @@ impl Withheld {
             Self::NoAddress => "no address for this channel",
             Self::MalformedAddress => "the address is malformed",
             Self::RefusedAddress => "the address was refused by its server before",
-            Self::Suppressed => "opted out",
+            Self::Suppressed => "suppressed (opted out)",
             Self::NoPermission => "no permission for this channel and topic",
             Self::DuplicateAddress => "same address as another recipient",
             Self::Control => "control group",

@@ -10,7 +10,7 @@ use super::store::{self, Campaign};
 use crate::ids::CampaignId;
 use crate::segments::{ParseError, Rule};
 use crate::storage::{Db, Txn};
-use crate::templates::{Template, TemplateError};
+use crate::templates::{FieldFacts, Severity, Template, TemplateError};
 
 /// Why a campaign could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,8 @@ pub enum PlanError {
     Segment(#[from] ParseError),
     #[error(transparent)]
     Template(#[from] TemplateError),
+    #[error("the template {name:?} cannot be sent; mend this first:\n  {errors}")]
+    Unsendable { name: String, errors: String },
     #[error("schedule: {0}")]
     Schedule(String),
     #[error("the database failed: {0}")]
@@ -58,6 +60,18 @@ pub async fn apply(
     now: DateTime<Utc>,
 ) -> Result<(CampaignId, Applied), PlanError> {
     Rule::parse(&definition.segment)?;
+    let errors: Vec<String> = template
+        .lint(&FieldFacts::unknown())
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.to_string())
+        .collect();
+    if !errors.is_empty() {
+        return Err(PlanError::Unsendable {
+            name: template.name().to_owned(),
+            errors: errors.join("\n  "),
+        });
+    }
     let now_ms = now.timestamp_millis();
     let txn = db.begin().await?;
     let version = store::freeze_template(

@@ -1,6 +1,6 @@
 //! Due times: from a local date-time and a zone to an instant, with the days on which clocks change.
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 use super::definition::{Missed, Schedule, Zone};
@@ -53,7 +53,7 @@ pub fn next(schedule: &Schedule, now: DateTime<Utc>) -> Option<Due> {
         return None;
     };
     // Walked in local time without an offset, so that a clock change neither repeats nor drops one.
-    let mut local = now.with_timezone(&zone).naive_local();
+    let mut local = now.with_timezone(&zone).naive_local().with_nanosecond(0)?;
     loop {
         local = cron
             .find_next_occurrence(&local.and_utc(), false)

@@ -369,6 +369,28 @@ pub async fn zones(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbE
         .collect()
 }
 
+/// Hand-overs a second of the last wave that ran to its end without waiting for retries.
+///
+/// # Errors
+/// When the database is away.
+pub async fn last_rate(connection: &impl ConnectionTrait) -> Result<Option<f64>, DbErr> {
+    let row = connection
+        .row(
+            "SELECT c.value AS n, w.finished_at - w.launched_at AS took
+             FROM waves w JOIN wave_counters c ON c.wave_id = w.id AND c.counter = 'accepted'
+             WHERE w.status = 'finished' AND c.value >= 100 AND w.finished_at > w.launched_at
+               AND w.finished_at - w.launched_at < 14400000
+             ORDER BY w.id DESC LIMIT 1",
+            [],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (n, took): (i64, i64) = (row.try_get("", "n")?, row.try_get("", "took")?);
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let rate = n as f64 * 1000.0 / took as f64;
+    Ok(Some(rate))
+}
+
 /// What an audience would be: how many would be contacted, and how many withheld for each reason.
 ///
 /// # Errors

@@ -54,7 +54,10 @@ pub(super) enum CampaignCommand {
 
 impl CampaignCommand {
     pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
-        let parts = common.open().await?;
+        let parts = match self {
+            Self::Apply { .. } => common.open_to_write().await?,
+            _ => common.open().await?,
+        };
         let db = &parts.db;
         let now = parts.clock.now();
         let now_ms = parts.clock.now_ms();
@@ -74,8 +77,9 @@ impl CampaignCommand {
                     definition.name, campaign.status
                 ));
                 match store::next_due(&**db, campaign.id).await? {
-                    Some((due, _)) => print(format_args!(
-                        "Next: {due} local time. See what would happen: visavis campaign check {}",
+                    Some((due, at)) => print(format_args!(
+                        "Next: {due} by the clock of its zone, launched at {}. See what would happen: visavis campaign check {}",
+                        crate::clock::from_ms(at).format("%Y-%m-%d %H:%M UTC"),
                         definition.name
                     )),
                     None => print(format_args!(
@@ -151,6 +155,14 @@ impl CampaignCommand {
                         launched.withheld.values().sum::<u64>()
                     ));
                     print("`visavis serve` or `visavis work --until-idle` sends them.");
+                    let campaign = plan::find(db, &name).await?;
+                    let progress = progress::progress(db, &campaign, now_ms).await?;
+                    if let Some(at) = progress.next_pending_at {
+                        print(format_args!(
+                            "The first are due at {}.",
+                            crate::clock::from_ms(at).format("%Y-%m-%d %H:%M UTC")
+                        ));
+                    }
                 }
             }
             Self::Pause { name, reason } => {

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::template::own_folders;
 use super::{Common, print};
 use crate::channels::email::EmailChannel;
 use crate::config::Settings;
 use crate::keys::Keys;
-use crate::storage::{Db, DbUrl};
+use crate::storage::{Db, DbUrl, Dialect};
 use crate::templates::{FieldFacts, Severity, Template};
 
 #[derive(Debug, Args)]
@@ -38,6 +39,8 @@ impl Check {
         lines.push(database(&settings.database_url(), settings.database.max_connections).await);
         lines.push(relay(&settings).await);
         lines.push(public_url(&settings));
+        lines.push(console(&settings));
+        lines.extend(sender_domain(&settings));
         lines.extend(templates(&settings));
         show(&lines);
         Ok(if lines.iter().any(|line| matches!(line, Line::Bad(_))) {
@@ -79,7 +82,13 @@ async fn database(url: &DbUrl, max_connections: u32) -> Line {
     };
     let line = match db.require_current_schema().await {
         Ok(()) => Line::Good(format!("database: {url}, schema up to date")),
-        Err(error) => Line::Note(format!("database: {url}: {error}")),
+        Err(error) if db.dialect() == Dialect::Sqlite => {
+            drop(error);
+            Line::Good(format!(
+                "database: {url}, made or brought up to date at its first use"
+            ))
+        }
+        Err(error) => Line::Bad(format!("database: {url}: {error}")),
     };
     db.close().await;
     line
@@ -132,16 +141,46 @@ fn public_url(settings: &Settings) -> Line {
     }
 }
 
+fn console(settings: &Settings) -> Line {
+    let address = settings.web.console_listen;
+    if address.ip().is_loopback() {
+        Line::Good(format!("console: {address}, this machine only"))
+    } else {
+        Line::Bad(format!(
+            "console: {address} is open to others and has no login; set web.console_listen to 127.0.0.1 and a port"
+        ))
+    }
+}
+
+/// What receiving servers look at; of no matter while everything goes to the outbox.
+fn sender_domain(settings: &Settings) -> Vec<Line> {
+    if settings.email.relay.is_none() {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for (key, domain) in [
+        ("email.bounce_domain", &settings.email.bounce_domain),
+        ("email.message_domain", &settings.email.message_domain),
+    ] {
+        lines.push(if domain.ends_with("localhost") {
+            Line::Bad(format!(
+                "{key}: {domain} is not yours; set it to a domain of your own"
+            ))
+        } else {
+            Line::Good(format!("{key}: {domain}"))
+        });
+    }
+    if settings.email.dkim.is_empty() {
+        lines.push(Line::Bad(
+            "DKIM: no signature; large providers refuse unsigned bulk mail; add [[email.dkim]]"
+                .to_owned(),
+        ));
+    }
+    lines
+}
+
 fn templates(settings: &Settings) -> Vec<Line> {
-    let mut folders: Vec<_> = std::fs::read_dir(&settings.templates_dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.join("template.toml").exists())
-        .collect();
-    folders.sort();
-    let own = folders
+    let own = own_folders(&settings.templates_dir)
         .into_iter()
         .map(|folder| (folder.display().to_string(), Template::load(&folder)));
     let embedded = Template::embedded_names()

@@ -52,7 +52,7 @@ impl Import {
             .map(|pair| import::parse_map(pair))
             .collect::<Result<_, _>>()
             .map_err(|problem| anyhow::anyhow!("--map {problem}"))?;
-        let parts = common.open().await?;
+        let parts = common.open_to_write().await?;
         let bytes = std::fs::metadata(&self.file).map_or(0, |metadata| metadata.len());
         let bar = progress::bar("importing", bytes, "bytes");
         let request = ImportRequest {

@@ -21,6 +21,9 @@ use crate::app::Parts;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Settings;
 
+/// Says that a data folder holds nothing but a demo, which may begin it anew.
+const DEMO_MARKER: &str = "made-by-visavis-demo";
+
 /// Direct-marketing campaigns, one to one.
 #[derive(Debug, Parser)]
 #[command(name = "visavis", version, propagate_version = true)]
@@ -87,6 +90,18 @@ impl Common {
             settings.data_dir.clone_from(data_dir);
         }
         Ok(settings)
+    }
+
+    /// As [`Common::open`], for a command that puts data in: from then on the folder is not only of a
+    /// demo, and no demo begins it anew.
+    async fn open_to_write(&self) -> anyhow::Result<Parts> {
+        let parts = self.open().await?;
+        let marker = parts.settings.data_dir.join(DEMO_MARKER);
+        if marker.exists() {
+            std::fs::remove_file(&marker)
+                .with_context(|| format!("cannot remove {}", marker.display()))?;
+        }
+        Ok(parts)
     }
 
     /// Opens the data this command works on.

@@ -26,6 +26,7 @@ impl Report {
         plan::find(&parts.db, &self.name).await?;
         let report = reports::store::report(&parts.db, &self.name)
             .await?
+            .filter(|report| !report.waves.is_empty())
             .ok_or_else(|| {
                 anyhow::anyhow!(
                     "{} was not launched yet; `visavis campaign launch {}` does that",

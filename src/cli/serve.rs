@@ -7,6 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Common, clock, print};
 use crate::app::{App, Parts};
+use crate::campaigns::model::Status;
+use crate::campaigns::store;
+use crate::delivery::progress;
 use crate::lifecycle;
 
 #[derive(Debug, Args)]
@@ -49,6 +52,12 @@ impl Work {
             print(format_args!(
                 "{accepted} messages accepted; nothing more is due."
             ));
+            for campaign in store::list(&parts.db).await? {
+                if campaign.status == Status::Running {
+                    let now_ms = parts.clock.now_ms();
+                    print(progress::progress(&parts.db, &campaign, now_ms).await?);
+                }
+            }
         } else {
             engine.run(&stop).await?;
         }

@@ -8,13 +8,12 @@ use clap::Subcommand;
 use super::campaign::find_template;
 use super::{Common, print};
 use crate::customers::store as customer_store;
-use crate::ids::CustomerId;
 use crate::templates::model::RecipientLinks;
 use crate::templates::{FieldFacts, Imprint, Severity, Template, sample_customer};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TemplateCommand {
-    /// Lists the templates in the binary
+    /// Lists your templates and those in the binary
     List,
     /// Reads a template as a copywriter would
     Check {
@@ -25,9 +24,9 @@ pub(super) enum TemplateCommand {
     Preview {
         /// The template's name
         name: String,
-        /// The customer's id; without it, an invented customer
+        /// The customer: id, your own key, or address; without it, an invented one
         #[arg(long, value_name = "ID")]
-        customer: Option<i64>,
+        customer: Option<String>,
         /// Another language than the customer's
         #[arg(long)]
         language: Option<String>,
@@ -41,6 +40,18 @@ impl TemplateCommand {
     pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
         match self {
             Self::List => {
+                let settings = common.settings()?;
+                for folder in own_folders(&settings.templates_dir) {
+                    match Template::load(&folder) {
+                        Ok(template) => print(format_args!(
+                            "{:<24} {:<10} {}",
+                            template.name(),
+                            template.languages().join(", "),
+                            folder.display()
+                        )),
+                        Err(error) => print(format_args!("{}: {error}", folder.display())),
+                    }
+                }
                 for name in Template::embedded_names() {
                     let template = Template::embedded(&name)?;
                     print(format_args!(
@@ -102,18 +113,18 @@ async fn check(common: &Common, dir: &std::path::Path) -> anyhow::Result<ExitCod
 async fn preview(
     common: &Common,
     name: &str,
-    customer: Option<i64>,
+    customer: Option<String>,
     language: Option<String>,
     html: Option<PathBuf>,
 ) -> anyhow::Result<ExitCode> {
     let settings = common.settings()?;
     let template = find_template(&settings.templates_dir, name)?;
     let customer = match customer {
-        Some(id) => {
+        Some(who) => {
             let parts = common.open().await?;
-            customer_store::get(&*parts.db, parts.db.dialect(), CustomerId(id))
+            customer_store::find(&parts.db, &who)
                 .await?
-                .ok_or_else(|| anyhow::anyhow!("there is no customer {id}"))?
+                .ok_or_else(|| anyhow::anyhow!("there is no customer {who}"))?
         }
         None => sample_customer(),
     };
@@ -152,4 +163,17 @@ async fn preview(
         )),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The template folders below `folder`, in order of their names.
+pub(super) fn own_folders(folder: &std::path::Path) -> Vec<PathBuf> {
+    let mut folders: Vec<_> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join("template.toml").exists())
+        .collect();
+    folders.sort();
+    folders
 }

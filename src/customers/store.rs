@@ -122,6 +122,29 @@ pub async fn get(
         .transpose()
 }
 
+/// The customer a person means: by id, by the firm's own key, or by address.
+///
+/// # Errors
+/// When the database is away.
+pub async fn find(db: &Db, who: &str) -> Result<Option<Customer>, DbErr> {
+    let key = super::normalise::email(who).map_or_else(|_| String::new(), |email| email.key);
+    let row = db
+        .row(
+            "SELECT id FROM customers WHERE id = $1 OR external_id = $2 OR (email_key = $3 AND $3 <> '')
+             ORDER BY CASE WHEN external_id = $2 THEN 0 WHEN id = $1 THEN 1 ELSE 2 END, id LIMIT 1",
+            [
+                who.parse::<i64>().unwrap_or(-1).into(),
+                who.into(),
+                key.into(),
+            ],
+        )
+        .await?;
+    match row {
+        Some(row) => get(&**db, db.dialect(), CustomerId(row.try_get("", "id")?)).await,
+        None => Ok(None),
+    }
+}
+
 /// About `n` customers from all over the base.
 ///
 /// # Errors

@@ -31,6 +31,12 @@ pub struct Progress {
     pub deferred: i64,
     pub failed: i64,
     pub unknown: i64,
+    /// Why messages are deferred: class and how many.
+    pub deferred_because: Vec<(String, i64)>,
+    /// When the next deferred message is tried again.
+    pub next_try_at: Option<i64>,
+    /// When the next pending messages are due, where that is still to come.
+    pub next_pending_at: Option<i64>,
     /// Hand-overs a second since the launch, while it runs.
     pub per_second: Option<f64>,
     /// Seconds until the pending rows are handed over at that rate.
@@ -47,11 +53,21 @@ pub async fn progress(db: &Db, campaign: &Campaign, now_ms: i64) -> Result<Progr
         Some(wave) => store::counters(&**db, wave.id).await?,
         None => Counters::new(),
     };
+    let (deferred_because, next_try_at) = match &wave {
+        Some(wave) => store::deferrals(&**db, wave.id).await?,
+        None => (Vec::new(), None),
+    };
+    let next_pending_at = match &wave {
+        Some(wave) => store::next_lease_due(&**db, wave.id).await?,
+        None => None,
+    };
     let of = |state: State| counters.get(state.counter()).copied().unwrap_or(0);
     let launched_at = wave.as_ref().map(|wave| wave.launched_at);
     let done = of(State::Accepted) + of(State::Failed) + of(State::Unknown) + of(State::Deferred);
     let elapsed_ms = launched_at.map_or(0, |at| now_ms - at);
-    let is_under_way = campaign.status == Status::Running && of(State::Pending) > 0;
+    let is_under_way = campaign.status == Status::Running
+        && of(State::Pending) > 0
+        && next_pending_at.is_some_and(|at| at <= now_ms);
     let per_second = (is_under_way && elapsed_ms > 0 && done > 0)
         .then(|| as_f64(done) * 1000.0 / as_f64(elapsed_ms));
     Ok(Progress {
@@ -71,6 +87,9 @@ pub async fn progress(db: &Db, campaign: &Campaign, now_ms: i64) -> Result<Progr
         deferred: of(State::Deferred),
         failed: of(State::Failed),
         unknown: of(State::Unknown),
+        deferred_because,
+        next_try_at,
+        next_pending_at: next_pending_at.filter(|at| *at > now_ms),
         seconds_left: per_second.map(|rate| as_f64(of(State::Pending)) / rate),
         per_second,
     })
@@ -86,7 +105,7 @@ impl fmt::Display for Progress {
         if let Some(at) = self.next_due_at {
             writeln!(
                 f,
-                "  next due   {}",
+                "  scheduled  {}",
                 from_ms(at).format("%Y-%m-%d %H:%M UTC")
             )?;
         }
@@ -116,6 +135,21 @@ impl fmt::Display for Progress {
             ("pending", self.pending),
         ] {
             writeln!(f, "  {label:<9} {n:>9}")?;
+        }
+        for (class, n) in &self.deferred_because {
+            write!(f, "  {n} deferred because of {}", class.replace('_', " "))?;
+            if class == "network" {
+                write!(f, "; `visavis check` tries the relay")?;
+            }
+            writeln!(f)?;
+        }
+        for (what, at) in [
+            ("next try", self.next_try_at),
+            ("next due", self.next_pending_at),
+        ] {
+            if let Some(at) = at {
+                writeln!(f, "  {what}   {}", from_ms(at).format("%Y-%m-%d %H:%M UTC"))?;
+            }
         }
         if let (Some(rate), Some(left)) = (self.per_second, self.seconds_left) {
             writeln!(

@@ -51,7 +51,8 @@ pub async fn attribute_orders(db: &Db, now: i64) -> Result<u64, ResponseError> {
                         amount_cents: order.amount_cents,
                     },
                     is_machine: false,
-                    at: order.ordered_at,
+                    // Of an order given to the day, no later than it is known.
+                    at: order.ordered_at.min(now),
                 })
                 .collect();
             store::write(&txn, &mut waves, &responses).await?;

@@ -40,6 +40,7 @@ mod evaluate;
 mod explain;
 mod lexer;
 pub mod model;
+pub mod names;
 mod parse;
 mod print;
 pub mod store;

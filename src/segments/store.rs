@@ -7,8 +7,10 @@ use sea_orm::{DbErr, Value};
 use super::model::{
     HeldPermission, HeldSuppression, PastDelivery, PastOrder, PastResponse, Profile, Rule,
 };
+use super::names::Name;
 use crate::customers;
 use crate::ids::CustomerId;
+use crate::storage::text::fold;
 use crate::storage::{Db, Dialect, Sql};
 
 /// How many customers the rule means.
@@ -28,6 +30,39 @@ pub async fn count(db: &Db, rule: &Rule, now: DateTime<Utc>) -> Result<u64, DbEr
         .transpose()?
         .unwrap_or(0);
     Ok(n.unsigned_abs())
+}
+
+/// Whether something in the base bears this name.
+///
+/// # Errors
+/// When the database is away.
+pub(super) async fn is_known(db: &Db, name: &Name) -> Result<bool, DbErr> {
+    let (sql, value) = match name {
+        Name::Campaign(name) => (
+            "SELECT 1 AS one FROM campaigns WHERE LOWER(name) = $1 LIMIT 1",
+            name.to_ascii_lowercase(),
+        ),
+        Name::Tag(tag) => (
+            "SELECT 1 AS one FROM customer_tags WHERE tag_key = $1 LIMIT 1",
+            fold(tag),
+        ),
+        Name::Topic(topic) => (
+            "SELECT 1 AS one FROM permissions WHERE topic = $1 LIMIT 1",
+            topic.clone(),
+        ),
+        Name::Attribute(name) => match db.dialect() {
+            Dialect::Sqlite => (
+                "SELECT 1 AS one FROM customers WHERE EXISTS
+                 (SELECT 1 FROM json_each(customers.attributes) WHERE key = $1) LIMIT 1",
+                name.clone(),
+            ),
+            Dialect::Postgres => (
+                "SELECT 1 AS one FROM customers WHERE jsonb_exists(attributes, $1) LIMIT 1",
+                name.clone(),
+            ),
+        },
+    };
+    db.row(sql, [value.into()]).await.map(|row| row.is_some())
 }
 
 /// The first `limit` customers the rule means, by id.

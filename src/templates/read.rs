@@ -85,7 +85,7 @@ impl Files {
             None => {
                 let names = embedded_names();
                 let known = match nearest(name, names.iter().map(String::as_str)) {
-                    Some(near) => format!("{near}, perhaps, among {}", names.join(", ")),
+                    Some(near) => format!("{} (did you mean {near:?}?)", names.join(", ")),
                     None => names.join(", "),
                 };
                 Err(TemplateError::NoSuchTemplate {

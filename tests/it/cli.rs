@@ -96,10 +96,13 @@ fn the_demo_adds_up() {
 #[test]
 fn the_demo_spares_a_folder_that_is_not_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    told(folder.path(), &["migrate"]);
+    // Begun as a demo's, and then somebody imported into it.
+    told(folder.path(), &["demo", "--once", "--size", "20"]);
+    std::fs::write(folder.path().join("customers.csv"), CUSTOMERS).unwrap();
+    told(folder.path(), &["import", "customers.csv"]);
     let said = refused(folder.path(), &["demo", "--once"]);
     assert!(
-        said.contains("not of a demo") && said.contains("--data-dir"),
+        said.contains("not only of a demo") && said.contains("--data-dir"),
         "{said}"
     );
 }
@@ -118,6 +121,18 @@ fn from_a_file_to_the_report() {
     assert_eq!(
         told(folder, &["segment", "count", "city = \"amiens\""]),
         "3 of 5 customers: city = \"amiens\"\n"
+    );
+    let misspelt = told(
+        folder,
+        &[
+            "segment",
+            "count",
+            "not clicked campaign \"wintr\" and not tagged \"vip\"",
+        ],
+    );
+    assert!(
+        misspelt.contains("no campaign \"wintr\"") && misspelt.contains("tagged \"vip\""),
+        "{misspelt}"
     );
     let explained = told(
         folder,

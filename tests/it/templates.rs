@@ -267,7 +267,7 @@ fn the_languages_of_a_template_are_chosen_for_the_reader() {
 #[test]
 fn a_name_that_is_not_there_is_answered_with_those_that_are() {
     let error = Template::embedded("super-chief").unwrap_err();
-    insta::assert_snapshot!(error, @r#"there is no template "super-chief"; there are super-chef, perhaps, among store-evening, super-chef, win-back"#);
+    insta::assert_snapshot!(error, @r#"there is no template "super-chief"; there are store-evening, super-chef, win-back (did you mean "super-chef"?)"#);
 }
 
 // Freezing.

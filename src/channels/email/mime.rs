@@ -63,7 +63,6 @@ pub(super) struct Ids<'a> {
     pub return_path_tag: &'a str,
     pub message_id_local: &'a str,
     pub message_domain: &'a str,
-    pub bounce_domain: &'a str,
 }
 
 impl MimeFrame {
@@ -126,7 +125,7 @@ impl MimeFrame {
         );
         refuse_controls("Subject", &message.subject)?;
         write_text(&mut out, "Subject", &message.subject);
-        write_list_unsubscribe(&mut out, &message.unsubscribe_url, ids)?;
+        write_list_unsubscribe(&mut out, &message.unsubscribe_url)?;
         write_field(&mut out, "X-Visavis-Ref", ids.return_path_tag);
         out.extend_from_slice(&self.tail);
         // Text first: readers show the last part that they understand (RFC 2046 section 5.1.4).
@@ -240,8 +239,9 @@ fn write_encoded_words(out: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// RFC 2369, https first as RFC 8058 wants it.
-fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str, ids: &Ids<'_>) -> Result<(), ComposeError> {
+/// RFC 2369, for RFC 8058: the https link alone. A `mailto:` beside it would promise a mailbox that
+/// nobody reads yet, and an opt-out sent there would be lost.
+fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str) -> Result<(), ComposeError> {
     let is_url = (url.starts_with("https://") || url.starts_with("http://"))
         && url.len() < 900
         && url
@@ -250,16 +250,7 @@ fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str, ids: &Ids<'_>) -> Result
     if !is_url {
         return Err(ComposeError::UnsubscribeUrl);
     }
-    let Ids {
-        return_path_tag,
-        bounce_domain,
-        ..
-    } = ids;
-    write_field(
-        out,
-        "List-Unsubscribe",
-        &format!("<{url}>,\r\n <mailto:unsub+{return_path_tag}@{bounce_domain}>"),
-    );
+    write_field(out, "List-Unsubscribe", &format!("<{url}>"));
     Ok(())
 }
 

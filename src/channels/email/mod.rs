@@ -207,7 +207,6 @@ impl EmailWave {
                 return_path_tag: &tag,
                 message_id_local: &tokens::message_id_local(message.delivery, keys),
                 message_domain,
-                bounce_domain,
             },
         )?;
         Ok(Composed {

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::{Common, clock, print, progress};
+use super::{Common, DEMO_MARKER, clock, print, progress};
 use crate::app::{App, Parts};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::plan;
@@ -25,9 +25,6 @@ use crate::templates::Template;
 
 /// The same people every time.
 const SEED: u64 = 20_261_122;
-
-/// Says that a folder is ours to begin anew.
-const MARKER: &str = "made-by-visavis-demo";
 
 /// The campaign the demo launches.
 const CAMPAIGN: &str = r#"
@@ -78,7 +75,9 @@ impl Demo {
 
         let is_relayed = settings.email.relay.is_some();
         let parts = Parts::open(settings, clock()).await?;
-        let app = App::build(parts).await?;
+        let app = App::build(parts)
+            .await
+            .context("the demo listens where --listen ADDRESS says")?;
         let parts = app.parts().clone();
         let address = app.public_address();
         let run = tokio::spawn(app.run(stop.clone()));
@@ -169,6 +168,8 @@ impl Demo {
         settings.web.listen = address;
         settings.web.console_listen = address;
         "http://localhost:0".clone_into(&mut settings.web.public_url);
+        // Invented people never go into a database of yours.
+        settings.database.url = None;
         settings.email.relay = self.relay.as_deref().map(relay).transpose()?;
         Ok(settings)
     }
@@ -185,11 +186,11 @@ impl Demo {
 
 /// A folder that is empty, new, or left by an earlier demo, which is begun anew.
 fn prepare_folder(folder: &Path) -> anyhow::Result<()> {
-    let marker = folder.join(MARKER);
+    let marker = folder.join(DEMO_MARKER);
     let is_used = folder.join("visavis.db").exists();
     anyhow::ensure!(
         marker.exists() || !is_used,
-        "{} holds data that is not of a demo; give the demo a folder of its own with --data-dir",
+        "{} holds data that is not only of a demo; give the demo a folder of its own with --data-dir",
         folder.display()
     );
     if marker.exists() {

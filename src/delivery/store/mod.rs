@@ -9,6 +9,7 @@ pub use gate::{Candidate, Passed, gate};
 pub use lease::{Lease, LeaseKind, claim, release, renew, revoke_of_node};
 pub use settle::{settle, take_back, withhold_rest};
 pub use wave::{
-    Counters, WaveRow, count_audience, counters, customer_of, finish_if_done, insert_audience,
-    insert_counters, insert_leases, insert_wave, latest_wave, wave, wave_of, waves_of,
+    Counters, WaveRow, count_audience, counters, customer_of, deferrals, finish_if_done,
+    insert_audience, insert_counters, insert_leases, insert_wave, latest_wave, next_lease_due,
+    wave, wave_of, waves_of,
 };

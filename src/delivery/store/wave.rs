@@ -172,6 +172,51 @@ pub(super) async fn hold_cancelled(txn: &Txn, id: WaveId) -> Result<bool, DbErr>
     Ok(status.as_deref() == Some(WaveStatus::Cancelled.as_str()))
 }
 
+/// Why rows of a wave are deferred (class and how many, most first), and when the next is tried again.
+///
+/// # Errors
+/// When the database is away.
+pub async fn deferrals(
+    connection: &impl ConnectionTrait,
+    id: WaveId,
+) -> Result<(Vec<(String, i64)>, Option<i64>), DbErr> {
+    let mut reasons = Vec::new();
+    let mut next_at: Option<i64> = None;
+    for row in connection
+        .rows(
+            "SELECT COALESCE(reason, 'unknown') AS reason, COUNT(*) AS n, MIN(next_at) AS next_at
+             FROM deliveries WHERE wave_id = $1 AND state = 3 AND next_at IS NOT NULL
+             GROUP BY reason ORDER BY n DESC",
+            [id.0.into()],
+        )
+        .await?
+    {
+        reasons.push((row.try_get("", "reason")?, row.try_get("", "n")?));
+        let next: Option<i64> = row.try_get("", "next_at")?;
+        next_at = next_at.into_iter().chain(next).min();
+    }
+    Ok((reasons, next_at))
+}
+
+/// When the next pending rows of a wave are due, if they wait for a time to come.
+///
+/// # Errors
+/// When the database is away.
+pub async fn next_lease_due(
+    connection: &impl ConnectionTrait,
+    id: WaveId,
+) -> Result<Option<i64>, DbErr> {
+    connection
+        .row(
+            "SELECT MIN(due_at) AS due_at FROM leases WHERE wave_id = $1 AND NOT is_done AND kind = 'first'",
+            [id.0.into()],
+        )
+        .await?
+        .map(|row| row.try_get("", "due_at"))
+        .transpose()
+        .map(Option::flatten)
+}
+
 /// Writes a wave.
 ///
 /// # Errors

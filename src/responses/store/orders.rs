@@ -9,11 +9,17 @@ use crate::ids::{CampaignId, CustomerId, DeliveryKey, WaveId};
 use crate::responses::model::Terms;
 use crate::storage::{Db, Sql, Txn};
 
+/// SQL for the last instant at which order `o` may have been made: one given to the day or to the second
+/// was made within it, and a click of that day or second came before.
+const LATEST: &str = "(o.ordered_at + CASE WHEN o.ordered_at % 86400000 = 0 THEN 86399999 \
+     WHEN o.ordered_at % 1000 = 0 THEN 999 ELSE 0 END)";
+
 /// An order that may belong to a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::responses) struct OpenOrder {
     pub id: i64,
     pub customer: CustomerId,
+    /// The last instant at which it may have been made.
     pub ordered_at: i64,
     pub amount_cents: i64,
     pub campaign: Option<CampaignId>,
@@ -39,15 +45,17 @@ pub(in crate::responses) async fn open_orders(
 ) -> Result<Vec<OpenOrder>, DbErr> {
     let rows = db
         .rows(
-            "SELECT o.id, o.customer_id, o.ordered_at, o.amount_cents, o.campaign_id
-             FROM orders o
-             WHERE o.wave_id IS NULL AND o.id > $1 AND o.ordered_at <= $2
-               AND o.ordered_at >= (SELECT MIN(launched_at) FROM waves)
-               AND (o.campaign_id IS NOT NULL OR EXISTS (
-                    SELECT 1 FROM responses r
-                    WHERE r.customer_id = o.customer_id AND r.kind = 'click' AND NOT r.is_machine
-                      AND r.responded_at <= o.ordered_at))
-             ORDER BY o.id LIMIT $3",
+            format!(
+                "SELECT o.id, o.customer_id, {LATEST} AS ordered_at, o.amount_cents, o.campaign_id
+                 FROM orders o
+                 WHERE o.wave_id IS NULL AND o.id > $1 AND o.ordered_at <= $2
+                   AND {LATEST} >= (SELECT MIN(launched_at) FROM waves)
+                   AND (o.campaign_id IS NOT NULL OR EXISTS (
+                        SELECT 1 FROM responses r
+                        WHERE r.customer_id = o.customer_id AND r.kind = 'click' AND NOT r.is_machine
+                          AND r.responded_at <= {LATEST}))
+                 ORDER BY o.id LIMIT $3"
+            ),
             [after_id.into(), until.into(), limit.into()],
         )
         .await?;
@@ -80,7 +88,7 @@ pub(in crate::responses) async fn contacts(
          JOIN orders o ON o.id = wanted.id
          JOIN waves w ON w.campaign_id = o.campaign_id
          JOIN deliveries d ON d.wave_id = w.id AND d.customer_id = o.customer_id
-         WHERE d.state IN (2, 5) AND d.settled_at <= o.ordered_at"
+         WHERE d.state IN (2, 5) AND d.settled_at <= {LATEST}"
     );
     let by_click = format!(
         "WITH wanted (id) AS (VALUES {wanted})
@@ -91,7 +99,7 @@ pub(in crate::responses) async fn contacts(
          JOIN deliveries d ON d.wave_id = r.wave_id AND d.seq = r.seq
          JOIN waves w ON w.id = d.wave_id
          WHERE o.campaign_id IS NULL AND r.kind = 'click' AND NOT r.is_machine
-           AND r.responded_at <= o.ordered_at AND d.settled_at IS NOT NULL"
+           AND r.responded_at <= {LATEST} AND d.settled_at IS NOT NULL"
     );
     let mut contacts = Vec::new();
     for (sql, is_click) in [(by_campaign, false), (by_click, true)] {

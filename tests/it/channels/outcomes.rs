@@ -212,7 +212,7 @@ async fn non_ascii_addresses_need_a_server_that_knows_them() {
 
 #[tokio::test]
 async fn a_message_larger_than_the_server_takes_is_not_tried() {
-    let (peer, outcome) = send(Script::new().with("SIZE 1000"), "x@example.org").await;
+    let (peer, outcome) = send(Script::new().with("SIZE 500"), "x@example.org").await;
     assert_eq!(rejected(&outcome), Some((Class::Content, 0)));
     assert!(!peer.commands().iter().any(|line| line.starts_with("MAIL")));
 }

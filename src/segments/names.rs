@@ -1,0 +1,66 @@
+//! The names in a rule that the base does not know: a misspelt campaign in an exclusion excludes nobody,
+//! and nothing else would tell.
+
+use std::collections::BTreeSet;
+
+use sea_orm::DbErr;
+
+use super::model::{Node, Rule, Subject};
+use super::store;
+use crate::storage::Db;
+
+/// A name that stands for something in the base.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    Campaign(String),
+    Tag(String),
+    Topic(String),
+    Attribute(String),
+}
+
+impl Rule {
+    /// The names the rule uses, in order.
+    pub fn names(&self) -> BTreeSet<Name> {
+        let mut names = BTreeSet::new();
+        let mut waiting = vec![self.root()];
+        while let Some(node) = waiting.pop() {
+            match node {
+                Node::All(parts) | Node::Any(parts) => waiting.extend(parts),
+                Node::Not(part) => waiting.push(part),
+                Node::Compare(Subject::Attribute(name), _) => {
+                    names.insert(Name::Attribute(name.clone()));
+                }
+                Node::Tagged(tag) => {
+                    names.insert(Name::Tag(tag.clone()));
+                }
+                Node::Did(behaviour) => {
+                    names.extend(behaviour.campaign.clone().map(Name::Campaign));
+                }
+                Node::CanReceive { topic, .. } => {
+                    names.insert(Name::Topic(topic.clone()));
+                }
+                Node::Everyone | Node::Compare(Subject::Field(_), _) => {}
+            }
+        }
+        names
+    }
+}
+
+/// What to tell about names of the rule that nothing in the base bears, a sentence each.
+///
+/// # Errors
+/// When the database is away.
+pub async fn unknown(db: &Db, rule: &Rule) -> Result<Vec<String>, DbErr> {
+    let mut told = Vec::new();
+    for name in rule.names() {
+        if !store::is_known(db, &name).await? {
+            told.push(match name {
+                Name::Campaign(name) => format!("there is no campaign {name:?}"),
+                Name::Tag(name) => format!("nobody is tagged {name:?}"),
+                Name::Topic(name) => format!("nobody was ever asked about the topic {name:?}"),
+                Name::Attribute(name) => format!("nobody has attribute.{name}"),
+            });
+        }
+    }
+    Ok(told)
+}
