@@ -31,6 +31,10 @@ pub enum AppError {
     Storage(#[from] StorageError),
     #[error(transparent)]
     Keys(#[from] KeysError),
+    #[error(
+        "the database was used with another secret than {path}: no link already sent and no opt-out would be understood; restore secret.key from your backup, or copy it from the other node"
+    )]
+    OtherSecret { path: String },
     #[error("email channel: {0}")]
     Channel(String),
     #[error("cannot listen on {address}: {cause}; is it taken? Change {key}")]
@@ -69,17 +73,28 @@ impl Parts {
     /// # Errors
     /// When one of them cannot be had.
     pub async fn open(settings: Settings, clock: SharedClock) -> Result<Self, AppError> {
-        std::fs::create_dir_all(&settings.data_dir).map_err(|cause| AppError::DataDir {
+        create_private(&settings.data_dir).map_err(|cause| AppError::DataDir {
             path: settings.data_dir.display().to_string(),
             cause,
         })?;
-        let keys = Keys::load_or_create(&settings.data_dir.join("secret.key"))?;
+        let secret = settings.data_dir.join("secret.key");
+        let is_new = !secret.exists();
+        let keys = Keys::load_or_create(&secret)?;
         let db = Db::open(&settings.database_url(), settings.database.max_connections).await?;
         match db.dialect() {
             Dialect::Sqlite => {
                 db.migrate().await?;
             }
             Dialect::Postgres => db.require_current_schema().await?,
+        }
+        if !db.is_secret(&keys).await? {
+            if is_new {
+                // It never was of use, and would stand in the way of the right one.
+                std::fs::remove_file(&secret)?;
+            }
+            return Err(AppError::OtherSecret {
+                path: secret.display().to_string(),
+            });
         }
         Ok(Self {
             db,
@@ -346,4 +361,19 @@ fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, AppErro
         address,
         cause,
     })
+}
+
+/// Makes a folder that only its owner may look into; one that is there stays as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_private(folder: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
 }

@@ -5,10 +5,12 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging to standard error; `RUST_LOG` chooses what, `info` of ours by default.
+/// Starts logging to standard error; `RUST_LOG` chooses what, `info` of ours by default, and nothing of
+/// the malformed requests strangers send.
 pub fn start(default_level: &str) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_unset| EnvFilter::new(format!("warn,visavis={default_level}")));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| {
+        EnvFilter::new(format!("warn,actix_http=off,visavis={default_level}"))
+    });
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

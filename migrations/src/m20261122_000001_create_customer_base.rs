@@ -11,6 +11,8 @@ impl MigrationTrait for Migration {
         crate::run(
             manager,
             &[
+                // One row, written at the first start: tells whether a secret is the one fingerprints were made with.
+                "CREATE TABLE secret_check (id BIGINT PRIMARY KEY, value TEXT NOT NULL)",
                 "CREATE TABLE customers (
                     id {identity},
                     external_id TEXT UNIQUE,
@@ -128,6 +130,7 @@ impl MigrationTrait for Migration {
                 "DROP TABLE orders",
                 "DROP TABLE customer_tags",
                 "DROP TABLE customers",
+                "DROP TABLE secret_check",
             ],
         )
         .await

@@ -145,6 +145,19 @@ fn warnings(
             ));
         }
     }
+    if let Some(every) = definition
+        .schedule
+        .as_ref()
+        .filter(|plan| plan.every.is_some())
+        && let Some(first) = schedule::next(every, now)
+        && let Some(second) = schedule::next(every, first.at)
+        && second.at - first.at < chrono::Duration::hours(20)
+    {
+        warnings.push(format!(
+            "every {:?} writes to the same people more than once a day",
+            every.every.as_deref().unwrap_or_default()
+        ));
+    }
     if let Some(at) = definition
         .schedule
         .as_ref()

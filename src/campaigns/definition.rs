@@ -153,7 +153,11 @@ impl Definition {
                     .chars()
                     .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')
         };
-        for (key, text) in [("name", &self.name), ("topic", &self.topic)] {
+        for (key, text) in [
+            ("name", &self.name),
+            ("topic", &self.topic),
+            ("template", &self.template),
+        ] {
             if !is_slug(text) {
                 return Err((
                     key,
@@ -180,8 +184,8 @@ impl Definition {
             ("sender.name", &self.sender.name),
             ("sender.postal_address", &self.sender.postal_address),
         ] {
-            if text.trim().is_empty() || text.chars().any(char::is_control) {
-                return Err((key, "must be one line of text".into()));
+            if text.trim().is_empty() || text.chars().any(char::is_control) || text.len() > 300 {
+                return Err((key, "must be one line of text, of at most 300 bytes".into()));
             }
         }
         let addresses = [

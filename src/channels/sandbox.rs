@@ -7,16 +7,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
-use lettre::transport::smtp::client::AsyncTokioStream;
-use tokio::io::{
-    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream,
-    ReadBuf,
-};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
+use super::email::stream::Bounded;
 use super::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::keys::Keys;
@@ -56,7 +51,7 @@ impl Sandbox {
     }
 
     /// Opens a connection: the client's end of it. The server's end lives until that one is dropped.
-    pub fn connect(self: &Arc<Self>) -> SandboxStream {
+    pub fn connect(self: &Arc<Self>) -> Bounded<DuplexStream> {
         let (client, server) = tokio::io::duplex(64 * 1024);
         let session = Session {
             sandbox: Arc::clone(self),
@@ -69,7 +64,7 @@ impl Sandbox {
             // A broken pipe is the client's hanging up: the end of every session.
             let _ = session.serve().await;
         });
-        SandboxStream(client)
+        Bounded::new(client, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     /// Whether this attempt is the first that `busy.example` sees of a message.
@@ -280,42 +275,4 @@ fn path(rest: &str, keyword: &str) -> Option<String> {
     }
     let (path, _) = rest.trim_start().strip_prefix('<')?.rsplit_once('>')?;
     Some(path.to_owned())
-}
-
-/// The client's end of a connection to the sandbox.
-#[derive(Debug)]
-pub(super) struct SandboxStream(DuplexStream);
-
-impl AsyncTokioStream for SandboxStream {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(SocketAddr::from(([127, 0, 0, 1], 0)))
-    }
-}
-
-impl AsyncRead for SandboxStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for SandboxStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
 }

@@ -37,6 +37,7 @@ impl Check {
         )];
         lines.push(data_dir(&settings));
         lines.push(database(&settings.database_url(), settings.database.max_connections).await);
+        lines.push(secret(&settings).await);
         lines.push(relay(&settings).await);
         lines.push(public_url(&settings));
         lines.push(console(&settings));
@@ -94,11 +95,38 @@ async fn database(url: &DbUrl, max_connections: u32) -> Line {
     line
 }
 
-async fn relay(settings: &Settings) -> Line {
-    let keys = match Keys::load_or_create(&settings.data_dir.join("secret.key")) {
-        Ok(keys) => keys,
-        Err(error) => return Line::Bad(format!("secret: {error}")),
+/// Whether the secret is there and the database's.
+async fn secret(settings: &Settings) -> Line {
+    let path = settings.data_dir.join("secret.key");
+    let shown = path.display();
+    let db = Db::open(&settings.database_url(), 2).await;
+    let is_in_use = match &db {
+        Ok(db) => db.has_secret().await.unwrap_or(false),
+        Err(_) => false,
     };
+    if !path.exists() {
+        return if is_in_use {
+            Line::Bad(format!(
+                "secret: {shown} is missing; restore it from your backup"
+            ))
+        } else {
+            Line::Good(format!("secret: {shown} is made at the first start"))
+        };
+    }
+    match (Keys::load_or_create(&path), db) {
+        (Err(error), _) => Line::Bad(format!("secret: {error}")),
+        (Ok(keys), Ok(db)) if is_in_use && !db.is_secret(&keys).await.unwrap_or(true) => {
+            Line::Bad(format!(
+                "secret: {shown} is not the one this database was used with; restore it from your backup"
+            ))
+        }
+        (Ok(_), _) => Line::Good(format!("secret: {shown}; keep it in your backup")),
+    }
+}
+
+async fn relay(settings: &Settings) -> Line {
+    // A look at the relay signs nothing that stays; no secret is made for it.
+    let keys = Keys::from_secret(&[0; 32]);
     let outbox = settings.data_dir.join("outbox");
     let channel = match EmailChannel::new(&settings.email, keys, &outbox) {
         Ok(channel) => channel,

@@ -10,6 +10,10 @@ use crate::customers::model::Customer;
 /// How deep parentheses and `not` may nest.
 pub const MAX_DEPTH: usize = 100;
 
+/// The most tests of behaviour or permission in a rule: each is a sub-select, and PostgreSQL takes more
+/// than a second to plan the joins of a hundred.
+pub const MAX_SUBSELECTS: usize = 60;
+
 /// How many characters a rule may have, as written and in its canonical form.
 pub const MAX_CHARS: usize = 20_000;
 
@@ -63,6 +67,21 @@ impl Node {
             }
             _ => 0,
         }
+    }
+
+    /// How many tests of behaviour or permission it holds; without recursion.
+    pub(super) fn subselects(&self) -> usize {
+        let mut waiting = vec![self];
+        let mut count = 0;
+        while let Some(node) = waiting.pop() {
+            match node {
+                Self::All(parts) | Self::Any(parts) => waiting.extend(parts),
+                Self::Not(part) => waiting.push(part),
+                Self::Did(_) | Self::CanReceive { .. } | Self::Tagged(_) => count += 1,
+                Self::Everyone | Self::Compare(..) => {}
+            }
+        }
+        count
     }
 
     /// Whether no part lies more than `limit` levels down; found without recursion, so that a tree of

@@ -9,8 +9,8 @@ use super::asked::{Asked, check_range};
 use super::error::{ParseError, did_you_mean};
 use super::lexer::{Lexer, Problem, Token, problem, shorten};
 use super::model::{
-    Behaviour, Deed, Field, MAX_CHARS, MAX_DEPTH, Node, Number, Relation, Rule, Span, Subject,
-    Test, Unit, Value, Window,
+    Behaviour, Deed, Field, MAX_CHARS, MAX_DEPTH, MAX_SUBSELECTS, Node, Number, Relation, Rule,
+    Span, Subject, Test, Unit, Value, Window,
 };
 use crate::consent::model::Channel;
 
@@ -37,6 +37,11 @@ impl Rule {
             .map_err(|Problem { span, message }| ParseError::at(text, span, message))?
             .into_normal_form();
         let rule = Self { root };
+        if rule.root().subselects() > MAX_SUBSELECTS {
+            return Err(ParseError::whole(format!(
+                "the rule asks more than {MAX_SUBSELECTS} times about tags, behaviour or permission; tag the customers you mean, or make two campaigns of it"
+            )));
+        }
         // Or its canonical text could not be read back.
         if rule.to_string().chars().count() > MAX_CHARS {
             return Err(too_long());

@@ -105,7 +105,7 @@ impl Db {
                 .pragma("journal_mode", "WAL")
                 // A commit must survive a power cut: an intent that is lost would be sent twice.
                 .pragma("synchronous", "FULL")
-                .pragma("busy_timeout", "30000")
+                .pragma("busy_timeout", "120000")
                 .pragma("foreign_keys", "ON")
                 .pragma("cache_size", "-65536")
                 .pragma("temp_store", "MEMORY")

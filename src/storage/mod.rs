@@ -8,6 +8,7 @@
 mod bulk;
 mod connect;
 mod dialect;
+mod secret;
 pub mod text;
 
 pub use bulk::Kind;

@@ -216,6 +216,74 @@ fn mistakes_are_told_with_their_place() {
     assert!(said.contains("nowhere.csv"), "{said}");
 }
 
+#[test]
+fn a_lost_secret_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("customers.csv"), CUSTOMERS).unwrap();
+    told(folder, &["import", "customers.csv"]);
+    let secret = folder.join("data").join("secret.key");
+    let kept = std::fs::read(&secret).unwrap();
+    std::fs::remove_file(&secret).unwrap();
+    let said = refused(folder, &["import", "customers.csv"]);
+    assert!(
+        said.contains("secret.key") && said.contains("backup"),
+        "{said}"
+    );
+    assert!(!secret.exists(), "no other stands in its place");
+    let checked = visavis(folder, &["check"]);
+    assert!(!checked.status.success());
+    assert!(
+        String::from_utf8(checked.stdout)
+            .unwrap()
+            .contains("FAIL  secret")
+    );
+    std::fs::write(&secret, kept).unwrap();
+    told(folder, &["import", "customers.csv"]);
+}
+
+#[test]
+fn rejected_rows_replace_neither_the_input_nor_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = "email,first_name\nada@mail.example,\"Eve\nX\"\n";
+    std::fs::write(folder.join("customers.csv"), text).unwrap();
+    let said = refused(
+        folder,
+        &["import", "customers.csv", "--rejects", "customers.csv"],
+    );
+    assert!(said.contains("--rejects"), "{said}");
+    assert_eq!(
+        std::fs::read_to_string(folder.join("customers.csv")).unwrap(),
+        text
+    );
+    told(
+        folder,
+        &["import", "customers.csv", "--rejects", "/dev/null"],
+    );
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn a_template_with_errors_is_not_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let template = folder.join("campaign-templates/bare");
+    std::fs::create_dir_all(&template).unwrap();
+    std::fs::write(
+        template.join("template.toml"),
+        "name = \"bare\"\nlanguage = \"fr\"\n[attention]\nsubject = \"Bonjour\"\nheadline = \"Bonjour\"\n[interest]\nbody = \"Oui.\"\n[desire]\nbody = \"\"\n[action]\n",
+    )
+    .unwrap();
+    std::fs::write(
+        folder.join("spring.toml"),
+        CAMPAIGN.replace("super-chef", "bare"),
+    )
+    .unwrap();
+    let said = refused(folder, &["campaign", "apply", "spring.toml"]);
+    assert!(said.contains("call to action"), "{said}");
+}
+
 /// SIGTERM in the middle of a wave: what is in flight is settled, nothing is unknown.
 #[cfg(unix)]
 #[test]

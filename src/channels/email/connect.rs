@@ -3,10 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -18,12 +15,11 @@ use lettre::transport::smtp::extension::{ClientId, Extension};
 use lettre::transport::smtp::response::Response;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::classify::{self, Phase};
+use super::stream::Bounded;
 use crate::channels::model::{Class, Outcome, Reply};
 use crate::channels::sandbox::Sandbox;
 use crate::config::{ConfigError, RelaySettings, RelayTls};
@@ -250,12 +246,13 @@ impl Relay {
         };
         // Without it Nagle's algorithm and delayed ACKs cost 40 ms per message (SENDPATH.md §1).
         tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
+        let peer = tcp.peer_addr().map_err(ConnectError::Tcp)?;
         let stream: Box<dyn AsyncTokioStream> = match &self.implicit {
-            None => Box::new(tcp),
+            None => Box::new(Bounded::new(tcp, peer)),
             Some((connector, name)) => {
                 let handshake = connector.connect(name.clone(), tcp);
                 match tokio::time::timeout(timeout, handshake).await {
-                    Ok(Ok(stream)) => Box::new(Encrypted(stream)),
+                    Ok(Ok(stream)) => Box::new(Bounded::new(stream, peer)),
                     Ok(Err(cause)) => return Err(ConnectError::Tls(cause.to_string())),
                     Err(_elapsed) => return Err(ConnectError::Tls("no answer".to_owned())),
                 }
@@ -333,42 +330,4 @@ fn offered<'a>(offers: &'a Response, keyword: &str) -> Option<&'a str> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         word.eq_ignore_ascii_case(keyword).then_some(rest)
     })
-}
-
-/// TLS from the first byte, as lettre wants its streams.
-#[derive(Debug)]
-struct Encrypted(TlsStream<TcpStream>);
-
-impl AsyncTokioStream for Encrypted {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().0.peer_addr()
-    }
-}
-
-impl AsyncRead for Encrypted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Encrypted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
 }

@@ -11,6 +11,7 @@ mod facts;
 mod mime;
 mod pool;
 mod smtp;
+pub(in crate::channels) mod stream;
 
 use std::fmt;
 use std::path::Path;

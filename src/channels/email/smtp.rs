@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::response::{Response, Severity};
 
 use super::Composed;
 use super::classify::Phase;
@@ -179,7 +179,16 @@ async fn body(connection: &mut Connection, raw: &[u8], timeout: Duration) -> End
     let answer = within(timeout, connection.smtp.message_iter(parts)).await;
     let is_dot_near = is_dot_near.load(Ordering::Relaxed);
     match answer {
-        Ok(_) => End::new(Outcome::Accepted, After::Reuse),
+        Ok(answer) if answer.code().severity == Severity::PositiveCompletion => {
+            End::new(Outcome::Accepted, After::Reuse)
+        }
+        // Neither yes nor no: we are out of step with the server, and it may have the message.
+        Ok(_) => End::new(
+            Outcome::Unknown {
+                why: "the answer to the message is no answer to a message",
+            },
+            After::Close,
+        ),
         Err(Trouble::Lost(_)) if is_dot_near => End::new(
             Outcome::Unknown {
                 why: "the connection broke before the message was confirmed",

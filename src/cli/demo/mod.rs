@@ -199,7 +199,7 @@ fn prepare_folder(folder: &Path) -> anyhow::Result<()> {
         }
         remove(&folder.join("outbox"), |path| std::fs::remove_dir_all(path))?;
     }
-    std::fs::create_dir_all(folder)
+    crate::app::create_private(folder)
         .and_then(|()| std::fs::write(&marker, "The demo may delete this folder's data.\n"))
         .with_context(|| format!("cannot write to {}", folder.display()))
 }

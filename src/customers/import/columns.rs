@@ -71,7 +71,11 @@ impl Columns {
         map: &[(String, String)],
         kind: ImportKind,
     ) -> Result<Self, ImportError> {
-        let headers: Vec<String> = header.iter().map(|cell| cell.trim().to_owned()).collect();
+        // Control characters would speak to the terminal that shows the names.
+        let headers: Vec<String> = header
+            .iter()
+            .map(|cell| cell.trim().replace(char::is_control, "\u{fffd}"))
+            .collect();
         let folded: Vec<String> = headers.iter().map(|name| fold(name)).collect();
         let mut mapped: HashMap<usize, Field> = HashMap::new();
         for (column, field) in map {

@@ -84,6 +84,14 @@ impl ImportRequest {
     }
 }
 
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        // One that is not there yet is no other.
+        _ => false,
+    }
+}
+
 /// The file beside `path` that takes its rejected rows: `customers.csv.rejected.csv`.
 pub fn rejects_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -125,6 +133,10 @@ pub enum ImportError {
     },
     #[error("{path} is not a regular file; save the data to a file and import that")]
     NotAFile { path: PathBuf },
+    #[error(
+        "the rejected rows would replace {path}, the file they come from; give --rejects another name"
+    )]
+    RejectsOverInput { path: PathBuf },
     #[error("{path} is empty; its first line must name the columns")]
     Empty { path: PathBuf },
     #[error(
@@ -199,6 +211,13 @@ pub async fn run(
         if values::country(code).as_deref() != Some(code) {
             return Err(ImportError::DefaultCountry(code.clone()));
         }
+    }
+    if let Some(rejects) = &request.rejects
+        && is_same_file(rejects, &request.path)
+    {
+        return Err(ImportError::RejectsOverInput {
+            path: rejects.clone(),
+        });
     }
     let mut import = Import::open(&request)?;
     let name = request

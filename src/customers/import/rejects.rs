@@ -11,7 +11,8 @@ use super::records::Cells;
 /// A file of rejected rows; it has its name only when it is whole.
 pub(super) struct Rejects {
     writer: csv::Writer<File>,
-    unfinished: PathBuf,
+    /// The name until then; `None` for what is no file (a device, a pipe), which is written to as it is.
+    unfinished: Option<PathBuf>,
     path: PathBuf,
 }
 
@@ -21,10 +22,15 @@ impl Rejects {
     /// # Errors
     /// When it cannot be written.
     pub fn create(path: &Path, columns: &Columns, delimiter: u8) -> io::Result<Self> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".part");
-        let unfinished = PathBuf::from(unfinished);
-        let mut file = File::create(&unfinished)?;
+        let is_file = path.metadata().map_or(true, |metadata| metadata.is_file());
+        let (mut file, unfinished) = if is_file {
+            let mut unfinished = path.as_os_str().to_owned();
+            unfinished.push(".part");
+            let unfinished = PathBuf::from(unfinished);
+            (File::create(&unfinished)?, Some(unfinished))
+        } else {
+            (File::options().write(true).open(path)?, None)
+        };
         // By this mark Excel knows that it is UTF-8.
         file.write_all("\u{feff}".as_bytes())?;
         let writer = csv::WriterBuilder::new()
@@ -66,7 +72,10 @@ impl Rejects {
     /// When it cannot be written.
     pub fn finish(mut self) -> io::Result<()> {
         self.writer.flush()?;
-        std::fs::rename(&self.unfinished, &self.path)
+        match &self.unfinished {
+            Some(unfinished) => std::fs::rename(unfinished, &self.path),
+            None => Ok(()),
+        }
     }
 }
 

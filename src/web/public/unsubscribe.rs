@@ -3,6 +3,8 @@
 //! The token is the authority: no cookie, no login, no CSRF check, no redirect. GET and HEAD change
 //! nothing, since scanners fetch every link.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -14,7 +16,10 @@ use crate::consent::model::Channel;
 use crate::ids::DeliveryKey;
 use crate::responses::opt_out::{self, Choice, Invitation, Source};
 use crate::tokens::LinkKind;
-use crate::web::{ApiError, State};
+use crate::web::{ApiError, BODY_LIMIT, State};
+
+/// How long the body of a request may take; a form is a few dozen bytes.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the templates show.
 #[derive(Debug, Serialize)]
@@ -65,10 +70,11 @@ pub(super) async fn page(
 pub(super) async fn opt_out(
     request: HttpRequest,
     token: web::Path<String>,
-    body: web::Bytes,
+    body: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let delivery = delivery(&token, &state)?;
+    let body = read_some(body).await;
     let kind = request.headers().get(CONTENT_TYPE);
     let (choice, source) = wish(kind.and_then(|kind| kind.to_str().ok()), &body);
     let now = state.clock.now_ms();
@@ -77,6 +83,16 @@ pub(super) async fn opt_out(
     view.title = view.words.done_title;
     view.is_everything = choice == Choice::Everything || view.topic.is_none();
     state.pages.answer("unsubscribed", &view)
+}
+
+/// The body as far as it comes: what is too long, too slow or broken off says nothing, and the token says
+/// enough.
+async fn read_some(body: web::Payload) -> web::Bytes {
+    let read = tokio::time::timeout(BODY_WITHIN, body.to_bytes_limited(BODY_LIMIT)).await;
+    match read {
+        Ok(Ok(Ok(body))) => body,
+        _ => web::Bytes::new(),
+    }
 }
 
 fn delivery(token: &str, state: &State) -> Result<DeliveryKey, ApiError> {

@@ -249,3 +249,27 @@ async fn what_is_no_address_or_no_header_is_rejected_without_a_word_to_the_serve
     assert_eq!(rejected(&outcome), Some((Class::Content, 0)));
     assert_eq!(peer.connections(), 0);
 }
+
+#[tokio::test]
+async fn an_answer_to_the_message_that_is_neither_yes_nor_no_leaves_it_unknown() {
+    let script = Script::new().on(Step::Dot, When::Always, Act::Reply("354 go on"));
+    let (_peer, outcome) = send(script, "x@example.org").await;
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_talks_without_end_is_cut_off() {
+    let line: &'static str = Box::leak(format!("250 {}", "x".repeat(4_000_000)).into_boxed_str());
+    let script = Script::new().on(Step::Rcpt, When::Always, Act::Reply(line));
+    let (_peer, outcome) = send(script.without("PIPELINING"), "x@example.org").await;
+    assert!(
+        matches!(
+            outcome,
+            Outcome::Deferred {
+                class: Class::Network,
+                ..
+            }
+        ),
+        "{outcome:?}"
+    );
+}

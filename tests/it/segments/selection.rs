@@ -240,11 +240,11 @@ on_both! {
         let texts = [
             wide("age = 42", " or "),
             wide("age != 42", " and "),
-            wide("ordered", " or "),
-            wide("can receive email about \"offers\"", " or "),
+            ["ordered"; 60].join(" and "),
+            ["can receive email about \"offers\""; 60].join(" or "),
             wide("attribute.score > 1.5", " or "),
             wide("attribute.x contains \"e\"", " and not "),
-            wide("clicked campaign \"spring\" at least 2 times within 2 months", " or "),
+            ["clicked campaign \"spring\" at least 2 times within 2 months"; 60].join(" and "),
             format!("id in ({})", wide("7", ", ")),
             format!("birth_date in ({})", wide("1990-01-01", ", ")),
             format!("created in ({})", wide("2025-01-01", ", ")),
@@ -254,6 +254,8 @@ on_both! {
             format!("{}age > 18{}", "not (city is unknown or ".repeat(50), ")".repeat(50)),
             format!("{}age > 18{}", "(city is known or age < 3 and ".repeat(100), ")".repeat(100)),
         ];
+        let one_too_many = Rule::parse(&["ordered"; 61].join(" and "));
+        assert!(one_too_many.unwrap_err().to_string().contains("more than 60"));
         for text in texts {
             let rule = Rule::parse(&text).unwrap_or_else(|error| panic!("{error}"));
             compare(db, &[rule], &profiles, now).await;
