@@ -266,7 +266,7 @@ impl Sink {
         let mut messages = 0_u64;
         for line in std::io::BufReader::new(file).split(b'\n') {
             let line = line.expect("it can be read");
-            if line.starts_with(b"X-Rcpt-To:")
+            if line.starts_with(b"X-Rcpt-Args:")
                 && !line.ends_with(b"source.example>")
                 && !line.ends_with(b"source.example")
             {

@@ -219,7 +219,7 @@ impl Schedule {
                     .to_owned(),
             )),
             (None, Some(cron)) => {
-                super::schedule::parse_cron(cron).map_err(|problem| ("schedule.every", problem))?;
+                super::cron::parse(cron).map_err(|problem| ("schedule.every", problem))?;
                 if self.zone == Zone::Recipient {
                     return Err((
                         "schedule.zone",

@@ -5,6 +5,7 @@
 
 pub mod audience;
 pub mod check;
+pub mod cron;
 pub mod definition;
 pub mod model;
 pub mod plan;

@@ -9,8 +9,8 @@ use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
 use super::message;
-use super::model::{Settlement, Verdict, judge};
-use super::store::{self, Candidate, Lease, Passed};
+use super::model::{Lease, Settlement, Verdict, judge};
+use super::store::{self, Candidate, Passed};
 use super::wave::WaveContext;
 use super::worker::{self, Worker};
 use crate::campaigns::model::Withheld;

@@ -69,7 +69,7 @@ pub fn recipient_links(
             .collect(),
         unsubscribe: url("u", LinkKind::Unsubscribe),
         browser: url("v", LinkKind::Browser),
-        open: (tracking != Tracking::None).then(|| format!("{}.gif", url("o", LinkKind::Open))),
+        open: (tracking == Tracking::Full).then(|| format!("{}.gif", url("o", LinkKind::Open))),
     }
 }
 

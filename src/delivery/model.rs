@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::campaigns::model::Withheld;
 use crate::channels::model::{Class, Outcome};
+use crate::ids::WaveId;
 
 /// Where a row of the ledger stands. The numbers are the database's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,6 +82,26 @@ impl WaveStatus {
             Self::Cancelled => "cancelled",
         }
     }
+}
+
+/// A piece of a wave that is ours for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub id: i64,
+    pub wave: WaveId,
+    pub kind: LeaseKind,
+    pub from_seq: i64,
+    pub to_seq: i64,
+    pub fence: i64,
+}
+
+/// What a lease covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseKind {
+    /// The pending rows of a span.
+    First,
+    /// The wave's deferred rows whose time has come.
+    Retry,
 }
 
 /// What becomes of one row when a batch is settled.

@@ -155,6 +155,15 @@ pub enum Subject {
     Attribute(String),
 }
 
+/// A name that stands for something in the base.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    Campaign(String),
+    Tag(String),
+    Topic(String),
+    Attribute(String),
+}
+
 /// A field of the customer; [`super::vocabulary`] describes each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {

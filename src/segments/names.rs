@@ -5,18 +5,9 @@ use std::collections::BTreeSet;
 
 use sea_orm::DbErr;
 
-use super::model::{Node, Rule, Subject};
+use super::model::{Name, Node, Rule, Subject};
 use super::store;
 use crate::storage::Db;
-
-/// A name that stands for something in the base.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Name {
-    Campaign(String),
-    Tag(String),
-    Topic(String),
-    Attribute(String),
-}
 
 impl Rule {
     /// The names the rule uses, in order.

@@ -5,9 +5,8 @@ use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SelectStatement, Sql
 use sea_orm::{DbErr, Value};
 
 use super::model::{
-    HeldPermission, HeldSuppression, PastDelivery, PastOrder, PastResponse, Profile, Rule,
+    HeldPermission, HeldSuppression, Name, PastDelivery, PastOrder, PastResponse, Profile, Rule,
 };
-use super::names::Name;
 use crate::customers;
 use crate::ids::CustomerId;
 use crate::storage::text::fold;

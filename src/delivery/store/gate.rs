@@ -4,14 +4,13 @@
 use sea_orm::{DbErr, QueryResult};
 use serde_json::{Value, json};
 
-use super::lease::{Lease, LeaseKind};
-use super::wave::{Counters, add, hold_running};
+use super::wave::{Counters, add, hold_running, is_named};
 use crate::campaigns::audience::{permission_join, refusal};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::model::Withheld;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
-use crate::delivery::model::State;
+use crate::delivery::model::{Lease, LeaseKind, State};
 use crate::storage::{Db, Dialect, Kind, Sql};
 
 /// Someone who passed the gate: his row is `sending`.
@@ -187,13 +186,4 @@ fn read(row: &QueryResult) -> Result<Result<Candidate, (i64, Withheld)>, DbErr> 
         due_at: row.try_get("", "due_at")?,
         customer: customer_store::from_row(row)?,
     }))
-}
-
-/// SQL for `deliveries.seq` being the first place of a row of parameter 1. Beside a join with those
-/// rows it looks double; without it SQLite, knowing no statistics, walks the whole wave to join it.
-pub(super) fn is_named(dialect: Dialect) -> String {
-    format!(
-        "deliveries.seq IN (SELECT named.seq FROM {} AS named)",
-        dialect.recordset(1, &[("seq", Kind::Int)])
-    )
 }

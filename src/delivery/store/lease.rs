@@ -8,28 +8,9 @@ use sea_orm::DbErr;
 
 use super::settle;
 use super::wave::finish_if_done;
+use crate::delivery::model::{Lease, LeaseKind};
 use crate::ids::WaveId;
 use crate::storage::{Db, Dialect, Sql, Txn};
-
-/// A piece of a wave that is ours for a while.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    pub id: i64,
-    pub wave: WaveId,
-    pub kind: LeaseKind,
-    pub from_seq: i64,
-    pub to_seq: i64,
-    pub fence: i64,
-}
-
-/// What a lease covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaseKind {
-    /// The pending rows of a span.
-    First,
-    /// The wave's deferred rows whose time has come.
-    Retry,
-}
 
 /// SQL for now in milliseconds: the database's clock where nodes share one, ours where there is one node.
 fn database_now(dialect: Dialect, now_ms: i64) -> String {

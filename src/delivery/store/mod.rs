@@ -6,7 +6,7 @@ mod settle;
 mod wave;
 
 pub use gate::{Candidate, Passed, gate};
-pub use lease::{Lease, LeaseKind, claim, release, renew, revoke_of_node};
+pub use lease::{claim, release, renew, revoke_of_node};
 pub use settle::{settle, take_back, withhold_rest};
 pub use wave::{
     Counters, WaveRow, count_audience, counters, customer_of, deferrals, finish_if_done,

@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use sea_orm::DbErr;
 use serde_json::{Value, json};
 
-use super::gate::is_named;
-use super::lease::{Lease, LeaseKind};
-use super::wave::{Counters, add, hold_cancelled};
+use super::wave::{Counters, add, hold_cancelled, is_named};
 use crate::campaigns::model::Withheld;
-use crate::delivery::model::{Settlement, State, Verdict};
+use crate::delivery::model::{Lease, LeaseKind, Settlement, State, Verdict};
 use crate::ids::WaveId;
 use crate::storage::{Db, Kind, Sql, Txn};
 
