@@ -64,7 +64,7 @@ impl Goal {
 /// What the frozen definition of a wave says about its responses.
 ///
 /// A definition that lacks a word is not refused, since losing a response or an opt-out would be worse:
-/// without goal a click is the goal, without window it is 30 days, without topic an opt-out takes the
+/// without goal a click is the goal, without window it is 14 days, without topic an opt-out takes the
 /// whole channel.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Terms {
@@ -76,10 +76,19 @@ pub struct Terms {
     pub goal: Goal,
     #[serde(default = "default_window_days")]
     pub window_days: i64,
+    #[serde(default)]
+    pub sender: Option<TermsSender>,
 }
 
+/// Who wrote, as customers know him.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TermsSender {
+    pub name: String,
+}
+
+/// As a definition that names none.
 fn default_window_days() -> i64 {
-    30
+    14
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -91,6 +100,7 @@ impl Default for Terms {
             topic: None,
             goal: Goal::default(),
             window_days: default_window_days(),
+            sender: None,
         }
     }
 }

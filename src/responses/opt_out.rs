@@ -48,6 +48,8 @@ pub struct Invitation {
     pub topic: Option<String>,
     /// ISO 639-1; `None` when the customer was erased.
     pub language: Option<String>,
+    /// Who wrote.
+    pub sender: Option<String>,
 }
 
 /// Reads what the unsubscribe page shows, and changes nothing; `None` for a delivery that no longer is.
@@ -62,6 +64,7 @@ pub async fn invitation(
     Ok(addressee.map(|addressee| Invitation {
         channel: addressee.channel,
         topic: addressee.terms.topic,
+        sender: addressee.terms.sender.map(|sender| sender.name),
         language: addressee.customer.map(|customer| customer.language),
     }))
 }
@@ -115,6 +118,7 @@ pub async fn opt_out(
     Ok(Some(Invitation {
         channel: addressee.channel,
         topic: addressee.terms.topic,
+        sender: addressee.terms.sender.map(|sender| sender.name),
         language: addressee.customer.map(|customer| customer.language),
     }))
 }

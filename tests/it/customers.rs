@@ -531,6 +531,7 @@ fn the_report_reads_well() {
         "email": 1,
         "sms": 0
       },
+      "has_permissions": true,
       "no_basis": 1,
       "warnings": {
         "malformed_email": {

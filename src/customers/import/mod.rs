@@ -319,6 +319,7 @@ impl<'a> Import<'a> {
         let mut report =
             ImportReport::new(request.kind, request.dry_run, encoding, records.delimiter());
         report.ignored_columns.clone_from(&columns.ignored);
+        report.has_permissions = !columns.permissions.is_empty();
         Ok(Self {
             request,
             records,

@@ -116,6 +116,8 @@ pub struct ImportReport {
     pub rejected: u64,
     /// Of the customers in the file: whom each channel may reach about some topic, by its name.
     pub reachable: BTreeMap<&'static str, u64>,
+    /// Whether a column speaks of permission.
+    pub has_permissions: bool,
     /// Customers with a yes that lacks source, date or legal basis.
     pub no_basis: u64,
     pub warnings: Warnings,
@@ -146,6 +148,7 @@ impl ImportReport {
             unchanged: 0,
             rejected: 0,
             reachable: BTreeMap::new(),
+            has_permissions: false,
             no_basis: 0,
             warnings: Warnings::default(),
             first_rejections: Vec::new(),
@@ -199,6 +202,13 @@ impl fmt::Display for ImportReport {
                 f,
                 "{:>10} not reachable: yes without source, date and legal basis",
                 self.no_basis
+            )?;
+        }
+        if self.kind == ImportKind::Customers && !self.has_permissions {
+            writeln!(
+                f,
+                "No column speaks of permission, so this file made nobody reachable: add permission.email.TOPIC \
+                 (yes or no), permission_source, permission_date and permission_basis"
             )?;
         }
         for (kind, warning) in &self.warnings.0 {

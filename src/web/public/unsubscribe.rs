@@ -29,6 +29,8 @@ struct View<'a> {
     title: &'static str,
     /// `None` when there is only everything to stop.
     topic: Option<&'a str>,
+    /// Who wrote, if the message is still known.
+    sender: Option<&'a str>,
     is_sms: bool,
     is_everything: bool,
 }
@@ -47,6 +49,7 @@ impl<'a> View<'a> {
             words: language.words(),
             title: language.words().unsubscribe_title,
             topic: invitation.and_then(|invitation| invitation.topic.as_deref()),
+            sender: invitation.and_then(|invitation| invitation.sender.as_deref()),
             is_sms: invitation.is_some_and(|invitation| invitation.channel == Channel::Sms),
             is_everything: false,
         }
