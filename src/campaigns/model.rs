@@ -60,13 +60,22 @@ impl fmt::Display for Status {
     }
 }
 
-/// What counts as a response to a campaign.
+/// What a campaign wants its recipients to do: who does it is a responder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
     #[default]
     Click,
     Order,
+}
+
+impl Goal {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Click => "click",
+            Self::Order => "order",
+        }
+    }
 }
 
 /// Why someone selected is not contacted. The order is that of the waterfall: who is missing for two

@@ -28,7 +28,8 @@ impl Worker {
     /// Works a lease until it is empty, stopped or lost, and gives it back.
     ///
     /// # Errors
-    /// When the database stays away longer than the lease holds; what was in flight is then `unknown`.
+    /// When the database fails at the gate (nothing of that batch was handed over), or stays away during a
+    /// stop until the drain ends (what was in flight is then `unknown`).
     pub(super) async fn work(
         &self,
         lease: &Lease,
@@ -87,7 +88,10 @@ impl Worker {
                 size = (size * 2).min(largest);
             }
         }
-        store::release(&self.db, lease, self.clock.now_ms()).await?;
+        if let Err(error) = store::release(&self.db, lease, self.clock.now_ms()).await {
+            self.give_back(lease).await;
+            return Err(error);
+        }
         Ok(accepted)
     }
 
@@ -253,7 +257,7 @@ impl Worker {
         }
     }
 
-    /// After a gate that failed, perhaps in its commit: nothing of that batch was handed over.
+    /// After a gate or a release that failed, perhaps in its commit: nothing is in flight under the lease.
     pub(super) async fn give_back(&self, lease: &Lease) {
         let begin = Instant::now();
         let mut wait = Duration::from_millis(100);

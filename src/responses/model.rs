@@ -1,7 +1,8 @@
 //! The words of responses, without I/O.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+pub use crate::campaigns::model::Goal;
 use crate::consent::model::Scope;
 use crate::ids::DeliveryKey;
 use crate::templates::model::Part;
@@ -41,24 +42,6 @@ pub struct Response {
     pub is_machine: bool,
     /// Milliseconds since the epoch.
     pub at: i64,
-}
-
-/// What a campaign wants its recipients to do: who does it is a responder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Goal {
-    #[default]
-    Click,
-    Order,
-}
-
-impl Goal {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Click => "click",
-            Self::Order => "order",
-        }
-    }
 }
 
 /// What the frozen definition of a wave says about its responses.

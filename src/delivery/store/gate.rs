@@ -19,7 +19,6 @@ pub struct Candidate {
     pub seq: i64,
     /// Which attempt this is, from 1.
     pub attempt: i16,
-    pub due_at: i64,
     pub customer: Customer,
 }
 
@@ -157,7 +156,7 @@ fn select(dialect: Dialect, kind: LeaseKind, definition: &Definition) -> String 
         LeaseKind::Retry => "d.state = 3 AND d.next_at <= $4 ORDER BY d.next_at, d.seq",
     };
     format!(
-        "SELECT d.seq, d.attempt, d.due_at, c.id AS found, {refusal} AS refusal, {customer}
+        "SELECT d.seq, d.attempt, c.id AS found, {refusal} AS refusal, {customer}
          FROM deliveries d
          LEFT JOIN customers c ON c.id = d.customer_id
          LEFT JOIN permissions p ON {permission}
@@ -183,7 +182,6 @@ fn read(row: &QueryResult) -> Result<Result<Candidate, (i64, Withheld)>, DbErr> 
     Ok(Ok(Candidate {
         seq,
         attempt: row.try_get::<i16>("", "attempt")? + 1,
-        due_at: row.try_get("", "due_at")?,
         customer: customer_store::from_row(row)?,
     }))
 }
