@@ -16,12 +16,16 @@ pub mod customers;
 pub mod segments;
 pub mod templates;
 
+// Who may be contacted now, and why not.
+pub mod gate;
+
 // The plan, the ways out, the work.
 pub mod campaigns;
 pub mod channels;
 pub mod delivery;
 
-// What comes back, and what it means.
+// What comes back, what is asked of us, and what it means.
+pub mod dialogue;
 pub mod reports;
 pub mod responses;
 

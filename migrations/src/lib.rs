@@ -10,6 +10,7 @@ mod m20261122_000001_create_customer_base;
 mod m20261122_000002_create_campaigns;
 mod m20261122_000003_create_ledger;
 mod m20261122_000004_create_responses;
+mod m20261122_000005_create_permission;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_create_campaigns::Migration),
             Box::new(m20261122_000003_create_ledger::Migration),
             Box::new(m20261122_000004_create_responses::Migration),
+            Box::new(m20261122_000005_create_permission::Migration),
         ]
     }
 }

@@ -10,10 +10,10 @@ use chrono_tz::Tz;
 use sea_orm::sea_query::{Alias, Expr, Order, Query, SelectStatement};
 
 use super::definition::{Definition, Schedule, Zone};
-use super::model::Withheld;
 use super::schedule;
 use crate::consent::model::Channel;
 use crate::consent::store as consent;
+use crate::gate::model::Withheld;
 use crate::segments::Rule;
 use crate::storage::Dialect;
 

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::audience::{Audience, DueBy};
 use super::definition::Definition;
-use super::model::Withheld;
 use super::{schedule, store};
 use crate::config::Settings;
 use crate::customers::store as customer_store;
+use crate::gate::model::Withheld;
 use crate::segments::{ParseError, Rule, names};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};

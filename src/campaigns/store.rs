@@ -6,8 +6,9 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::audience::Audience;
 use super::definition::Definition;
-use super::model::{Status, Withheld};
+use super::model::Status;
 use super::schedule::Due;
+use crate::gate::model::Withheld;
 use crate::ids::{CampaignId, TemplateVersionId};
 use crate::storage::{Db, Sql, Txn};
 

@@ -6,15 +6,22 @@
 mod database;
 mod delivery;
 mod email;
+mod permission;
 mod secret;
 mod web;
 
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings, RelaySettings, RelayTls};
+pub use permission::{
+    FieldSettings, LevelSettings, LevelsSettings, NoticeSettings, PermissionSettings,
+    PressureSettings, QuietHoursSettings, RetentionSettings, SignUpSettings, Texts, TopicSettings,
+    WindowKind,
+};
 pub use secret::Secret;
 pub use web::WebSettings;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -53,6 +60,14 @@ pub struct Settings {
     pub web: WebSettings,
     pub email: EmailSettings,
     pub delivery: DeliverySettings,
+    pub permission: PermissionSettings,
+    pub pressure: Vec<PressureSettings>,
+    pub quiet_hours: Vec<QuietHoursSettings>,
+    /// Days beside the public holidays, `YYYY-MM-DD`, by country.
+    pub holidays: BTreeMap<String, Vec<String>>,
+    pub sign_up: SignUpSettings,
+    pub notices: NoticeSettings,
+    pub retention: RetentionSettings,
 }
 
 impl Settings {
@@ -111,6 +126,8 @@ impl Settings {
         self.web.validate()?;
         self.email.validate()?;
         self.delivery.validate()?;
+        self.permission.validate()?;
+        self.sign_up.validate(&self.permission)?;
         // A lease that ends before a send may end would let a second worker take the same rows.
         if self.delivery.lease_seconds <= self.email.timeout_seconds {
             return Err(ConfigError::key(

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::ladder::Level;
 use crate::ids::CustomerId;
 
 /// A way to reach a customer.
@@ -82,6 +83,8 @@ impl Basis {
 pub enum Action {
     Grant,
     Withdraw,
+    /// The permission ended by itself; a later grant renews it, and nothing is suppressed.
+    Expire,
 }
 
 impl Action {
@@ -89,6 +92,7 @@ impl Action {
         match self {
             Self::Grant => "grant",
             Self::Withdraw => "withdraw",
+            Self::Expire => "expire",
         }
     }
 }
@@ -135,6 +139,84 @@ pub struct Evidence {
     pub wording: Option<String>,
     /// When it was said, in milliseconds since the epoch; not when it was recorded.
     pub occurred_at: i64,
+    /// The rung of the ladder a grant gives; `None`: what its basis gives ([`Level::of_basis`]).
+    pub level: Option<Level>,
+    /// When a grant ends by itself, in milliseconds since the epoch.
+    pub expires_at: Option<i64>,
+    /// ISO 639-1 code of the language of the wording.
+    pub locale: Option<String>,
+    /// Who recorded it: `person`, `operator`, `import`, `system`.
+    pub actor: Option<String>,
+    /// The double opt-in that proves it.
+    pub confirmation: Option<i64>,
+    /// What shows that it was he; erased with him, while its digest stays in the chain.
+    pub details: Option<Details>,
+}
+
+/// From where something was said.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Details {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_url: Option<String>,
+}
+
+impl Evidence {
+    /// A yes to a topic, with what proves it besides the basis still to be added.
+    pub fn grant(
+        customer: CustomerId,
+        channel: Channel,
+        topic: &str,
+        basis: Basis,
+        source: &str,
+        at: i64,
+    ) -> Self {
+        Self {
+            customer,
+            channel,
+            scope: Scope::Topic(topic.to_owned()),
+            action: Action::Grant,
+            basis: Some(basis),
+            source: source.to_owned(),
+            wording: None,
+            occurred_at: at,
+            level: None,
+            expires_at: None,
+            locale: None,
+            actor: None,
+            confirmation: None,
+            details: None,
+        }
+    }
+
+    /// A no to a topic or to a whole channel.
+    pub fn withdrawal(
+        customer: CustomerId,
+        channel: Channel,
+        scope: Scope,
+        source: &str,
+        at: i64,
+    ) -> Self {
+        Self {
+            customer,
+            channel,
+            scope,
+            action: Action::Withdraw,
+            basis: None,
+            source: source.to_owned(),
+            wording: None,
+            occurred_at: at,
+            level: None,
+            expires_at: None,
+            locale: None,
+            actor: None,
+            confirmation: None,
+            details: None,
+        }
+    }
 }
 
 /// What follows from the evidence for one channel and scope.
@@ -150,6 +232,13 @@ pub struct Permission {
     pub since_at: i64,
     /// The evidence that decides.
     pub evidence_id: i64,
+    /// The highest rung granted since the last no, before time takes it down
+    /// ([`super::ladder::Ladder::standing`]); a stranger without grant.
+    pub level: Level,
+    /// When that rung was granted, in milliseconds since the epoch.
+    pub level_since_at: i64,
+    /// When the grant ends by itself.
+    pub expires_at: Option<i64>,
 }
 
 /// How far a customer agreed to be followed (CNIL délibération 2026-042: apart from marketing consent).

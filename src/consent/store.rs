@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 
+use super::ladder::Level;
 use super::model::{Action, Basis, Channel, Evidence, Permission, Scope};
 use crate::ids::CustomerId;
 use crate::storage::{Dialect, Kind, Sql};
@@ -93,7 +94,7 @@ pub async fn record_all(
 }
 
 fn require_proof(evidence: &Evidence) -> Result<(), DbErr> {
-    let is_proof = evidence.action == Action::Withdraw
+    let is_proof = evidence.action != Action::Grant
         || (evidence.basis.is_some() && matches!(evidence.scope, Scope::Topic(_)));
     if is_proof {
         Ok(())
@@ -166,12 +167,17 @@ async fn append(
 async fn derive(connection: &impl ConnectionTrait, customers: &[CustomerId]) -> Result<(), DbErr> {
     let list = Dialect::of(connection).list(1, Kind::Int);
     let sql = format!(
-        "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id) \
+        "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id, \
+         level, level_since_at, expires_at) \
          SELECT customer_id, channel, topic, action = 'grant', CASE action WHEN 'grant' THEN basis END, \
-         occurred_at, id FROM ( \
-           SELECT t.customer_id, t.channel, t.topic, e.action, e.basis, e.occurred_at, e.id, \
+         occurred_at, id, \
+         CASE WHEN action <> 'grant' THEN 0 WHEN level IS NOT NULL THEN level \
+         WHEN basis = 'contract' THEN 1 ELSE 2 END, occurred_at, \
+         CASE action WHEN 'grant' THEN expires_at END FROM ( \
+           SELECT t.customer_id, t.channel, t.topic, e.action, e.basis, e.occurred_at, e.id, e.level, \
+           e.expires_at, \
            ROW_NUMBER() OVER (PARTITION BY t.customer_id, t.channel, t.topic ORDER BY e.occurred_at DESC, \
-           CASE e.action WHEN 'withdraw' THEN 0 ELSE 1 END, \
+           CASE e.action WHEN 'withdraw' THEN 0 WHEN 'expire' THEN 1 ELSE 2 END, \
            CASE e.basis WHEN 'consent' THEN 0 WHEN 'soft_opt_in' THEN 1 \
            WHEN 'b2b_legitimate_interest' THEN 2 ELSE 3 END, e.id) AS place \
            FROM (SELECT DISTINCT customer_id, channel, topic FROM permission_evidence \
@@ -182,7 +188,8 @@ async fn derive(connection: &impl ConnectionTrait, customers: &[CustomerId]) -> 
          WHERE place = 1 AND EXISTS (SELECT 1 FROM customers c WHERE c.id = ranked.customer_id) \
          ORDER BY customer_id, channel, topic \
          ON CONFLICT (customer_id, channel, topic) DO UPDATE SET is_granted = excluded.is_granted, \
-         basis = excluded.basis, since_at = excluded.since_at, evidence_id = excluded.evidence_id \
+         basis = excluded.basis, since_at = excluded.since_at, evidence_id = excluded.evidence_id, \
+         level = excluded.level, level_since_at = excluded.level_since_at, expires_at = excluded.expires_at \
          WHERE excluded.since_at > permissions.since_at \
          OR (excluded.since_at = permissions.since_at AND permissions.is_granted)"
     );
@@ -292,16 +299,7 @@ pub async fn opt_out(
     };
     let was_out = !is_known || is_out(&permissions, channel, scope);
     if is_known && !was_out {
-        let evidence = Evidence {
-            customer,
-            channel,
-            scope: scope.clone(),
-            action: Action::Withdraw,
-            basis: None,
-            source: source.to_owned(),
-            wording: None,
-            occurred_at: at,
-        };
+        let evidence = Evidence::withdrawal(customer, channel, scope.clone(), source, at);
         record(connection, &evidence, fingerprint, at).await?;
         return Ok(true);
     }
@@ -432,7 +430,8 @@ pub async fn permissions_of_all(
 ) -> Result<Vec<(CustomerId, Permission)>, DbErr> {
     let list = Dialect::of(connection).list(1, Kind::Int);
     let sql = format!(
-        "SELECT customer_id, channel, topic, is_granted, basis, since_at, evidence_id FROM permissions \
+        "SELECT customer_id, channel, topic, is_granted, basis, since_at, evidence_id, level, \
+         level_since_at, expires_at FROM permissions \
          WHERE customer_id IN {list} ORDER BY customer_id, channel, topic"
     );
     let mut found = Vec::new();
@@ -450,6 +449,9 @@ pub async fn permissions_of_all(
                     .and_then(|word| Basis::ALL.into_iter().find(|basis| basis.as_str() == word)),
                 since_at: row.try_get("", "since_at")?,
                 evidence_id: row.try_get("", "evidence_id")?,
+                level: Level::from_code(row.try_get("", "level")?),
+                level_since_at: row.try_get("", "level_since_at")?,
+                expires_at: row.try_get("", "expires_at")?,
             };
             found.push((CustomerId(row.try_get("", "customer_id")?), permission));
         }

@@ -13,9 +13,9 @@ use super::model::{Lease, Settlement, Verdict, judge};
 use super::store::{self, Candidate, Passed};
 use super::wave::WaveContext;
 use super::worker::{self, Worker};
-use crate::campaigns::model::Withheld;
 use crate::campaigns::plan;
 use crate::channels::model::{Class, Outcome};
+use crate::gate::model::Withheld;
 use crate::ids::DeliveryKey;
 
 /// How old a gate's answer may be when a message is handed over.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::campaigns::model::Withheld;
 use crate::channels::model::{Class, Outcome};
+use crate::gate::model::Withheld;
 use crate::ids::WaveId;
 
 /// Where a row of the ledger stands. The numbers are the database's.

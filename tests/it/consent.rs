@@ -29,15 +29,11 @@ fn topic(name: &str) -> Scope {
 }
 
 fn says(customer: CustomerId, scope: Scope, action: Action, at: i64) -> Evidence {
+    let no = Evidence::withdrawal(customer, Channel::Email, scope, "form 3", at);
     Evidence {
-        customer,
-        channel: Channel::Email,
-        scope,
         action,
         basis: (action == Action::Grant).then_some(Basis::Consent),
-        source: "form 3".to_owned(),
-        wording: None,
-        occurred_at: at,
+        ..no
     }
 }
 

@@ -72,7 +72,7 @@ on_both! {
         }
         db.run("DELETE FROM permissions WHERE customer_id = $1", [(first + 3).into()]).await.unwrap();
         let print = house.parts.keys.fingerprint(&format!("c{}@mail.example", first + 4));
-        db.run("INSERT INTO suppressions (fingerprint, channel, scope, reason, suppressed_at) VALUES ($1, 'email', '*', 'link', 5)",
+        db.run("INSERT INTO suppressions (fingerprint, channel, scope, reason, suppressed_at) VALUES ($1, 'email', '*', 'link', 1795348800000)",
             [print.into()]).await.unwrap();
         let wave = house.send("spring").await;
         house.deliver().await;

@@ -480,6 +480,12 @@ async fn write_answers(
                 source: answer.source.clone(),
                 wording: answer.wording.clone(),
                 occurred_at: answer.occurred_at.unwrap_or(defaults.now_ms),
+                level: None,
+                expires_at: None,
+                locale: None,
+                actor: Some("import".to_owned()),
+                confirmation: None,
+                details: None,
             };
             evidence.push((piece, fingerprint));
         }

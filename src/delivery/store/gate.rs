@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::wave::{Counters, add, hold_running, is_named};
 use crate::campaigns::audience::{permission_join, refusal};
 use crate::campaigns::definition::Definition;
-use crate::campaigns::model::Withheld;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
 use crate::delivery::model::{Lease, LeaseKind, State};
+use crate::gate::model::Withheld;
 use crate::storage::{Db, Dialect, Kind, Sql};
 
 /// Someone who passed the gate: his row is `sending`.

@@ -6,8 +6,8 @@ use sea_orm::DbErr;
 use serde_json::{Value, json};
 
 use super::wave::{Counters, add, hold_cancelled, is_named};
-use crate::campaigns::model::Withheld;
 use crate::delivery::model::{Lease, LeaseKind, Settlement, State, Verdict};
+use crate::gate::model::Withheld;
 use crate::ids::WaveId;
 use crate::storage::{Db, Kind, Sql, Txn};
 

@@ -7,9 +7,10 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use crate::campaigns::audience::Audience;
 use crate::campaigns::definition::Definition;
-use crate::campaigns::model::{Status, Withheld};
+use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
 use crate::delivery::model::{State, WaveStatus};
+use crate::gate::model::Withheld;
 use crate::ids::{CampaignId, CustomerId, DeliveryKey, TemplateVersionId, WaveId};
 use crate::storage::{Db, Dialect, Kind, Sql, Txn};
 

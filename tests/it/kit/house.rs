@@ -65,6 +65,8 @@ impl House {
         if let Some(email) = email {
             settings.email = email;
         }
+        // Many tests write to the same people within the hour.
+        settings.pressure.clear();
         settings.delivery.chunk = 50;
         settings.delivery.batch = 20;
         let clock = SetClock::at(noon());
@@ -119,9 +121,9 @@ impl House {
             .await
             .unwrap();
             txn.run(
-                "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id)
-                 VALUES ($1, 'email', 'offers', $2, 'consent', 0, 0)",
-                [id.into(), true.into()],
+                "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id, level_since_at)
+                 VALUES ($1, 'email', 'offers', $2, 'consent', $3, 0, $3)",
+                [id.into(), true.into(), (noon() - Duration::days(30)).timestamp_millis().into()],
             )
             .await
             .unwrap();

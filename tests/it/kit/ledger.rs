@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::Value;
-use visavis::consent::model::{Action, Basis, Channel, Evidence, Scope};
+use visavis::consent::model::{Basis, Channel, Evidence};
 use visavis::consent::store as consent;
 use visavis::ids::{CustomerId, DeliveryKey, WaveId};
 use visavis::storage::{Db, Sql};
@@ -117,16 +117,14 @@ pub async fn customer(db: &Db, name: &str, language: &str, tracking: &str) -> Cu
     )
     .await;
     for topic in ["offers", "news"] {
-        let evidence = Evidence {
-            customer: CustomerId(id),
-            channel: Channel::Email,
-            scope: Scope::Topic(topic.to_owned()),
-            action: Action::Grant,
-            basis: Some(Basis::Consent),
-            source: "test".to_owned(),
-            wording: None,
-            occurred_at: LAUNCHED_AT,
-        };
+        let evidence = Evidence::grant(
+            CustomerId(id),
+            Channel::Email,
+            topic,
+            Basis::Consent,
+            "test",
+            LAUNCHED_AT,
+        );
         consent::record(&**db, &evidence, None, LAUNCHED_AT)
             .await
             .unwrap();
