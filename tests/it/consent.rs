@@ -10,7 +10,7 @@ use visavis::storage::{Db, Sql};
 
 use crate::on_both;
 
-async fn customer(db: &Db) -> CustomerId {
+pub async fn customer(db: &Db) -> CustomerId {
     let row = db
         .row(
             "INSERT INTO customers (email_state, language, country, stage, attributes, attributes_key, \

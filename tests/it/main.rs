@@ -13,6 +13,7 @@ mod config;
 mod consent;
 mod customers;
 mod delivery;
+mod evidence;
 mod kill;
 mod kit;
 mod readme;
