@@ -46,6 +46,10 @@ pub(super) enum Proof {
     Date,
     Basis,
     Wording,
+    /// The rung of the ladder a yes gives.
+    Level,
+    /// When a yes ends by itself.
+    Expires,
 }
 
 /// The columns of one file.
@@ -253,6 +257,8 @@ fn permission_field(name: &str) -> Option<Field> {
         Some("date") => Field::Proof(Some((channel, scope)), Proof::Date),
         Some("basis") => Field::Proof(Some((channel, scope)), Proof::Basis),
         Some("wording") => Field::Proof(Some((channel, scope)), Proof::Wording),
+        Some("level") => Field::Proof(Some((channel, scope)), Proof::Level),
+        Some("expires") => Field::Proof(Some((channel, scope)), Proof::Expires),
         Some(_) => return None,
     };
     parts.next().is_none().then_some(field)

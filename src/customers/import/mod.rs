@@ -154,7 +154,7 @@ pub enum ImportError {
     )]
     DuplicateColumn { first: String, second: String },
     #[error(
-        "the column {column:?} does not name a permission; write permission.email.TOPIC or permission.sms.TOPIC, with .source, .date, .basis or .wording behind it for its proof"
+        "the column {column:?} does not name a permission; write permission.email.TOPIC or permission.sms.TOPIC, with .source, .date, .basis, .wording, .level or .expires behind it for its proof"
     )]
     PermissionColumn { column: String },
     #[error(

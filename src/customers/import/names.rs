@@ -7,7 +7,7 @@ use super::columns::{Field, Proof};
 pub(super) type Name = (&'static str, Field, &'static [&'static str]);
 
 /// Fields of a customer file: our name, and what else people call it (folded).
-const CUSTOMER: [Name; 22] = [
+const CUSTOMER: [Name; 25] = [
     (
         "external_id",
         Field::ExternalId,
@@ -122,6 +122,11 @@ const CUSTOMER: [Name; 22] = [
         &["timezone", "fuseau horaire", "fuseau"],
     ),
     (
+        "household",
+        Field::Text(8),
+        &["household id", "foyer", "menage", "haushalt", "hogar"],
+    ),
+    (
         "birth_date",
         Field::BirthDate,
         &[
@@ -183,6 +188,16 @@ const CUSTOMER: [Name; 22] = [
         "permission_wording",
         Field::Proof(None, Proof::Wording),
         &["consent wording", "texte du consentement"],
+    ),
+    (
+        "permission_level",
+        Field::Proof(None, Proof::Level),
+        &["niveau de permission"],
+    ),
+    (
+        "permission_expires",
+        Field::Proof(None, Proof::Expires),
+        &["consent expires", "fin du consentement"],
     ),
     ("ignore", Field::Nothing, &[]),
 ];

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
 use serde_json::Value;
 
+use crate::consent::ladder::Level;
 use crate::consent::model::{Basis, Tracking};
 use crate::storage::text::fold;
 
@@ -202,6 +203,22 @@ pub(super) fn basis(text: &str) -> Option<Basis> {
         "contract" | "contrat" | "vertrag" => Some(Basis::Contract),
         _ => None,
     }
+}
+
+/// A rung of the permission ladder, by its name or number.
+pub(super) fn level(text: &str) -> Option<Level> {
+    let word = fold(text).replace([' ', '-'], "_");
+    let named = Level::ALL
+        .into_iter()
+        .find(|level| level.as_str() == word || level.code().to_string() == word);
+    named.or(match word.as_str() {
+        "situationnel" => Some(Level::Situational),
+        "confiance" | "confiance_dans_la_marque" => Some(Level::BrandTrust),
+        "relation" | "relation_personnelle" => Some(Level::PersonalRelationship),
+        "fidelite" => Some(Level::Points),
+        "intraveineuse" => Some(Level::Intravenous),
+        _ => None,
+    })
 }
 
 /// How far a customer agreed to be followed.

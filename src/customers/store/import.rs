@@ -21,7 +21,7 @@ const IMPORT_LOCK: i64 = 0x7669_7361_7669_7302;
 const WAYS: [&str; 3] = ["seqscan", "hashjoin", "mergejoin"];
 
 /// The columns an import writes, in the order of [`as_row`].
-const WRITTEN: [(&str, Kind); 27] = [
+const WRITTEN: [(&str, Kind); 29] = [
     ("external_id", Kind::Text),
     ("email", Kind::Text),
     ("email_key", Kind::Text),
@@ -44,15 +44,17 @@ const WRITTEN: [(&str, Kind); 27] = [
     ("postal_code", Kind::Text),
     ("city", Kind::Text),
     ("time_zone", Kind::Text),
+    ("household", Kind::Text),
     ("first_name_key", Kind::Text),
     ("last_name_key", Kind::Text),
     ("company_key", Kind::Text),
     ("region_key", Kind::Text),
     ("city_key", Kind::Text),
+    ("household_key", Kind::Text),
 ];
 
 /// Of [`TEXTS`], those that have a folded twin, in the order of [`WRITTEN`].
-const FOLDED: [usize; 5] = [0, 1, 2, 4, 6];
+const FOLDED: [usize; 6] = [0, 1, 2, 4, 6, 8];
 
 /// Prepares a transaction for an import: waits for another to end, since two at once could create a
 /// customer twice.
