@@ -20,6 +20,7 @@ mod readme;
 mod reports;
 mod responses;
 mod rooms;
+mod scrub_list;
 mod segments;
 mod sink;
 mod storage;

@@ -10,7 +10,7 @@ use crate::storage::text::fold;
 
 /// What a column can hold.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Field {
+pub(in crate::customers) enum Field {
     // Customers and, but for the names, orders.
     ExternalId,
     Email,
@@ -41,7 +41,7 @@ pub(super) enum Field {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Proof {
+pub(in crate::customers) enum Proof {
     Source,
     Date,
     Basis,

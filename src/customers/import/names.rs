@@ -4,7 +4,7 @@ use super::ImportKind;
 use super::columns::{Field, Proof};
 
 /// Our name of a field, the field, and its aliases, folded.
-pub(super) type Name = (&'static str, Field, &'static [&'static str]);
+pub(in crate::customers) type Name = (&'static str, Field, &'static [&'static str]);
 
 /// Fields of a customer file: our name, and what else people call it (folded).
 const CUSTOMER: [Name; 25] = [
@@ -329,7 +329,7 @@ const ORDER: [Name; 11] = [
 ];
 
 /// The fields a file of this kind can hold.
-pub(super) fn names(kind: ImportKind) -> &'static [Name] {
+pub(in crate::customers) fn names(kind: ImportKind) -> &'static [Name] {
     match kind {
         ImportKind::Customers => &CUSTOMER,
         ImportKind::Orders => &ORDER,

@@ -51,7 +51,7 @@ pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
 ///
 /// # Errors
 /// A sentence for the report.
-pub(super) fn instant(text: &str) -> Result<i64, String> {
+pub(in crate::customers) fn instant(text: &str) -> Result<i64, String> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Ok(instant.timestamp_millis());
     }
@@ -98,7 +98,7 @@ fn from_serial(days: u64) -> Option<NaiveDate> {
 }
 
 /// The last millisecond of the day of `now_ms`: a date without a time may still be today.
-pub(super) fn end_of_day(now_ms: i64) -> i64 {
+pub(in crate::customers) fn end_of_day(now_ms: i64) -> i64 {
     now_ms.div_euclid(DAY_MS) * DAY_MS + DAY_MS - 1
 }
 

@@ -392,3 +392,24 @@ pub(crate) async fn reachable(
     }
     Ok(counts)
 }
+
+/// The customers a channel would reach at one of these addresses.
+pub(crate) async fn at_fingerprints(
+    txn: &Txn,
+    channel: Channel,
+    fingerprints: &[String],
+) -> Result<Vec<CustomerId>, DbErr> {
+    let column = match channel {
+        Channel::Email => "email_fingerprint",
+        Channel::Sms => "phone_fingerprint",
+    };
+    let sql = format!(
+        "SELECT id FROM customers WHERE {column} IN {} ORDER BY id",
+        txn.dialect().list(1, Kind::Text)
+    );
+    txn.rows(sql, [json!(fingerprints).to_string().into()])
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id").map(CustomerId))
+        .collect()
+}
