@@ -77,11 +77,7 @@ impl Consent {
     }
 }
 
-async fn verify(
-    common: &Common,
-    anchor: Option<&Anchor>,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
+async fn verify(common: &Common, anchor: Option<&Anchor>, json: bool) -> anyhow::Result<ExitCode> {
     let parts = common.open().await?;
     chain::seal(&parts.db, &parts.keys, parts.clock.now_ms()).await?;
     let found = chain::verify(&parts.db, &parts.keys, anchor).await?;
@@ -183,16 +179,13 @@ async fn prove(
     let id = match &person {
         Some(person) => person.id,
         None => CustomerId(who.parse().with_context(|| {
-            format!(
-                "nobody in the base is {who:?}; of one who was erased, give the number he had"
-            )
+            format!("nobody in the base is {who:?}; of one who was erased, give the number he had")
         })?),
     };
     let proof = proof::of_customer(&parts.db, &parts.settings.permission, id, now_ms).await?;
     if let Some(file) = &html {
         let page = permission::html(&proof, person.as_ref()).map_err(anyhow::Error::msg)?;
-        std::fs::write(file, page)
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;
         if !json {
             print(format_args!("Proof written to {}.", file.display()));
         }
@@ -243,6 +236,10 @@ fn ladder(overview: &Overview) -> String {
             let _ = writeln!(text, "    {name:<7} {words}");
         }
     }
+    let _ = writeln!(
+        text,
+        "\n  Whoever gives no sign for so long stands one rung lower; a click, an order or a new yes renews."
+    );
     let _ = writeln!(text, "\n  How often, and when");
     for rule in overview.caps.iter().chain(&overview.hours) {
         let _ = writeln!(text, "    {rule}");

@@ -50,6 +50,7 @@ pub struct RungLine {
     pub offers: String,
     /// How one climbs to it.
     pub climb: &'static str,
+    /// How long it holds; then he is one rung down.
     pub holds: String,
     /// People standing on it now.
     pub people: u64,
@@ -83,13 +84,15 @@ pub async fn overview(
     let ladder = Ladder::new(&settings.permission.levels)?;
     let lengths = lengths(&settings.permission);
     let counts = standing::count(&**db, &ladder, &lengths, topic, now_ms).await?;
-    let rungs = ladder
+    let below = [None].into_iter().chain(ladder.rungs().iter().map(Some));
+    let mut rungs: Vec<RungLine> = ladder
         .rungs()
         .iter()
+        .zip(below)
         .zip(counts)
-        .rev()
-        .map(|(rung, people)| line(rung, people))
+        .map(|((rung, below), people)| line(rung, below, people))
         .collect();
+    rungs.reverse();
     let bases = GROUNDS
         .iter()
         .map(|ground| BasisLine {
@@ -132,18 +135,25 @@ pub async fn overview(
     })
 }
 
-fn line(rung: &Rung, people: u64) -> RungLine {
+fn line(rung: &Rung, below: Option<&Rung>, people: u64) -> RungLine {
     let level = rung.level;
     let is_stranger = level == Level::Stranger;
     let channels: Vec<&str> = rung
         .channels
         .iter()
-        .map(|channel| match channel {
-            super::model::Channel::Email => "email",
-            super::model::Channel::Sms => "SMS",
-        })
+        .map(|channel| spoken(channel.as_str()))
         .collect();
-    let offers: Vec<&str> = rung.offers.iter().map(|kind| kind.describe()).collect();
+    // What is allowed below too need not be said again.
+    let known = below
+        .map(|below| &below.offers)
+        .filter(|known| !known.is_empty() && known.iter().all(|kind| rung.offers.contains(kind)));
+    let mut offers: Vec<&str> = known.iter().map(|_| "all of the rung below").collect();
+    offers.extend(
+        rung.offers
+            .iter()
+            .filter(|kind| known.is_none_or(|known| !known.contains(kind)))
+            .map(|kind| kind.describe()),
+    );
     RungLine {
         level,
         title: level.title(),
@@ -159,10 +169,7 @@ fn line(rung: &Rung, people: u64) -> RungLine {
         holds: match rung.holds_ms {
             _ if is_stranger => String::new(),
             None => "without end".to_owned(),
-            Some(ms) => format!(
-                "{} after his last act, then one rung down",
-                days_in_words(ms / DAY_MS)
-            ),
+            Some(ms) => format!("{} after his last act", days_in_words(ms / DAY_MS)),
         },
         people,
     }
@@ -178,9 +185,11 @@ fn caps(settings: &Settings) -> Vec<String> {
         .map(|cap| {
             let what = match (&cap.channel, &cap.topic) {
                 (None, None) => "messages".to_owned(),
-                (Some(channel), None) => format!("{channel} messages"),
+                (Some(channel), None) => format!("{} messages", spoken(channel)),
                 (None, Some(topic)) => format!("messages about {topic}"),
-                (Some(channel), Some(topic)) => format!("{channel} messages about {topic}"),
+                (Some(channel), Some(topic)) => {
+                    format!("{} messages about {topic}", spoken(channel))
+                }
             };
             let span = match (cap.window, cap.days) {
                 (WindowKind::Calendar, 1) => "a day".to_owned(),
@@ -198,7 +207,7 @@ fn hours(settings: &Settings) -> Vec<String> {
         .quiet_hours
         .iter()
         .map(|hours| {
-            let country = hours.country.as_deref().unwrap_or("elsewhere");
+            let country = hours.country.as_deref().unwrap_or("other countries");
             let holidays = if hours.holidays_are_quiet {
                 ", not on public holidays"
             } else {
@@ -206,11 +215,16 @@ fn hours(settings: &Settings) -> Vec<String> {
             };
             format!(
                 "{} ({country}): {}{holidays}, in the recipient’s time.",
-                hours.channel,
+                spoken(&hours.channel),
                 hours.allowed.join(", ")
             )
         })
         .collect()
+}
+
+/// A channel as people say it.
+fn spoken(channel: &str) -> &str {
+    if channel == "sms" { "SMS" } else { channel }
 }
 
 fn days_in_words(days: i64) -> String {

@@ -37,7 +37,10 @@ pub(in crate::consent) fn standing(
                 }
                 match ladder.keeps_ms(granted, needed) {
                     Some(ms) => {
-                        steps.push_str(&format!(" WHEN {now} - {act} <= {ms} THEN {}", needed.code()));
+                        steps.push_str(&format!(
+                            " WHEN {now} - {act} <= {ms} THEN {}",
+                            needed.code()
+                        ));
                     }
                     None => {
                         otherwise = needed.code();

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::spoken;
+use crate::consent::bases::GROUNDS;
 use crate::consent::overview::{self, Overview, OverviewError};
 use crate::consent::proof::{self, Entry, Piece, Proof, ProofError};
 use crate::customers::model::Customer;
@@ -108,8 +109,7 @@ pub(super) async fn proof(
 ) -> Result<HttpResponse, ApiError> {
     let id = CustomerId(customer.into_inner());
     let now_ms = state.clock.now_ms();
-    let proof =
-        proof::of_customer(&state.db, &state.settings.permission, id, now_ms).await?;
+    let proof = proof::of_customer(&state.db, &state.settings.permission, id, now_ms).await?;
     let person = customers::get(&*state.db, state.db.dialect(), id)
         .await
         .map_err(ApiError::unavailable)?;
@@ -166,12 +166,22 @@ struct ProofView {
 struct Fact {
     name: &'static str,
     value: String,
+    /// Digits nobody reads, only compares.
+    is_code: bool,
 }
 
 fn fact(name: &'static str, value: impl Into<String>) -> Fact {
     Fact {
         name,
         value: value.into(),
+        is_code: false,
+    }
+}
+
+fn code(name: &'static str, value: impl Into<String>) -> Fact {
+    Fact {
+        is_code: true,
+        ..fact(name, value)
     }
 }
 
@@ -179,7 +189,8 @@ fn fact(name: &'static str, value: impl Into<String>) -> Fact {
 struct SummaryRow {
     what: String,
     anchor: usize,
-    state: String,
+    state: &'static str,
+    since: String,
     is_granted: bool,
     basis: String,
     level: String,
@@ -206,7 +217,6 @@ struct PieceView {
     language: Option<String>,
     facts: Vec<Fact>,
     position: String,
-    link: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -301,24 +311,31 @@ fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
     let current = entry.current.as_ref();
     let is_granted = current.is_some_and(|current| current.is_granted);
     let until = current.and_then(|current| {
-        let ends = [current.expires_at.as_deref(), current.basis_ends_at.as_deref()];
+        let ends = [
+            current.expires_at.as_deref(),
+            current.basis_ends_at.as_deref(),
+        ];
         ends.into_iter().flatten().min()
     });
     SummaryRow {
         what: what(entry),
         anchor,
         state: match current {
-            Some(current) if current.is_granted => format!("allowed since {}", day(&current.since)),
-            Some(current) => format!("refused since {}", day(&current.since)),
-            None => "no longer held".to_owned(),
+            Some(current) if current.is_granted => "allowed",
+            Some(current) if has_expired(entry, current.evidence) => "ended",
+            Some(_) => "refused",
+            None => "no longer held",
         },
+        since: current.map_or_else(String::new, |current| {
+            format!("since {}", day(&current.since))
+        }),
         is_granted,
         basis: current
             .and_then(|current| current.ground)
             .map_or_else(|| "–".to_owned(), |ground| ground.title.to_owned()),
-        level: current
-            .filter(|current| current.is_granted)
-            .map_or_else(|| "–".to_owned(), |current| {
+        level: current.filter(|current| current.is_granted).map_or_else(
+            || "–".to_owned(),
+            |current| {
                 if current.level_today == current.level_granted {
                     current.level_today.title().to_owned()
                 } else {
@@ -328,7 +345,8 @@ fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
                         current.level_granted.title()
                     )
                 }
-            }),
+            },
+        ),
         until: until.map_or_else(|| "–".to_owned(), |end| day(end).to_owned()),
         sent: match entry.contacts.count {
             0 => "none".to_owned(),
@@ -337,11 +355,22 @@ fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
     }
 }
 
+/// Whether what decides is the end of a grant, not a no.
+fn has_expired(entry: &Entry, deciding: i64) -> bool {
+    entry
+        .evidence
+        .iter()
+        .any(|piece| piece.id == deciding && piece.action == "expire")
+}
+
 fn section(anchor: usize, entry: &Entry) -> SectionView {
     let mut rests = Vec::new();
     if let Some(current) = &entry.current {
         if let Some(ground) = current.ground {
-            rests.push(fact("Legal basis", format!("{} – {}", ground.title, ground.law)));
+            rests.push(fact(
+                "Legal basis",
+                format!("{} – {}", ground.title, ground.law),
+            ));
             rests.push(fact("Rests on", ground.rests_on));
         }
         if let Some(end) = &current.expires_at {
@@ -382,9 +411,13 @@ fn section(anchor: usize, entry: &Entry) -> SectionView {
 }
 
 fn piece_view(piece: &Piece, deciding: Option<i64>) -> PieceView {
-    let mut facts = vec![fact("Source", piece.source.clone())];
+    let mut facts = vec![fact("Source", source(&piece.source))];
     if let Some(basis) = &piece.basis {
-        facts.push(fact("Basis", basis.replace('_', " ")));
+        let ground = GROUNDS.iter().find(|ground| ground.basis.as_str() == basis);
+        facts.push(fact(
+            "Basis",
+            ground.map_or(basis.as_str(), |ground| ground.title),
+        ));
     }
     if let Some(level) = piece.level {
         let level = crate::consent::ladder::Level::from_code(level);
@@ -434,8 +467,9 @@ fn piece_view(piece: &Piece, deciding: Option<i64>) -> PieceView {
         facts.push(fact("Recorded", spoken(&piece.recorded_at)));
     }
     if let Some(fingerprint) = &piece.address_fingerprint {
-        facts.push(fact("Address (fingerprint)", fingerprint.clone()));
+        facts.push(code("Address (fingerprint)", fingerprint.clone()));
     }
+    facts.extend(piece.link.as_ref().map(|link| code("Seal", link.clone())));
     PieceView {
         id: piece.id,
         action: match piece.action.as_str() {
@@ -452,7 +486,6 @@ fn piece_view(piece: &Piece, deciding: Option<i64>) -> PieceView {
         position: piece
             .position
             .map_or_else(|| "waits to be sealed".to_owned(), |n| n.to_string()),
-        link: piece.link.clone().unwrap_or_default(),
     }
 }
 
@@ -472,6 +505,16 @@ fn topic(word: &str) -> String {
     match word {
         "*" => "every topic".to_owned(),
         topic => format!("topic “{topic}”"),
+    }
+}
+
+/// Where it was said, in words where it is one of our own links.
+fn source(word: &str) -> &str {
+    match word {
+        "rfc8058_post" => "one click on “unsubscribe” in the mail program (RFC 8058)",
+        "unsubscribe_page" => "the button of our unsubscribe page",
+        "unsubscribe_link" => "the unsubscribe link of a message",
+        other => other,
     }
 }
 
