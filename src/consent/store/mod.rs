@@ -5,6 +5,8 @@
 //! of equally new the withdrawal. A suppression row is never deleted; it blocks where it is as new as
 //! the permission, or where the permission does not rest on consent.
 
+pub(super) mod audit;
+
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, DbErr};
