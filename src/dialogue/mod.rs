@@ -5,6 +5,7 @@
 
 pub mod confirmation;
 pub mod model;
+pub mod notice;
 pub mod store;
 
 use sea_orm::DbErr;
