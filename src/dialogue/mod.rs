@@ -6,6 +6,7 @@
 pub mod confirmation;
 pub mod model;
 pub mod notice;
+pub mod sign_up;
 pub mod store;
 
 use sea_orm::DbErr;
