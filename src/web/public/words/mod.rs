@@ -1,9 +1,11 @@
 //! What the public pages say, in the customer's language: English, French, German, Spanish. A file per page.
 
 mod errors;
+mod sign_up;
 mod unsubscribe;
 
 pub use errors::ErrorWords;
+pub use sign_up::SignUpWords;
 pub use unsubscribe::Words;
 
 /// A language the public pages speak.
@@ -57,6 +59,14 @@ impl Language {
         }
     }
 
+    /// All of them, and what each calls itself.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::English, "English"),
+        (Self::French, "Français"),
+        (Self::German, "Deutsch"),
+        (Self::Spanish, "Español"),
+    ];
+
     /// The texts of the unsubscribe page.
     pub fn words(self) -> &'static Words {
         self.of([
@@ -64,6 +74,16 @@ impl Language {
             &unsubscribe::FRENCH,
             &unsubscribe::GERMAN,
             &unsubscribe::SPANISH,
+        ])
+    }
+
+    /// The texts of the sign-up and confirmation pages.
+    pub fn sign_up(self) -> &'static SignUpWords {
+        self.of([
+            &sign_up::ENGLISH,
+            &sign_up::FRENCH,
+            &sign_up::GERMAN,
+            &sign_up::SPANISH,
         ])
     }
 
