@@ -37,6 +37,8 @@ pub enum Purpose {
     MessageId,
     /// Links to the preference centre, and what its form was shown with.
     Preferences,
+    /// Links that confirm what a person asked for.
+    Confirmation,
 }
 
 /// Bytes of a MAC: HMAC-SHA-256 cut to 128 bits (RFC 2104 section 5).
@@ -49,6 +51,7 @@ pub struct Keys {
     return_path: hmac::Key,
     message_id: hmac::Key,
     preferences: hmac::Key,
+    confirmation: hmac::Key,
     fingerprint: hmac::Key,
 }
 
@@ -75,6 +78,7 @@ impl Keys {
             return_path: key("return path"),
             message_id: key("message id"),
             preferences: key("preferences"),
+            confirmation: key("confirmation"),
             fingerprint: key("fingerprint"),
         }
     }
@@ -148,6 +152,7 @@ impl Keys {
             Purpose::ReturnPath => &self.return_path,
             Purpose::MessageId => &self.message_id,
             Purpose::Preferences => &self.preferences,
+            Purpose::Confirmation => &self.confirmation,
         }
     }
 }
