@@ -7,7 +7,7 @@
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 
-use crate::ids::{CustomerId, DeliveryKey, WaveId};
+use crate::ids::{ConfirmationId, CustomerId, DeliveryKey, WaveId};
 use crate::keys::{Keys, MAC_BYTES, Purpose};
 
 /// What a token opens.
@@ -149,6 +149,34 @@ pub fn message_id_local(delivery: DeliveryKey, keys: &Keys) -> String {
     format!("{id}.{}", BASE32_NOPAD.encode(&mac).to_ascii_lowercase())
 }
 
+/// The tag of the return path of a notice: `n-{id}-{mac}`, which is no tag of a delivery.
+pub fn notice_return_path_tag(notice: ConfirmationId, keys: &Keys) -> String {
+    let id = format!("n-{notice}");
+    let mac = keys.mac(Purpose::ReturnPath, id.as_bytes());
+    let mac = mac.get(..RETURN_PATH_MAC_BYTES).unwrap_or(&mac);
+    format!("{id}-{}", BASE32_NOPAD.encode(mac).to_ascii_lowercase())
+}
+
+/// Reads the tag of a notice's return path; `None` unless its MAC proves that we wrote it.
+pub fn read_notice_return_path_tag(tag: &str, keys: &Keys) -> Option<ConfirmationId> {
+    let tag = tag.to_ascii_lowercase();
+    let (id, mac) = tag.rsplit_once('-')?;
+    let notice = id.strip_prefix("n-")?.parse().ok()?;
+    let mac = BASE32_NOPAD
+        .decode(mac.to_ascii_uppercase().as_bytes())
+        .ok()?;
+    (mac.len() == RETURN_PATH_MAC_BYTES
+        && keys.is_authentic(Purpose::ReturnPath, id.as_bytes(), &mac))
+    .then_some(ConfirmationId(notice))
+}
+
+/// The part of a notice's Message-ID before `@`: the same for every attempt.
+pub fn notice_message_id_local(notice: ConfirmationId, keys: &Keys) -> String {
+    let id = format!("n.{notice}");
+    let mac = keys.mac(Purpose::MessageId, id.as_bytes());
+    format!("{id}.{}", BASE32_NOPAD.encode(&mac).to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -225,6 +253,27 @@ mod tests {
             prop_assert!(tag.len() <= 58, "with a prefix it must fit a local part of 64: {}", tag);
             prop_assert_eq!(read_return_path_tag(&tag.to_ascii_uppercase(), &keys()), Some(delivery));
         }
+    }
+
+    #[test]
+    fn a_notice_and_a_delivery_are_told_apart() {
+        let notice = notice_return_path_tag(ConfirmationId(7), &keys());
+        let delivery = return_path_tag(
+            DeliveryKey {
+                wave: WaveId(7),
+                seq: 7,
+            },
+            &keys(),
+        );
+        let upper = notice.to_ascii_uppercase();
+        assert_eq!(
+            read_notice_return_path_tag(&upper, &keys()),
+            Some(ConfirmationId(7))
+        );
+        assert_eq!(read_return_path_tag(&notice, &keys()), None);
+        assert_eq!(read_notice_return_path_tag(&delivery, &keys()), None);
+        let forged = notice.replacen("n-7-", "n-8-", 1);
+        assert_eq!(read_notice_return_path_tag(&forged, &keys()), None);
     }
 
     #[test]
