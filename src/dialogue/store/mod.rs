@@ -1,0 +1,3 @@
+//! Queries about what a person asks of us.
+
+pub(super) mod erasure;
