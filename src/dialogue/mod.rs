@@ -4,6 +4,8 @@
 //! told so; and the same answer goes to everyone whether or not we know him.
 
 pub mod confirmation;
+pub mod erase;
+pub mod export;
 pub mod model;
 pub mod store;
 

@@ -1,5 +1,7 @@
 //! Queries about confirmations.
 
+pub(super) mod erasure;
+
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::model::{Ask, Confirmation, Purpose};
