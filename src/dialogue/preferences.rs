@@ -363,6 +363,7 @@ fn assemble(
     Preferences {
         customer,
         email: person.email.clone(),
+        has_mailbox: has_mailbox(person),
         phone: person.phone.clone(),
         language: person.language.clone(),
         tracking: person.tracking,
@@ -396,15 +397,16 @@ fn choices(settings: &Settings, person: &Person, standings: &[Standing]) -> Vec<
                 channel,
                 topic: (*topic).to_owned(),
                 is_on: stands.is_some_and(|one| one.is_on),
-                can_grant: channel == Channel::Email
-                    && on_consent
-                    && person.is_email_ok
-                    && person.email_fingerprint.is_some(),
+                can_grant: channel == Channel::Email && on_consent && has_mailbox(person),
                 evidence_id: stands.map_or(0, |one| one.evidence_id),
             });
         }
     }
     choices
+}
+
+fn has_mailbox(person: &Person) -> bool {
+    person.is_email_ok && person.email_fingerprint.is_some()
 }
 
 fn day_in(zone: Tz, at: i64) -> NaiveDate {

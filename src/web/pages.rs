@@ -18,11 +18,14 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
     ("unsubscribed", include_str!("pages/unsubscribed.hbs")),
+    ("preferences", include_str!("pages/preferences.hbs")),
+    ("told", include_str!("pages/told.hbs")),
+    ("request", include_str!("pages/request.hbs")),
     ("error", include_str!("pages/error.hbs")),
     ("campaigns", include_str!("pages/campaigns.hbs")),
     ("report", include_str!("pages/report.hbs")),

@@ -89,6 +89,8 @@ impl Choice {
 pub struct Preferences {
     pub customer: CustomerId,
     pub email: Option<String>,
+    /// Whether there is a mailbox to which a link can be sent.
+    pub has_mailbox: bool,
     pub phone: Option<String>,
     /// ISO 639-1; not always one of [`LANGUAGES`].
     pub language: String,
@@ -332,6 +334,7 @@ mod tests {
             .prop_map(|(choices, frequency, tracking, pause)| Preferences {
                 customer: CustomerId(1),
                 email: None,
+                has_mailbox: false,
                 phone: None,
                 language: "fr".to_owned(),
                 tracking,

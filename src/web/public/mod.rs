@@ -1,9 +1,10 @@
-//! The links in messages: click, open, unsubscribe. They stand without login, with any mail program or
+//! The links in messages: click, open, unsubscribe, preferences. They stand without login, with any mail program or
 //! scanner in front.
 
 mod browser;
 mod click;
 mod open;
+pub(super) mod preferences;
 mod unsubscribe;
 pub(super) mod words;
 
@@ -41,6 +42,13 @@ pub fn configure_public(config: &mut ServiceConfig) {
                 .route(web::get().to(unsubscribe::page))
                 .route(web::head().to(unsubscribe::page))
                 .route(web::post().to(unsubscribe::opt_out))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/p/{token}", "GET, HEAD, POST")
+                .route(web::get().to(preferences::page))
+                .route(web::head().to(preferences::page))
+                .route(web::post().to(preferences::choose))
                 .wrap(from_fn(frame::public)),
         )
         .service(
