@@ -130,6 +130,16 @@ pub(super) fn words(status: StatusCode) -> (&'static str, &'static str, &'static
             "Wrong host",
             "The console answers on localhost only; open it by that name or change web.console_listen.",
         ),
+        StatusCode::UNPROCESSABLE_ENTITY => (
+            "invalid",
+            "Invalid input",
+            "Something in the request is missing or not allowed; `errors` names each field.",
+        ),
+        StatusCode::TOO_MANY_REQUESTS => (
+            "too_many_requests",
+            "Too many requests",
+            "Too many requests came from your address, or from everywhere. Please try again in an hour.",
+        ),
         StatusCode::SERVICE_UNAVAILABLE => (
             "unavailable",
             "Not available now",

@@ -114,10 +114,12 @@ impl Pages {
         is_console: bool,
         request_id: &str,
     ) -> Result<String, ApiError> {
-        let words = language.words();
+        let words = language.errors();
         let problem = error.problem(request_id);
         let (title, lines) = if is_console {
             (problem.title, vec![problem.detail])
+        } else if error.status() == StatusCode::TOO_MANY_REQUESTS {
+            (words.busy_title, vec![words.busy_text])
         } else if error.status().is_client_error() {
             (words.lost_title, vec![words.lost_text, words.lost_hint])
         } else {

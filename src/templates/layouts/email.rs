@@ -33,7 +33,7 @@ const STYLE: &str = "
 /// What a mail program shows after a short preheader, instead of the first words of the body.
 const FILLER: &str = "\u{34f}\u{200c}\u{a0}";
 
-/// The whole message as HTML, with the marks of the wording and of the footer's links (`u`, `b`, `o`).
+/// The whole message as HTML, with the marks of the wording and of the footer's links (`u`, `p`, `b`, `o`).
 ///
 /// # Errors
 /// When mrml refuses the layout or drops one of its texts; the author cannot cause it.
@@ -359,7 +359,7 @@ impl Sheet<'_> {
         )
     }
 
-    /// Who writes, from where, why, and the way out (LCEN art. 20, CAN-SPAM, Gmail's visible link).
+    /// Who writes, from where, why, and the ways out (LCEN art. 20, CAN-SPAM, Gmail's visible link).
     fn footer(&mut self, phrases: &Phrases, imprint: &Imprint) -> String {
         let reason = self.slot(escape(&imprint.reason(phrases)));
         let sender = self.slot(format!(
@@ -379,8 +379,9 @@ impl Sheet<'_> {
             )
         };
         let ways = self.slot(format!(
-            "{}<br>{}",
+            "{} &nbsp;·&nbsp; {}<br>{}",
             link('u', phrases.unsubscribe),
+            link('p', phrases.preferences),
             link('b', phrases.browser)
         ));
         let text = |padding: &str, slot: &str| {

@@ -1,3 +1,0 @@
-//! Queries about what a person asks of us.
-
-pub(super) mod erasure;
