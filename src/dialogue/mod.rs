@@ -18,6 +18,8 @@ pub enum DialogueError {
         "customer {0} does not exist; `visavis segment count everyone` shows whether the base is the right one"
     )]
     NoSuchCustomer(crate::ids::CustomerId),
+    #[error("the archive could not be made: {0}; the export can be tried again")]
+    Archive(zip::result::ZipError),
     #[error("the database failed: {0}; nothing was changed")]
     Database(#[from] DbErr),
 }

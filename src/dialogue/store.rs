@@ -1,6 +1,7 @@
 //! Queries about confirmations.
 
 pub(super) mod erasure;
+pub(super) mod everything;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
