@@ -7,6 +7,7 @@ pub mod confirmation;
 pub mod erase;
 pub mod export;
 pub mod model;
+pub mod notice;
 pub mod store;
 
 use sea_orm::DbErr;
