@@ -8,7 +8,9 @@ pub mod erase;
 pub mod export;
 pub mod model;
 pub mod notice;
+pub mod retention;
 pub mod store;
+pub mod upkeep;
 
 use sea_orm::DbErr;
 

@@ -2,6 +2,7 @@
 
 pub(super) mod erasure;
 pub(super) mod everything;
+pub(super) mod retention;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
