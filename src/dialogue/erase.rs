@@ -48,20 +48,9 @@ pub(super) async fn erase_within(
     reason: &str,
     now_ms: i64,
 ) -> Result<(), DialogueError> {
-    let Some(mut held) = store::hold(txn, customer).await? else {
+    let Some(held) = store::hold(txn, keys, customer).await? else {
         return Err(DialogueError::NoSuchCustomer(customer));
     };
-    // An address that cannot be written to has no fingerprint yet; the next import may mend it.
-    for (channel, key) in [
-        (crate::consent::model::Channel::Email, &held.email_key),
-        (crate::consent::model::Channel::Sms, &held.phone),
-    ] {
-        if let Some(key) = key {
-            held.fingerprints.push((channel, keys.fingerprint(key)));
-        }
-    }
-    held.fingerprints.sort_unstable();
-    held.fingerprints.dedup();
     // As new as whatever is on record, also where that came from a faster clock.
     let suppressed_at = now_ms.max(held.newest_at);
     let suppressions: Vec<Suppression> = held

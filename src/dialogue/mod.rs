@@ -7,8 +7,11 @@ pub mod confirmation;
 pub mod erase;
 pub mod export;
 pub mod model;
+pub mod notice;
 pub mod preferences;
+pub mod retention;
 pub mod store;
+pub mod upkeep;
 
 use sea_orm::DbErr;
 
@@ -19,6 +22,8 @@ pub enum DialogueError {
         "customer {0} does not exist; `visavis segment count everyone` shows whether the base is the right one"
     )]
     NoSuchCustomer(crate::ids::CustomerId),
+    #[error("the archive could not be made: {0}; the export can be tried again")]
+    Archive(zip::result::ZipError),
     #[error("the database failed: {0}; nothing was changed")]
     Database(#[from] DbErr),
 }

@@ -1,8 +1,10 @@
 //! What a person is asked to confirm, without I/O.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::consent::model::Channel;
+use crate::consent::model::{Channel, Details};
 use crate::ids::{ConfirmationId, CustomerId};
 
 /// What a confirmation sets off.
@@ -131,4 +133,36 @@ pub enum Opened {
     Expired(Confirmation),
     /// We wrote no such link, or deleted what it was about.
     Unknown,
+}
+
+/// The payload of [`Purpose::OptIn`] and [`Purpose::RePermission`]: what the person agrees to by
+/// confirming.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Agreement {
+    pub topics: Vec<AgreedTopic>,
+    /// Where it was asked, as the evidence keeps it: `sign_up_form:1`.
+    pub source: String,
+    /// What he said about himself, by field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// From where the form was sent.
+    #[serde(default)]
+    pub asked_from: Details,
+}
+
+/// A topic, and the words that were agreed to, as they were shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreedTopic {
+    pub name: String,
+    pub wording: String,
+}
+
+impl Agreement {
+    /// Reads the payload of a confirmation.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(payload: &serde_json::Value) -> Result<Self, String> {
+        Self::deserialize(payload).map_err(|error| format!("confirmations.payload: {error}"))
+    }
 }

@@ -1,13 +1,15 @@
 //! Queries about confirmations.
 
 pub(super) mod erasure;
+pub(super) mod everything;
 pub(super) mod preferences;
+pub(super) mod retention;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::model::{Ask, Confirmation, Purpose};
 use crate::ids::{ConfirmationId, CustomerId};
-use crate::storage::{Dialect, Sql, Txn};
+use crate::storage::{Db, Dialect, Sql, Txn};
 
 /// The first half of the key of the advisory locks that let one request about an address run at a time.
 const TURN: i32 = 0x7669_7304;
@@ -106,14 +108,21 @@ pub(super) async fn get(
     id: ConfirmationId,
 ) -> Result<Option<(Confirmation, String)>, DbErr> {
     let sql = format!(
-        "SELECT id, purpose, nonce, channel, address, fingerprint, customer_id, language, {} AS payload, \
-         requested_at, expires_at, sent_at, used_at FROM confirmations WHERE id = $1",
-        Dialect::of(connection).json_text("payload")
+        "SELECT {} FROM confirmations WHERE id = $1",
+        columns(Dialect::of(connection))
     );
     match connection.row(sql, [id.0.into()]).await? {
         Some(row) => Ok(Some((confirmation(&row)?, row.try_get("", "nonce")?))),
         None => Ok(None),
     }
+}
+
+fn columns(dialect: Dialect) -> String {
+    format!(
+        "id, purpose, nonce, channel, address, fingerprint, customer_id, language, {} AS payload, \
+         requested_at, expires_at, sent_at, used_at, attempt",
+        dialect.json_text("payload")
+    )
 }
 
 fn confirmation(row: &QueryResult) -> Result<Confirmation, DbErr> {
@@ -164,4 +173,139 @@ pub(super) async fn purge(txn: &Txn, older_than_ms: i64, now_ms: i64) -> Result<
         )
         .await?;
     Ok(result.rows_affected())
+}
+
+/// A confirmation whose message is ours to send.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Claimed {
+    pub confirmation: Confirmation,
+    pub nonce: String,
+    /// Counted from 1; a settlement that names another changes nothing.
+    pub attempt: i16,
+}
+
+/// Takes what is due, `n` at most, until `until_ms`: whoever dies with it gives it back by that.
+pub(super) async fn claim(
+    db: &Db,
+    n: u32,
+    now_ms: i64,
+    until_ms: i64,
+) -> Result<Vec<Claimed>, DbErr> {
+    // Most of the time nothing is due: then no writer need wait for this look.
+    let is_due = db
+        .row(
+            "SELECT 1 AS one FROM confirmations WHERE next_at <= $1 LIMIT 1",
+            [now_ms.into()],
+        )
+        .await?
+        .is_some();
+    if !is_due {
+        return Ok(Vec::new());
+    }
+    let lock = match db.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR UPDATE SKIP LOCKED",
+    };
+    let sql = format!(
+        "UPDATE confirmations SET attempt = attempt + 1, next_at = $2 WHERE id IN (\
+         SELECT id FROM confirmations WHERE next_at <= $1 ORDER BY next_at, id LIMIT {n} {lock}) \
+         RETURNING {}",
+        columns(db.dialect())
+    );
+    let txn = db.begin().await?;
+    let claimed = txn
+        .rows(sql, [now_ms.into(), until_ms.into()])
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Claimed {
+                confirmation: confirmation(row)?,
+                nonce: row.try_get("", "nonce")?,
+                attempt: row.try_get("", "attempt")?,
+            })
+        })
+        .collect::<Result<_, DbErr>>()?;
+    txn.commit().await?;
+    Ok(claimed)
+}
+
+/// Where somebody the base knows is written to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Reach {
+    pub address: Option<String>,
+    pub fingerprint: Option<String>,
+}
+
+pub(super) async fn reach(db: &Db, customer: CustomerId) -> Result<Reach, DbErr> {
+    let row = db
+        .row(
+            "SELECT email, email_fingerprint FROM customers WHERE id = $1",
+            [customer.0.into()],
+        )
+        .await?;
+    match row {
+        Some(row) => Ok(Reach {
+            address: row.try_get("", "email")?,
+            fingerprint: row.try_get("", "email_fingerprint")?,
+        }),
+        None => Ok(Reach::default()),
+    }
+}
+
+/// Whether the address was suppressed on this channel, in any scope, since the confirmation was asked for.
+pub(super) async fn is_suppressed_since(
+    db: &Db,
+    confirmation: &Confirmation,
+) -> Result<bool, DbErr> {
+    let row = db
+        .row(
+            "SELECT 1 AS one FROM suppressions \
+             WHERE fingerprint = $1 AND channel = $2 AND suppressed_at >= $3 LIMIT 1",
+            [
+                confirmation.fingerprint.as_str().into(),
+                confirmation.channel.as_str().into(),
+                confirmation.requested_at.into(),
+            ],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// How a message ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    Yes,
+    Never,
+    /// Not before this instant.
+    Later(i64),
+}
+
+pub(super) async fn settle(
+    db: &Db,
+    id: ConfirmationId,
+    attempt: i16,
+    sent: Sent,
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    let (state, next_at, sent_at) = match sent {
+        Sent::Yes => ("sent", None, Some(now_ms)),
+        Sent::Never => ("failed", None, None),
+        Sent::Later(at) => ("waiting", Some(at), None),
+    };
+    let txn = db.begin().await?;
+    // What was confirmed meanwhile (a message may arrive before we know that it was taken) is not sent
+    // again.
+    txn.run(
+        "UPDATE confirmations SET send_state = $3, sent_at = $5, \
+         next_at = CASE WHEN used_at IS NULL THEN $4 END WHERE id = $1 AND attempt = $2",
+        [
+            id.0.into(),
+            attempt.into(),
+            state.into(),
+            next_at.into(),
+            sent_at.into(),
+        ],
+    )
+    .await?;
+    txn.commit().await
 }

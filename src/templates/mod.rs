@@ -12,6 +12,7 @@ mod links;
 mod lint;
 mod markdown;
 pub mod model;
+pub mod notice;
 mod read;
 mod ready;
 mod tags;

@@ -1,17 +1,19 @@
 //! What erasure takes away, and what it finds to keep.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 
 use crate::consent::model::Channel;
 use crate::ids::CustomerId;
-use crate::storage::{Dialect, Sql, Txn};
+use crate::keys::Keys;
+use crate::storage::{Dialect, Kind, Sql, Txn};
 
 /// A customer whose row is locked until the transaction ends.
 #[derive(Debug)]
 pub(in crate::dialogue) struct Held {
     pub email_key: Option<String>,
     pub phone: Option<String>,
-    /// Every address he is known by here: today's, and those of his evidence.
+    pub language: String,
+    /// Every address he is known by here: today's, and those of his evidence; in order, each once.
     pub fingerprints: Vec<(Channel, String)>,
     /// The newest word on record about his permission, in milliseconds since the epoch.
     pub newest_at: i64,
@@ -20,6 +22,7 @@ pub(in crate::dialogue) struct Held {
 /// Locks the customer's row; `None` when there is none.
 pub(in crate::dialogue) async fn hold(
     txn: &Txn,
+    keys: &Keys,
     customer: CustomerId,
 ) -> Result<Option<Held>, DbErr> {
     let lock = match txn.dialect() {
@@ -27,20 +30,29 @@ pub(in crate::dialogue) async fn hold(
         Dialect::Postgres => "FOR UPDATE",
     };
     let sql = format!(
-        "SELECT email_key, email_fingerprint, phone, phone_fingerprint FROM customers WHERE id = $1 {lock}"
+        "SELECT email_key, email_fingerprint, phone, phone_fingerprint, language FROM customers WHERE id = $1 {lock}"
     );
     let Some(row) = txn.row(sql, [customer.0.into()]).await? else {
         return Ok(None);
     };
-    let mut fingerprints = Vec::new();
-    for (channel, column) in [
-        (Channel::Email, "email_fingerprint"),
-        (Channel::Sms, "phone_fingerprint"),
+    let mut fingerprints = fingerprints_on_record(txn, customer).await?;
+    for (channel, address, column) in [
+        (Channel::Email, "email_key", "email_fingerprint"),
+        (Channel::Sms, "phone", "phone_fingerprint"),
     ] {
         let fingerprint: Option<String> = row.try_get("", column)?;
-        fingerprints.extend(fingerprint.map(|fingerprint| (channel, fingerprint)));
+        // An address that cannot be written to has none on record; the next import may mend it.
+        let address: Option<String> = row.try_get("", address)?;
+        let made = address.map(|address| keys.fingerprint(&address));
+        fingerprints.extend(
+            [fingerprint, made]
+                .into_iter()
+                .flatten()
+                .map(|f| (channel, f)),
+        );
     }
-    fingerprints.extend(fingerprints_on_record(&**txn, customer).await?);
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
     let newest: Option<i64> = txn
         .row(
             "SELECT MAX(occurred_at) AS newest FROM permission_evidence WHERE customer_id = $1",
@@ -53,32 +65,32 @@ pub(in crate::dialogue) async fn hold(
     Ok(Some(Held {
         email_key: row.try_get("", "email_key")?,
         phone: row.try_get("", "phone")?,
+        language: row.try_get("", "language")?,
         fingerprints,
         newest_at: newest.unwrap_or_default(),
     }))
 }
 
 /// The addresses a customer's evidence names.
-pub(in crate::dialogue) async fn fingerprints_on_record(
-    connection: &impl ConnectionTrait,
+async fn fingerprints_on_record(
+    txn: &Txn,
     customer: CustomerId,
 ) -> Result<Vec<(Channel, String)>, DbErr> {
-    connection
-        .rows(
-            "SELECT DISTINCT channel, fingerprint FROM permission_evidence
+    txn.rows(
+        "SELECT DISTINCT channel, fingerprint FROM permission_evidence
              WHERE customer_id = $1 AND fingerprint IS NOT NULL ORDER BY channel, fingerprint",
-            [customer.0.into()],
-        )
-        .await?
-        .iter()
-        .map(|row| {
-            let channel: String = row.try_get("", "channel")?;
-            Ok((
-                channel.parse().map_err(DbErr::Type)?,
-                row.try_get("", "fingerprint")?,
-            ))
-        })
-        .collect()
+        [customer.0.into()],
+    )
+    .await?
+    .iter()
+    .map(|row| {
+        let channel: String = row.try_get("", "channel")?;
+        Ok((
+            channel.parse().map_err(DbErr::Type)?,
+            row.try_get("", "fingerprint")?,
+        ))
+    })
+    .collect()
 }
 
 /// How many pieces of evidence name the address or number in their source or wording, where it cannot be
@@ -117,7 +129,7 @@ pub(in crate::dialogue) async fn take_away(
     let prints: Vec<&String> = fingerprints.iter().map(|(_, print)| print).collect();
     let sql = format!(
         "DELETE FROM confirmations WHERE customer_id = $1 OR fingerprint IN {}",
-        txn.dialect().list(2, crate::storage::Kind::Text)
+        txn.dialect().list(2, Kind::Text)
     );
     let prints = serde_json::json!(prints).to_string();
     txn.run(sql, [customer.0.into(), prints.into()]).await?;
