@@ -19,7 +19,7 @@ use crate::delivery::worker::Worker;
 use crate::dialogue::notice::Notices;
 use crate::keys::{Keys, KeysError};
 use crate::responses::ResponseWriter;
-use crate::scheduler::{self, Ticker};
+use crate::scheduler::{self, Duties, Ticker};
 use crate::storage::{Db, Dialect, StorageError};
 use crate::web;
 
@@ -177,12 +177,14 @@ impl Engine {
     /// # Errors
     /// When the ticker cannot be started.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), AppError> {
-        let ticker = Ticker::start(
-            self.parts.db.clone(),
-            Arc::clone(&self.parts.clock),
-            self.parts.launch_options(),
-            self.worker.wake(),
-        )
+        let ticker = Ticker::start(Duties {
+            db: self.parts.db.clone(),
+            clock: Arc::clone(&self.parts.clock),
+            keys: self.parts.keys.clone(),
+            settings: Arc::clone(&self.parts.settings),
+            options: self.parts.launch_options(),
+            wake: self.worker.wake(),
+        })
         .await
         .map_err(|error| AppError::Ticker(error.to_string()))?;
         let drain = Duration::from_secs(self.parts.settings.delivery.drain_seconds);

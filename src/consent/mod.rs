@@ -5,6 +5,9 @@
 //! his id and the fingerprint of his address only.
 
 pub mod audit;
+pub mod bases;
+pub mod chain;
+pub mod expiry;
 pub mod ladder;
 pub mod model;
 pub mod store;

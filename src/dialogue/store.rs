@@ -1,5 +1,10 @@
 //! Queries about confirmations.
 
+pub(super) mod erasure;
+pub(super) mod everything;
+pub(super) mod preferences;
+pub(super) mod retention;
+
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::model::{Ask, Confirmation, Purpose};

@@ -10,6 +10,7 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+use crate::dialogue::DialogueError;
 use crate::reports::ReportError;
 use crate::responses::ResponseError as RoomError;
 use crate::storage::StorageError;
@@ -212,6 +213,16 @@ impl From<RoomError> for ApiError {
         match error {
             RoomError::Database(_) => Self::unavailable(error),
             RoomError::Template { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<DialogueError> for ApiError {
+    fn from(error: DialogueError) -> Self {
+        match error {
+            DialogueError::Database(_) => Self::unavailable(error),
+            DialogueError::Archive(_) => Self::internal(error),
+            DialogueError::NoSuchCustomer(_) => Self::new(StatusCode::NOT_FOUND),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -28,6 +28,9 @@ const TEMPLATES: [(&str, &str); 15] = [
     ("confirm", include_str!("pages/confirm.hbs")),
     ("confirmed", include_str!("pages/confirmed.hbs")),
     ("confirm_over", include_str!("pages/confirm_over.hbs")),
+    ("preferences", include_str!("pages/preferences.hbs")),
+    ("told", include_str!("pages/told.hbs")),
+    ("request", include_str!("pages/request.hbs")),
     ("error", include_str!("pages/error.hbs")),
     ("campaigns", include_str!("pages/campaigns.hbs")),
     ("report", include_str!("pages/report.hbs")),

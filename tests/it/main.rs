@@ -23,4 +23,5 @@ mod segments;
 mod sink;
 mod storage;
 mod templates;
+mod time_to_effect;
 mod web;

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::words::{Language, SignUpWords};
-use super::{browser_language, details};
+use super::{browser_language, details, preferences};
 use crate::delivery::message::preferences_url;
 use crate::dialogue::confirmation;
 use crate::dialogue::model::{Agreement, Confirmation, Opened, Purpose};
@@ -53,10 +53,23 @@ pub(super) async fn page(
         .await
         .map_err(ApiError::unavailable)?;
     match opened {
-        Opened::Fresh(confirmation) => match confirmation.purpose {
-            Purpose::OptIn | Purpose::RePermission => ask(&request, &state, &confirmation),
-            Purpose::Download | Purpose::Erasure => Err(ApiError::new(StatusCode::NOT_FOUND)),
-        },
+        Opened::Fresh(confirmation) => {
+            let language = language(&request, &confirmation);
+            match preferences::request_page(&state, language, &confirmation) {
+                Some(page) => page,
+                None => ask(&request, &state, &confirmation),
+            }
+        }
+        Opened::Used(confirmation) | Opened::Expired(confirmation)
+            if is_request(confirmation.purpose) =>
+        {
+            let language = language(&request, &confirmation);
+            let over = match confirmation.used_at {
+                Some(_) => Opened::Used(confirmation),
+                None => Opened::Expired(confirmation),
+            };
+            preferences::request_over(&state, language, &over)
+        }
         Opened::Used(confirmation) => used(&request, &state, &confirmation),
         Opened::Expired(confirmation) => expired(&request, &state, &confirmation),
         Opened::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND)),
@@ -74,15 +87,23 @@ pub(super) async fn confirm(
         .await
         .map_err(ApiError::unavailable)?;
     match opened {
-        Opened::Fresh(Confirmation {
-            purpose: Purpose::Download | Purpose::Erasure,
-            ..
-        })
-        | Opened::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND)),
-        Opened::Fresh(_) | Opened::Used(_) | Opened::Expired(_) => {
-            agree(&request, &state, &token, now_ms).await
+        Opened::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND)),
+        Opened::Fresh(confirmation)
+        | Opened::Used(confirmation)
+        | Opened::Expired(confirmation) => {
+            if is_request(confirmation.purpose) {
+                let language = language(&request, &confirmation);
+                preferences::fulfil(&state, language, confirmation.purpose, &token).await
+            } else {
+                agree(&request, &state, &token, now_ms).await
+            }
         }
     }
+}
+
+/// Whether it is about a person's data, which the preference centre answers.
+fn is_request(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Download | Purpose::Erasure)
 }
 
 /// The sign-up, or the old permission, holds from now on.

@@ -1,19 +1,19 @@
-//! The links in messages (click, open, unsubscribe, confirm) and the sign-up form. They stand without login,
-//! with any mail program or scanner in front.
+//! The links in messages (click, open, unsubscribe, preferences, confirm) and the sign-up form. They stand
+//! without login, with any mail program or scanner in front.
 
 mod browser;
 mod click;
 mod confirm;
 mod cors;
 mod open;
+pub(super) mod preferences;
 mod sign_up;
 mod unsubscribe;
 pub(super) mod words;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::HeaderMap;
-use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, USER_AGENT};
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderName, USER_AGENT};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
@@ -48,6 +48,13 @@ pub fn configure_public(config: &mut ServiceConfig) {
                 .route(web::get().to(unsubscribe::page))
                 .route(web::head().to(unsubscribe::page))
                 .route(web::post().to(unsubscribe::opt_out))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/p/{token}", "GET, HEAD, POST")
+                .route(web::get().to(preferences::page))
+                .route(web::head().to(preferences::page))
+                .route(web::post().to(preferences::choose))
                 .wrap(from_fn(frame::public)),
         )
         .service(

@@ -399,9 +399,9 @@ impl<'a> FormView<'a> {
             single: only.map(|topic| in_language(&topic.wording, code)),
             languages: Language::ALL
                 .into_iter()
-                .map(|(one, name)| LanguageView {
+                .map(|one| LanguageView {
                     code: one.code(),
-                    name,
+                    name: one.own_name(),
                     is_current: one == language,
                 })
                 .collect(),
