@@ -20,6 +20,7 @@ mod reports;
 mod responses;
 mod rooms;
 mod segments;
+mod sign_up;
 mod sink;
 mod storage;
 mod templates;
