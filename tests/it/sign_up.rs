@@ -279,7 +279,7 @@ on_both! {
         desk.house.advance(Duration::minutes(9));
         let (status, page) = desk.post(&link, &[]).await;
         assert_eq!(status, StatusCode::OK);
-        assert!(page.contains("Merci, vous êtes inscrit"), "{page}");
+        assert!(page.contains("Merci, votre inscription est confirmée"), "{page}");
         let preferences = page.split("href=\"").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!(desk.get(preferences).await.0, StatusCode::OK, "{preferences}");
 
@@ -376,7 +376,7 @@ on_both! {
         }
         assert_eq!(dump(db).await, before);
         let (_, page) = desk.post(&fresh, &[]).await;
-        assert!(page.contains("Merci, vous êtes inscrit"), "the link still works");
+        assert!(page.contains("Merci, votre inscription est confirmée"), "the link still works");
         desk.close().await;
     }
 
@@ -421,7 +421,7 @@ on_both! {
         let link = desk.link("ada@").await;
         let posts = (0..12).map(|_| desk.post(&link, &[]));
         let answers = futures_util::future::join_all(posts).await;
-        let done = answers.iter().filter(|(_, page)| page.contains("Merci, vous êtes inscrit")).count();
+        let done = answers.iter().filter(|(_, page)| page.contains("Merci, votre inscription est confirmée")).count();
         assert_eq!(done, 1);
         assert!(answers.iter().all(|(status, _)| *status == StatusCode::OK));
         assert_eq!(number(db, "SELECT COUNT(*) FROM customers").await, 1);

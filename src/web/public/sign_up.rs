@@ -381,7 +381,11 @@ impl<'a> FormView<'a> {
         Self {
             language: code,
             words,
-            title: words.title,
+            title: if faults.is_empty() {
+                words.title
+            } else {
+                words.faults_title
+            },
             sender,
             postal_lines: settings
                 .notices
