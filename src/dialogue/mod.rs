@@ -10,6 +10,7 @@ pub mod model;
 pub mod notice;
 pub mod preferences;
 pub mod retention;
+pub mod sign_up;
 pub mod store;
 pub mod upkeep;
 
