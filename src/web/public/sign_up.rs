@@ -406,9 +406,9 @@ impl<'a> FormView<'a> {
             single: only.map(|topic| in_language(&topic.wording, code)),
             languages: Language::ALL
                 .into_iter()
-                .map(|one| LanguageView {
+                .map(|(one, name)| LanguageView {
                     code: one.code(),
-                    name: one.own_name(),
+                    name,
                     is_current: one == language,
                 })
                 .collect(),

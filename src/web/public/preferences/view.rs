@@ -263,7 +263,7 @@ fn pauses(language: Language, until: Option<NaiveDate>, chosen: &str) -> Vec<Ite
 fn languages(own: &str, chosen: &str) -> Vec<Item> {
     let spoken = Language::ALL
         .into_iter()
-        .map(|language| item(language.code(), language.own_name(), chosen));
+        .map(|(language, name)| item(language.code(), name, chosen));
     let other = Language::from_tag(own)
         .is_none()
         .then(|| item(own, &own.to_uppercase(), chosen));
@@ -408,30 +408,28 @@ pub(super) struct RequestView<'a> {
 }
 
 impl<'a> RequestView<'a> {
-    /// `None` for a purpose that is not of this page.
     pub(super) fn new(
         state: &'a State,
         language: Language,
         purpose: Purpose,
         link: Option<String>,
-    ) -> Option<Self> {
+    ) -> Self {
         let words = language.preferences();
         let (title, line, note, button) = match purpose {
-            Purpose::Download => (
-                words.download_title,
-                words.download_text,
-                None,
-                words.download,
-            ),
             Purpose::Erasure => (
                 words.erase_title,
                 words.erase_text,
                 Some(words.erase_note),
                 words.erase_button,
             ),
-            Purpose::OptIn | Purpose::RePermission => return None,
+            _ => (
+                words.download_title,
+                words.download_text,
+                None,
+                words.download,
+            ),
         };
-        Some(Self {
+        Self {
             language: language.code(),
             sender: &state.settings.notices.sender_name,
             title,
@@ -441,6 +439,6 @@ impl<'a> RequestView<'a> {
             is_grave: purpose == Purpose::Erasure,
             link,
             link_words: words.back,
-        })
+        }
     }
 }
