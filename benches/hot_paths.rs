@@ -69,6 +69,7 @@ fn messages(c: &mut Criterion) {
             "https://mail.example",
             &keys,
             delivery(),
+            customer.id,
             compiled.links(),
             Tracking::Full,
         )

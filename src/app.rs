@@ -16,9 +16,10 @@ use crate::delivery::launch::{LaunchError, LaunchOptions};
 use crate::delivery::node::Node;
 use crate::delivery::store as delivery_store;
 use crate::delivery::worker::Worker;
+use crate::dialogue::notice::Notices;
 use crate::keys::{Keys, KeysError};
 use crate::responses::ResponseWriter;
-use crate::scheduler::{self, Ticker};
+use crate::scheduler::{self, Duties, Ticker};
 use crate::storage::{Db, Dialect, StorageError};
 use crate::web;
 
@@ -142,20 +143,29 @@ impl Parts {
             node.name().to_owned(),
         )
         .map_err(|error| AppError::Metrics(error.to_string()))?;
+        let notices = Notices::new(
+            self.db.clone(),
+            Arc::clone(&self.clock),
+            self.keys.clone(),
+            Arc::clone(&self.settings),
+            &channel,
+        );
         Ok(Engine {
             parts: self.clone(),
             worker: Arc::new(worker),
+            notices,
             channel,
             _node: node,
         })
     }
 }
 
-/// What sends: the ticker that launches and the workers that deliver.
+/// What sends: the ticker that launches, the workers that deliver, and the notices.
 #[derive(Debug)]
 pub struct Engine {
     parts: Parts,
     worker: Arc<Worker>,
+    notices: Notices,
     channel: EmailChannel,
     /// Held so that no other process takes our leases for those of a dead one.
     _node: Node,
@@ -167,12 +177,14 @@ impl Engine {
     /// # Errors
     /// When the ticker cannot be started.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), AppError> {
-        let ticker = Ticker::start(
-            self.parts.db.clone(),
-            Arc::clone(&self.parts.clock),
-            self.parts.launch_options(),
-            self.worker.wake(),
-        )
+        let ticker = Ticker::start(Duties {
+            db: self.parts.db.clone(),
+            clock: Arc::clone(&self.parts.clock),
+            keys: self.parts.keys.clone(),
+            settings: Arc::clone(&self.parts.settings),
+            options: self.parts.launch_options(),
+            wake: self.worker.wake(),
+        })
         .await
         .map_err(|error| AppError::Ticker(error.to_string()))?;
         let drain = Duration::from_secs(self.parts.settings.delivery.drain_seconds);
@@ -182,7 +194,7 @@ impl Engine {
         };
         let deliver = async {
             tokio::select! {
-                () = self.worker.run(stop) => {}
+                ((), ()) = async { tokio::join!(self.worker.run(stop), self.notices.run(stop)) } => {}
                 () = too_long => {
                     tracing::error!(seconds = drain.as_secs(),
                         "messages still wait for the relay's answer; they will be unknown");
@@ -198,7 +210,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Launches and delivers until nothing is due; returns how many messages were accepted.
+    /// Launches, delivers and sends notices until nothing is due; returns how many messages of campaigns
+    /// were accepted.
     ///
     /// # Errors
     /// When the database fails.
@@ -211,6 +224,7 @@ impl Engine {
                 self.parts.clock.now(),
             )
             .await?;
+            self.notices.run_until_idle(stop).await?;
             accepted += self.worker.run_until_idle(stop).await?;
             if launched == 0 || stop.is_cancelled() {
                 return Ok(accepted);

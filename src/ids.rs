@@ -36,6 +36,11 @@ id!(
     TemplateVersionId
 );
 
+id!(
+    /// Something a person is asked to confirm.
+    ConfirmationId
+);
+
 /// The key of one row of the ledger: the wave and the place in its audience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DeliveryKey {

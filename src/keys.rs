@@ -35,6 +35,10 @@ pub enum Purpose {
     ReturnPath,
     /// The Message-ID, so that it cannot be guessed.
     MessageId,
+    /// Links that confirm what a person asked for.
+    Confirmation,
+    /// Links to the preference centre, and what its form was shown with.
+    Preferences,
 }
 
 /// Bytes of a MAC: HMAC-SHA-256 cut to 128 bits (RFC 2104 section 5).
@@ -46,6 +50,8 @@ pub struct Keys {
     link: hmac::Key,
     return_path: hmac::Key,
     message_id: hmac::Key,
+    confirmation: hmac::Key,
+    preferences: hmac::Key,
     fingerprint: hmac::Key,
     evidence: hmac::Key,
 }
@@ -72,6 +78,8 @@ impl Keys {
             link: key("link"),
             return_path: key("return path"),
             message_id: key("message id"),
+            confirmation: key("confirmation"),
+            preferences: key("preferences"),
             fingerprint: key("fingerprint"),
             evidence: key("evidence"),
         }
@@ -154,6 +162,8 @@ impl Keys {
             Purpose::Link => &self.link,
             Purpose::ReturnPath => &self.return_path,
             Purpose::MessageId => &self.message_id,
+            Purpose::Confirmation => &self.confirmation,
+            Purpose::Preferences => &self.preferences,
         }
     }
 }

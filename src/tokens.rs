@@ -1,4 +1,5 @@
-//! What stands in links: which delivery, which link of it, and a MAC that proves we wrote it.
+//! What stands in links: which delivery, which link of it, or which customer, and a MAC that proves we
+//! wrote it.
 //!
 //! Nothing is looked up to check a token, nothing about the person stands in it, and it never expires:
 //! an unsubscribe link of ten years ago still works. The destination of a click is not in the token
@@ -6,7 +7,7 @@
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 
-use crate::ids::{DeliveryKey, WaveId};
+use crate::ids::{ConfirmationId, CustomerId, DeliveryKey, WaveId};
 use crate::keys::{Keys, MAC_BYTES, Purpose};
 
 /// What a token opens.
@@ -97,6 +98,25 @@ impl LinkToken {
     }
 }
 
+/// The token of a customer's preference centre, 32 characters of `A-Za-z0-9-_`: the same in every message,
+/// and for as long as he is in the base.
+pub fn preferences_token(customer: CustomerId, keys: &Keys) -> String {
+    let id = customer.0.to_be_bytes();
+    let mac = keys.mac(Purpose::Preferences, &id);
+    BASE64URL_NOPAD.encode(&[id.as_slice(), &mac].concat())
+}
+
+/// Reads a token of the preference centre; `None` when it is not one of ours, whatever is wrong with it.
+pub fn read_preferences_token(text: &str, keys: &Keys) -> Option<CustomerId> {
+    if text.len() != 32 {
+        return None;
+    }
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+    let (id, mac) = bytes.split_first_chunk::<8>()?;
+    (mac.len() == MAC_BYTES && keys.is_authentic(Purpose::Preferences, id, mac))
+        .then(|| CustomerId(i64::from_be_bytes(*id)))
+}
+
 /// The tag of a return path (VERP): `{wave}-{seq}-{mac}` in lower case, since local parts get lower-cased.
 pub fn return_path_tag(delivery: DeliveryKey, keys: &Keys) -> String {
     let id = format!("{}-{}", delivery.wave, delivery.seq);
@@ -125,6 +145,34 @@ pub fn read_return_path_tag(tag: &str, keys: &Keys) -> Option<DeliveryKey> {
 /// drop a double.
 pub fn message_id_local(delivery: DeliveryKey, keys: &Keys) -> String {
     let id = format!("{}.{}", delivery.wave, delivery.seq);
+    let mac = keys.mac(Purpose::MessageId, id.as_bytes());
+    format!("{id}.{}", BASE32_NOPAD.encode(&mac).to_ascii_lowercase())
+}
+
+/// The tag of the return path of a notice: `n-{id}-{mac}`, which is no tag of a delivery.
+pub fn notice_return_path_tag(notice: ConfirmationId, keys: &Keys) -> String {
+    let id = format!("n-{notice}");
+    let mac = keys.mac(Purpose::ReturnPath, id.as_bytes());
+    let mac = mac.get(..RETURN_PATH_MAC_BYTES).unwrap_or(&mac);
+    format!("{id}-{}", BASE32_NOPAD.encode(mac).to_ascii_lowercase())
+}
+
+/// Reads the tag of a notice's return path; `None` unless its MAC proves that we wrote it.
+pub fn read_notice_return_path_tag(tag: &str, keys: &Keys) -> Option<ConfirmationId> {
+    let tag = tag.to_ascii_lowercase();
+    let (id, mac) = tag.rsplit_once('-')?;
+    let notice = id.strip_prefix("n-")?.parse().ok()?;
+    let mac = BASE32_NOPAD
+        .decode(mac.to_ascii_uppercase().as_bytes())
+        .ok()?;
+    (mac.len() == RETURN_PATH_MAC_BYTES
+        && keys.is_authentic(Purpose::ReturnPath, id.as_bytes(), &mac))
+    .then_some(ConfirmationId(notice))
+}
+
+/// The part of a notice's Message-ID before `@`: the same for every attempt.
+pub fn notice_message_id_local(notice: ConfirmationId, keys: &Keys) -> String {
+    let id = format!("n.{notice}");
     let mac = keys.mac(Purpose::MessageId, id.as_bytes());
     format!("{id}.{}", BASE32_NOPAD.encode(&mac).to_ascii_lowercase())
 }
@@ -179,8 +227,22 @@ mod tests {
         }
 
         #[test]
+        fn a_preferences_token_opens_the_preferences_of_one_customer_only(id in 1..i64::MAX, at in 0_usize..32, to in "[A-Za-z0-9_-]") {
+            let text = preferences_token(CustomerId(id), &keys());
+            prop_assert_eq!(read_preferences_token(&text, &keys()), Some(CustomerId(id)));
+            prop_assert_eq!(read_preferences_token(&text, &Keys::from_secret(&[8; 32])), None);
+            prop_assert_eq!(read_preferences_token(text.get(..at).unwrap_or_default(), &keys()), None);
+            let mut changed = text.clone();
+            changed.replace_range(at..=at, &to);
+            if changed != text {
+                prop_assert_eq!(read_preferences_token(&changed, &keys()), None);
+            }
+        }
+
+        #[test]
         fn any_text_is_read_without_panic(text in ".{0,80}") {
             let _ = LinkToken::decode(&text, &keys());
+            let _ = read_preferences_token(&text, &keys());
             let _ = read_return_path_tag(&text, &keys());
         }
 
@@ -191,6 +253,27 @@ mod tests {
             prop_assert!(tag.len() <= 58, "with a prefix it must fit a local part of 64: {}", tag);
             prop_assert_eq!(read_return_path_tag(&tag.to_ascii_uppercase(), &keys()), Some(delivery));
         }
+    }
+
+    #[test]
+    fn a_notice_and_a_delivery_are_told_apart() {
+        let notice = notice_return_path_tag(ConfirmationId(7), &keys());
+        let delivery = return_path_tag(
+            DeliveryKey {
+                wave: WaveId(7),
+                seq: 7,
+            },
+            &keys(),
+        );
+        let upper = notice.to_ascii_uppercase();
+        assert_eq!(
+            read_notice_return_path_tag(&upper, &keys()),
+            Some(ConfirmationId(7))
+        );
+        assert_eq!(read_return_path_tag(&notice, &keys()), None);
+        assert_eq!(read_notice_return_path_tag(&delivery, &keys()), None);
+        let forged = notice.replacen("n-7-", "n-8-", 1);
+        assert_eq!(read_notice_return_path_tag(&forged, &keys()), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::DeliveryKey;
+use crate::ids::{ConfirmationId, DeliveryKey};
 
 /// Who writes: the same for every message of a wave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,19 @@ pub struct EmailMessage {
     /// For List-Unsubscribe; https, or http on loopback in the sandbox.
     pub unsubscribe_url: String,
     /// RFC 5322 date of the message: when this attempt was made, in milliseconds since the epoch.
+    pub at: i64,
+}
+
+/// One ready notice: a message a person asked for himself. It carries no tracking and no advertising.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeMessage {
+    pub notice: ConfirmationId,
+    pub to_address: String,
+    /// One line.
+    pub subject: String,
+    pub html: String,
+    pub text: String,
+    /// RFC 5322 date of the message, in milliseconds since the epoch.
     pub at: i64,
 }
 

@@ -144,6 +144,7 @@ async fn preview(
             .map(|link| link.url.clone())
             .collect(),
         unsubscribe: format!("{}/u/preview", settings.web.public_url),
+        preferences: format!("{}/p/preview", settings.web.public_url),
         browser: format!("{}/v/preview", settings.web.public_url),
         open: None,
     };

@@ -19,7 +19,7 @@ use crate::gate::model::Withheld;
 use crate::ids::DeliveryKey;
 
 /// How old a gate's answer may be when a message is handed over.
-const GATE_HOLDS: Duration = Duration::from_secs(1);
+pub(super) const GATE_HOLDS: Duration = Duration::from_secs(1);
 
 /// How long an outcome waits for others to be settled with it.
 const SETTLE_AFTER: Duration = Duration::from_millis(250);

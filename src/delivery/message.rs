@@ -8,12 +8,12 @@ use crate::channels::model::EmailMessage;
 use crate::consent::model::Tracking;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
-use crate::ids::DeliveryKey;
+use crate::ids::{CustomerId, DeliveryKey};
 use crate::keys::Keys;
 use crate::storage::Db;
 use crate::templates::model::{Link, RecipientLinks, Rendered};
 use crate::templates::{RenderError, Template};
-use crate::tokens::{LinkKind, LinkToken};
+use crate::tokens::{self, LinkKind, LinkToken};
 
 /// Renders the message of `delivery` for `customer`.
 ///
@@ -30,6 +30,7 @@ pub fn compose(
         &context.public_url,
         &context.keys,
         delivery,
+        customer.id,
         compiled.links(),
         customer.tracking,
     );
@@ -55,6 +56,7 @@ pub fn recipient_links(
     public_url: &str,
     keys: &Keys,
     delivery: DeliveryKey,
+    customer: CustomerId,
     links: &[Link],
     tracking: Tracking,
 ) -> RecipientLinks {
@@ -68,9 +70,18 @@ pub fn recipient_links(
             .map(|link| url("c", LinkKind::Click(link.number)))
             .collect(),
         unsubscribe: url("u", LinkKind::Unsubscribe),
+        preferences: preferences_url(public_url, keys, customer),
         browser: url("v", LinkKind::Browser),
         open: (tracking == Tracking::Full).then(|| format!("{}.gif", url("o", LinkKind::Open))),
     }
+}
+
+/// Where a customer says what he wants. Not tracked, and without the message it stands in: it is about him.
+pub fn preferences_url(public_url: &str, keys: &Keys, customer: CustomerId) -> String {
+    format!(
+        "{public_url}/p/{}",
+        tokens::preferences_token(customer, keys)
+    )
 }
 
 /// Why a message cannot be shown as a page.
@@ -112,7 +123,14 @@ pub async fn for_browser(
         template.language_for(&customer.language),
         &super::wave::imprint(&wave.definition),
     )?;
-    let links = recipient_links(public_url, keys, delivery, compiled.links(), Tracking::None);
+    let links = recipient_links(
+        public_url,
+        keys,
+        delivery,
+        customer.id,
+        compiled.links(),
+        Tracking::None,
+    );
     Ok(compiled.render(&customer, &links)?.html)
 }
 

@@ -8,6 +8,7 @@
 
 pub mod batch;
 pub mod cancel;
+pub mod in_flight;
 pub mod launch;
 pub mod message;
 pub mod model;

@@ -3,6 +3,17 @@
 //! Promise: nothing is changed by looking; whatever he says is evidence or an audit record before he is
 //! told so; and the same answer goes to everyone whether or not we know him.
 
+pub mod confirmation;
+pub mod erase;
+pub mod export;
+pub mod model;
+pub mod notice;
+pub mod preferences;
+pub mod retention;
+pub mod sign_up;
+pub mod store;
+pub mod upkeep;
+
 use sea_orm::DbErr;
 
 /// Why a wish could not be fulfilled.
@@ -12,6 +23,8 @@ pub enum DialogueError {
         "customer {0} does not exist; `visavis segment count everyone` shows whether the base is the right one"
     )]
     NoSuchCustomer(crate::ids::CustomerId),
+    #[error("the archive could not be made: {0}; the export can be tried again")]
+    Archive(zip::result::ZipError),
     #[error("the database failed: {0}; nothing was changed")]
     Database(#[from] DbErr),
 }

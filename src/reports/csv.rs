@@ -3,6 +3,7 @@
 use super::ReportError;
 use super::figures::Rate;
 use super::model::Report;
+use crate::storage::text::formula_safe;
 
 /// The columns.
 const HEADER: [&str; 9] = [
@@ -19,10 +20,10 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
     let mut row = |section: &str, figure: &str, count: String, rate: Option<&Rate>| {
         let share = |value: Option<f64>| value.map(|v| format!("{v:.6}")).unwrap_or_default();
         writer.write_record([
-            guarded(&report.campaign),
+            formula_safe(&report.campaign),
             report.label.unwrap_or_default().to_owned(),
             section.to_owned(),
-            guarded(figure),
+            formula_safe(figure),
             count,
             rate.map(|rate| rate.of.to_string()).unwrap_or_default(),
             share(rate.and_then(|rate| rate.value)),
@@ -93,16 +94,6 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
         .into_inner()
         .map_err(|error| ::csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// A text that a spreadsheet will not take for a formula (OWASP, "CSV Injection"): one that begins with
-/// `=`, `+`, `-`, `@`, a tab or a return gets an apostrophe before it.
-fn guarded(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    }
 }
 
 #[cfg(test)]

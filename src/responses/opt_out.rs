@@ -5,7 +5,8 @@ use super::model::{Response, What};
 use super::store::{self, Waves};
 use crate::consent;
 use crate::consent::model::{Channel, Scope};
-use crate::ids::DeliveryKey;
+use crate::delivery::in_flight;
+use crate::ids::{CustomerId, DeliveryKey};
 use crate::storage::Db;
 
 /// What the customer no longer wants.
@@ -50,6 +51,8 @@ pub struct Invitation {
     pub language: Option<String>,
     /// Who wrote.
     pub sender: Option<String>,
+    /// `None` when he was erased.
+    pub customer: Option<CustomerId>,
 }
 
 /// Reads what the unsubscribe page shows, and changes nothing; `None` for a delivery that no longer is.
@@ -65,14 +68,16 @@ pub async fn invitation(
         channel: addressee.channel,
         topic: addressee.terms.topic,
         sender: addressee.terms.sender.map(|sender| sender.name),
+        customer: addressee.customer.as_ref().map(|customer| customer.id),
         language: addressee.customer.map(|customer| customer.language),
     }))
 }
 
 /// Opts the addressee of a delivery out. When this returns, evidence, withdrawn permission, suppression,
-/// response, mark and counter are committed, all or none. Twice is as good as once, and for one who was
-/// erased, or a delivery that no longer is, there is nothing left to do and that is no error (RFC 8058
-/// wants the link to work for as long as the message exists).
+/// response, mark and counter are committed, all or none, and no message to him is in hand on any node
+/// that could still leave. Twice is as good as once, and for one who was erased, or a delivery that no
+/// longer is, there is nothing left to do and that is no error (RFC 8058 wants the link to work for as
+/// long as the message exists).
 ///
 /// # Errors
 /// When the database is away: then the customer must not be told that it is done.
@@ -115,10 +120,14 @@ pub async fn opt_out(
     )
     .await?;
     txn.commit().await?;
+    if let Some(customer) = &addressee.customer {
+        in_flight::settled(db, customer.id, at, in_flight::AT_MOST).await?;
+    }
     Ok(Some(Invitation {
         channel: addressee.channel,
         topic: addressee.terms.topic,
         sender: addressee.terms.sender.map(|sender| sender.name),
+        customer: addressee.customer.as_ref().map(|customer| customer.id),
         language: addressee.customer.map(|customer| customer.language),
     }))
 }

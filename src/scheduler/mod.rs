@@ -1,18 +1,22 @@
 //! Turns what is due into work, nothing else.
 //!
-//! Due times are rows; this room only looks every second. The cron crate is the ticker: it knows no
-//! campaign, and a tick that is lost is made up for by the next.
+//! Due times are rows; this room only looks every second, and every five seconds after the upkeep. The
+//! cron crate is the ticker: it knows no campaign, and a tick that is lost is made up for by the next.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use tokio_util::sync::CancellationToken;
 
 use crate::campaigns::{schedule, store as campaign_store};
 use crate::clock::{SharedClock, from_ms};
+use crate::config::Settings;
 use crate::delivery::launch::{self, LaunchError, LaunchOptions, Occurrence};
+use crate::dialogue::upkeep;
 use crate::ids::CampaignId;
+use crate::keys::Keys;
 use crate::storage::Db;
 
 /// Launches every campaign whose time has come; returns how many waves were launched.
@@ -57,8 +61,60 @@ async fn launch_one(
     Ok(!wave.was_already)
 }
 
-/// Looks every second for due campaigns, until it is stopped.
-pub struct Ticker(JobScheduler);
+/// What the ticker works with.
+#[derive(Debug, Clone)]
+pub struct Duties {
+    pub db: Db,
+    pub clock: SharedClock,
+    pub keys: Keys,
+    pub settings: Arc<Settings>,
+    pub options: LaunchOptions,
+    /// Told when a wave was launched.
+    pub wake: Arc<Notify>,
+}
+
+impl Duties {
+    async fn launch(&self) {
+        match launch_due(&self.db, self.options, self.clock.now()).await {
+            Ok(0) => {}
+            Ok(_) => self.wake.notify_waiters(),
+            Err(error) => tracing::error!(%error, "looking for due campaigns failed"),
+        }
+    }
+
+    /// Seals new evidence, and does the daily upkeep where it is due.
+    async fn keep_up(&self, stop: &CancellationToken) {
+        let now_ms = self.clock.now_ms();
+        if let Err(error) = upkeep::seal(&self.db, &self.keys, now_ms).await {
+            tracing::error!(%error, "evidence could not be sealed; it is tried again");
+        }
+        match upkeep::run_if_due(&self.db, &self.keys, &self.settings, now_ms, stop).await {
+            Ok(None) => {}
+            Ok(Some(report)) => {
+                let kept = report.retention;
+                tracing::info!(
+                    expired = report.expired,
+                    unconfirmed_deleted = report.unconfirmed_deleted,
+                    asked = kept.asked,
+                    erased = kept.erased_unanswered + kept.erased_unreachable,
+                    is_acting = kept.is_acting,
+                    "daily upkeep done"
+                );
+            }
+            Err(error) => tracing::error!(%error, "the daily upkeep failed; it is tried again"),
+        }
+    }
+}
+
+/// Looks for due campaigns and for what the upkeep has to do, until it is stopped.
+pub struct Ticker {
+    jobs: JobScheduler,
+    stop: CancellationToken,
+    upkeep: Turn,
+}
+
+/// The crate starts a tick whether or not the last one has ended: one at a time here.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl std::fmt::Debug for Ticker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -67,42 +123,50 @@ impl std::fmt::Debug for Ticker {
 }
 
 impl Ticker {
-    /// Starts ticking; `wake` is told when a wave was launched.
+    /// Starts ticking.
     ///
     /// # Errors
     /// When the ticker cannot be started.
-    pub async fn start(
-        db: Db,
-        clock: SharedClock,
-        options: LaunchOptions,
-        wake: Arc<Notify>,
-    ) -> Result<Self, JobSchedulerError> {
-        let ticker = JobScheduler::new().await?;
-        // The crate starts a tick whether or not the last one has ended: one at a time here.
-        let turn = Arc::new(tokio::sync::Mutex::new(()));
-        let tick = Job::new_async("* * * * * *", move |_, _| {
-            let (db, clock) = (db.clone(), Arc::clone(&clock));
-            let (wake, turn) = (Arc::clone(&wake), Arc::clone(&turn));
+    pub async fn start(duties: Duties) -> Result<Self, JobSchedulerError> {
+        let jobs = JobScheduler::new().await?;
+        let duties = Arc::new(duties);
+        let launching = Turn::default();
+        let to_launch = Arc::clone(&duties);
+        let launch = Job::new_async("* * * * * *", move |_, _| {
+            let (duties, turn) = (Arc::clone(&to_launch), Arc::clone(&launching));
             Box::pin(async move {
-                let Ok(_turn) = turn.try_lock() else {
-                    return;
-                };
-                match launch_due(&db, options, clock.now()).await {
-                    Ok(0) => {}
-                    Ok(_) => wake.notify_waiters(),
-                    Err(error) => tracing::error!(%error, "looking for due campaigns failed"),
+                if let Ok(_turn) = turn.try_lock() {
+                    duties.launch().await;
                 }
             })
         })?;
-        ticker.add(tick).await?;
-        ticker.start().await?;
-        Ok(Self(ticker))
+        jobs.add(launch).await?;
+        let stop = CancellationToken::new();
+        let upkeep = Turn::default();
+        let (its_turn, its_stop) = (Arc::clone(&upkeep), stop.clone());
+        // A turn of its own: a long upkeep holds up no campaign.
+        let keep_up = Job::new_async("*/5 * * * * *", move |_, _| {
+            let (duties, turn) = (Arc::clone(&duties), Arc::clone(&its_turn));
+            let stop = its_stop.clone();
+            Box::pin(async move {
+                if let Ok(_turn) = turn.try_lock()
+                    && !stop.is_cancelled()
+                {
+                    duties.keep_up(&stop).await;
+                }
+            })
+        })?;
+        jobs.add(keep_up).await?;
+        jobs.start().await?;
+        Ok(Self { jobs, stop, upkeep })
     }
 
-    /// Stops ticking.
+    /// Stops ticking; an upkeep under way ends at the next person.
     pub async fn stop(mut self) {
-        if let Err(error) = self.0.shutdown().await {
+        self.stop.cancel();
+        if let Err(error) = self.jobs.shutdown().await {
             tracing::warn!(%error, "stopping the ticker");
         }
+        drop(self.upkeep.lock().await);
     }
 }

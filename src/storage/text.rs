@@ -1,4 +1,4 @@
-//! Folding: the form of a text in which accents and case do not count.
+//! Forms of a text: folded, so that accents and case do not count; and safe for a spreadsheet.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -46,6 +46,16 @@ pub fn fold(text: &str) -> String {
         }
     }
     folded
+}
+
+/// A text that a spreadsheet will not take for a formula (OWASP ASVS 1.2.10): one that begins with `=`,
+/// `+`, `-`, `@`, a tab, a return or a NUL gets an apostrophe before it.
+pub fn formula_safe(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -118,9 +118,11 @@ impl CompiledEmail {
             layouts::email::html(wording, theme, language, phrases, imprint).map_err(layout)?;
         let text = layouts::text::text(wording, phrases, imprint);
         for (name, marked) in [("HTML", &html), ("text", &text)] {
-            // The way out is the one thing that must never be lost.
-            if !pieces(marked).contains(&Piece::Mark('u', 0)) {
-                return Err(layout(format!("its {name} has no unsubscribe link")));
+            // The ways out are what must never be lost.
+            for (mark, what) in [('u', "unsubscribe"), ('p', "preferences")] {
+                if !pieces(marked).contains(&Piece::Mark(mark, 0)) {
+                    return Err(layout(format!("its {name} has no {what} link")));
+                }
             }
         }
         let fields: BTreeSet<String> = field_uses(&wording.tags)
@@ -189,6 +191,7 @@ impl CompiledEmail {
             json!({
                 "click": links.clicks,
                 "unsubscribe": links.unsubscribe,
+                "preferences": links.preferences,
                 "browser": links.browser,
                 "open": links.open,
             }),
@@ -334,6 +337,7 @@ fn compile(marked: &str, tags: &[Tag]) -> Result<Compiled, String> {
                 source.push_str(&format!("{{{{{LINK}.click.[{number}]}}}}"));
             }
             Piece::Mark('u', _) => source.push_str(&format!("{{{{{LINK}.unsubscribe}}}}")),
+            Piece::Mark('p', _) => source.push_str(&format!("{{{{{LINK}.preferences}}}}")),
             Piece::Mark('b', _) => source.push_str(&format!("{{{{{LINK}.browser}}}}")),
             Piece::Mark('o', _) => {
                 let [before, after] = [

@@ -12,6 +12,7 @@ mod links;
 mod lint;
 mod markdown;
 pub mod model;
+pub mod notice;
 mod read;
 mod ready;
 mod tags;
@@ -33,6 +34,11 @@ use model::Link;
 use read::Files;
 use ready::ReadyWording;
 use wording::Script;
+
+/// A day as it is written in a letter; in English where we do not speak the language.
+pub fn day_in_words(language: &str, day: chrono::NaiveDate) -> String {
+    layouts::phrases::of(language).date(day)
+}
 
 /// A template in all its languages, read and checked for what could break a message.
 ///

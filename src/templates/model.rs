@@ -51,6 +51,8 @@ pub struct RecipientLinks {
     /// The tracked URL of each link of the message's language, in the order of `CompiledEmail::links`.
     pub clicks: Vec<String>,
     pub unsubscribe: String,
+    /// The preference centre.
+    pub preferences: String,
     pub browser: String,
     /// The open pixel; none without the customer's tracking consent.
     pub open: Option<String>,

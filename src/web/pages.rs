@@ -18,11 +18,20 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 12] = [
+
+const TEMPLATES: [(&str, &str); 20] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
     ("unsubscribed", include_str!("pages/unsubscribed.hbs")),
+    ("preferences", include_str!("pages/preferences.hbs")),
+    ("told", include_str!("pages/told.hbs")),
+    ("request", include_str!("pages/request.hbs")),
+    ("sign_up", include_str!("pages/sign_up.hbs")),
+    ("sign_up_sent", include_str!("pages/sign_up_sent.hbs")),
+    ("confirm", include_str!("pages/confirm.hbs")),
+    ("confirmed", include_str!("pages/confirmed.hbs")),
+    ("confirm_over", include_str!("pages/confirm_over.hbs")),
     ("error", include_str!("pages/error.hbs")),
     ("campaigns", include_str!("pages/campaigns.hbs")),
     ("report", include_str!("pages/report.hbs")),
@@ -53,6 +62,10 @@ impl fmt::Debug for Pages {
         f.write_str("Pages(..)")
     }
 }
+
+/// Marks an answer with an error status that is a page already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finished;
 
 /// What an error page shows.
 #[derive(Debug, Serialize)]
@@ -103,6 +116,18 @@ impl Pages {
             .body(page))
     }
 
+    /// A form that came back with faults: status 422, the page as it is.
+    pub(super) fn refuse(
+        &self,
+        name: &str,
+        view: &impl Serialize,
+    ) -> Result<HttpResponse, ApiError> {
+        let mut response = self.answer(name, view)?;
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        response.extensions_mut().insert(Finished);
+        Ok(response)
+    }
+
     /// A page as text.
     pub(super) fn page(&self, name: &str, view: &impl Serialize) -> Result<String, ApiError> {
         self.registry.render(name, view).map_err(ApiError::internal)
@@ -116,10 +141,12 @@ impl Pages {
         is_console: bool,
         request_id: &str,
     ) -> Result<String, ApiError> {
-        let words = language.words();
+        let words = language.errors();
         let problem = error.problem(request_id);
         let (title, lines) = if is_console {
             (problem.title, vec![problem.detail])
+        } else if error.status() == StatusCode::TOO_MANY_REQUESTS {
+            (words.busy_title, vec![words.busy_text])
         } else if error.status().is_client_error() {
             (words.lost_title, vec![words.lost_text, words.lost_hint])
         } else {

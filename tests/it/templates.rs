@@ -30,6 +30,7 @@ fn links_for(email: &CompiledEmail) -> RecipientLinks {
             .map(|link| format!("https://mail.shop.example/c/TOKEN{:02}", link.number))
             .collect(),
         unsubscribe: "https://mail.shop.example/u/TOKEN".to_owned(),
+        preferences: "https://mail.shop.example/p/TOKEN".to_owned(),
         browser: "https://mail.shop.example/b/TOKEN".to_owned(),
         open: None,
     }
@@ -198,7 +199,7 @@ fn every_destination_is_tracked_and_every_tracked_link_is_there() {
             let links = links_for(&email);
             let message = email.render(&sample_customer(), &links).unwrap();
             let mut allowed: BTreeSet<&str> = links.clicks.iter().map(String::as_str).collect();
-            allowed.extend([links.unsubscribe.as_str(), links.browser.as_str()]);
+            allowed.extend([&links.unsubscribe, &links.preferences, &links.browser].map(String::as_str));
             let hrefs: BTreeSet<&str> = message
                 .html
                 .split("href=\"")

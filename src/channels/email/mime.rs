@@ -11,7 +11,7 @@ use mail_builder::headers::address::EmailAddress;
 use mail_builder::headers::text::Text;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::channels::model::{Class, EmailMessage, WaveFrame};
+use crate::channels::model::{Class, EmailMessage, NoticeMessage, Sender, WaveFrame};
 use crate::clock;
 
 /// `=_` cannot stand in quoted-printable text, where `=` comes before two digits or a line end
@@ -65,6 +65,44 @@ pub(super) struct Ids<'a> {
     pub message_domain: &'a str,
 }
 
+/// What is spliced into a frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Letter<'a> {
+    pub to_name: Option<&'a str>,
+    pub subject: &'a str,
+    pub html: &'a str,
+    pub text: &'a str,
+    /// `None` on a notice, which nobody subscribed to.
+    pub unsubscribe_url: Option<&'a str>,
+    pub at: i64,
+}
+
+impl<'a> From<&'a EmailMessage> for Letter<'a> {
+    fn from(message: &'a EmailMessage) -> Self {
+        Self {
+            to_name: message.to_name.as_deref(),
+            subject: &message.subject,
+            html: &message.html,
+            text: &message.text,
+            unsubscribe_url: Some(&message.unsubscribe_url),
+            at: message.at,
+        }
+    }
+}
+
+impl<'a> From<&'a NoticeMessage> for Letter<'a> {
+    fn from(message: &'a NoticeMessage) -> Self {
+        Self {
+            to_name: None,
+            subject: &message.subject,
+            html: &message.html,
+            text: &message.text,
+            unsubscribe_url: None,
+            at: message.at,
+        }
+    }
+}
+
 impl MimeFrame {
     /// Compiles the frame of a wave.
     ///
@@ -75,16 +113,7 @@ impl MimeFrame {
         message_domain: &str,
         feedback_id: &str,
     ) -> Result<Self, ComposeError> {
-        let sender = &frame.sender;
-        let mut head = Vec::with_capacity(256);
-        let from = mailbox_address("From", &sender.address)?;
-        write_mailbox(&mut head, "From", Some(&sender.name), &from)?;
-
-        let mut tail = Vec::with_capacity(512);
-        if let Some(reply_to) = &sender.reply_to {
-            let reply_to = mailbox_address("Reply-To", reply_to)?;
-            write_mailbox(&mut tail, "Reply-To", None, &reply_to)?;
-        }
+        let (head, mut tail) = write_sender(&frame.sender)?;
         tail.extend_from_slice(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n");
         // The topic, not the campaign: it must stay the same over the years (RFC 2919 section 3).
         let topic = slug(&frame.topic);
@@ -96,10 +125,20 @@ impl MimeFrame {
             "Feedback-ID",
             &format!("{}:visavis:{topic}:{feedback_id}", slug(&frame.campaign)),
         );
-        tail.extend_from_slice(b"Precedence: bulk\r\nMIME-Version: 1.0\r\n");
-        tail.extend_from_slice(b"Content-Type: multipart/alternative;\r\n boundary=\"");
-        tail.extend_from_slice(BOUNDARY.as_bytes());
-        tail.extend_from_slice(b"\"\r\n");
+        tail.extend_from_slice(b"Precedence: bulk\r\n");
+        write_content_type(&mut tail);
+        Ok(Self { head, tail })
+    }
+
+    /// Compiles the frame of notices: a machine's answer to what a person did (RFC 3834 section 5), so
+    /// without list, feedback loop and way out.
+    ///
+    /// # Errors
+    /// When the sender's name or address cannot stand in a header.
+    pub fn of_notices(sender: &Sender) -> Result<Self, ComposeError> {
+        let (head, mut tail) = write_sender(sender)?;
+        tail.extend_from_slice(b"Auto-Submitted: auto-generated\r\n");
+        write_content_type(&mut tail);
         Ok(Self { head, tail })
     }
 
@@ -109,33 +148,55 @@ impl MimeFrame {
     /// When the name, the subject or the link cannot stand in a header.
     pub fn compose(
         &self,
-        message: &EmailMessage,
+        message: &Letter<'_>,
         to: &str,
         ids: &Ids<'_>,
     ) -> Result<Vec<u8>, ComposeError> {
         let bodies = message.html.len() + message.text.len();
         let mut out = Vec::with_capacity(2048 + bodies + bodies / 8);
         out.extend_from_slice(&self.head);
-        write_mailbox(&mut out, "To", message.to_name.as_deref(), to)?;
+        write_mailbox(&mut out, "To", message.to_name, to)?;
         write_field(&mut out, "Date", &clock::from_ms(message.at).to_rfc2822());
         write_field(
             &mut out,
             "Message-ID",
             &format!("<{}@{}>", ids.message_id_local, ids.message_domain),
         );
-        refuse_controls("Subject", &message.subject)?;
-        write_text(&mut out, "Subject", &message.subject);
-        write_list_unsubscribe(&mut out, &message.unsubscribe_url)?;
+        refuse_controls("Subject", message.subject)?;
+        write_text(&mut out, "Subject", message.subject);
+        if let Some(url) = message.unsubscribe_url {
+            write_list_unsubscribe(&mut out, url)?;
+        }
         write_field(&mut out, "X-Visavis-Ref", ids.return_path_tag);
         out.extend_from_slice(&self.tail);
         // Text first: readers show the last part that they understand (RFC 2046 section 5.1.4).
-        write_part(&mut out, "text/plain", &message.text);
-        write_part(&mut out, "text/html", &message.html);
+        write_part(&mut out, "text/plain", message.text);
+        write_part(&mut out, "text/html", message.html);
         out.extend_from_slice(b"\r\n--");
         out.extend_from_slice(BOUNDARY.as_bytes());
         out.extend_from_slice(b"--\r\n");
         Ok(out)
     }
+}
+
+/// `From`, and where answers go.
+fn write_sender(sender: &Sender) -> Result<(Vec<u8>, Vec<u8>), ComposeError> {
+    let mut head = Vec::with_capacity(256);
+    let from = mailbox_address("From", &sender.address)?;
+    write_mailbox(&mut head, "From", Some(&sender.name), &from)?;
+    let mut tail = Vec::with_capacity(512);
+    if let Some(reply_to) = &sender.reply_to {
+        let reply_to = mailbox_address("Reply-To", reply_to)?;
+        write_mailbox(&mut tail, "Reply-To", None, &reply_to)?;
+    }
+    Ok((head, tail))
+}
+
+fn write_content_type(tail: &mut Vec<u8>) {
+    tail.extend_from_slice(b"MIME-Version: 1.0\r\n");
+    tail.extend_from_slice(b"Content-Type: multipart/alternative;\r\n boundary=\"");
+    tail.extend_from_slice(BOUNDARY.as_bytes());
+    tail.extend_from_slice(b"\"\r\n");
 }
 
 /// The address with its domain in ASCII (RFC 5890), checked; the local part is kept as typed.

@@ -24,7 +24,7 @@ pub use facts::RelayFacts;
 pub use mime::ComposeError;
 
 use super::limits::Pace;
-use super::model::{EmailMessage, Outcome, Reply, WaveFrame};
+use super::model::{EmailMessage, NoticeMessage, Outcome, Reply, Sender, WaveFrame};
 use super::outbox::{Outbox, OutboxError};
 use super::sandbox::Sandbox;
 use crate::clock::{SharedClock, SystemClock};
@@ -33,7 +33,7 @@ use crate::keys::Keys;
 use crate::tokens;
 use connect::{Peer, Relay};
 use dkim::DkimSigner;
-use mime::{Ids, MimeFrame};
+use mime::{Ids, Letter, MimeFrame};
 use pool::{Bounds, Pool};
 
 /// After this an idle connection is closed: servers hang up after a minute or more.
@@ -138,6 +138,14 @@ impl EmailChannel {
         EmailWave { inner, frame }
     }
 
+    /// Prepares notices. A sender that cannot stand in headers is told by [`EmailNotices::fault`].
+    pub fn open_notices(&self, sender: &Sender) -> EmailNotices {
+        EmailNotices {
+            inner: Arc::clone(&self.inner),
+            frame: MimeFrame::of_notices(sender),
+        }
+    }
+
     /// Whether messages go to the sandbox.
     pub fn is_sandbox(&self) -> bool {
         matches!(self.inner.pool.peer(), Peer::Sandbox(_))
@@ -192,29 +200,14 @@ impl EmailWave {
     /// When something of it cannot stand in a header, or the recipient is no address.
     pub fn compose(&self, message: &EmailMessage) -> Result<Composed, ComposeError> {
         let frame = self.frame.as_ref().map_err(|fault| *fault)?;
-        let Inner {
-            keys,
-            signers,
-            bounce_domain,
-            message_domain,
-            ..
-        } = &*self.inner;
-        let recipient = mime::mailbox_address("To", &message.to_address)?;
-        let tag = tokens::return_path_tag(message.delivery, keys);
-        let raw = frame.compose(
-            message,
-            &recipient,
-            &Ids {
-                return_path_tag: &tag,
-                message_id_local: &tokens::message_id_local(message.delivery, keys),
-                message_domain,
-            },
-        )?;
-        Ok(Composed {
-            return_path: format!("b+{tag}@{bounce_domain}"),
-            recipient,
-            raw: dkim::sign(signers, raw, message.at)?,
-        })
+        let keys = &self.inner.keys;
+        self.inner.compose(
+            frame,
+            &message.to_address,
+            &message.into(),
+            &tokens::return_path_tag(message.delivery, keys),
+            &tokens::message_id_local(message.delivery, keys),
+        )
     }
 
     /// Hands a message over and says what became of it.
@@ -239,10 +232,89 @@ impl EmailWave {
     ) -> Option<Outcome> {
         match self.compose(message) {
             Ok(composed) => self.inner.pool.deliver(&composed, may_go).await,
-            Err(fault) => Some(Outcome::Rejected {
-                class: fault.class(),
-                reply: Reply::default(),
-            }),
+            Err(fault) => Some(refused(fault)),
         }
+    }
+}
+
+/// What notices have in common, compiled. They share connections and pace with the waves.
+#[derive(Clone)]
+pub struct EmailNotices {
+    inner: Arc<Inner>,
+    frame: Result<MimeFrame, ComposeError>,
+}
+
+impl fmt::Debug for EmailNotices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmailNotices")
+            .field("fault", &self.fault())
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmailNotices {
+    /// Why no notice can be composed, if so.
+    pub fn fault(&self) -> Option<ComposeError> {
+        self.frame.as_ref().err().copied()
+    }
+
+    /// The notice as it would be sent: the same bytes at every attempt with the same `at`.
+    ///
+    /// # Errors
+    /// When something of it cannot stand in a header, or the recipient is no address.
+    pub fn compose(&self, notice: &NoticeMessage) -> Result<Composed, ComposeError> {
+        let frame = self.frame.as_ref().map_err(|fault| *fault)?;
+        let keys = &self.inner.keys;
+        self.inner.compose(
+            frame,
+            &notice.to_address,
+            &notice.into(),
+            &tokens::notice_return_path_tag(notice.notice, keys),
+            &tokens::notice_message_id_local(notice.notice, keys),
+        )
+    }
+
+    /// Hands a notice over, as [`EmailWave::send_if`] does.
+    pub async fn send_if(
+        &self,
+        notice: &NoticeMessage,
+        may_go: impl Fn() -> bool + Send,
+    ) -> Option<Outcome> {
+        match self.compose(notice) {
+            Ok(composed) => self.inner.pool.deliver(&composed, may_go).await,
+            Err(fault) => Some(refused(fault)),
+        }
+    }
+}
+
+impl Inner {
+    /// The message as bytes, signed, with its envelope.
+    fn compose(
+        &self,
+        frame: &MimeFrame,
+        to: &str,
+        letter: &Letter<'_>,
+        tag: &str,
+        message_id_local: &str,
+    ) -> Result<Composed, ComposeError> {
+        let recipient = mime::mailbox_address("To", to)?;
+        let ids = Ids {
+            return_path_tag: tag,
+            message_id_local,
+            message_domain: &self.message_domain,
+        };
+        let raw = frame.compose(letter, &recipient, &ids)?;
+        Ok(Composed {
+            return_path: format!("b+{tag}@{}", self.bounce_domain),
+            recipient,
+            raw: dkim::sign(&self.signers, raw, letter.at)?,
+        })
+    }
+}
+
+fn refused(fault: ComposeError) -> Outcome {
+    Outcome::Rejected {
+        class: fault.class(),
+        reply: Reply::default(),
     }
 }

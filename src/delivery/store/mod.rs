@@ -1,11 +1,13 @@
 //! Queries about waves, the ledger and its leases.
 
 mod gate;
+mod in_flight;
 mod lease;
 mod settle;
 mod wave;
 
 pub use gate::{Candidate, Passed, gate};
+pub use in_flight::is_in_flight;
 pub use lease::{claim, release, renew, revoke_of_node};
 pub use settle::{settle, take_back, withhold_rest};
 pub use wave::{

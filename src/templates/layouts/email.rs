@@ -13,13 +13,13 @@ use crate::templates::ready::ReadyWording;
 use crate::templates::tags::{CLOSE, OPEN, Piece, mark, pieces};
 use crate::templates::wording::Theme;
 
-const INK: &str = "#1d1a16";
-const BODY: &str = "#38332c";
+pub(super) const INK: &str = "#1d1a16";
+pub(super) const BODY: &str = "#38332c";
 /// On paper and on white its contrast is above 4.5 (WCAG 2.1, AA).
-const QUIET: &str = "#69625a";
+pub(super) const QUIET: &str = "#69625a";
 
 /// On a telephone the margins shrink, the headline too, and the button is as wide as the thumb wants it.
-const STYLE: &str = "
+pub(super) const STYLE: &str = "
 @media only screen and (max-width:520px) {
   .side { padding-left:22px !important; padding-right:22px !important; }
   .frame > table > tbody > tr > td { padding-left:22px !important; padding-right:22px !important; }
@@ -33,7 +33,7 @@ const STYLE: &str = "
 /// What a mail program shows after a short preheader, instead of the first words of the body.
 const FILLER: &str = "\u{34f}\u{200c}\u{a0}";
 
-/// The whole message as HTML, with the marks of the wording and of the footer's links (`u`, `b`, `o`).
+/// The whole message as HTML, with the marks of the wording and of the footer's links (`u`, `p`, `b`, `o`).
 ///
 /// # Errors
 /// When mrml refuses the layout or drops one of its texts; the author cannot cause it.
@@ -94,7 +94,7 @@ pub(in crate::templates) fn html(
 
 /// Breaks mrml's one long line where it may be broken: SMTP carries lines of 998 bytes (RFC 5321 §4.5.3.1.6),
 /// and a message that fits needs no recoding on its way.
-fn into_lines(html: String) -> String {
+pub(super) fn into_lines(html: String) -> String {
     ["<table", "<td", "<div", "<!--[if", "</body"]
         .into_iter()
         .fold(html, |html, tag| html.replace(tag, &format!("\n{tag}")))
@@ -102,12 +102,12 @@ fn into_lines(html: String) -> String {
 
 /// A mark as mrml can carry it: it writes attributes as Rust writes strings, and would escape the characters
 /// of a mark. Nothing else in the layout has two percent signs.
-fn place(kind: char, number: usize) -> String {
+pub(super) fn place(kind: char, number: usize) -> String {
     format!("%%{kind}{number}%%")
 }
 
 /// Puts the texts into the places that MJML left for them.
-fn fill(html: &str, slots: &[String]) -> Result<String, String> {
+pub(super) fn fill(html: &str, slots: &[String]) -> Result<String, String> {
     let html: String = html
         .split("%%")
         .enumerate()
@@ -359,7 +359,7 @@ impl Sheet<'_> {
         )
     }
 
-    /// Who writes, from where, why, and the way out (LCEN art. 20, CAN-SPAM, Gmail's visible link).
+    /// Who writes, from where, why, and the ways out (LCEN art. 20, CAN-SPAM, Gmail's visible link).
     fn footer(&mut self, phrases: &Phrases, imprint: &Imprint) -> String {
         let reason = self.slot(escape(&imprint.reason(phrases)));
         let sender = self.slot(format!(
@@ -379,8 +379,9 @@ impl Sheet<'_> {
             )
         };
         let ways = self.slot(format!(
-            "{}<br>{}",
+            "{} &nbsp;·&nbsp; {}<br>{}",
             link('u', phrases.unsubscribe),
+            link('p', phrases.preferences),
             link('b', phrases.browser)
         ));
         let text = |padding: &str, slot: &str| {

@@ -1,6 +1,7 @@
 //! How a channel shows the four parts.
 
 pub(super) mod email;
+pub(super) mod notice;
 pub(super) mod phrases;
 pub(super) mod text;
 

@@ -49,6 +49,7 @@ pub(in crate::templates) fn text(
     page.paragraph(Some(&"_".repeat(40)));
     page.paragraph(Some(&imprint.reason(phrases)));
     page.link(phrases.unsubscribe, colon, &mark('u', 0));
+    page.link(phrases.preferences, colon, &mark('p', 0));
     page.link(phrases.browser, colon, &mark('b', 0));
     let address: Vec<&str> = std::iter::once(imprint.sender_name.trim())
         .chain(imprint.postal_lines())

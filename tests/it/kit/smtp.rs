@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,6 +31,8 @@ pub struct Received {
     /// As it was before dot-stuffing, with its last CRLF.
     pub raw: Vec<u8>,
     pub is_encrypted: bool,
+    /// When its final dot arrived.
+    pub at: Instant,
 }
 
 impl Received {
@@ -366,6 +368,7 @@ impl Session<'_> {
             recipient: self.to.clone().unwrap_or_default(),
             raw,
             is_encrypted: self.is_encrypted,
+            at: Instant::now(),
         };
         self.state.messages.lock().expect("no panic").push(received);
     }

@@ -1,0 +1,51 @@
+//! What is being handed over to one person: an opt-out waits for it before it is answered.
+//!
+//! An opt-out and the gate take the customer's row in turns, so once the opt-out is committed no gate lets
+//! him pass. What a gate marked before may still leave within [`super::batch::GATE_HOLDS`] of its mark; when
+//! no row of his is `sending` any more, nothing is on its way that the peer does not have already.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::DbErr;
+
+use super::store;
+use crate::ids::CustomerId;
+use crate::storage::Db;
+
+/// How long an opt-out waits. No hand-over begins so long after its mark; what is then still `sending` is
+/// on the wire, or its worker is dead.
+pub const AT_MOST: Duration = Duration::from_secs(5);
+
+/// A mark as old as this is of a worker that is dead or of a message on the wire since long: nothing will
+/// begin under it. Far more than the gate's answer holds, since nodes' clocks differ.
+const STALE: Duration = Duration::from_secs(60);
+
+/// The first pause between two looks; each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(160);
+
+/// Waits until nothing is being handed over to the customer, `at_most` so long; whether that was reached.
+/// To be called after the commit of what must hold from then on.
+///
+/// # Errors
+/// When the database is away.
+pub async fn settled(
+    db: &Db,
+    customer: CustomerId,
+    now_ms: i64,
+    at_most: Duration,
+) -> Result<bool, DbErr> {
+    let begin = Instant::now();
+    let stale = i64::try_from(STALE.as_millis()).unwrap_or(i64::MAX);
+    let mut pause = FIRST_PAUSE;
+    while store::is_in_flight(db, customer, now_ms.saturating_sub(stale)).await? {
+        let left = at_most.saturating_sub(begin.elapsed());
+        if left.is_zero() {
+            tracing::warn!(%customer, "a message was still on the wire when an opt-out was answered");
+            return Ok(false);
+        }
+        tokio::time::sleep(pause.min(left)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Ok(true)
+}

@@ -1,0 +1,106 @@
+//! What stands beside the data, in the person's language.
+
+/// The README of an archive; English where we do not speak the language.
+pub(super) fn text(language: &str) -> &'static str {
+    match language {
+        "fr" => FRENCH,
+        "de" => GERMAN,
+        "es" => SPANISH,
+        _ => ENGLISH,
+    }
+}
+
+const ENGLISH: &str = "\
+Your data
+
+This archive holds everything we keep about you, and nothing about anyone else.
+
+everything.json    all of it in one document, for programs
+profile.csv        who you are, as we know you, and your settings
+tags.csv           the words by which we group you
+orders.csv         what you bought
+permissions.csv    what you allow us to send you, and on which legal basis
+evidence.csv       what you said about that, when and where
+suppressions.csv   the blocks that keep us from writing to your addresses
+messages.csv       every message meant for you, and what became of it
+contacts.csv       when we wrote to you
+responses.csv      clicks, opens, orders and opt-outs that came back
+confirmations.csv  what you were asked to confirm
+audit_records.csv  what was done with your data, and by whom
+
+Times are in UTC. Amounts ending in _cents are hundredths of the currency. A fingerprint stands for an
+address without naming it. In the .csv files a text that a spreadsheet could take for a formula, such as
+a telephone number, has an apostrophe before it; everything.json has it as it is.
+";
+
+const FRENCH: &str = "\
+Vos données
+
+Cette archive contient tout ce que nous conservons à votre sujet, et rien sur qui que ce soit d’autre.
+
+everything.json    l’ensemble en un seul document, pour les logiciels
+profile.csv        qui vous êtes, tel que nous vous connaissons, et vos réglages
+tags.csv           les mots par lesquels nous vous classons
+orders.csv         vos achats
+permissions.csv    ce que vous nous autorisez à vous envoyer, et sur quelle base légale
+evidence.csv       ce que vous avez dit à ce sujet, quand et où
+suppressions.csv   les blocages qui nous empêchent d’écrire à vos adresses
+messages.csv       chaque message qui vous était destiné, et ce qu’il est devenu
+contacts.csv       quand nous vous avons écrit
+responses.csv      les clics, ouvertures, achats et désinscriptions enregistrés
+confirmations.csv  ce qu’il vous a été demandé de confirmer
+audit_records.csv  ce qui a été fait de vos données, et par qui
+
+Les heures sont en UTC. Les montants en _cents sont des centièmes de la devise. Une empreinte
+(fingerprint) représente une adresse sans la nommer. Dans les fichiers .csv, un texte qu’un tableur
+pourrait prendre pour une formule, un numéro de téléphone par exemple, est précédé d’une apostrophe ;
+everything.json le donne tel quel.
+";
+
+const GERMAN: &str = "\
+Ihre Daten
+
+Dieses Archiv enthält alles, was wir über Sie gespeichert haben, und nichts über andere.
+
+everything.json    alles in einem Dokument, für Programme
+profile.csv        wer Sie sind, soweit wir Sie kennen, und Ihre Einstellungen
+tags.csv           die Stichwörter, unter denen wir Sie führen
+orders.csv         was Sie gekauft haben
+permissions.csv    was wir Ihnen senden dürfen, und auf welcher Rechtsgrundlage
+evidence.csv       was Sie dazu erklärt haben, wann und wo
+suppressions.csv   die Sperren, die uns daran hindern, an Ihre Adressen zu schreiben
+messages.csv       jede für Sie bestimmte Nachricht und was aus ihr wurde
+contacts.csv       wann wir Ihnen geschrieben haben
+responses.csv      Klicks, Öffnungen, Käufe und Abmeldungen
+confirmations.csv  was Sie bestätigen sollten
+audit_records.csv  was mit Ihren Daten geschehen ist und durch wen
+
+Zeiten sind in UTC angegeben. Beträge mit der Endung _cents sind Hundertstel der Währung. Ein
+Fingerabdruck (fingerprint) steht für eine Adresse, ohne sie zu nennen. In den .csv-Dateien steht vor
+einem Text, den eine Tabellenkalkulation für eine Formel halten könnte, etwa einer Telefonnummer, ein
+Apostroph; everything.json enthält ihn unverändert.
+";
+
+const SPANISH: &str = "\
+Sus datos
+
+Este archivo contiene todo lo que conservamos sobre usted, y nada sobre otras personas.
+
+everything.json    todo en un solo documento, para programas
+profile.csv        quién es usted, según nuestros datos, y sus preferencias
+tags.csv           las palabras con las que le clasificamos
+orders.csv         sus compras
+permissions.csv    lo que nos permite enviarle y con qué base jurídica
+evidence.csv       lo que usted ha declarado al respecto, cuándo y dónde
+suppressions.csv   los bloqueos que nos impiden escribir a sus direcciones
+messages.csv       cada mensaje destinado a usted y qué fue de él
+contacts.csv       cuándo le hemos escrito
+responses.csv      clics, aperturas, compras y bajas registrados
+confirmations.csv  lo que se le pidió que confirmara
+audit_records.csv  qué se ha hecho con sus datos y quién lo hizo
+
+Las horas están en UTC. Los importes terminados en _cents son centésimas de la moneda. Una huella
+(fingerprint) representa una dirección sin nombrarla. En los archivos .csv, un texto que una hoja de
+cálculo podría tomar por una fórmula, como un número de teléfono, lleva delante un apóstrofo;
+everything.json lo contiene tal cual.
+";

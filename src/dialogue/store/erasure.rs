@@ -1,0 +1,140 @@
+//! What erasure takes away, and what it finds to keep.
+
+use sea_orm::DbErr;
+
+use crate::consent::model::Channel;
+use crate::ids::CustomerId;
+use crate::keys::Keys;
+use crate::storage::{Dialect, Kind, Sql, Txn};
+
+/// A customer whose row is locked until the transaction ends.
+#[derive(Debug)]
+pub(in crate::dialogue) struct Held {
+    pub email_key: Option<String>,
+    pub phone: Option<String>,
+    pub language: String,
+    /// Every address he is known by here: today's, and those of his evidence; in order, each once.
+    pub fingerprints: Vec<(Channel, String)>,
+    /// The newest word on record about his permission, in milliseconds since the epoch.
+    pub newest_at: i64,
+}
+
+/// Locks the customer's row; `None` when there is none.
+pub(in crate::dialogue) async fn hold(
+    txn: &Txn,
+    keys: &Keys,
+    customer: CustomerId,
+) -> Result<Option<Held>, DbErr> {
+    let lock = match txn.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR UPDATE",
+    };
+    let sql = format!(
+        "SELECT email_key, email_fingerprint, phone, phone_fingerprint, language FROM customers WHERE id = $1 {lock}"
+    );
+    let Some(row) = txn.row(sql, [customer.0.into()]).await? else {
+        return Ok(None);
+    };
+    let mut fingerprints = fingerprints_on_record(txn, customer).await?;
+    for (channel, address, column) in [
+        (Channel::Email, "email_key", "email_fingerprint"),
+        (Channel::Sms, "phone", "phone_fingerprint"),
+    ] {
+        let fingerprint: Option<String> = row.try_get("", column)?;
+        // An address that cannot be written to has none on record; the next import may mend it.
+        let address: Option<String> = row.try_get("", address)?;
+        let made = address.map(|address| keys.fingerprint(&address));
+        fingerprints.extend(
+            [fingerprint, made]
+                .into_iter()
+                .flatten()
+                .map(|f| (channel, f)),
+        );
+    }
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
+    let newest: Option<i64> = txn
+        .row(
+            "SELECT MAX(occurred_at) AS newest FROM permission_evidence WHERE customer_id = $1",
+            [customer.0.into()],
+        )
+        .await?
+        .map(|row| row.try_get("", "newest"))
+        .transpose()?
+        .flatten();
+    Ok(Some(Held {
+        email_key: row.try_get("", "email_key")?,
+        phone: row.try_get("", "phone")?,
+        language: row.try_get("", "language")?,
+        fingerprints,
+        newest_at: newest.unwrap_or_default(),
+    }))
+}
+
+/// The addresses a customer's evidence names.
+async fn fingerprints_on_record(
+    txn: &Txn,
+    customer: CustomerId,
+) -> Result<Vec<(Channel, String)>, DbErr> {
+    txn.rows(
+        "SELECT DISTINCT channel, fingerprint FROM permission_evidence
+             WHERE customer_id = $1 AND fingerprint IS NOT NULL ORDER BY channel, fingerprint",
+        [customer.0.into()],
+    )
+    .await?
+    .iter()
+    .map(|row| {
+        let channel: String = row.try_get("", "channel")?;
+        Ok((
+            channel.parse().map_err(DbErr::Type)?,
+            row.try_get("", "fingerprint")?,
+        ))
+    })
+    .collect()
+}
+
+/// How many pieces of evidence name the address or number in their source or wording, where it cannot be
+/// taken out any more.
+pub(in crate::dialogue) async fn evidence_naming(
+    txn: &Txn,
+    customer: CustomerId,
+    address: &str,
+) -> Result<i64, DbErr> {
+    let place = |column: &str| match txn.dialect() {
+        Dialect::Sqlite => format!("instr(lower(COALESCE({column}, '')), $2) > 0"),
+        Dialect::Postgres => format!("strpos(lower(COALESCE({column}, '')), $2) > 0"),
+    };
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM permission_evidence WHERE customer_id = $1 AND ({} OR {})",
+        place("source"),
+        place("wording")
+    );
+    let row = txn.row(sql, [customer.0.into(), address.into()]).await?;
+    row.map_or(Ok(0), |row| row.try_get("", "n"))
+}
+
+/// Takes away what is his: details of evidence, confirmations, and the customer with all that hangs on
+/// the row. Evidence, ledger and responses keep the number alone.
+pub(in crate::dialogue) async fn take_away(
+    txn: &Txn,
+    customer: CustomerId,
+    fingerprints: &[(Channel, String)],
+) -> Result<(), DbErr> {
+    txn.run(
+        "DELETE FROM evidence_details WHERE evidence_id IN
+             (SELECT id FROM permission_evidence WHERE customer_id = $1)",
+        [customer.0.into()],
+    )
+    .await?;
+    let prints: Vec<&String> = fingerprints.iter().map(|(_, print)| print).collect();
+    let sql = format!(
+        "DELETE FROM confirmations WHERE customer_id = $1 OR fingerprint IN {}",
+        txn.dialect().list(2, Kind::Text)
+    );
+    let prints = serde_json::json!(prints).to_string();
+    txn.run(sql, [customer.0.into(), prints.into()]).await?;
+    // Tags, orders and permissions go with the row.
+    txn.run("DELETE FROM customers WHERE id = $1", [customer.0.into()])
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! The upkeep: seals evidence every few seconds; once a day ends what has expired, deletes what nobody
+//! confirmed, and keeps the retention period. Each run tells what it did.
+
+use std::fmt;
+
+use chrono::{NaiveTime, Timelike};
+use sea_orm::DbErr;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::DialogueError;
+use super::confirmation;
+use super::retention::{self, RetentionReport};
+use super::store::retention as store;
+use crate::clock::from_ms;
+use crate::config::Settings;
+use crate::consent::{chain, expiry};
+use crate::keys::Keys;
+use crate::storage::{Db, Dialect};
+
+/// The hour (UTC) from which on the daily upkeep is due: night where our customers live.
+const HOUR: u32 = 2;
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+
+/// What one upkeep did; of a dry run, what it would have done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpkeepReport {
+    /// When it began, in milliseconds since the epoch.
+    pub at: i64,
+    pub is_dry_run: bool,
+    /// Pieces of evidence that got their place in the chain.
+    pub sealed: u64,
+    /// Permissions that ended by themselves.
+    pub expired: u64,
+    /// Requests for confirmation that nobody answered, deleted.
+    pub unconfirmed_deleted: u64,
+    pub retention: RetentionReport,
+}
+
+impl fmt::Display for UpkeepReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = from_ms(self.at).format("%Y-%m-%d %H:%M UTC");
+        let title = if self.is_dry_run {
+            "Upkeep, dry run"
+        } else {
+            "Upkeep"
+        };
+        writeln!(f, "{title} of {at}")?;
+        let mut line = |n: u64, what: &str| writeln!(f, "  {n:>9}  {what}");
+        line(self.sealed, "pieces of evidence sealed")?;
+        line(self.expired, "permissions expired")?;
+        line(self.unconfirmed_deleted, "unconfirmed sign-ups deleted")?;
+        let kept = &self.retention;
+        line(kept.asked, "people asked whether they want to stay")?;
+        line(
+            kept.waiting,
+            "people asked before, with time left to answer",
+        )?;
+        line(kept.erased_unanswered, "people erased: no answer")?;
+        line(kept.erased_unreachable, "people erased: no way to ask them")?;
+        if !kept.is_acting && !self.is_dry_run {
+            writeln!(
+                f,
+                "  Nobody was asked or erased: set retention.act = true in the settings to act."
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives the evidence that waits its place in the chain; looks first, so that an idle server writes
+/// nothing.
+///
+/// # Errors
+/// When the database is away.
+pub async fn seal(db: &Db, keys: &Keys, now_ms: i64) -> Result<u64, DbErr> {
+    if store::has_unsealed(&**db).await? {
+        chain::seal(db, keys, now_ms).await
+    } else {
+        Ok(0)
+    }
+}
+
+/// Whether the daily upkeep is due: none has begun since the last hour of upkeep.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_due(db: &Db, now_ms: i64) -> Result<bool, DbErr> {
+    let last = store::last_run(db).await?;
+    Ok(last.is_none_or(|last| last < last_hour(now_ms)))
+}
+
+/// The last time the hour of upkeep struck.
+fn last_hour(now_ms: i64) -> i64 {
+    let now = from_ms(now_ms);
+    let today = now
+        .date_naive()
+        .and_time(NaiveTime::MIN)
+        .with_hour(HOUR)
+        .unwrap_or_default()
+        .and_utc()
+        .timestamp_millis();
+    if today <= now_ms {
+        today
+    } else {
+        today - DAY_MS
+    }
+}
+
+/// The daily upkeep, when it is due and no other node is at it: `None` then.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_if_due(
+    db: &Db,
+    keys: &Keys,
+    settings: &Settings,
+    now_ms: i64,
+    stop: &CancellationToken,
+) -> Result<Option<UpkeepReport>, DialogueError> {
+    if !is_due(db, now_ms).await? {
+        return Ok(None);
+    }
+    match db.dialect() {
+        // One node; and each step looks again before it acts.
+        Dialect::Sqlite => run(db, keys, settings, now_ms, stop).await.map(Some),
+        Dialect::Postgres => {
+            // Holds nothing but the lock, which goes with it however this ends.
+            let lead = db.begin().await?;
+            if !(store::take_upkeep(&lead).await? && is_due(db, now_ms).await?) {
+                return Ok(None);
+            }
+            let report = run(db, keys, settings, now_ms, stop).await?;
+            lead.rollback().await?;
+            Ok(Some(report))
+        }
+    }
+}
+
+/// Runs the daily upkeep now. Every step may be interrupted anywhere and done again; the report is stored
+/// when all are done, so a run that was stopped is due again.
+///
+/// # Errors
+/// When the database is away; what was done before stays.
+pub async fn run(
+    db: &Db,
+    keys: &Keys,
+    settings: &Settings,
+    now_ms: i64,
+    stop: &CancellationToken,
+) -> Result<UpkeepReport, DialogueError> {
+    let is_acting = settings.retention.act;
+    let expired = expiry::expire_due(db, &settings.permission, now_ms).await?;
+    let unconfirmed_deleted =
+        confirmation::purge(db, unconfirmed_before(settings, now_ms), now_ms).await?;
+    let retention = retention::run(db, keys, settings, is_acting, now_ms, stop).await?;
+    let report = UpkeepReport {
+        at: now_ms,
+        is_dry_run: false,
+        expired: expired.count(),
+        unconfirmed_deleted,
+        retention,
+        sealed: chain::seal(db, keys, now_ms).await?,
+    };
+    if !stop.is_cancelled() {
+        let stored = serde_json::to_value(&report)
+            .map_err(|error| DbErr::Json(format!("upkeep_runs.report: {error}")))?;
+        store::add_run(db, now_ms, &stored).await?;
+    }
+    Ok(report)
+}
+
+/// Counts what [`run`] would do, and changes nothing.
+///
+/// # Errors
+/// When the database is away.
+pub async fn dry_run(
+    db: &Db,
+    keys: &Keys,
+    settings: &Settings,
+    now_ms: i64,
+) -> Result<UpkeepReport, DialogueError> {
+    let never = CancellationToken::new();
+    Ok(UpkeepReport {
+        at: now_ms,
+        is_dry_run: true,
+        sealed: 0,
+        expired: expiry::count_due(db, &settings.permission, now_ms)
+            .await?
+            .count(),
+        unconfirmed_deleted: store::unconfirmed(db, unconfirmed_before(settings, now_ms), now_ms)
+            .await?,
+        retention: retention::run(db, keys, settings, false, now_ms, &never).await?,
+    })
+}
+
+fn unconfirmed_before(settings: &Settings, now_ms: i64) -> i64 {
+    now_ms - i64::from(settings.sign_up.keep_unconfirmed_days) * DAY_MS
+}
+
+/// The reports of the last `limit` upkeeps, newest first.
+///
+/// # Errors
+/// When the database is away or a report cannot be read.
+pub async fn history(db: &Db, limit: u32) -> Result<Vec<UpkeepReport>, DbErr> {
+    store::runs(db, i64::from(limit))
+        .await?
+        .iter()
+        .map(|text| {
+            serde_json::from_str(text)
+                .map_err(|error| DbErr::Json(format!("upkeep_runs.report: {error}")))
+        })
+        .collect()
+}

@@ -1,0 +1,203 @@
+//! An opt-out that was answered holds for every message not yet handed over, on every node.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::Duration as Span;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use visavis::app::{App, Parts};
+use visavis::delivery::in_flight;
+use visavis::ids::{CustomerId, DeliveryKey, WaveId};
+use visavis::storage::{Db, Dialect, Sql};
+use visavis::tokens::{LinkKind, LinkToken};
+
+use crate::kit::database::TestDb;
+use crate::kit::house::House;
+use crate::kit::smtp::{Act, Script, SmtpPeer, Step, When};
+use crate::on_both;
+
+const PEOPLE: i64 = 1_500;
+const OPT_OUTS: usize = 240;
+
+/// The path of a person's unsubscribe link; `seq` counts as the customers do.
+fn link(house: &House, wave: WaveId, seq: i64) -> String {
+    let token = LinkToken {
+        delivery: DeliveryKey { wave, seq },
+        kind: LinkKind::Unsubscribe,
+    };
+    format!("/u/{}", token.encode(&house.parts.keys))
+}
+
+/// Who stands where in the audience.
+async fn customers_by_seq(db: &Db, wave: WaveId) -> HashMap<i64, i64> {
+    db.rows(
+        "SELECT seq, customer_id FROM deliveries WHERE wave_id = $1",
+        [wave.0.into()],
+    )
+    .await
+    .unwrap()
+    .iter()
+    .map(|row| {
+        (
+            row.try_get("", "seq").unwrap(),
+            row.try_get("", "customer_id").unwrap(),
+        )
+    })
+    .collect()
+}
+
+/// A node: the house's database and secret, a data folder and connections of its own.
+async fn node(house: &House, db: &TestDb) -> (Parts, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = (*house.parts.settings).clone();
+    settings.data_dir = folder.path().to_owned();
+    let parts = Parts {
+        db: Db::open(&db.url, 8).await.unwrap(),
+        settings: Arc::new(settings),
+        ..house.parts.clone()
+    };
+    (parts, folder)
+}
+
+/// As Gmail sends it (RFC 8058).
+async fn one_click(client: &reqwest::Client, url: &str) {
+    let answer = client
+        .post(url)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("List-Unsubscribe=One-Click")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+on_both! {
+    async fn nobody_is_contacted_after_the_answer(db: &TestDb) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let peer = SmtpPeer::start(Script::new().latency(Duration::from_millis(1))).await;
+        let house = House::new(db, Some(peer.settings()));
+        house.add_customers(PEOPLE, "mail.example").await;
+        let wave = house.send("spring").await;
+        let customers = customers_by_seq(db, wave).await;
+        let (parts, _folder) = node(&house, db).await;
+        let app = App::build(parts).await.unwrap();
+        let base = format!("http://{}", app.public_address());
+        let stop = CancellationToken::new();
+        let mut nodes = tokio::task::JoinSet::new();
+        let app_stop = stop.clone();
+        nodes.spawn(async move { app.run(app_stop).await.unwrap() });
+        let (parts, _second_folder) = node(&house, db).await;
+        if db.dialect() == Dialect::Postgres {
+            let engine = parts.engine().await.unwrap();
+            let stop = stop.clone();
+            nodes.spawn(async move { engine.run(&stop).await.unwrap() });
+        }
+        let client = reqwest::Client::new();
+        let mut chance = StdRng::seed_from_u64(11);
+        let mut asked = tokio::task::JoinSet::new();
+        for n in 0..OPT_OUTS {
+            let sent = i64::try_from(peer.messages().len()).unwrap();
+            // Half of them anyone; half of them close to what is being handed over now.
+            let seq = if n % 2 == 0 {
+                chance.random_range(1..=PEOPLE)
+            } else {
+                (sent + chance.random_range(-20..80)).clamp(1, PEOPLE)
+            };
+            let url = format!("{base}{}", link(&house, wave, seq));
+            let client = client.clone();
+            asked.spawn(async move {
+                let begin = Instant::now();
+                one_click(&client, &url).await;
+                (seq, Instant::now(), begin.elapsed())
+            });
+            tokio::time::sleep(Duration::from_millis(chance.random_range(0..12))).await;
+        }
+        let answers = asked.join_all().await;
+        for _ in 0..600 {
+            let waiting = db
+                .row("SELECT COUNT(*) AS n FROM deliveries WHERE state < 2", [])
+                .await.unwrap().unwrap().try_get::<i64>("", "n").unwrap();
+            if waiting == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        stop.cancel();
+        nodes.join_all().await;
+        let mut arrivals: HashMap<String, Instant> = HashMap::new();
+        for message in peer.messages() {
+            assert!(arrivals.insert(message.recipient, message.at).is_none(), "nobody got it twice");
+        }
+        let mut withheld = 0;
+        for (seq, answered, took) in &answers {
+            assert!(*took < in_flight::AT_MOST, "a living worker settles soon: {took:?}");
+            match arrivals.get(&format!("c{}@mail.example", customers[seq])) {
+                Some(arrived) => assert!(arrived <= answered, "delivery {seq} left {:?} after the answer", *arrived - *answered),
+                None => withheld += 1,
+            }
+        }
+        let ledger = house.ledger(wave).await;
+        assert_eq!(ledger.values().sum::<i64>(), PEOPLE);
+        assert_eq!(ledger["accepted"], i64::try_from(arrivals.len()).unwrap());
+        assert!(withheld > OPT_OUTS / 8, "most opted out in time: {withheld}");
+    }
+
+    async fn a_deferred_message_is_withheld_after_an_opt_out(db: &TestDb) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let later = Act::Reply("450 4.7.1 greylisted");
+        let peer = SmtpPeer::start(Script::new().on(Step::Rcpt, When::FirstTimes(1), later)).await;
+        let house = House::new(db, Some(peer.settings()));
+        house.add_customers(12, "mail.example").await;
+        let wave = house.send("spring").await;
+        house.deliver().await;
+        assert_eq!(house.ledger(wave).await, [("deferred", 12)].into());
+        let customers = customers_by_seq(db, wave).await;
+        let (parts, _folder) = node(&house, db).await;
+        let app = App::build(parts).await.unwrap();
+        let url = format!("http://{}{}", app.public_address(), link(&house, wave, 5));
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(app.run(stop.clone()));
+        one_click(&reqwest::Client::new(), &url).await;
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        house.advance(Span::minutes(7));
+        house.deliver().await;
+        assert_eq!(house.ledger(wave).await, [("accepted", 11), ("withheld", 1)].into());
+        let out = format!("c{}@mail.example", customers[&5]);
+        assert!(peer.messages().iter().all(|message| message.recipient != out));
+    }
+
+    async fn the_wait_ends_when_the_row_is_settled_and_not_before(db: &TestDb) {
+        let house = House::new(db, None);
+        let first = house.add_customers(2, "mail.example").await;
+        let wave = house.send("spring").await;
+        let now = house.clock_ms();
+        let customer = CustomerId(first);
+        assert!(in_flight::settled(db, customer, now, Duration::ZERO).await.unwrap(), "nothing was marked");
+        db.run("UPDATE deliveries SET state = 1 WHERE wave_id = $1", [wave.0.into()]).await.unwrap();
+        db.run(
+            "INSERT INTO contacts (customer_id, contacted_at, wave_id, seq, channel, topic)
+             SELECT customer_id, $1, wave_id, seq, channel, 'offers' FROM deliveries",
+            [now.into()],
+        ).await.unwrap();
+        let patience = Duration::from_millis(60);
+        assert!(!in_flight::settled(db, customer, now, patience).await.unwrap(), "it is on the wire");
+        // An hour on it can only be of a worker that died: nobody waits for that.
+        let begin = Instant::now();
+        assert!(in_flight::settled(db, customer, now + 3_600_000, in_flight::AT_MOST).await.unwrap());
+        assert!(begin.elapsed() < Duration::from_secs(1));
+        let waiting = tokio::spawn({
+            let db = db.db.clone();
+            async move { in_flight::settled(&db, customer, now, in_flight::AT_MOST).await.unwrap() }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!waiting.is_finished());
+        db.run("UPDATE deliveries SET state = 2 WHERE customer_id = $1", [first.into()]).await.unwrap();
+        let settled = tokio::time::timeout(Duration::from_secs(2), waiting).await;
+        assert!(settled.expect("soon").unwrap());
+    }
+}
