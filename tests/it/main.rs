@@ -15,6 +15,7 @@ mod customers;
 mod delivery;
 mod kill;
 mod kit;
+mod preferences;
 mod readme;
 mod reports;
 mod responses;
