@@ -23,6 +23,7 @@ mod responses;
 mod rooms;
 mod scrub_list;
 mod segments;
+mod sign_up;
 mod sink;
 mod storage;
 mod templates;

@@ -13,8 +13,7 @@ pub(super) mod words;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::HeaderMap;
-use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, USER_AGENT};
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderName, USER_AGENT};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
