@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, result::ZipError};
 
-use super::DialogueError;
 use super::store::{erasure, everything};
+use super::{DialogueError, gone};
 use crate::clock::from_ms;
 use crate::consent::audit;
 use crate::ids::CustomerId;
@@ -37,7 +37,7 @@ pub async fn archive(
     // One transaction, under the lock of his row: nothing changes between the tables.
     let txn = db.begin().await?;
     let Some(held) = erasure::hold(&txn, keys, customer).await? else {
-        return Err(DialogueError::NoSuchCustomer(customer));
+        return Err(gone(&txn, customer).await);
     };
     audit::record(&*txn, now_ms, actor, EXPORT, Some(customer), json!({})).await?;
     let sections = everything::everything(&*txn, customer, &held.fingerprints).await?;

@@ -12,7 +12,13 @@ pub mod retention;
 pub mod store;
 pub mod upkeep;
 
+use chrono::NaiveDate;
 use sea_orm::DbErr;
+
+use crate::clock::from_ms;
+use crate::consent::audit;
+use crate::ids::CustomerId;
+use crate::storage::Txn;
 
 /// Why a wish could not be fulfilled.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +26,29 @@ pub enum DialogueError {
     #[error(
         "customer {0} does not exist; `visavis segment count everyone` shows whether the base is the right one"
     )]
-    NoSuchCustomer(crate::ids::CustomerId),
+    NoSuchCustomer(CustomerId),
+    #[error(
+        "customer {customer} was erased on {on}; what is left of him shows `visavis consent proof --customer {customer}`"
+    )]
+    Erased { customer: CustomerId, on: NaiveDate },
     #[error("the archive could not be made: {0}; the export can be tried again")]
     Archive(zip::result::ZipError),
     #[error("the database failed: {0}; nothing was changed")]
     Database(#[from] DbErr),
+}
+
+/// Why there is no such customer (any more).
+async fn gone(txn: &Txn, customer: CustomerId) -> DialogueError {
+    match audit::of_customer(&**txn, customer).await {
+        Ok(records) => records
+            .iter()
+            .rfind(|record| record.action == audit::ERASURE)
+            .map_or(DialogueError::NoSuchCustomer(customer), |record| {
+                DialogueError::Erased {
+                    customer,
+                    on: from_ms(record.at).date_naive(),
+                }
+            }),
+        Err(error) => error.into(),
+    }
 }

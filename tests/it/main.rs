@@ -18,6 +18,8 @@ mod kit;
 mod readme;
 mod reports;
 mod responses;
+mod retention;
+mod rights;
 mod rooms;
 mod segments;
 mod sink;
