@@ -8,6 +8,7 @@ mod progress;
 mod report;
 mod segment;
 mod serve;
+mod suppression;
 mod template;
 
 use std::path::PathBuf;
@@ -57,6 +58,9 @@ enum Command {
     /// Lists, checks and previews templates
     #[command(subcommand)]
     Template(template::TemplateCommand),
+    /// Imports and exports suppression lists
+    #[command(subcommand)]
+    Suppression(suppression::Suppression),
     /// Plans, checks, launches and follows campaigns
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
@@ -127,6 +131,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Import(import) => import.run(common).await,
         Command::Segment(segment) => segment.run(common).await,
         Command::Template(template) => template.run(common).await,
+        Command::Suppression(suppression) => suppression.run(common).await,
         Command::Campaign(campaign) => campaign.run(common).await,
         Command::Work(work) => work.run(common).await,
         Command::Serve(serve) => serve.run(common).await,
