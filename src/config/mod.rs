@@ -16,7 +16,7 @@ pub use email::{DkimKeyKind, DkimSettings, EmailSettings, RelaySettings, RelayTl
 pub use permission::{
     FieldSettings, LevelSettings, LevelsSettings, NoticeSettings, PermissionSettings,
     PressureSettings, QuietHoursSettings, RetentionSettings, SignUpSettings, Texts, TopicSettings,
-    WindowKind,
+    WindowKind, in_language,
 };
 pub use secret::Secret;
 pub use web::WebSettings;

@@ -10,6 +10,15 @@ use super::ConfigError;
 /// A text in several languages, by ISO 639-1 code.
 pub type Texts = BTreeMap<String, String>;
 
+/// The text for a reader of `language`; English where there is none for him.
+pub fn in_language<'a>(texts: &'a Texts, language: &str) -> &'a str {
+    texts
+        .get(language)
+        .or_else(|| texts.get("en"))
+        .or_else(|| texts.values().next())
+        .map_or("", String::as_str)
+}
+
 /// `[permission]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +118,11 @@ pub struct SignUpSettings {
     pub topics: Vec<String>,
     #[serde(default)]
     pub fields: Vec<FieldSettings>,
+    /// ISO 3166-1 country of who signs up; what holds in a country holds for him.
+    pub country: String,
+    /// Where the privacy notice stands, `https://…`; the form links to it.
+    #[serde(default)]
+    pub privacy_url: Option<String>,
     /// How long the link in the confirmation works.
     pub token_hours: u32,
     /// Days after which what was not confirmed is deleted.
@@ -197,6 +211,55 @@ impl SignUpSettings {
                 return Err(ConfigError::key(
                     "sign_up.topics",
                     format!("{topic:?} is not among [[permission.topics]]; add it there first"),
+                ));
+            }
+        }
+        let is_country =
+            self.country.len() == 2 && self.country.bytes().all(|b| b.is_ascii_uppercase());
+        if !is_country {
+            return Err(ConfigError::key(
+                "sign_up.country",
+                format!(
+                    "{:?} must be two capital letters such as \"FR\"",
+                    self.country
+                ),
+            ));
+        }
+        for origin in &self.allowed_origins {
+            let is_origin = reqwest::Url::parse(origin)
+                .is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+            if !is_origin {
+                return Err(ConfigError::key(
+                    "sign_up.allowed_origins",
+                    format!(
+                        "{origin:?} must be a scheme and a host alone, such as \"https://www.example.com\""
+                    ),
+                ));
+            }
+        }
+        if let Some(url) = &self.privacy_url
+            && !url.starts_with("https://")
+        {
+            return Err(ConfigError::key(
+                "sign_up.privacy_url",
+                format!("{url:?} must begin with https://"),
+            ));
+        }
+        for field in &self.fields {
+            let is_word = !field.name.is_empty()
+                && field
+                    .name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            // What the form itself sends.
+            let is_taken = ["email", "topic", "website", "lang"].contains(&field.name.as_str());
+            if !is_word || is_taken {
+                return Err(ConfigError::key(
+                    "sign_up.fields.name",
+                    format!(
+                        "{:?} must be lower-case letters, digits or _, and not email, topic, website or lang",
+                        field.name
+                    ),
                 ));
             }
         }

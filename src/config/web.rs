@@ -1,6 +1,6 @@
 //! `[web]`
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 
@@ -15,6 +15,8 @@ pub struct WebSettings {
     pub console_listen: SocketAddr,
     /// What stands before the path in links: scheme and host, without a slash at the end.
     pub public_url: String,
+    /// The proxies in front, whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 impl WebSettings {

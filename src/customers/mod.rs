@@ -3,6 +3,7 @@
 //! Promise: an import is whole or it is not; a row that cannot be taken is told with its line and
 //! reason; importing a customer who opted out never revives him.
 
+pub mod enrol;
 pub mod import;
 pub mod model;
 pub mod normalise;

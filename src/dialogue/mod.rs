@@ -8,7 +8,9 @@ pub mod erase;
 pub mod export;
 pub mod model;
 pub mod notice;
+pub mod preferences;
 pub mod retention;
+pub mod sign_up;
 pub mod store;
 pub mod upkeep;
 

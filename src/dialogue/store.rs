@@ -2,6 +2,7 @@
 
 pub(super) mod erasure;
 pub(super) mod everything;
+pub(super) mod preferences;
 pub(super) mod retention;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
@@ -163,6 +164,31 @@ pub(super) async fn mark_used(txn: &Txn, id: ConfirmationId, now_ms: i64) -> Res
     Ok(row.is_some())
 }
 
+/// Notes who confirmed; his address stands with him from now on.
+pub(super) async fn set_customer(
+    txn: &Txn,
+    id: ConfirmationId,
+    customer: CustomerId,
+) -> Result<(), DbErr> {
+    txn.run(
+        "UPDATE confirmations SET customer_id = $2, address = NULL WHERE id = $1",
+        [id.0.into(), customer.0.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The oldest customer of an address.
+pub(super) async fn oldest_of(txn: &Txn, email_key: &str) -> Result<Option<CustomerId>, DbErr> {
+    txn.row(
+        "SELECT id FROM customers WHERE email_key = $1 ORDER BY id LIMIT 1",
+        [email_key.into()],
+    )
+    .await?
+    .map(|row| row.try_get("", "id").map(CustomerId))
+    .transpose()
+}
+
 pub(super) async fn purge(txn: &Txn, older_than_ms: i64, now_ms: i64) -> Result<u64, DbErr> {
     let result = txn
         .run(
@@ -235,8 +261,11 @@ pub(super) struct Reach {
     pub fingerprint: Option<String>,
 }
 
-pub(super) async fn reach(db: &Db, customer: CustomerId) -> Result<Reach, DbErr> {
-    let row = db
+pub(super) async fn reach(
+    connection: &impl ConnectionTrait,
+    customer: CustomerId,
+) -> Result<Reach, DbErr> {
+    let row = connection
         .row(
             "SELECT email, email_fingerprint FROM customers WHERE id = $1",
             [customer.0.into()],

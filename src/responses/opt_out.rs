@@ -6,7 +6,7 @@ use super::store::{self, Waves};
 use crate::consent;
 use crate::consent::model::{Channel, Scope};
 use crate::delivery::in_flight;
-use crate::ids::DeliveryKey;
+use crate::ids::{CustomerId, DeliveryKey};
 use crate::storage::Db;
 
 /// What the customer no longer wants.
@@ -51,6 +51,8 @@ pub struct Invitation {
     pub language: Option<String>,
     /// Who wrote.
     pub sender: Option<String>,
+    /// `None` when he was erased.
+    pub customer: Option<CustomerId>,
 }
 
 /// Reads what the unsubscribe page shows, and changes nothing; `None` for a delivery that no longer is.
@@ -66,6 +68,7 @@ pub async fn invitation(
         channel: addressee.channel,
         topic: addressee.terms.topic,
         sender: addressee.terms.sender.map(|sender| sender.name),
+        customer: addressee.customer.as_ref().map(|customer| customer.id),
         language: addressee.customer.map(|customer| customer.language),
     }))
 }
@@ -124,6 +127,7 @@ pub async fn opt_out(
         channel: addressee.channel,
         topic: addressee.terms.topic,
         sender: addressee.terms.sender.map(|sender| sender.name),
+        customer: addressee.customer.as_ref().map(|customer| customer.id),
         language: addressee.customer.map(|customer| customer.language),
     }))
 }

@@ -35,6 +35,11 @@ use read::Files;
 use ready::ReadyWording;
 use wording::Script;
 
+/// A day as it is written in a letter; in English where we do not speak the language.
+pub fn day_in_words(language: &str, day: chrono::NaiveDate) -> String {
+    layouts::phrases::of(language).date(day)
+}
+
 /// A template in all its languages, read and checked for what could break a message.
 ///
 /// What makes a letter good or bad is another matter: see [`Template::lint`].

@@ -10,6 +10,7 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+use crate::dialogue::DialogueError;
 use crate::reports::ReportError;
 use crate::responses::ResponseError as RoomError;
 use crate::storage::StorageError;
@@ -20,6 +21,7 @@ pub struct ApiError {
     status: StatusCode,
     detail: Option<String>,
     allow: Option<&'static str>,
+    fields: Vec<FieldProblem>,
     /// For the log only.
     cause: Option<String>,
 }
@@ -31,6 +33,7 @@ impl ApiError {
             status,
             detail: None,
             allow: None,
+            fields: Vec::new(),
             cause: None,
         }
     }
@@ -39,6 +42,13 @@ impl ApiError {
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Names what is wrong with each field.
+    #[must_use]
+    pub(super) fn with_fields(mut self, fields: Vec<FieldProblem>) -> Self {
+        self.fields = fields;
         self
     }
 
@@ -72,6 +82,11 @@ impl ApiError {
         self.allow
     }
 
+    /// Seconds until it is worth trying again, for one who asked too often.
+    pub(super) fn retry_after(&self) -> Option<u32> {
+        (self.status == StatusCode::TOO_MANY_REQUESTS).then_some(3600)
+    }
+
     pub(super) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
@@ -85,12 +100,14 @@ impl ApiError {
             status: self.status.as_u16(),
             code,
             detail: self.detail.as_deref().unwrap_or(sentence),
+            errors: &self.fields,
             request_id,
         }
     }
 }
 
-/// RFC 9457 §3.1, with two members of our own: `code` is stable, `request_id` leads to the log.
+/// RFC 9457 §3.1, with members of our own: `code` is stable, `request_id` leads to the log, `errors` names
+/// fields.
 #[derive(Debug, Serialize)]
 pub(super) struct Problem<'a> {
     #[serde(rename = "type")]
@@ -99,7 +116,16 @@ pub(super) struct Problem<'a> {
     pub status: u16,
     pub code: &'static str,
     pub detail: &'a str,
+    #[serde(skip_serializing_if = "<[FieldProblem]>::is_empty")]
+    pub errors: &'a [FieldProblem],
     pub request_id: &'a str,
+}
+
+/// What is wrong with one field of a body.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct FieldProblem {
+    pub field: String,
+    pub detail: &'static str,
 }
 
 /// Code, title and sentence of a status.
@@ -187,6 +213,16 @@ impl From<RoomError> for ApiError {
         match error {
             RoomError::Database(_) => Self::unavailable(error),
             RoomError::Template { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<DialogueError> for ApiError {
+    fn from(error: DialogueError) -> Self {
+        match error {
+            DialogueError::Database(_) => Self::unavailable(error),
+            DialogueError::Archive(_) => Self::internal(error),
+            DialogueError::NoSuchCustomer(_) => Self::new(StatusCode::NOT_FOUND),
         }
     }
 }

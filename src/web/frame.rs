@@ -13,6 +13,7 @@ use actix_web::{Error, HttpResponse, web};
 
 use super::State;
 use super::error::ApiError;
+use super::pages::Finished;
 use super::public::words::Language;
 
 /// Who reads an answer.
@@ -81,7 +82,8 @@ fn framed(
     id: &str,
 ) -> ServiceResponse<BoxBody> {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_finished = response.response().extensions().contains::<Finished>();
+    if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response.map_into_boxed_body();
     }
     let of_status = ApiError::new(status);
@@ -123,6 +125,9 @@ fn answer(error: &ApiError, state: &State, reader: Reader, id: &str) -> HttpResp
     let mut response = HttpResponse::build(error.status());
     if let Some(allow) = error.allow() {
         response.insert_header((header::ALLOW, allow));
+    }
+    if let Some(seconds) = error.retry_after() {
+        response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
     let page = reader
         .wants_page

@@ -7,6 +7,7 @@
 pub mod console;
 pub mod error;
 mod frame;
+mod limits;
 mod metrics;
 mod pages;
 pub mod probes;
@@ -26,6 +27,7 @@ use crate::keys::Keys;
 use crate::responses::ResponseWriter;
 use crate::responses::links::Destinations;
 use crate::storage::Db;
+use limits::Limits;
 
 pub use console::configure_console;
 pub use error::ApiError;
@@ -51,6 +53,8 @@ pub struct State {
     pub metrics: Metrics,
     /// Where the links of the waves lead.
     pub destinations: Destinations,
+    /// How often forms may be sent.
+    limits: Limits,
 }
 
 impl State {
@@ -68,6 +72,7 @@ impl State {
         outbox: Arc<Outbox>,
     ) -> Result<Self, PagesError> {
         let metrics = Metrics::new(responses.clone())?;
+        let limits = Limits::new(&settings.sign_up);
         Ok(Self {
             db,
             clock,
@@ -78,6 +83,7 @@ impl State {
             pages: Pages::new()?,
             metrics,
             destinations: Destinations::default(),
+            limits,
         })
     }
 }

@@ -18,11 +18,19 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
     ("unsubscribed", include_str!("pages/unsubscribed.hbs")),
+    ("sign_up", include_str!("pages/sign_up.hbs")),
+    ("sign_up_sent", include_str!("pages/sign_up_sent.hbs")),
+    ("confirm", include_str!("pages/confirm.hbs")),
+    ("confirmed", include_str!("pages/confirmed.hbs")),
+    ("confirm_over", include_str!("pages/confirm_over.hbs")),
+    ("preferences", include_str!("pages/preferences.hbs")),
+    ("told", include_str!("pages/told.hbs")),
+    ("request", include_str!("pages/request.hbs")),
     ("error", include_str!("pages/error.hbs")),
     ("campaigns", include_str!("pages/campaigns.hbs")),
     ("report", include_str!("pages/report.hbs")),
@@ -51,6 +59,10 @@ impl fmt::Debug for Pages {
         f.write_str("Pages(..)")
     }
 }
+
+/// Marks an answer with an error status that is a page already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finished;
 
 /// What an error page shows.
 #[derive(Debug, Serialize)]
@@ -99,6 +111,18 @@ impl Pages {
         Ok(HttpResponse::build(StatusCode::OK)
             .content_type("text/html; charset=utf-8")
             .body(page))
+    }
+
+    /// A form that came back with faults: status 422, the page as it is.
+    pub(super) fn refuse(
+        &self,
+        name: &str,
+        view: &impl Serialize,
+    ) -> Result<HttpResponse, ApiError> {
+        let mut response = self.answer(name, view)?;
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        response.extensions_mut().insert(Finished);
+        Ok(response)
     }
 
     /// A page as text.

@@ -159,7 +159,7 @@ impl Notices {
         let Some(customer) = confirmation.customer else {
             return Ok(confirmation.address.clone());
         };
-        let reach = store::reach(&self.db, customer).await?;
+        let reach = store::reach(&*self.db, customer).await?;
         // What was asked about one address is not told to another.
         let is_same = reach.fingerprint.as_deref() == Some(confirmation.fingerprint.as_str());
         Ok(reach.address.filter(|_| is_same))

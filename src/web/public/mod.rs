@@ -1,21 +1,28 @@
-//! The links in messages: click, open, unsubscribe. They stand without login, with any mail program or
-//! scanner in front.
+//! The links in messages (click, open, unsubscribe, preferences, confirm) and the sign-up form. They stand
+//! without login, with any mail program or scanner in front.
 
 mod browser;
 mod click;
+mod confirm;
+mod cors;
 mod open;
+pub(super) mod preferences;
+mod sign_up;
 mod unsubscribe;
 pub(super) mod words;
 
-use actix_web::http::header::HeaderMap;
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderName, USER_AGENT};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, http::header::USER_AGENT};
 
-use super::{State, configure_errors, frame, not_found, probes, resource};
+use super::{State, configure_errors, frame, limits, not_found, probes, resource};
+use crate::consent::model::Details;
 use crate::ids::DeliveryKey;
 use crate::responses::judge;
 use crate::tokens::{LinkKind, LinkToken};
+use words::Language;
 
 /// Registers the public routes; `web::Data<State>` must be among the app's data.
 ///
@@ -44,10 +51,45 @@ pub fn configure_public(config: &mut ServiceConfig) {
                 .wrap(from_fn(frame::public)),
         )
         .service(
+            resource("/p/{token}", "GET, HEAD, POST")
+                .route(web::get().to(preferences::page))
+                .route(web::head().to(preferences::page))
+                .route(web::post().to(preferences::choose))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
             resource("/v/{token}", "GET, HEAD")
                 .route(web::get().to(browser::page))
                 .route(web::head().to(browser::page))
                 .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/confirm/{token}", "GET, HEAD, POST")
+                .route(web::get().to(confirm::page))
+                .route(web::head().to(confirm::page))
+                .route(web::post().to(confirm::confirm))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/sign-up", "GET, HEAD, POST")
+                .route(web::get().to(sign_up::page))
+                .route(web::head().to(sign_up::page))
+                .route(web::post().to(sign_up::send))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/sign-up/{topic}", "GET, HEAD, POST")
+                .route(web::get().to(sign_up::page_of))
+                .route(web::head().to(sign_up::page_of))
+                .route(web::post().to(sign_up::send_of))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/api/sign-up", "POST, OPTIONS")
+                .route(web::post().to(sign_up::api))
+                .route(web::method(Method::OPTIONS).to(cors::preflight))
+                .wrap(from_fn(frame::public))
+                .wrap(from_fn(cors::allow)),
         )
         .service(
             resource("/healthz", "GET, HEAD")
@@ -60,6 +102,28 @@ pub fn configure_public(config: &mut ServiceConfig) {
 /// The delivery and kind a token proves; `None` for whatever we did not write.
 fn read(token: &str, state: &State) -> Option<(DeliveryKey, LinkKind)> {
     LinkToken::decode(token, &state.keys).map(|token| (token.delivery, token.kind))
+}
+
+/// The text of a header; `None` when it is absent or not ASCII.
+fn header(request: &HttpRequest, name: HeaderName) -> Option<&str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// The language a browser asks for.
+fn browser_language(request: &HttpRequest) -> Language {
+    Language::from_header(header(request, ACCEPT_LANGUAGE))
+}
+
+/// From where something was said, for the evidence.
+fn details(request: &HttpRequest, state: &State, page_url: Option<String>) -> Details {
+    /// Characters of what a stranger sends that are kept.
+    const KEPT: usize = 400;
+    let agent = header(request, USER_AGENT);
+    Details {
+        ip: limits::visitor(request, &state.settings.web).map(|ip| ip.to_string()),
+        user_agent: agent.map(|agent| agent.chars().take(KEPT).collect()),
+        page_url: page_url.map(|url| url.chars().take(KEPT).collect()),
+    }
 }
 
 /// Whether the request shows that no person made it.

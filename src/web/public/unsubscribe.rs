@@ -10,9 +10,11 @@ use actix_web::http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
+use super::preferences::{self, topic_title};
 use super::read;
 use super::words::{Language, Words};
 use crate::consent::model::Channel;
+use crate::dialogue;
 use crate::ids::DeliveryKey;
 use crate::responses::opt_out::{self, Choice, Invitation, Source};
 use crate::tokens::LinkKind;
@@ -27,16 +29,21 @@ struct View<'a> {
     language: &'static str,
     words: &'static Words,
     title: &'static str,
-    /// `None` when there is only everything to stop.
-    topic: Option<&'a str>,
+    /// As the customer reads it; `None` when there is only everything to stop.
+    topic: Option<String>,
     /// Who wrote, if the message is still known.
     sender: Option<&'a str>,
     is_sms: bool,
+    /// Whether the topic, or everything, is off.
+    is_topic: bool,
     is_everything: bool,
+    /// The preference centre; `None` for who was erased.
+    preferences: Option<String>,
+    preferences_words: &'static str,
 }
 
 impl<'a> View<'a> {
-    fn new(request: &HttpRequest, invitation: Option<&'a Invitation>) -> Self {
+    fn new(request: &HttpRequest, state: &State, invitation: Option<&'a Invitation>) -> Self {
         let own = invitation
             .and_then(|invitation| invitation.language.as_deref())
             .and_then(Language::from_tag);
@@ -48,15 +55,23 @@ impl<'a> View<'a> {
             language: language.code(),
             words: language.words(),
             title: language.words().unsubscribe_title,
-            topic: invitation.and_then(|invitation| invitation.topic.as_deref()),
+            topic: invitation
+                .and_then(|invitation| invitation.topic.as_deref())
+                .map(|topic| topic_title(state, language, topic)),
             sender: invitation.and_then(|invitation| invitation.sender.as_deref()),
             is_sms: invitation.is_some_and(|invitation| invitation.channel == Channel::Sms),
+            is_topic: false,
             is_everything: false,
+            preferences: invitation
+                .and_then(|invitation| invitation.customer)
+                .map(|customer| preferences::path(state, customer)),
+            preferences_words: language.preferences().link,
         }
     }
 }
 
-/// The page: what may be stopped, each with its button. The customer's language, or the browser's.
+/// The page: what may be stopped, each with its button, and what is off already. The customer's language, or
+/// the browser's.
 pub(super) async fn page(
     request: HttpRequest,
     token: web::Path<String>,
@@ -64,7 +79,19 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, ApiError> {
     let delivery = delivery(&token, &state)?;
     let invitation = opt_out::invitation(&state.db, delivery).await?;
-    let view = View::new(&request, invitation.as_ref());
+    let mut view = View::new(&request, &state, invitation.as_ref());
+    if let Some(invitation) = &invitation
+        && let Some(customer) = invitation.customer
+    {
+        let (channel, topic) = (invitation.channel, invitation.topic.as_deref());
+        let now = state.clock.now_ms();
+        let out = dialogue::preferences::out(&state.db, customer, channel, topic, now).await?;
+        view.is_topic = out.of_topic;
+        view.is_everything = out.of_everything;
+    }
+    if view.is_topic || view.is_everything {
+        view.title = view.words.already_title;
+    }
     state.pages.answer("unsubscribe", &view)
 }
 
@@ -82,8 +109,9 @@ pub(super) async fn opt_out(
     let (choice, source) = wish(kind.and_then(|kind| kind.to_str().ok()), &body);
     let now = state.clock.now_ms();
     let invitation = opt_out::opt_out(&state.db, delivery, choice, source, now).await?;
-    let mut view = View::new(&request, invitation.as_ref());
+    let mut view = View::new(&request, &state, invitation.as_ref());
     view.title = view.words.done_title;
+    view.is_topic = true;
     view.is_everything = choice == Choice::Everything || view.topic.is_none();
     state.pages.answer("unsubscribed", &view)
 }

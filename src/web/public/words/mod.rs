@@ -1,9 +1,13 @@
 //! What the public pages say, in the customer's language: English, French, German, Spanish. A file per page.
 
 mod errors;
+mod preferences;
+mod sign_up;
 mod unsubscribe;
 
 pub use errors::ErrorWords;
+pub use preferences::PreferencesWords;
+pub use sign_up::SignUpWords;
 pub use unsubscribe::Words;
 
 /// A language the public pages speak.
@@ -47,6 +51,18 @@ impl Language {
         best.map_or_else(Self::default, |(_, language)| language)
     }
 
+    pub const ALL: [Self; 4] = [Self::English, Self::French, Self::German, Self::Spanish];
+
+    /// What it calls itself.
+    pub fn own_name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::French => "Français",
+            Self::German => "Deutsch",
+            Self::Spanish => "Español",
+        }
+    }
+
     /// ISO 639-1, for the page's `lang`.
     pub fn code(self) -> &'static str {
         match self {
@@ -64,6 +80,26 @@ impl Language {
             &unsubscribe::FRENCH,
             &unsubscribe::GERMAN,
             &unsubscribe::SPANISH,
+        ])
+    }
+
+    /// The texts of the sign-up and confirmation pages.
+    pub fn sign_up(self) -> &'static SignUpWords {
+        self.of([
+            &sign_up::ENGLISH,
+            &sign_up::FRENCH,
+            &sign_up::GERMAN,
+            &sign_up::SPANISH,
+        ])
+    }
+
+    /// The texts of the preference centre.
+    pub fn preferences(self) -> &'static PreferencesWords {
+        self.of([
+            &preferences::ENGLISH,
+            &preferences::FRENCH,
+            &preferences::GERMAN,
+            &preferences::SPANISH,
         ])
     }
 

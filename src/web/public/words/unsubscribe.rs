@@ -22,6 +22,11 @@ pub struct Words {
     pub quote_open: &'static str,
     pub quote_close: &'static str,
     pub more_lead: &'static str,
+    pub already_title: &'static str,
+    /// Before the topic.
+    pub already_topic: &'static str,
+    pub already_all_email: &'static str,
+    pub already_all_sms: &'static str,
 }
 
 pub(super) const ENGLISH: Words = Words {
@@ -39,6 +44,10 @@ pub(super) const ENGLISH: Words = Words {
     quote_open: "“",
     quote_close: "”",
     more_lead: "Would you rather get nothing at all?",
+    already_title: "You are unsubscribed already",
+    already_topic: "You get no messages about",
+    already_all_email: "You get no advertising from us by email.",
+    already_all_sms: "You get no advertising from us by text message.",
 };
 
 pub(super) const FRENCH: Words = Words {
@@ -48,14 +57,18 @@ pub(super) const FRENCH: Words = Words {
     stop_all_email: "Ne plus recevoir aucun e-mail",
     stop_all_sms: "Ne plus recevoir aucun SMS",
     stop_note: "C’est effectif immédiatement, sans compte ni mot de passe.",
-    done_title: "Vous êtes désabonné",
+    done_title: "Votre désabonnement est enregistré",
     done_topic: "Vous ne recevrez plus de messages sur",
     done_all_email: "Vous ne recevrez plus de publicité de notre part par e-mail.",
     done_all_sms: "Vous ne recevrez plus de publicité de notre part par SMS.",
     done_note: "Un message déjà en route peut encore vous parvenir.",
     quote_open: "« ",
     quote_close: " »",
-    more_lead: "Vous préférez ne plus rien recevoir du tout ?",
+    more_lead: "Vous préférez ne plus rien recevoir du tout\u{a0}?",
+    already_title: "Votre désabonnement est déjà enregistré",
+    already_topic: "Vous ne recevez pas de messages sur",
+    already_all_email: "Vous ne recevez pas de publicité de notre part par e-mail.",
+    already_all_sms: "Vous ne recevez pas de publicité de notre part par SMS.",
 };
 
 pub(super) const GERMAN: Words = Words {
@@ -73,6 +86,10 @@ pub(super) const GERMAN: Words = Words {
     quote_open: "„",
     quote_close: "“",
     more_lead: "Möchten Sie lieber gar nichts mehr erhalten?",
+    already_title: "Sie sind bereits abgemeldet",
+    already_topic: "Sie erhalten keine Nachrichten zum Thema",
+    already_all_email: "Sie erhalten von uns keine Werbung per E-Mail.",
+    already_all_sms: "Sie erhalten von uns keine Werbung per SMS.",
 };
 
 pub(super) const SPANISH: Words = Words {
@@ -90,4 +107,8 @@ pub(super) const SPANISH: Words = Words {
     quote_open: "«",
     quote_close: "»",
     more_lead: "¿Prefiere no recibir nada más?",
+    already_title: "Ya se había dado de baja",
+    already_topic: "No recibe mensajes sobre",
+    already_all_email: "No recibe publicidad nuestra por correo electrónico.",
+    already_all_sms: "No recibe publicidad nuestra por SMS.",
 };

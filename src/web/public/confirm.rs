@@ -1,0 +1,202 @@
+//! `/confirm/{token}`: the page behind the link of a notice. GET shows it, POST does it, once.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::words::{Language, SignUpWords};
+use super::{browser_language, details, preferences};
+use crate::delivery::message::preferences_url;
+use crate::dialogue::confirmation;
+use crate::dialogue::model::{Agreement, Confirmation, Opened, Purpose};
+use crate::dialogue::sign_up::{self, Confirmed};
+use crate::web::{ApiError, State};
+
+/// What the templates show.
+#[derive(Debug, Serialize)]
+struct View<'a> {
+    language: &'static str,
+    words: &'static SignUpWords,
+    sender: &'a str,
+    title: &'static str,
+    text: &'static str,
+    button: &'static str,
+    wordings: Vec<&'a str>,
+    preferences_url: Option<String>,
+    form_url: Option<String>,
+}
+
+impl<'a> View<'a> {
+    fn new(state: &'a State, language: Language, title: &'static str) -> Self {
+        Self {
+            language: language.code(),
+            words: language.sign_up(),
+            sender: &state.settings.notices.sender_name,
+            title,
+            text: "",
+            button: "",
+            wordings: Vec::new(),
+            preferences_url: None,
+            form_url: None,
+        }
+    }
+}
+
+/// The page, whatever the link opens; it changes nothing.
+pub(super) async fn page(
+    request: HttpRequest,
+    token: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let now_ms = state.clock.now_ms();
+    let opened = confirmation::open(&state.db, &state.keys, &token, now_ms)
+        .await
+        .map_err(ApiError::unavailable)?;
+    match opened {
+        Opened::Fresh(confirmation) => {
+            let language = language(&request, &confirmation);
+            match preferences::request_page(&state, language, &confirmation) {
+                Some(page) => page,
+                None => ask(&request, &state, &confirmation),
+            }
+        }
+        Opened::Used(confirmation) | Opened::Expired(confirmation)
+            if is_request(confirmation.purpose) =>
+        {
+            let language = language(&request, &confirmation);
+            let over = match confirmation.used_at {
+                Some(_) => Opened::Used(confirmation),
+                None => Opened::Expired(confirmation),
+            };
+            preferences::request_over(&state, language, &over)
+        }
+        Opened::Used(confirmation) => used(&request, &state, &confirmation),
+        Opened::Expired(confirmation) => expired(&request, &state, &confirmation),
+        Opened::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND)),
+    }
+}
+
+/// Confirms. Any body will do, since the token says it all.
+pub(super) async fn confirm(
+    request: HttpRequest,
+    token: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let now_ms = state.clock.now_ms();
+    let opened = confirmation::open(&state.db, &state.keys, &token, now_ms)
+        .await
+        .map_err(ApiError::unavailable)?;
+    match opened {
+        Opened::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND)),
+        Opened::Fresh(confirmation)
+        | Opened::Used(confirmation)
+        | Opened::Expired(confirmation) => {
+            if is_request(confirmation.purpose) {
+                let language = language(&request, &confirmation);
+                preferences::fulfil(&state, language, confirmation.purpose, &token).await
+            } else {
+                agree(&request, &state, &token, now_ms).await
+            }
+        }
+    }
+}
+
+/// Whether it is about a person's data, which the preference centre answers.
+fn is_request(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Download | Purpose::Erasure)
+}
+
+/// The sign-up, or the old permission, holds from now on.
+async fn agree(
+    request: &HttpRequest,
+    state: &State,
+    token: &str,
+    now_ms: i64,
+) -> Result<HttpResponse, ApiError> {
+    let State {
+        db, keys, settings, ..
+    } = state;
+    let from = details(request, state, None);
+    let confirmed = sign_up::confirm(db, keys, settings, token, from, now_ms)
+        .await
+        .map_err(ApiError::unavailable)?;
+    match confirmed {
+        Confirmed::Done {
+            customer,
+            agreement,
+            confirmation,
+        } => {
+            let language = language(request, &confirmation);
+            let public_url = &settings.web.public_url;
+            let view = View {
+                wordings: wordings(&agreement),
+                preferences_url: Some(preferences_url(public_url, keys, customer)),
+                ..View::new(state, language, language.sign_up().welcome_title)
+            };
+            state.pages.answer("confirmed", &view)
+        }
+        Confirmed::Before(confirmation) => used(request, state, &confirmation),
+        Confirmed::Expired(confirmation) => expired(request, state, &confirmation),
+        Confirmed::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND)),
+    }
+}
+
+fn ask(
+    request: &HttpRequest,
+    state: &State,
+    confirmation: &Confirmation,
+) -> Result<HttpResponse, ApiError> {
+    let agreement = Agreement::read(&confirmation.payload).map_err(ApiError::internal)?;
+    let language = language(request, confirmation);
+    let words = language.sign_up();
+    let (title, button) = match confirmation.purpose {
+        Purpose::RePermission => (words.renew_title, words.renew_button),
+        _ => (words.confirm_title, words.confirm_button),
+    };
+    let view = View {
+        button,
+        wordings: wordings(&agreement),
+        ..View::new(state, language, title)
+    };
+    state.pages.answer("confirm", &view)
+}
+
+/// It was done before. What the person has with us stands behind links of his own, not behind this one.
+fn used(
+    request: &HttpRequest,
+    state: &State,
+    confirmation: &Confirmation,
+) -> Result<HttpResponse, ApiError> {
+    let language = language(request, confirmation);
+    let words = language.sign_up();
+    let view = View {
+        text: words.used_text,
+        ..View::new(state, language, words.used_title)
+    };
+    state.pages.answer("confirm_over", &view)
+}
+
+fn expired(
+    request: &HttpRequest,
+    state: &State,
+    confirmation: &Confirmation,
+) -> Result<HttpResponse, ApiError> {
+    let language = language(request, confirmation);
+    let words = language.sign_up();
+    let view = View {
+        text: words.expired_text,
+        form_url: Some(format!("/sign-up?lang={}", language.code())),
+        ..View::new(state, language, words.expired_title)
+    };
+    state.pages.answer("confirm_over", &view)
+}
+
+/// The language of the message whose link this is.
+fn language(request: &HttpRequest, confirmation: &Confirmation) -> Language {
+    Language::from_tag(&confirmation.language).unwrap_or_else(|| browser_language(request))
+}
+
+fn wordings(agreement: &Agreement) -> Vec<&str> {
+    let topics = agreement.topics.iter();
+    topics.map(|topic| topic.wording.as_str()).collect()
+}

@@ -1,0 +1,213 @@
+//! `/p/{token}`: the preference centre, and the two requests that leave it for the mailbox.
+//!
+//! The token is the authority, as on every link in a message; looking changes nothing, and a form changes
+//! only what the person changed in it.
+
+mod view;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT_LANGUAGE, CONTENT_DISPOSITION, USER_AGENT};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+pub(super) use self::view::topic_title;
+use self::view::{Entered, PreferencesView, RequestView, Told};
+use super::words::Language;
+use crate::consent::model::Details;
+use crate::dialogue::model::{Confirmation, Opened, Purpose};
+use crate::dialogue::preferences::model::{Pause, Preferences, Wishes};
+use crate::dialogue::preferences::{self, Said};
+use crate::ids::CustomerId;
+use crate::tokens;
+use crate::web::{ApiError, State};
+
+/// What is kept of a browser's name.
+const USER_AGENT_CHARS: usize = 300;
+
+/// Where the preference centre of a customer is, from any page one step below the root.
+pub(super) fn path(state: &State, customer: CustomerId) -> String {
+    format!("../p/{}", tokens::preferences_token(customer, &state.keys))
+}
+
+/// The page.
+pub(super) async fn page(
+    request: HttpRequest,
+    token: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let customer = customer(&token, &state)?;
+    let now = state.clock.now_ms();
+    match preferences::read(&state.db, &state.settings, customer, now).await? {
+        Some(preferences) => show(&request, &state, &preferences, None, now),
+        None => gone(&request, &state),
+    }
+}
+
+/// Does what was chosen, then says in words what changed.
+pub(super) async fn choose(
+    request: HttpRequest,
+    token: web::Path<String>,
+    form: web::Form<Vec<(String, String)>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let customer = customer(&token, &state)?;
+    let now = state.clock.now_ms();
+    let Some(known) = preferences::read(&state.db, &state.settings, customer, now).await? else {
+        return gone(&request, &state);
+    };
+    let language = language(&request, Some(&known));
+    let said = said(&request, &state, language);
+    let action = form.iter().find(|(name, _)| name == "action");
+    let saved = match action.map(|(_, value)| value.as_str()) {
+        Some("stop") => preferences::stop(&state.db, &state.settings, customer, &said, now).await?,
+        Some("download") => return ask(&state, language, &known, Purpose::Download, now).await,
+        Some("erase") => return ask(&state, language, &known, Purpose::Erasure, now).await,
+        _ => {
+            let wishes = Wishes::read(&form, preferences::today(&known, now));
+            if wishes.pause == Pause::Unreadable {
+                return show(&request, &state, &known, Some(Entered::of(&form)), now);
+            }
+            preferences::save(
+                &state.db,
+                &state.keys,
+                &state.settings,
+                customer,
+                &wishes,
+                &said,
+                now,
+            )
+            .await?
+        }
+    };
+    let Some(saved) = saved else {
+        return gone(&request, &state);
+    };
+    // Who chose another language reads the answer in it.
+    let language = self::language(&request, Some(&saved.now));
+    let told = Told::saved(&state, language, &saved, path(&state, customer));
+    state.pages.answer("told", &told)
+}
+
+/// Sends the link by which he confirms it; the same answer whether or not one went out a moment ago.
+async fn ask(
+    state: &State,
+    language: Language,
+    known: &Preferences,
+    purpose: Purpose,
+    now: i64,
+) -> Result<HttpResponse, ApiError> {
+    let customer = known.customer;
+    if !preferences::request(&state.db, &state.settings, customer, purpose, now).await? {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST));
+    }
+    let told = Told::asked(state, language, known, path(state, customer));
+    state.pages.answer("told", &told)
+}
+
+/// The page behind the link of a download or a deletion: `None` for another purpose.
+pub(super) fn request_page(
+    state: &State,
+    language: Language,
+    confirmation: &Confirmation,
+) -> Option<Result<HttpResponse, ApiError>> {
+    let link = confirmation.customer.map(|customer| path(state, customer));
+    let view = RequestView::new(state, language, confirmation.purpose, link)?;
+    Some(state.pages.answer("request", &view))
+}
+
+/// What a link of a download or a deletion says when it works no more.
+pub(super) fn request_over(
+    state: &State,
+    language: Language,
+    opened: &Opened,
+) -> Result<HttpResponse, ApiError> {
+    let words = language.preferences();
+    let (title, line, confirmation) = match opened {
+        Opened::Used(confirmation) => (words.used_title, words.used_text, confirmation),
+        Opened::Expired(confirmation) | Opened::Fresh(confirmation) => {
+            (words.expired_title, words.expired_text, confirmation)
+        }
+        Opened::Unknown => return Err(ApiError::new(StatusCode::NOT_FOUND)),
+    };
+    let link = confirmation.customer.map(|customer| path(state, customer));
+    let told = Told::plain(state, language, title, line).with_link(link, words.back);
+    state.pages.answer("told", &told)
+}
+
+/// Does what the link of a download or a deletion stands for, once.
+pub(super) async fn fulfil(
+    state: &State,
+    language: Language,
+    purpose: Purpose,
+    token: &str,
+) -> Result<HttpResponse, ApiError> {
+    let now = state.clock.now_ms();
+    let words = language.preferences();
+    if purpose == Purpose::Download {
+        let (opened, archive) =
+            preferences::download_confirmed(&state.db, &state.keys, token, now).await?;
+        return match archive {
+            Some(archive) => Ok(HttpResponse::Ok()
+                .content_type("application/zip")
+                .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"my-data.zip\""))
+                .body(archive)),
+            None => request_over(state, language, &opened),
+        };
+    }
+    match preferences::erase_confirmed(&state.db, &state.keys, token, now).await? {
+        Opened::Fresh(_) => {
+            let told = Told::plain(state, language, words.erased_title, words.erased_text);
+            state.pages.answer("told", &told.done())
+        }
+        opened => request_over(state, language, &opened),
+    }
+}
+
+fn show(
+    request: &HttpRequest,
+    state: &State,
+    preferences: &Preferences,
+    entered: Option<Entered>,
+    now: i64,
+) -> Result<HttpResponse, ApiError> {
+    let language = language(request, Some(preferences));
+    let view = PreferencesView::new(state, language, preferences, entered, now)?;
+    state.pages.answer("preferences", &view)
+}
+
+/// For one who is no longer in the base: there is nothing to choose, and that is no error.
+fn gone(request: &HttpRequest, state: &State) -> Result<HttpResponse, ApiError> {
+    let language = language(request, None);
+    let words = language.preferences();
+    let told = Told::plain(state, language, words.gone_title, words.gone_text);
+    state.pages.answer("told", &told)
+}
+
+fn customer(token: &str, state: &State) -> Result<CustomerId, ApiError> {
+    tokens::read_preferences_token(token, &state.keys)
+        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))
+}
+
+/// The customer's own language, or the browser's.
+fn language(request: &HttpRequest, preferences: Option<&Preferences>) -> Language {
+    preferences
+        .and_then(|preferences| Language::from_tag(&preferences.language))
+        .unwrap_or_else(|| Language::from_header(header(request, ACCEPT_LANGUAGE).as_deref()))
+}
+
+fn header(request: &HttpRequest, name: actix_web::http::header::HeaderName) -> Option<String> {
+    let value = request.headers().get(name)?.to_str().ok()?;
+    Some(value.chars().take(USER_AGENT_CHARS).collect())
+}
+
+/// From where it was said. The address of the page stands there without the token, which would open it.
+fn said(request: &HttpRequest, state: &State, language: Language) -> Said {
+    Said {
+        locale: language.code().to_owned(),
+        tracking_wording: language.preferences().tracking_label.to_owned(),
+        details: Details {
+            ip: None,
+            user_agent: header(request, USER_AGENT),
+            page_url: Some(format!("{}/p", state.settings.web.public_url)),
+        },
+    }
+}

@@ -1,0 +1,446 @@
+//! What the pages of the preference centre show.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::super::words::{Language, PreferencesWords};
+use crate::consent::model::{Channel, Tracking};
+use crate::dialogue::model::Purpose;
+use crate::dialogue::preferences::model::{
+    Change, Choice, Frequency, PAUSES, Preferences, masked_email, masked_phone,
+};
+use crate::dialogue::preferences::{self, Saved, in_language};
+use crate::templates::day_in_words;
+use crate::web::{ApiError, State};
+
+/// The form.
+#[derive(Debug, Serialize)]
+pub(super) struct PreferencesView<'a> {
+    language: &'static str,
+    title: &'static str,
+    words: &'static PreferencesWords,
+    sender: &'a str,
+    /// Masked: the mail may have been forwarded.
+    address: Option<String>,
+    /// Only for who has a number, or gets text messages.
+    has_sms: bool,
+    topics: Vec<Row>,
+    frequencies: Vec<Item>,
+    pauses: Vec<Item>,
+    pause_until: String,
+    tomorrow: String,
+    languages: Vec<Item>,
+    may_track: bool,
+    yours_note: String,
+    can_ask: bool,
+    shown: String,
+    seal: String,
+    problem: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    title: String,
+    /// What he agrees to by ticking.
+    wording: Option<String>,
+    cells: Vec<Cell>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cell {
+    field: String,
+    is_on: bool,
+    can_choose: bool,
+    label: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Item {
+    value: String,
+    text: String,
+    is_chosen: bool,
+}
+
+/// What somebody entered in a form that is shown to him again.
+#[derive(Debug)]
+pub(super) struct Entered {
+    ticked: Vec<String>,
+    frequency: String,
+    pause: String,
+    pause_until: String,
+    language: String,
+    may_track: bool,
+    shown: String,
+    seal: String,
+}
+
+impl Entered {
+    pub(super) fn of(form: &[(String, String)]) -> Self {
+        let field = |name: &str| {
+            let field = form.iter().find(|(known, _)| known == name);
+            field.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let ticked = form.iter().filter(|(name, _)| name == "topic");
+        Self {
+            ticked: ticked.map(|(_, value)| value.clone()).collect(),
+            frequency: field("frequency"),
+            // A day that is missing or past was meant to be one.
+            pause: "date".to_owned(),
+            pause_until: field("pause_until"),
+            language: field("language"),
+            may_track: field("tracking") == "full",
+            shown: field("shown"),
+            seal: field("seal"),
+        }
+    }
+}
+
+impl<'a> PreferencesView<'a> {
+    pub(super) fn new(
+        state: &'a State,
+        language: Language,
+        preferences: &Preferences,
+        entered: Option<Entered>,
+        now: i64,
+    ) -> Result<Self, ApiError> {
+        let words = language.preferences();
+        let problem = entered.is_some();
+        let form = match entered {
+            Some(entered) => entered,
+            None => Entered {
+                ticked: Vec::from_iter(preferences.shown().on),
+                frequency: preferences.frequency.as_str().to_owned(),
+                pause: match preferences.paused_until {
+                    Some(_) => "keep".to_owned(),
+                    None => "off".to_owned(),
+                },
+                pause_until: String::new(),
+                language: preferences.language.clone(),
+                may_track: preferences.tracking == Tracking::Full,
+                shown: serde_json::to_string(&preferences.shown()).map_err(ApiError::internal)?,
+                seal: preferences::seal(&state.keys, preferences),
+            },
+        };
+        let has_sms = preferences.phone.is_some()
+            || preferences
+                .choices
+                .iter()
+                .any(|one| one.channel == Channel::Sms && one.is_on);
+        let notices = &state.settings.notices;
+        let address = match (&preferences.email, &preferences.phone) {
+            (Some(email), _) => Some(masked_email(email)),
+            (None, Some(phone)) => Some(masked_phone(phone)),
+            (None, None) => None,
+        };
+        let can_ask = preferences.has_mailbox;
+        let tomorrow = preferences::today(preferences, now).succ_opt();
+        Ok(Self {
+            language: language.code(),
+            title: words.title,
+            words,
+            sender: &notices.sender_name,
+            has_sms,
+            topics: rows(state, language, preferences, &form, has_sms),
+            frequencies: Frequency::ALL
+                .into_iter()
+                .zip(words.frequencies)
+                .map(|(one, text)| item(one.as_str(), text, &form.frequency))
+                .collect(),
+            pauses: pauses(language, preferences.paused_until, &form.pause),
+            pause_until: form.pause_until,
+            tomorrow: tomorrow.map(|day| day.to_string()).unwrap_or_default(),
+            languages: languages(&preferences.language, &form.language),
+            may_track: form.may_track,
+            yours_note: match &address {
+                Some(address) if can_ask => words.yours_note.replace("{address}", address),
+                _ => words.yours_without_address.replace(
+                    "{sender}",
+                    &format!("{}, {}", notices.sender_name, notices.postal_address),
+                ),
+            },
+            address,
+            can_ask,
+            shown: form.shown,
+            seal: form.seal,
+            problem,
+        })
+    }
+}
+
+fn item(value: &str, text: &str, chosen: &str) -> Item {
+    Item {
+        value: value.to_owned(),
+        text: text.to_owned(),
+        is_chosen: value == chosen,
+    }
+}
+
+/// A topic as the customer reads it; its name where the settings give it none.
+pub(in crate::web::public) fn topic_title(
+    state: &State,
+    language: Language,
+    topic: &str,
+) -> String {
+    let topics = &state.settings.permission.topics;
+    topics
+        .iter()
+        .find(|known| known.name == topic)
+        .and_then(|known| in_language(&known.title, language.code()))
+        .unwrap_or(topic)
+        .to_owned()
+}
+
+fn quoted(state: &State, language: Language, topic: &str) -> String {
+    let words = language.words();
+    let title = topic_title(state, language, topic);
+    format!("{}{title}{}", words.quote_open, words.quote_close)
+}
+
+fn rows(
+    state: &State,
+    language: Language,
+    preferences: &Preferences,
+    form: &Entered,
+    has_sms: bool,
+) -> Vec<Row> {
+    let words = language.preferences();
+    let offered = &state.settings.permission.topics;
+    let on_email = preferences
+        .choices
+        .iter()
+        .filter(|one| one.channel == Channel::Email);
+    on_email
+        .map(|email| {
+            let title = topic_title(state, language, &email.topic);
+            let cell = |choice: &Choice| {
+                let can_choose = choice.is_on || choice.can_grant;
+                let label = match (choice.channel, can_choose) {
+                    (Channel::Email, true) => words.by_email,
+                    (Channel::Email, false) => words.not_by_email,
+                    (Channel::Sms, true) => words.by_sms,
+                    (Channel::Sms, false) => words.not_by_sms,
+                };
+                let field = choice.field();
+                Cell {
+                    is_on: form.ticked.contains(&field),
+                    can_choose,
+                    label: label.replace("{topic}", &title),
+                    field,
+                }
+            };
+            let by_sms = preferences.choice(Channel::Sms, &email.topic);
+            let wording = offered.iter().find(|known| known.name == email.topic);
+            Row {
+                wording: wording
+                    .filter(|_| email.can_grant)
+                    .and_then(|known| in_language(&known.wording, language.code()))
+                    .map(str::to_owned),
+                cells: std::iter::once(cell(email))
+                    .chain(by_sms.filter(|_| has_sms).map(cell))
+                    .collect(),
+                title,
+            }
+        })
+        .collect()
+}
+
+fn pauses(language: Language, until: Option<NaiveDate>, chosen: &str) -> Vec<Item> {
+    let words = language.preferences();
+    let mut items = Vec::new();
+    if let Some(until) = until {
+        let text = with_date(words.pause_keep, language, until);
+        items.push(item("keep", &text, chosen));
+    }
+    items.push(item("off", words.pause_off, chosen));
+    for (months, text) in PAUSES.into_iter().zip(words.pauses) {
+        items.push(item(&months.to_string(), text, chosen));
+    }
+    items.push(item("date", words.pause_date, chosen));
+    items
+}
+
+/// Those we speak, and his own where it is another.
+fn languages(own: &str, chosen: &str) -> Vec<Item> {
+    let spoken = Language::ALL
+        .into_iter()
+        .map(|language| item(language.code(), language.own_name(), chosen));
+    let other = Language::from_tag(own)
+        .is_none()
+        .then(|| item(own, &own.to_uppercase(), chosen));
+    other.into_iter().chain(spoken).collect()
+}
+
+fn with_date(text: &str, language: Language, day: NaiveDate) -> String {
+    text.replace("{date}", &day_in_words(language.code(), day))
+}
+
+/// A page that says something, with at most a link onward.
+#[derive(Debug, Serialize)]
+pub(super) struct Told<'a> {
+    language: &'static str,
+    sender: &'a str,
+    is_done: bool,
+    title: &'static str,
+    changes: Vec<String>,
+    lines: Vec<String>,
+    warning: Option<&'static str>,
+    note: Option<&'static str>,
+    link: Option<String>,
+    link_words: &'static str,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn plain(
+        state: &'a State,
+        language: Language,
+        title: &'static str,
+        line: &str,
+    ) -> Self {
+        Self {
+            language: language.code(),
+            sender: &state.settings.notices.sender_name,
+            is_done: false,
+            title,
+            changes: Vec::new(),
+            lines: vec![line.to_owned()],
+            warning: None,
+            note: None,
+            link: None,
+            link_words: "",
+        }
+    }
+
+    pub(super) fn with_link(mut self, link: Option<String>, words: &'static str) -> Self {
+        self.link = link;
+        self.link_words = words;
+        self
+    }
+
+    pub(super) fn done(mut self) -> Self {
+        self.is_done = true;
+        self
+    }
+
+    /// What saving did, in words.
+    pub(super) fn saved(state: &'a State, language: Language, saved: &Saved, link: String) -> Self {
+        let words = language.preferences();
+        let told = |title, line: &str| {
+            Self::plain(state, language, title, line).with_link(Some(link.clone()), words.back)
+        };
+        if saved.changes.contains(&Change::Stop) {
+            return told(words.stopped_title, words.stopped_text).done();
+        }
+        let changes: Vec<String> = saved
+            .changes
+            .iter()
+            .map(|change| in_words(state, language, change))
+            .collect();
+        if changes.is_empty() && !saved.is_held_back {
+            return told(words.unchanged_title, words.unchanged_text);
+        }
+        Self {
+            is_done: !changes.is_empty(),
+            title: if changes.is_empty() {
+                words.unchanged_title
+            } else {
+                words.saved_title
+            },
+            changes,
+            lines: Vec::new(),
+            warning: saved.is_held_back.then_some(words.held_back),
+            ..told(words.saved_title, "")
+        }
+    }
+
+    /// That a link is on its way.
+    pub(super) fn asked(
+        state: &'a State,
+        language: Language,
+        known: &Preferences,
+        link: String,
+    ) -> Self {
+        let words = language.preferences();
+        let address = known.email.as_deref().map(masked_email).unwrap_or_default();
+        let line = words.asked_text.replace("{address}", &address);
+        Self {
+            note: Some(words.asked_note),
+            ..Self::plain(state, language, words.asked_title, &line)
+        }
+        .with_link(Some(link), words.back)
+    }
+}
+
+fn in_words(state: &State, language: Language, change: &Change) -> String {
+    let words = language.preferences();
+    let about = |text: &str, topic: &str| text.replace("{topic}", &quoted(state, language, topic));
+    match change {
+        Change::Grant { topic, .. } => about(words.granted, topic),
+        Change::Withdraw { channel, topic } => match channel {
+            Channel::Email => about(words.withdrawn_email, topic),
+            Channel::Sms => about(words.withdrawn_sms, topic),
+        },
+        Change::Language(_) => words.now_language.to_owned(),
+        Change::Tracking(Tracking::Full) => words.now_tracked.to_owned(),
+        Change::Tracking(_) => words.now_untracked.to_owned(),
+        Change::Frequency(frequency) => {
+            let mut texts = Frequency::ALL.into_iter().zip(words.now_frequencies);
+            let text = texts.find(|(one, _)| one == frequency);
+            text.map_or("", |(_, text)| text).to_owned()
+        }
+        Change::Pause(Some(day)) => with_date(words.now_paused, language, *day),
+        Change::Pause(None) => words.now_unpaused.to_owned(),
+        Change::Stop => words.stopped_title.to_owned(),
+    }
+}
+
+/// The page with the button behind the link of a download or a deletion.
+#[derive(Debug, Serialize)]
+pub(super) struct RequestView<'a> {
+    language: &'static str,
+    sender: &'a str,
+    title: &'static str,
+    lines: Vec<&'static str>,
+    note: Option<&'static str>,
+    button: &'static str,
+    is_grave: bool,
+    link: Option<String>,
+    link_words: &'static str,
+}
+
+impl<'a> RequestView<'a> {
+    /// `None` for a purpose that is not of this page.
+    pub(super) fn new(
+        state: &'a State,
+        language: Language,
+        purpose: Purpose,
+        link: Option<String>,
+    ) -> Option<Self> {
+        let words = language.preferences();
+        let (title, line, note, button) = match purpose {
+            Purpose::Download => (
+                words.download_title,
+                words.download_text,
+                None,
+                words.download,
+            ),
+            Purpose::Erasure => (
+                words.erase_title,
+                words.erase_text,
+                Some(words.erase_note),
+                words.erase_button,
+            ),
+            Purpose::OptIn | Purpose::RePermission => return None,
+        };
+        Some(Self {
+            language: language.code(),
+            sender: &state.settings.notices.sender_name,
+            title,
+            lines: vec![line],
+            note,
+            button,
+            is_grave: purpose == Purpose::Erasure,
+            link,
+            link_words: words.back,
+        })
+    }
+}
