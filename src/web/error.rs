@@ -223,6 +223,7 @@ impl From<DialogueError> for ApiError {
             DialogueError::Database(_) => Self::unavailable(error),
             DialogueError::Archive(_) => Self::internal(error),
             DialogueError::NoSuchCustomer(_) => Self::new(StatusCode::NOT_FOUND),
+            DialogueError::Erased { .. } => Self::new(StatusCode::GONE),
         }
     }
 }
