@@ -45,6 +45,33 @@ pub async fn archive(
     pack(&sections, customer, &held.language, now_ms).map_err(DialogueError::Archive)
 }
 
+/// The action of the audit record of a look.
+pub const ACCESS: &str = "access";
+
+/// What an operator looks at: profile, tags, permissions and suppressions. Leaves an audit record.
+///
+/// # Errors
+/// As [`archive`].
+pub async fn overview(
+    db: &Db,
+    keys: &Keys,
+    customer: CustomerId,
+    actor: &str,
+    now_ms: i64,
+) -> Result<Value, DialogueError> {
+    let txn = db.begin().await?;
+    let Some(held) = erasure::hold(&txn, keys, customer).await? else {
+        return Err(gone(&txn, customer).await);
+    };
+    audit::record(&*txn, now_ms, actor, ACCESS, Some(customer), json!({})).await?;
+    let mut sections = everything::everything(&*txn, customer, &held.fingerprints).await?;
+    txn.commit().await?;
+    sections.retain(|section| {
+        ["profile", "tags", "permissions", "suppressions"].contains(&section.name)
+    });
+    Ok(document(&sections, customer, now_ms))
+}
+
 fn pack(
     sections: &[everything::Section],
     customer: CustomerId,

@@ -6,9 +6,12 @@
 pub mod confirmation;
 pub mod erase;
 pub mod export;
+pub mod lookup;
 pub mod model;
 pub mod notice;
 pub mod preferences;
+pub mod object;
+pub mod rectify;
 pub mod retention;
 pub mod sign_up;
 pub mod store;
@@ -33,6 +36,8 @@ pub enum DialogueError {
         "customer {customer} was erased on {on}; what is left of him shows `visavis consent proof --customer {customer}`"
     )]
     Erased { customer: CustomerId, on: NaiveDate },
+    #[error("{0}; nothing was changed")]
+    Field(String),
     #[error("the archive could not be made: {0}; the export can be tried again")]
     Archive(zip::result::ZipError),
     #[error("the database failed: {0}; nothing was changed")]

@@ -8,8 +8,10 @@ use visavis::consent::model::{Basis, Channel, Details, Evidence, Scope};
 use visavis::consent::{audit, chain, store as consent};
 use visavis::customers::import::{self, ImportKind, ImportRequest};
 use visavis::dialogue::confirmation;
+use visavis::dialogue::lookup::{self, Who};
 use visavis::dialogue::model::{AgreedTopic, Agreement, Ask, Limits, Purpose};
-use visavis::dialogue::{DialogueError, erase, export};
+use visavis::dialogue::object::{self, Objection};
+use visavis::dialogue::{DialogueError, erase, export, rectify};
 use visavis::ids::{CustomerId, WaveId};
 use visavis::keys::Keys;
 use visavis::reports;
@@ -26,7 +28,7 @@ fn keys() -> Keys {
     Keys::from_secret(&[7; 32])
 }
 
-async fn import(db: &Db, kind: ImportKind, text: &str) {
+async fn import_text(db: &Db, kind: ImportKind, text: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.csv");
     std::fs::write(&path, text).unwrap();
@@ -48,8 +50,8 @@ fn row(name: &str, phone: &str) -> String {
 
 /// A person of whom every table holds something.
 async fn person(db: &Db, name: &str, phone: &str, wave: WaveId, seq: i64) -> CustomerId {
-    import(db, ImportKind::Customers, &row(name, phone)).await;
-    import(
+    import_text(db, ImportKind::Customers, &row(name, phone)).await;
+    import_text(
         db,
         ImportKind::Orders,
         &format!(
@@ -235,7 +237,7 @@ on_both! {
         let wave = ledger::wave(db, CLICKS).await;
         let ada = person(db, "ada", "+33612345678", wave, 1).await;
         erase::erase(db, &keys(), ada, "person", NOW).await.unwrap();
-        import(db, ImportKind::Customers, &row("ada", "+33612345678")).await;
+        import_text(db, ImportKind::Customers, &row("ada", "+33612345678")).await;
         let id = number(db, "SELECT id FROM customers WHERE external_id = 'adacanary-id'").await;
         let back = CustomerId(id);
         assert_ne!(back, ada, "a number is not given twice");
@@ -250,5 +252,119 @@ on_both! {
         assert!(may("offers").await);
         assert!(!may("news").await);
         assert!(consent::permissions_of(&***db, back).await.unwrap().iter().all(|p| p.scope != Scope::All));
+    }
+
+    async fn an_objection_is_a_no_everywhere_or_where_it_was_said(db: &TestDb) {
+        let wave = ledger::wave(db, CLICKS).await;
+        let ada = person(db, "ada", "+33612345678", wave, 1).await;
+        let print = keys().fingerprint("adacanary@mail.example");
+        let phone = keys().fingerprint("+33612345678");
+        let may = |print: &str, channel: Channel, topic: &'static str| {
+            let print = print.to_owned();
+            async move { consent::may_contact(&***db, ada, &print, channel, topic).await.unwrap() }
+        };
+        let mut objection = Objection {
+            channel: Some(Channel::Email),
+            scope: Scope::Topic("news".to_owned()),
+            source: "telephone, 22 November".to_owned(),
+        };
+        object::object(db, &keys(), ada, &objection, "operator jo", NOW).await.unwrap();
+        assert!(!may(&print, Channel::Email, "news").await);
+        assert!(may(&print, Channel::Email, "offers").await && may(&phone, Channel::Sms, "offers").await);
+        objection.channel = None;
+        objection.scope = Scope::All;
+        object::object(db, &keys(), ada, &objection, "operator jo", NOW + 1).await.unwrap();
+        assert!(!may(&print, Channel::Email, "offers").await && !may(&phone, Channel::Sms, "offers").await);
+        for (print, channel) in [(&print, Channel::Email), (&phone, Channel::Sms)] {
+            assert!(consent::is_suppressed(&***db, print, channel, "anything").await.unwrap());
+        }
+        let records = audit::of_customer(&***db, ada).await.unwrap();
+        let told: Vec<_> = records.iter().map(|r| (r.actor.as_str(), r.action.as_str())).collect();
+        assert_eq!(told, [("operator jo", object::OBJECTION); 2]);
+        chain::seal(db, &keys(), NOW).await.unwrap();
+        assert!(chain::verify(db, &keys(), None).await.unwrap().broken.is_none());
+    }
+
+    async fn a_new_address_needs_a_yes_of_its_own(db: &TestDb) {
+        let wave = ledger::wave(db, CLICKS).await;
+        let ada = person(db, "ada", "+33612345678", wave, 1).await;
+        let set = |fields: &[(&str, &str)], is_asked: bool, at: i64| {
+            let fields: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let correction = import::read_fields(&fields, "FR", NOW).unwrap();
+            async move { rectify::rectify(db, &keys(), ada, &correction, is_asked, "operator jo", at).await.unwrap() }
+        };
+        let may = |email: &str, topic: &'static str| {
+            let print = keys().fingerprint(email);
+            async move { consent::may_contact(&***db, ada, &print, Channel::Email, topic).await.unwrap() }
+        };
+        // What is not an address leaves permission alone, and is normalised like an import's.
+        let outcome = set(&[("last_name", "Lovelace"), ("attribute.note", ""), ("country", "france"), ("phone", "06 12 34 56 78")], false, NOW).await;
+        assert!(outcome.is_changed && outcome.ended.is_empty());
+        assert!(may("adacanary@mail.example", "offers").await);
+        assert_eq!(dump::holders(db, "adacanary-last").await, Vec::<String>::new());
+        assert_eq!(dump::holders(db, "lovelace").await, ["customers"]);
+        assert_eq!(dump::holders(db, "adacanary-note").await, Vec::<String>::new());
+        // He asked: it moves along, but not over an opt-out that the new address has.
+        let new = keys().fingerprint("ada@new.example");
+        db.run("INSERT INTO suppressions (fingerprint, channel, scope, reason, suppressed_at) VALUES ($1, 'email', 'news', 'opt_out', 7)",
+            [new.into()]).await.unwrap();
+        let outcome = set(&[("email", "ada@NEW.example")], true, NOW + 1).await;
+        assert_eq!((outcome.moved, outcome.ended), (vec!["email/offers".to_owned()], vec!["email/news".to_owned()]));
+        assert!(may("ada@new.example", "offers").await && !may("ada@new.example", "news").await);
+        // Nobody says that he asked: it ends, without a suppression.
+        let outcome = set(&[("email", "ada@third.example")], false, NOW + 2).await;
+        assert_eq!((outcome.moved.len(), outcome.ended), (0, vec!["email/offers".to_owned()]));
+        assert!(!may("ada@third.example", "offers").await);
+        let third = keys().fingerprint("ada@third.example");
+        assert!(!consent::is_suppressed(&***db, &third, Channel::Email, "offers").await.unwrap());
+        // He opts out there and moves again: the no follows him, whoever asks.
+        consent::opt_out(&***db, ada, Some(&third), Channel::Email, &Scope::All, "test", NOW + 3).await.unwrap();
+        set(&[("email", "ada@fourth.example")], true, NOW + 4).await;
+        let fourth = keys().fingerprint("ada@fourth.example");
+        for print in [&third, &fourth] {
+            assert!(consent::is_suppressed(&***db, print, Channel::Email, "offers").await.unwrap());
+        }
+        assert!(!may("ada@fourth.example", "offers").await);
+        // The telephone is another matter.
+        let phone = keys().fingerprint("+33612345678");
+        assert!(consent::may_contact(&***db, ada, &phone, Channel::Sms, "offers").await.unwrap());
+        chain::seal(db, &keys(), NOW).await.unwrap();
+        assert!(chain::verify(db, &keys(), None).await.unwrap().broken.is_none());
+        let records = audit::of_customer(&***db, ada).await.unwrap();
+        assert!(records.iter().all(|record| !record.details.to_string().contains("example")));
+    }
+
+    async fn a_customer_is_found_by_what_he_tells(db: &TestDb) {
+        let wave = ledger::wave(db, CLICKS).await;
+        let ada = person(db, "ada", "+33612345678", wave, 1).await;
+        for who in [
+            Who::Email("Ada <ADACANARY@mail.example>".to_owned()),
+            Who::Phone("06 12 34 56 78".to_owned(), "FR".to_owned()),
+            Who::ExternalId("adacanary-id".to_owned()),
+        ] {
+            assert_eq!(lookup::find(db, &who).await.unwrap(), [ada], "{who:?}");
+        }
+        assert_eq!(lookup::find(db, &Who::ExternalId("x".to_owned())).await.unwrap(), []);
+        assert!(lookup::find(db, &Who::Email("nobody".to_owned())).await.is_err());
+    }
+}
+
+#[test]
+fn a_field_that_cannot_be_read_is_told() {
+    for (name, value) in [
+        ("shoe", "43"),
+        ("email", "nobody"),
+        ("phone", "12"),
+        ("birth_date", "soon"),
+        ("language", ""),
+        ("permission.email.offers", "yes"),
+        ("tags", "vip"),
+        ("last_name", "a\nb"),
+    ] {
+        let fields = [(name.to_owned(), value.to_owned())];
+        assert!(
+            import::read_fields(&fields, "FR", NOW).is_err(),
+            "{name}={value}"
+        );
     }
 }
