@@ -20,6 +20,8 @@ mod preferences;
 mod readme;
 mod reports;
 mod responses;
+mod retention;
+mod rights;
 mod rooms;
 mod scrub_list;
 mod segments;

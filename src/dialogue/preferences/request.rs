@@ -75,7 +75,7 @@ pub async fn erase_confirmed(
     };
     match erase::erase_within(&txn, keys, customer, "person", "asked", now_ms).await {
         // Somebody else erased him meanwhile: what he wants is so.
-        Ok(()) | Err(DialogueError::NoSuchCustomer(_)) => {}
+        Ok(()) | Err(DialogueError::NoSuchCustomer(_) | DialogueError::Erased { .. }) => {}
         Err(error) => return Err(error),
     }
     txn.commit().await?;
