@@ -3,6 +3,7 @@
 mod campaign;
 mod check;
 mod consent;
+mod customer;
 mod demo;
 mod import;
 mod progress;
@@ -11,6 +12,7 @@ mod segment;
 mod serve;
 mod suppression;
 mod template;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,6 +78,11 @@ enum Command {
     Report(report::Report),
     /// Looks at configuration, database, relay and templates, and says what to do
     Check(check::Check),
+    /// A person's rights: find, show, export, rectify, object, erase
+    #[command(subcommand)]
+    Customer(customer::CustomerCommand),
+    /// Ends expired permissions, deletes unconfirmed sign-ups, keeps the retention period
+    Upkeep(upkeep::Upkeep),
     /// Brings the database schema up to date
     Migrate,
 }
@@ -142,6 +149,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(common).await,
         Command::Report(report) => report.run(common).await,
         Command::Check(check) => check.run(common).await,
+        Command::Customer(customer) => customer.run(common).await,
+        Command::Upkeep(upkeep) => upkeep.run(common).await,
         Command::Migrate => migrate(common).await,
     }
 }

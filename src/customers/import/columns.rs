@@ -189,6 +189,11 @@ impl Columns {
         (!text.is_empty()).then_some(text)
     }
 
+    /// Whether some column holds this field.
+    pub fn holds(&self, field: &Field) -> bool {
+        self.places.contains_key(field)
+    }
+
     /// What proves a permission: its own column, or the one for all.
     pub fn proof<'a>(
         &self,

@@ -7,6 +7,7 @@
 pub(super) mod columns;
 mod customers;
 pub(super) mod encoding;
+mod fields;
 pub(super) mod names;
 mod orders;
 pub(super) mod records;
@@ -22,6 +23,7 @@ use chrono::NaiveDate;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
+pub use fields::{Correction, read_fields};
 pub use report::{ImportReport, Rejection, Warning, WarningKind, Warnings};
 
 use self::columns::Columns;

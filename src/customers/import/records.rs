@@ -45,6 +45,16 @@ impl Cells {
         }
     }
 
+    /// These cells.
+    pub fn of(line: u64, cells: &[&str]) -> Self {
+        let mut row = Self::empty(line);
+        for cell in cells {
+            row.text.push_str(cell);
+            row.ends.push(row.text.len());
+        }
+        row
+    }
+
     pub fn get(&self, n: usize) -> Option<&str> {
         let end = *self.ends.get(n)?;
         let start = match n.checked_sub(1) {

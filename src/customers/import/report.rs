@@ -48,7 +48,7 @@ pub enum WarningKind {
 }
 
 impl WarningKind {
-    fn sentence(self) -> &'static str {
+    pub(super) fn sentence(self) -> &'static str {
         match self {
             Self::MalformedEmail => "e-mail address is not one; kept, not reachable by e-mail",
             Self::EmailKept => "e-mail address is not one; the known one was kept",

@@ -109,12 +109,36 @@ pub(crate) async fn matching(txn: &Txn, rows: &[&Row]) -> Result<Vec<Profile>, D
         .filter(|row| row.email.is_none())
         .filter_map(|row| row.phone.as_ref())
         .collect();
+    let wanted = format!(
+        "SELECT id FROM customers WHERE external_id IN {} \
+         UNION SELECT id FROM customers WHERE email_key IN {} \
+         UNION SELECT id FROM customers WHERE phone IN {}",
+        dialect.list(1, Kind::Text),
+        dialect.list(2, Kind::Text),
+        dialect.list(3, Kind::Text),
+    );
+    let lists = [json!(external_ids), json!(emails), json!(phones)];
+    let values = lists.map(|list| list.to_string().into());
+    profiles(txn, &wanted, values.to_vec()).await
+}
+
+/// The customer with this number, locked.
+pub(crate) async fn hold(txn: &Txn, id: CustomerId) -> Result<Option<Profile>, DbErr> {
+    let found = profiles(txn, "$1", vec![id.0.into()]).await?;
+    Ok(found.into_iter().next())
+}
+
+/// The customers of these numbers, a list or query in SQL, locked and oldest first.
+async fn profiles(
+    txn: &Txn,
+    wanted: &str,
+    values: Vec<sea_orm::Value>,
+) -> Result<Vec<Profile>, DbErr> {
+    let dialect = txn.dialect();
     let sql = format!(
         "SELECT id, external_id, email, email_key, email_state, phone, birth_date, language, country, \
-         stage, tracking, {attributes} AS attributes, {texts}, updated_at FROM customers WHERE id IN (\
-         SELECT id FROM customers WHERE external_id IN {external_ids} \
-         UNION SELECT id FROM customers WHERE email_key IN {emails} \
-         UNION SELECT id FROM customers WHERE phone IN {phones}) ORDER BY id {lock}",
+         stage, tracking, {attributes} AS attributes, {texts}, updated_at FROM customers \
+         WHERE id IN ({wanted}) ORDER BY id {lock}",
         // What a response or a refusal writes meanwhile must not be written over.
         lock = match dialect {
             Dialect::Sqlite => "",
@@ -122,13 +146,9 @@ pub(crate) async fn matching(txn: &Txn, rows: &[&Row]) -> Result<Vec<Profile>, D
         },
         attributes = dialect.json_text("attributes"),
         texts = TEXTS.join(", "),
-        external_ids = dialect.list(1, Kind::Text),
-        emails = dialect.list(2, Kind::Text),
-        phones = dialect.list(3, Kind::Text),
     );
-    let lists = [json!(external_ids), json!(emails), json!(phones)];
     let mut profiles: Vec<Profile> = txn
-        .rows(sql, lists.map(|list| list.to_string().into()))
+        .rows(sql, values)
         .await?
         .iter()
         .map(profile)
