@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::channels::email::EmailChannel;
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::delivery::launch::{LaunchError, LaunchOptions};
 use crate::delivery::node::Node;
 use crate::delivery::store as delivery_store;
 use crate::delivery::worker::Worker;
+use crate::gate::rules::Rules;
 use crate::keys::{Keys, KeysError};
 use crate::responses::ResponseWriter;
 use crate::scheduler::{self, Ticker};
@@ -35,6 +36,8 @@ pub enum AppError {
         "the database was used with another secret than {path}: no link already sent and no opt-out would be understood; restore secret.key from your backup, or copy it from the other node"
     )]
     OtherSecret { path: String },
+    #[error("settings: {0}")]
+    Settings(#[from] ConfigError),
     #[error("email channel: {0}")]
     Channel(String),
     #[error("cannot listen on {address}: {cause}; is it taken? Change {key}")]
@@ -64,6 +67,8 @@ pub struct Parts {
     pub keys: Keys,
     pub clock: SharedClock,
     pub settings: Arc<Settings>,
+    /// Who may be contacted, when and how often; made of the settings.
+    pub rules: Arc<Rules>,
 }
 
 impl Parts {
@@ -73,6 +78,7 @@ impl Parts {
     /// # Errors
     /// When one of them cannot be had.
     pub async fn open(settings: Settings, clock: SharedClock) -> Result<Self, AppError> {
+        let rules = Rules::new(&settings)?;
         create_private(&settings.data_dir).map_err(|cause| AppError::DataDir {
             path: settings.data_dir.display().to_string(),
             cause,
@@ -101,6 +107,7 @@ impl Parts {
             keys,
             clock,
             settings: Arc::new(settings),
+            rules: Arc::new(rules),
         })
     }
 
@@ -109,6 +116,7 @@ impl Parts {
         LaunchOptions {
             chunk: self.settings.delivery.chunk,
             is_simulated: false,
+            rules: Arc::clone(&self.rules),
         }
     }
 
@@ -138,6 +146,7 @@ impl Parts {
             Arc::clone(&self.clock),
             self.keys.clone(),
             Arc::clone(&self.settings),
+            Arc::clone(&self.rules),
             channel.clone(),
             node.name().to_owned(),
         )

@@ -15,7 +15,7 @@ use crate::delivery::launch::{self, LaunchError, LaunchOptions, Occurrence};
 use crate::ids::CampaignId;
 use crate::storage::Db;
 
-/// Launches every campaign whose time has come; returns how many waves were launched.
+/// Launches every campaign whose time has come, the highest priority first; returns how many waves were launched.
 ///
 /// # Errors
 /// When the due times cannot be read. A campaign that cannot be launched is logged, does not stop the
@@ -27,7 +27,7 @@ pub async fn launch_due(
 ) -> Result<usize, LaunchError> {
     let mut launched = 0;
     for (id, due_key, due_at) in campaign_store::due(db, now.timestamp_millis()).await? {
-        match launch_one(db, id, &due_key, due_at, options, now).await {
+        match launch_one(db, id, &due_key, due_at, options.clone(), now).await {
             Ok(true) => launched += 1,
             // A person or another node was faster.
             Ok(false) | Err(LaunchError::NotDue { .. }) => {}
@@ -81,7 +81,7 @@ impl Ticker {
         // The crate starts a tick whether or not the last one has ended: one at a time here.
         let turn = Arc::new(tokio::sync::Mutex::new(()));
         let tick = Job::new_async("* * * * * *", move |_, _| {
-            let (db, clock) = (db.clone(), Arc::clone(&clock));
+            let (db, clock, options) = (db.clone(), Arc::clone(&clock), options.clone());
             let (wake, turn) = (Arc::clone(&wake), Arc::clone(&turn));
             Box::pin(async move {
                 let Ok(_turn) = turn.try_lock() else {
