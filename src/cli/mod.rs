@@ -9,6 +9,7 @@ mod report;
 mod segment;
 mod serve;
 mod template;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

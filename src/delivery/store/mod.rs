@@ -4,6 +4,7 @@ mod gate;
 mod lease;
 mod settle;
 mod wave;
+pub mod why;
 
 pub use gate::{Candidate, Entry, Passed, gate};
 pub use lease::{claim, release, renew, revoke_of_node};
