@@ -47,6 +47,7 @@ pub struct Keys {
     return_path: hmac::Key,
     message_id: hmac::Key,
     fingerprint: hmac::Key,
+    evidence: hmac::Key,
 }
 
 impl fmt::Debug for Keys {
@@ -72,6 +73,7 @@ impl Keys {
             return_path: key("return path"),
             message_id: key("message id"),
             fingerprint: key("fingerprint"),
+            evidence: key("evidence"),
         }
     }
 
@@ -136,6 +138,15 @@ impl Keys {
     /// a plain hash of an address can be guessed).
     pub fn fingerprint(&self, normalised: &str) -> String {
         HEXLOWER.encode(hmac::sign(&self.fingerprint, normalised.as_bytes()).as_ref())
+    }
+
+    /// The link of the evidence chain that follows `previous`, 64 hexadecimal digits: HMAC-SHA-256 of the
+    /// previous link and the evidence. Keyed, so that who can only write the database cannot forge it.
+    pub fn evidence_link(&self, previous: &str, evidence: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.evidence);
+        context.update(previous.as_bytes());
+        context.update(evidence.as_bytes());
+        HEXLOWER.encode(context.sign().as_ref())
     }
 
     fn key(&self, purpose: Purpose) -> &hmac::Key {

@@ -2,12 +2,14 @@
 
 mod campaign;
 mod check;
+mod consent;
 mod demo;
 mod import;
 mod progress;
 mod report;
 mod segment;
 mod serve;
+mod suppression;
 mod template;
 mod why;
 
@@ -58,6 +60,12 @@ enum Command {
     /// Lists, checks and previews templates
     #[command(subcommand)]
     Template(template::TemplateCommand),
+    /// Proves permission: the chain of evidence, one person's file, the ladder
+    #[command(subcommand)]
+    Consent(consent::Consent),
+    /// Imports and exports suppression lists
+    #[command(subcommand)]
+    Suppression(suppression::Suppression),
     /// Plans, checks, launches and follows campaigns
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
@@ -128,6 +136,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Import(import) => import.run(common).await,
         Command::Segment(segment) => segment.run(common).await,
         Command::Template(template) => template.run(common).await,
+        Command::Consent(consent) => consent.run(common).await,
+        Command::Suppression(suppression) => suppression.run(common).await,
         Command::Campaign(campaign) => campaign.run(common).await,
         Command::Work(work) => work.run(common).await,
         Command::Serve(serve) => serve.run(common).await,

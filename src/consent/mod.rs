@@ -4,6 +4,12 @@
 //! opted out stays opted out until a newer explicit grant with evidence. This room knows a customer by
 //! his id and the fingerprint of his address only.
 
+pub mod audit;
+pub mod bases;
+pub mod chain;
+pub mod expiry;
 pub mod ladder;
 pub mod model;
+pub mod overview;
+pub mod proof;
 pub mod store;

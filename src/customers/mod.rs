@@ -8,4 +8,5 @@ pub mod model;
 pub mod normalise;
 pub mod profile;
 pub mod sample;
+pub mod scrub_list;
 pub mod store;

@@ -10,7 +10,7 @@ use crate::consent::model::Tracking;
 use crate::ids::CustomerId;
 
 /// The fields that are one line of text, by their columns.
-pub const TEXTS: [&str; 8] = [
+pub const TEXTS: [&str; 9] = [
     "first_name",
     "last_name",
     "company",
@@ -19,6 +19,7 @@ pub const TEXTS: [&str; 8] = [
     "postal_code",
     "city",
     "time_zone",
+    "household",
 ];
 
 /// An e-mail address and how it is matched.

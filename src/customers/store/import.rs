@@ -21,7 +21,7 @@ const IMPORT_LOCK: i64 = 0x7669_7361_7669_7302;
 const WAYS: [&str; 3] = ["seqscan", "hashjoin", "mergejoin"];
 
 /// The columns an import writes, in the order of [`as_row`].
-const WRITTEN: [(&str, Kind); 27] = [
+const WRITTEN: [(&str, Kind); 29] = [
     ("external_id", Kind::Text),
     ("email", Kind::Text),
     ("email_key", Kind::Text),
@@ -44,15 +44,17 @@ const WRITTEN: [(&str, Kind); 27] = [
     ("postal_code", Kind::Text),
     ("city", Kind::Text),
     ("time_zone", Kind::Text),
+    ("household", Kind::Text),
     ("first_name_key", Kind::Text),
     ("last_name_key", Kind::Text),
     ("company_key", Kind::Text),
     ("region_key", Kind::Text),
     ("city_key", Kind::Text),
+    ("household_key", Kind::Text),
 ];
 
 /// Of [`TEXTS`], those that have a folded twin, in the order of [`WRITTEN`].
-const FOLDED: [usize; 5] = [0, 1, 2, 4, 6];
+const FOLDED: [usize; 6] = [0, 1, 2, 4, 6, 8];
 
 /// Prepares a transaction for an import: waits for another to end, since two at once could create a
 /// customer twice.
@@ -389,4 +391,25 @@ pub(crate) async fn reachable(
         counts.push((channel, n.unsigned_abs()));
     }
     Ok(counts)
+}
+
+/// The customers a channel would reach at one of these addresses.
+pub(crate) async fn at_fingerprints(
+    txn: &Txn,
+    channel: Channel,
+    fingerprints: &[String],
+) -> Result<Vec<CustomerId>, DbErr> {
+    let column = match channel {
+        Channel::Email => "email_fingerprint",
+        Channel::Sms => "phone_fingerprint",
+    };
+    let sql = format!(
+        "SELECT id FROM customers WHERE {column} IN {} ORDER BY id",
+        txn.dialect().list(1, Kind::Text)
+    );
+    txn.rows(sql, [json!(fingerprints).to_string().into()])
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id").map(CustomerId))
+        .collect()
 }

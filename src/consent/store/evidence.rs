@@ -1,0 +1,222 @@
+//! Evidence: appended, never edited.
+
+use std::collections::{BTreeSet, HashSet};
+
+use data_encoding::HEXLOWER;
+use ring::digest;
+use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::{Value, json};
+
+use super::permission::{derive, lock};
+use super::suppression::{OPT_OUT, Suppression, suppress};
+use super::{CHUNK, as_text};
+use crate::consent::ladder::Level;
+use crate::consent::model::{Action, Basis, Evidence, Scope};
+use crate::ids::CustomerId;
+use crate::storage::{Dialect, Kind, Sql};
+
+/// Appends one piece of evidence and derives the permissions that follow; a withdrawal also suppresses
+/// the `fingerprint` of the address. Evidence that is already there word for word is not repeated.
+///
+/// # Errors
+/// [`DbErr::Custom`] when a grant has no basis or names no topic (it would prove nothing);
+/// otherwise when the database is away.
+pub async fn record(
+    connection: &impl ConnectionTrait,
+    evidence: &Evidence,
+    fingerprint: Option<&str>,
+    recorded_at: i64,
+) -> Result<(), DbErr> {
+    let one = (evidence.clone(), fingerprint.map(str::to_owned));
+    record_all(connection, &[one], recorded_at).await?;
+    Ok(())
+}
+
+/// [`record`] for many pieces of evidence, each with the fingerprint of the address, in few statements.
+/// Returns the customers about whom something new was recorded.
+///
+/// # Errors
+/// As [`record`]; nothing is then to be committed.
+pub async fn record_all(
+    connection: &impl ConnectionTrait,
+    evidence: &[(Evidence, Option<String>)],
+    recorded_at: i64,
+) -> Result<HashSet<CustomerId>, DbErr> {
+    let mut suppressions = Vec::new();
+    let mut seen: HashSet<&Evidence> = HashSet::new();
+    let mut customers = BTreeSet::new();
+    let mut plain = Vec::with_capacity(evidence.len());
+    let mut detailed = Vec::new();
+    for (piece, fingerprint) in evidence {
+        require_proof(piece)?;
+        customers.insert(piece.customer);
+        if let (Action::Withdraw, Some(fingerprint)) = (piece.action, fingerprint) {
+            suppressions.push(Suppression {
+                fingerprint: fingerprint.clone(),
+                channel: piece.channel,
+                scope: piece.scope.clone(),
+                reason: OPT_OUT.to_owned(),
+                suppressed_at: piece.occurred_at,
+            });
+        }
+        if seen.insert(piece) {
+            let unique = (piece, fingerprint.as_deref());
+            match &piece.details {
+                None => plain.push(unique),
+                Some(details) => detailed.push((unique, details)),
+            }
+        }
+    }
+    let customers: Vec<CustomerId> = customers.into_iter().collect();
+    lock(connection, &customers).await?;
+    // Before the permissions: whoever waits for them on PostgreSQL finds the address blocked already.
+    suppress(connection, &suppressions).await?;
+    let mut concerned = HashSet::new();
+    for chunk in plain.chunks(CHUNK) {
+        let appended = append(connection, chunk, None, recorded_at).await?;
+        concerned.extend(appended.into_iter().map(|(_, customer)| customer));
+    }
+    // One by one, since each must be told from the others to be given its details.
+    for (piece, details) in detailed {
+        let (salt, text) = (salt()?, json!(details).to_string());
+        let digest = details_digest(&salt, &text);
+        if let [(id, customer)] = append(connection, &[piece], Some(&digest), recorded_at)
+            .await?
+            .as_slice()
+        {
+            connection
+                .run(
+                    "INSERT INTO evidence_details (evidence_id, salt, details) VALUES ($1, $2, $3)",
+                    [(*id).into(), salt.into(), text.into()],
+                )
+                .await?;
+            concerned.insert(*customer);
+        }
+    }
+    let mut changed: Vec<CustomerId> = concerned.iter().copied().collect();
+    changed.sort_unstable();
+    derive(connection, &changed).await?;
+    Ok(concerned)
+}
+
+/// 16 random bytes in hexadecimal: without them the digest of an IP address could be guessed.
+fn salt() -> Result<String, DbErr> {
+    use ring::rand::SecureRandom as _;
+    let mut bytes = [0_u8; 16];
+    ring::rand::SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|ring::error::Unspecified| {
+            DbErr::Custom("the system gave no random bytes".to_owned())
+        })?;
+    Ok(HEXLOWER.encode(&bytes))
+}
+
+/// SHA-256 of the salt and the details, in hexadecimal: what of them stays when they are erased.
+pub(super) fn details_digest(salt: &str, details: &str) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(salt.as_bytes());
+    context.update(details.as_bytes());
+    HEXLOWER.encode(context.finish().as_ref())
+}
+
+fn require_proof(evidence: &Evidence) -> Result<(), DbErr> {
+    let is_proof = evidence.action != Action::Grant
+        || (evidence.basis.is_some() && matches!(evidence.scope, Scope::Topic(_)));
+    if is_proof {
+        Ok(())
+    } else {
+        Err(DbErr::Custom(
+            "a grant of permission needs a legal basis and a topic".to_owned(),
+        ))
+    }
+}
+
+/// Appends what is not yet there, word for word, and puts it in line for the chain; returns numbers and
+/// customers.
+async fn append(
+    connection: &impl ConnectionTrait,
+    evidence: &[(&Evidence, Option<&str>)],
+    details_digest: Option<&str>,
+    recorded_at: i64,
+) -> Result<Vec<(i64, CustomerId)>, DbErr> {
+    let rows: Vec<Value> = evidence
+        .iter()
+        .map(|(piece, fingerprint)| {
+            json!([
+                piece.customer,
+                piece.channel.as_str(),
+                piece.scope.as_str(),
+                piece.action.as_str(),
+                piece.basis.map(Basis::as_str),
+                piece.source,
+                piece.wording,
+                fingerprint,
+                piece.occurred_at,
+                piece.level.map(Level::code),
+                piece.expires_at,
+                piece.locale,
+                piece.actor,
+                piece.confirmation,
+            ])
+        })
+        .collect();
+    let dialect = Dialect::of(connection);
+    let recordset = dialect.recordset(
+        1,
+        &[
+            ("customer_id", Kind::Int),
+            ("channel", Kind::Text),
+            ("topic", Kind::Text),
+            ("action", Kind::Text),
+            ("basis", Kind::Text),
+            ("source", Kind::Text),
+            ("wording", Kind::Text),
+            ("fingerprint", Kind::Text),
+            ("occurred_at", Kind::Int),
+            ("level", Kind::Int),
+            ("expires_at", Kind::Int),
+            ("locale", Kind::Text),
+            ("actor", Kind::Text),
+            ("confirmation_id", Kind::Int),
+        ],
+    );
+    let sql = format!(
+        "INSERT INTO permission_evidence (customer_id, channel, topic, action, basis, source, wording, \
+         fingerprint, occurred_at, level, expires_at, locale, actor, confirmation_id, details_digest, recorded_at) \
+         SELECT r.customer_id, r.channel, r.topic, r.action, r.basis, r.source, r.wording, \
+         r.fingerprint, r.occurred_at, r.level, r.expires_at, r.locale, r.actor, r.confirmation_id, $3, $2 \
+         FROM {recordset} AS r \
+         WHERE NOT EXISTS (SELECT 1 FROM permission_evidence e WHERE e.customer_id = r.customer_id \
+         AND e.channel = r.channel AND e.topic = r.topic AND e.action = r.action \
+         AND e.basis IS NOT DISTINCT FROM r.basis AND e.source = r.source \
+         AND e.wording IS NOT DISTINCT FROM r.wording AND e.occurred_at = r.occurred_at \
+         AND e.level IS NOT DISTINCT FROM r.level AND e.expires_at IS NOT DISTINCT FROM r.expires_at \
+         AND e.confirmation_id IS NOT DISTINCT FROM r.confirmation_id) \
+         ORDER BY r.place RETURNING id, customer_id"
+    );
+    let values = [
+        as_text(rows).into(),
+        recorded_at.into(),
+        details_digest.map(str::to_owned).into(),
+    ];
+    let appended = connection
+        .rows(sql, values)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok((
+                row.try_get("", "id")?,
+                CustomerId(row.try_get("", "customer_id")?),
+            ))
+        })
+        .collect::<Result<Vec<(i64, CustomerId)>, DbErr>>()?;
+    if !appended.is_empty() {
+        let ids = appended.iter().map(|(id, _)| json!([id])).collect();
+        let sql = format!(
+            "INSERT INTO unsealed_evidence (evidence_id) SELECT r.id FROM {} AS r",
+            dialect.recordset(1, &[("id", Kind::Int)])
+        );
+        connection.run(sql, [as_text(ids).into()]).await?;
+    }
+    Ok(appended)
+}

@@ -1,0 +1,99 @@
+//! Which grants have ended.
+
+use sea_orm::DbErr;
+
+use super::CHUNK;
+use crate::consent::model::{Basis, Channel, Scope};
+use crate::ids::CustomerId;
+use crate::storage::{Dialect, Sql, Txn};
+
+/// A grant that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::consent) struct Ended {
+    pub customer: CustomerId,
+    pub channel: Channel,
+    pub scope: Scope,
+    pub basis: Option<Basis>,
+    /// The address of the grant.
+    pub fingerprint: Option<String>,
+    pub is_by_date: bool,
+    /// Milliseconds since the epoch, not before the grant.
+    pub ended_at: i64,
+}
+
+/// SQL for the greatest of instants that may be NULL.
+pub(in crate::consent) fn greatest(dialect: Dialect, instants: &[&str]) -> String {
+    match dialect {
+        // MAX of SQLite is NULL where one of its arguments is.
+        Dialect::Sqlite => {
+            let instants: Vec<String> = instants
+                .iter()
+                .map(|instant| format!("COALESCE({instant}, 0)"))
+                .collect();
+            format!("MAX({})", instants.join(", "))
+        }
+        Dialect::Postgres => format!("GREATEST({})", instants.join(", ")),
+    }
+}
+
+/// SQL for the last act of customer `c` that renews the basis of permission `p`.
+pub(in crate::consent) fn last_act(dialect: Dialect, p: &str, c: &str) -> String {
+    let columns = [
+        format!("{p}.since_at"),
+        format!("{c}.last_response_at"),
+        format!("{c}.last_order_at"),
+    ];
+    greatest(dialect, &columns.each_ref().map(String::as_str))
+}
+
+/// Grants that have ended by `now_ms`: at their own date, or because their basis holds only so many
+/// milliseconds after the last act.
+pub(in crate::consent) async fn ended(
+    txn: &Txn,
+    lengths: &[(Basis, i64)],
+    now_ms: i64,
+) -> Result<Vec<Ended>, DbErr> {
+    let dialect = txn.dialect();
+    let by_basis = if lengths.is_empty() {
+        "CAST(NULL AS BIGINT)".to_owned()
+    } else {
+        let cases: String = lengths
+            .iter()
+            .map(|(basis, ms)| format!(" WHEN '{}' THEN {ms}", basis.as_str()))
+            .collect();
+        format!("{} + CASE p.basis{cases} END", last_act(dialect, "p", "c"))
+    };
+    let sql = format!(
+        "SELECT customer_id, channel, topic, basis, fingerprint, since_at, expires_at, basis_ends_at FROM (\
+         SELECT p.customer_id, p.channel, p.topic, p.basis, e.fingerprint, p.since_at, p.expires_at, \
+         {by_basis} AS basis_ends_at FROM permissions p JOIN customers c ON c.id = p.customer_id \
+         LEFT JOIN permission_evidence e ON e.id = p.evidence_id WHERE p.is_granted) AS granted \
+         WHERE expires_at <= $1 OR basis_ends_at < $1 \
+         ORDER BY customer_id, channel, topic LIMIT {CHUNK}"
+    );
+    txn.rows(sql, [now_ms.into()])
+        .await?
+        .iter()
+        .map(|row| {
+            let channel: String = row.try_get("", "channel")?;
+            let basis: Option<String> = row.try_get("", "basis")?;
+            let since_at: i64 = row.try_get("", "since_at")?;
+            let by_date: Option<i64> = row.try_get("", "expires_at")?;
+            let by_date = by_date.filter(|at| *at <= now_ms);
+            let by_basis: Option<i64> = row.try_get("", "basis_ends_at")?;
+            let by_basis = by_basis.filter(|at| *at < now_ms);
+            let is_by_date = by_date.is_some_and(|date| by_basis.is_none_or(|basis| date <= basis));
+            let ended_at = if is_by_date { by_date } else { by_basis };
+            Ok(Ended {
+                customer: CustomerId(row.try_get("", "customer_id")?),
+                channel: channel.parse().map_err(DbErr::Type)?,
+                scope: Scope::from_column(row.try_get("", "topic")?),
+                basis: basis
+                    .and_then(|word| Basis::ALL.into_iter().find(|basis| basis.as_str() == word)),
+                fingerprint: row.try_get("", "fingerprint")?,
+                is_by_date,
+                ended_at: ended_at.unwrap_or(now_ms).max(since_at),
+            })
+        })
+        .collect()
+}

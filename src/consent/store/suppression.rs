@@ -1,0 +1,250 @@
+//! Suppressions: rows that are never deleted.
+
+use std::collections::HashMap;
+
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use serde_json::json;
+
+use super::{CHUNK, as_text};
+use crate::consent::model::{Channel, Scope};
+use crate::ids::CustomerId;
+use crate::storage::{Dialect, Kind, Sql};
+
+/// Why a withdrawal suppresses: the customer's own word.
+pub const OPT_OUT: &str = "opt_out";
+
+/// An address that must not be contacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppression {
+    /// From [`crate::keys::Keys::fingerprint`].
+    pub fingerprint: String,
+    pub channel: Channel,
+    pub scope: Scope,
+    /// A word for reports: [`OPT_OUT`], `"refused"`, `"complaint"` …
+    pub reason: String,
+    /// Milliseconds since the epoch.
+    pub suppressed_at: i64,
+}
+
+/// Suppresses addresses; where one is suppressed already, the newest date and its reason stay.
+///
+/// # Errors
+/// When the database is away.
+pub async fn suppress(
+    connection: &impl ConnectionTrait,
+    suppressions: &[Suppression],
+) -> Result<(), DbErr> {
+    // One statement cannot touch a row twice.
+    let mut newest: HashMap<(&str, Channel, &str), &Suppression> = HashMap::new();
+    for one in suppressions {
+        newest
+            .entry((&one.fingerprint, one.channel, one.scope.as_str()))
+            .and_modify(|known| {
+                if known.suppressed_at < one.suppressed_at {
+                    *known = one;
+                }
+            })
+            .or_insert(one);
+    }
+    let mut newest: Vec<&Suppression> = newest.into_values().collect();
+    // Always in the same order, so that two transactions cannot wait for each other.
+    newest.sort_unstable_by_key(|one| (&one.fingerprint, one.channel, one.scope.as_str()));
+    let recordset = Dialect::of(connection).recordset(
+        1,
+        &[
+            ("fingerprint", Kind::Text),
+            ("channel", Kind::Text),
+            ("scope", Kind::Text),
+            ("reason", Kind::Text),
+            ("suppressed_at", Kind::Int),
+        ],
+    );
+    let sql = format!(
+        "INSERT INTO suppressions (fingerprint, channel, scope, reason, suppressed_at) \
+         SELECT r.fingerprint, r.channel, r.scope, r.reason, r.suppressed_at FROM {recordset} AS r \
+         WHERE TRUE ORDER BY r.place \
+         ON CONFLICT (fingerprint, channel, scope) DO UPDATE SET reason = excluded.reason, \
+         suppressed_at = excluded.suppressed_at \
+         WHERE excluded.suppressed_at > suppressions.suppressed_at"
+    );
+    for chunk in newest.chunks(CHUNK) {
+        let rows = chunk
+            .iter()
+            .map(|one| {
+                json!([
+                    one.fingerprint,
+                    one.channel.as_str(),
+                    one.scope.as_str(),
+                    one.reason,
+                    one.suppressed_at,
+                ])
+            })
+            .collect();
+        connection.run(sql.as_str(), [as_text(rows).into()]).await?;
+    }
+    Ok(())
+}
+
+/// How many of these are suppressed already, by address, channel and scope.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count_known(
+    connection: &impl ConnectionTrait,
+    suppressions: &[Suppression],
+) -> Result<u64, DbErr> {
+    let columns = [
+        ("fingerprint", Kind::Text),
+        ("channel", Kind::Text),
+        ("scope", Kind::Text),
+    ];
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM {} AS r JOIN suppressions s ON s.fingerprint = r.fingerprint \
+         AND s.channel = r.channel AND s.scope = r.scope",
+        Dialect::of(connection).recordset(1, &columns)
+    );
+    let mut count = 0;
+    for chunk in suppressions.chunks(CHUNK) {
+        let rows = chunk
+            .iter()
+            .map(|one| json!([one.fingerprint, one.channel.as_str(), one.scope.as_str()]))
+            .collect();
+        let row = connection.row(sql.as_str(), [as_text(rows).into()]).await?;
+        let n: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
+        count += n.unsigned_abs();
+    }
+    Ok(count)
+}
+
+/// The next suppressions behind one, ordered by fingerprint, channel and scope; all from `None` on.
+///
+/// # Errors
+/// When the database is away.
+pub async fn suppressions_after(
+    connection: &impl ConnectionTrait,
+    after: Option<&Suppression>,
+) -> Result<Vec<Suppression>, DbErr> {
+    let (fingerprint, channel, scope) = after.map_or(("", "", ""), |one| {
+        (&*one.fingerprint, one.channel.as_str(), one.scope.as_str())
+    });
+    let sql = format!(
+        "SELECT fingerprint, channel, scope, reason, suppressed_at FROM suppressions \
+         WHERE (fingerprint, channel, scope) > ($1, $2, $3) ORDER BY fingerprint, channel, scope LIMIT {CHUNK}"
+    );
+    connection
+        .rows(sql, [fingerprint.into(), channel.into(), scope.into()])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// The suppressions of these fingerprints.
+///
+/// # Errors
+/// When the database is away.
+pub async fn suppressions_of(
+    connection: &impl ConnectionTrait,
+    fingerprints: &[String],
+) -> Result<Vec<Suppression>, DbErr> {
+    let sql = format!(
+        "SELECT fingerprint, channel, scope, reason, suppressed_at FROM suppressions \
+         WHERE fingerprint IN {} ORDER BY suppressed_at, fingerprint, channel, scope",
+        Dialect::of(connection).list(1, Kind::Text)
+    );
+    connection
+        .rows(sql, [json!(fingerprints).to_string().into()])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+fn read(row: &QueryResult) -> Result<Suppression, DbErr> {
+    let channel: String = row.try_get("", "channel")?;
+    Ok(Suppression {
+        fingerprint: row.try_get("", "fingerprint")?,
+        channel: channel.parse().map_err(DbErr::Type)?,
+        scope: Scope::from_column(row.try_get("", "scope")?),
+        reason: row.try_get("", "reason")?,
+        suppressed_at: row.try_get("", "suppressed_at")?,
+    })
+}
+
+pub(super) async fn has_suppression(
+    connection: &impl ConnectionTrait,
+    fingerprint: &str,
+    channel: Channel,
+    scope: &Scope,
+) -> Result<bool, DbErr> {
+    let row = connection
+        .row(
+            "SELECT 1 AS one FROM suppressions WHERE fingerprint = $1 AND channel = $2 AND scope = $3",
+            [fingerprint.into(), channel.as_str().into(), scope.as_str().into()],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Whether the address is suppressed for `topic`, or for the whole channel. Only a consent newer than
+/// the suppression lifts it: see [`may_contact`].
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_suppressed(
+    connection: &impl ConnectionTrait,
+    fingerprint: &str,
+    channel: Channel,
+    topic: &str,
+) -> Result<bool, DbErr> {
+    let row = connection
+        .row(
+            "SELECT 1 AS one FROM suppressions WHERE fingerprint = $1 AND channel = $2 \
+             AND scope IN ($3, '*')",
+            [fingerprint.into(), channel.as_str().into(), topic.into()],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
+/// SQL for whether suppression `s` stands against permission `p`, both table aliases: only a consent
+/// given after it lifts it, so that importing an older or weaker permission never revives who opted out.
+/// The one place of this rule.
+pub fn stands_against(s: &str, p: &str) -> String {
+    format!(
+        "NOT COALESCE({p}.is_granted AND {p}.basis = 'consent' AND {p}.since_at > {s}.suppressed_at, FALSE)"
+    )
+}
+
+/// Whether the customer may be contacted about `topic` at the address with this fingerprint: the
+/// permission is granted, and no suppression is as new as it or stands against a basis that is not
+/// consent.
+///
+/// # Errors
+/// When the database is away.
+pub async fn may_contact(
+    connection: &impl ConnectionTrait,
+    customer: CustomerId,
+    fingerprint: &str,
+    channel: Channel,
+    topic: &str,
+) -> Result<bool, DbErr> {
+    let row = connection
+        .row(
+            format!(
+                "SELECT 1 AS one FROM permissions p WHERE p.customer_id = $1 AND p.channel = $2 \
+                 AND p.topic = $3 AND p.is_granted \
+                 AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.fingerprint = $4 \
+                 AND s.channel = p.channel AND s.scope IN (p.topic, '*') AND {})",
+                stands_against("s", "p")
+            ),
+            [
+                customer.0.into(),
+                channel.as_str().into(),
+                topic.into(),
+                fingerprint.into(),
+            ],
+        )
+        .await?;
+    Ok(row.is_some())
+}
