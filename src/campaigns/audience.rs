@@ -83,10 +83,13 @@ impl Audience<'_> {
     /// Rows (id, due_at, wished_at, reason): everyone the segment selects, `reason` NULL for who will be
     /// contacted; `due_at` is later than `wished_at` where the hours are quiet.
     pub fn select(&self, dialect: Dialect) -> SelectStatement {
-        let wished = self.places.by_zone("customers", |zone| self.due.at(zone).timestamp_millis());
+        let wished = self
+            .places
+            .by_zone("customers", |zone| self.due.at(zone).timestamp_millis());
         let is_quiet = self.rules.quiet_hours.concerns(self.request.channel);
         let due = if is_quiet {
-            self.places.by_place("customers", |zone, country| self.due_at(zone, country))
+            self.places
+                .by_place("customers", |zone, country| self.due_at(zone, country))
         } else {
             wished.clone()
         };
@@ -145,7 +148,11 @@ impl Audience<'_> {
         }
         rest = refused(
             rest,
-            &format!("{} < {}", hash_percent("s.id", self.salt), self.control_percent),
+            &format!(
+                "{} < {}",
+                hash_percent("s.id", self.salt),
+                self.control_percent
+            ),
             Withheld::Control,
         );
         if let Some(end) = self.request.ends_at {

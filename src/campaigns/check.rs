@@ -97,7 +97,13 @@ pub async fn check(
     }
     let rates = [definition.rate_per_second, settings.email.rate_per_second];
     let mut warnings = warnings(definition, settings, will_receive, now);
-    warnings.extend(end_warnings(definition, request.ends_at, &withheld, will_receive, now));
+    warnings.extend(end_warnings(
+        definition,
+        request.ends_at,
+        &withheld,
+        will_receive,
+        now,
+    ));
     for note in names::unknown(db, &rule).await? {
         warnings.push(format!("segment: {note}"));
     }
@@ -161,8 +167,11 @@ pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
 fn by_instant(held: &BTreeMap<i64, u64>) -> Vec<(String, u64)> {
     const SHOWN: usize = 5;
     let text = |at: i64| from_ms(at).format("%Y-%m-%d %H:%M UTC").to_string();
-    let mut lines: Vec<(String, u64)> =
-        held.iter().take(SHOWN).map(|(at, n)| (text(*at), *n)).collect();
+    let mut lines: Vec<(String, u64)> = held
+        .iter()
+        .take(SHOWN)
+        .map(|(at, n)| (text(*at), *n))
+        .collect();
     let rest: u64 = held.values().skip(SHOWN).sum();
     if let Some((last, _)) = held.iter().next_back().filter(|_| rest > 0) {
         lines.push((format!("{} at the latest", text(*last)), rest));
@@ -191,7 +200,10 @@ fn end_warnings(
             from_ms(end).format("%Y-%m-%d %H:%M UTC")
         ));
     }
-    if let Some(every) = definition.schedule.as_ref().filter(|plan| plan.every.is_some())
+    if let Some(every) = definition
+        .schedule
+        .as_ref()
+        .filter(|plan| plan.every.is_some())
         && schedule::next(every, now).is_some_and(|due| due.at.timestamp_millis() >= end)
     {
         warnings.push("the next launch of [schedule] comes after ends_at".to_owned());

@@ -55,12 +55,20 @@ pub struct Step {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Verdict {
     /// He was, or is just being.
-    Contacted { at: Option<i64> },
+    Contacted {
+        at: Option<i64>,
+    },
     /// Nobody knows: the connection was lost.
-    Unknown { at: Option<i64> },
+    Unknown {
+        at: Option<i64>,
+    },
     /// Nothing speaks against it from this instant on (milliseconds since the epoch).
-    WouldBe { from: i64 },
-    Withheld { reason: Withheld },
+    WouldBe {
+        from: i64,
+    },
+    Withheld {
+        reason: Withheld,
+    },
     /// The segment does not mean him.
     NotSelected,
     /// It was tried and failed.
@@ -102,7 +110,10 @@ pub async fn why(
     let ledger = store::ledger_row(db, campaign.id, customer).await?;
     let request = definition.request();
     let places = places(&**db, request.fallback_zone).await?;
-    let own_wave = ledger.as_ref().filter(|row| row.is_running).map(|row| row.wave);
+    let own_wave = ledger
+        .as_ref()
+        .filter(|row| row.is_running)
+        .map(|row| row.wave);
     let rivals = campaign_store::rivals(&**db, request.priority, own_wave).await?;
     let now_ms = now.timestamp_millis();
     let moment = Moment::of_instant(&now_ms.to_string(), now_ms, "c", rules, &places);
@@ -145,7 +156,15 @@ pub async fn why(
             zone,
         },
     );
-    let verdict = decide(campaign, &request, &facts, ledger.as_ref(), in_audience, release, now_ms);
+    let verdict = decide(
+        campaign,
+        &request,
+        &facts,
+        ledger.as_ref(),
+        in_audience,
+        release,
+        now_ms,
+    );
 
     let teller = Teller {
         rules,
@@ -162,13 +181,22 @@ pub async fn why(
     steps.push(teller.address(profile.customer.email_state));
     steps.push(teller.suppression(&store::suppressions(db, &question, customer).await?));
     steps.extend(teller.permission());
-    steps.push(teller.step("pause", &[Withheld::Paused], match facts.paused_until {
-        Some(until) if until > now_ms => format!("asked for a pause until {}", minute(until)),
-        Some(until) => format!("the pause ended on {}", minute(until)),
-        None => "asked for none".to_owned(),
-    }));
+    steps.push(teller.step(
+        "pause",
+        &[Withheld::Paused],
+        match facts.paused_until {
+            Some(until) if until > now_ms => format!("asked for a pause until {}", minute(until)),
+            Some(until) => format!("the pause ended on {}", minute(until)),
+            None => "asked for none".to_owned(),
+        },
+    ));
     steps.extend(pressure(db, &teller, &question, customer, zone).await?);
-    steps.extend(rest(&teller, definition.control_percent, in_audience, ledger.as_ref()));
+    steps.extend(rest(
+        &teller,
+        definition.control_percent,
+        in_audience,
+        ledger.as_ref(),
+    ));
     steps.push(quiet(&teller, &profile.customer.country, release));
     if let Some(end) = request.ends_at {
         steps.push(Step {
@@ -244,7 +272,9 @@ fn decide(
 }
 
 fn sentence(verdict: Verdict, ledger: Option<&LedgerRow>, now_ms: i64) -> String {
-    let on = |at: Option<i64>| at.map_or_else(|| "just now".to_owned(), |at| format!("on {}", minute(at)));
+    let on = |at: Option<i64>| {
+        at.map_or_else(|| "just now".to_owned(), |at| format!("on {}", minute(at)))
+    };
     match verdict {
         Verdict::Contacted { at } => format!("was contacted {}", on(at)),
         Verdict::Unknown { at } => format!(
@@ -278,7 +308,9 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     fn step(&self, rule: &'static str, reasons: &[Withheld], found: String) -> Step {
-        let fails = reasons.iter().any(|reason| self.facts.refusals.contains(reason));
+        let fails = reasons
+            .iter()
+            .any(|reason| self.facts.refusals.contains(reason));
         Step {
             rule,
             passes: Some(!fails),
@@ -375,9 +407,15 @@ impl Teller<'_> {
             Some(Basis::Consent) | None => {}
         }
         if let Some(bases) = self.rules.bases_for(&self.request.topic) {
-            let names: Vec<String> =
-                bases.iter().map(|basis| basis.as_str().replace('_', " ")).collect();
-            found.push_str(&format!("; {} wants {}", self.request.topic, names.join(" or ")));
+            let names: Vec<String> = bases
+                .iter()
+                .map(|basis| basis.as_str().replace('_', " "))
+                .collect();
+            found.push_str(&format!(
+                "; {} wants {}",
+                self.request.topic,
+                names.join(" or ")
+            ));
         }
         found
     }
@@ -392,7 +430,11 @@ impl Teller<'_> {
             .map(|ms| last_act + ms);
         match [permission.expires_at, by_rule].into_iter().flatten().min() {
             Some(at) if at <= self.now_ms => format!("ended on {}", minute(at)),
-            Some(at) => format!("holds until {}; last act on {}", minute(at), minute(last_act)),
+            Some(at) => format!(
+                "holds until {}; last act on {}",
+                minute(at),
+                minute(last_act)
+            ),
             None => "without end".to_owned(),
         }
     }
@@ -408,9 +450,17 @@ impl Teller<'_> {
             self.request.level
         );
         if standing >= self.request.level
-            && !self.rules.ladder.rung(standing).channels.contains(&self.request.channel)
+            && !self
+                .rules
+                .ladder
+                .rung(standing)
+                .channels
+                .contains(&self.request.channel)
         {
-            found.push_str(&format!("; {standing} does not allow {}", self.request.channel));
+            found.push_str(&format!(
+                "; {standing} does not allow {}",
+                self.request.channel
+            ));
         }
         found
     }
@@ -448,8 +498,13 @@ async fn pressure(
         channel: None,
         topic: None,
     };
-    let standing = teller.facts.permission.as_ref().map(|p| Level::from_code(p.standing));
-    if let Some(max) = standing.and_then(|level| teller.rules.ladder.rung(level).contacts_per_week) {
+    let standing = teller
+        .facts
+        .permission
+        .as_ref()
+        .map(|p| Level::from_code(p.standing));
+    if let Some(max) = standing.and_then(|level| teller.rules.ladder.rung(level).contacts_per_week)
+    {
         caps.push(calendar(max, WEEK_DAYS));
     }
     let mut lines = Vec::new();
@@ -462,7 +517,9 @@ async fn pressure(
     }
     let waiting = store::waiting_first(db, question, customer).await?;
     if waiting > 0 {
-        lines.push(format!("{waiting} waiting in campaigns of a higher priority"));
+        lines.push(format!(
+            "{waiting} waiting in campaigns of a higher priority"
+        ));
     }
     if lines.is_empty() {
         lines.push("nothing limits it".to_owned());
@@ -592,7 +649,11 @@ fn minute(ms: i64) -> String {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "customer {} and campaign {}", self.customer, self.campaign)?;
+        writeln!(
+            f,
+            "customer {} and campaign {}",
+            self.customer, self.campaign
+        )?;
         for step in &self.steps {
             let mark = match step.passes {
                 Some(true) => "✓",

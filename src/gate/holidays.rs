@@ -90,28 +90,88 @@ pub fn easter(year: i32) -> Option<NaiveDate> {
 fn national(country: &str) -> (&'static [(u32, u32)], &'static [i64]) {
     match country {
         "FR" => (
-            &[(1, 1), (1, 5), (8, 5), (14, 7), (15, 8), (1, 11), (11, 11), (25, 12)],
+            &[
+                (1, 1),
+                (1, 5),
+                (8, 5),
+                (14, 7),
+                (15, 8),
+                (1, 11),
+                (11, 11),
+                (25, 12),
+            ],
             &[1, 39, 50],
         ),
-        "DE" => (&[(1, 1), (1, 5), (3, 10), (25, 12), (26, 12)], &[-2, 1, 39, 50]),
+        "DE" => (
+            &[(1, 1), (1, 5), (3, 10), (25, 12), (26, 12)],
+            &[-2, 1, 39, 50],
+        ),
         "ES" => (
-            &[(1, 1), (6, 1), (1, 5), (15, 8), (12, 10), (1, 11), (6, 12), (8, 12), (25, 12)],
+            &[
+                (1, 1),
+                (6, 1),
+                (1, 5),
+                (15, 8),
+                (12, 10),
+                (1, 11),
+                (6, 12),
+                (8, 12),
+                (25, 12),
+            ],
             &[-2],
         ),
         "BE" => (
-            &[(1, 1), (1, 5), (21, 7), (15, 8), (1, 11), (11, 11), (25, 12)],
+            &[
+                (1, 1),
+                (1, 5),
+                (21, 7),
+                (15, 8),
+                (1, 11),
+                (11, 11),
+                (25, 12),
+            ],
             &[1, 39, 50],
         ),
         "LU" => (
-            &[(1, 1), (1, 5), (9, 5), (23, 6), (15, 8), (1, 11), (25, 12), (26, 12)],
+            &[
+                (1, 1),
+                (1, 5),
+                (9, 5),
+                (23, 6),
+                (15, 8),
+                (1, 11),
+                (25, 12),
+                (26, 12),
+            ],
             &[1, 39, 50],
         ),
         "AT" => (
-            &[(1, 1), (6, 1), (1, 5), (15, 8), (26, 10), (1, 11), (8, 12), (25, 12), (26, 12)],
+            &[
+                (1, 1),
+                (6, 1),
+                (1, 5),
+                (15, 8),
+                (26, 10),
+                (1, 11),
+                (8, 12),
+                (25, 12),
+                (26, 12),
+            ],
             &[1, 39, 50, 60],
         ),
         "IT" => (
-            &[(1, 1), (6, 1), (25, 4), (1, 5), (2, 6), (15, 8), (1, 11), (8, 12), (25, 12), (26, 12)],
+            &[
+                (1, 1),
+                (6, 1),
+                (25, 4),
+                (1, 5),
+                (2, 6),
+                (15, 8),
+                (1, 11),
+                (8, 12),
+                (25, 12),
+                (26, 12),
+            ],
             &[0, 1],
         ),
         // Of the cantons' many days those that all of them keep.
@@ -142,7 +202,9 @@ pub fn is_holiday(day: NaiveDate, region: Region<'_>) -> bool {
 fn is_french_regional(of_year: (u32, u32), from_easter: Option<i64>, region: Region<'_>) -> bool {
     let postal = region.postal_code.unwrap_or_default();
     let is_alsace_moselle = region.country == "FR"
-        && ALSACE_MOSELLE.iter().any(|prefix| postal.starts_with(prefix));
+        && ALSACE_MOSELLE
+            .iter()
+            .any(|prefix| postal.starts_with(prefix));
     if is_alsace_moselle && (from_easter == Some(-2) || of_year == (26, 12)) {
         return true;
     }
@@ -175,7 +237,10 @@ mod tests {
             postal_code: postal,
             time_zone: zone,
         };
-        of_year(year, region).iter().map(|day| day.format("%m-%d").to_string()).collect()
+        of_year(year, region)
+            .iter()
+            .map(|day| day.format("%m-%d").to_string())
+            .collect()
     }
 
     #[test]
@@ -200,11 +265,17 @@ mod tests {
     fn france_keeps_eleven_days() {
         assert_eq!(
             days(2026, "FR", Some("80000"), Some("Europe/Paris")),
-            ["01-01", "04-06", "05-01", "05-08", "05-14", "05-25", "07-14", "08-15", "11-01", "11-11", "12-25"]
+            [
+                "01-01", "04-06", "05-01", "05-08", "05-14", "05-25", "07-14", "08-15", "11-01",
+                "11-11", "12-25"
+            ]
         );
         assert_eq!(
             days(2027, "FR", None, None),
-            ["01-01", "03-29", "05-01", "05-06", "05-08", "05-17", "07-14", "08-15", "11-01", "11-11", "12-25"]
+            [
+                "01-01", "03-29", "05-01", "05-06", "05-08", "05-17", "07-14", "08-15", "11-01",
+                "11-11", "12-25"
+            ]
         );
         // Ascension on the eighth of May: ten days.
         assert_eq!(days(2024, "FR", None, None).len(), 11);
@@ -220,7 +291,11 @@ mod tests {
             days
         };
         for postal in ["57000", "67000", "68100"] {
-            assert_eq!(more(Some(postal), None, "FR"), ["04-03", "12-26"], "{postal}");
+            assert_eq!(
+                more(Some(postal), None, "FR"),
+                ["04-03", "12-26"],
+                "{postal}"
+            );
         }
         for (postal, zone, country, day) in [
             (Some("97110"), None, "FR", "05-27"),
@@ -243,7 +318,10 @@ mod tests {
         assert_eq!(days(2026, "AT", None, None).len(), 13);
         assert!(days(2026, "IT", None, None).contains(&"10-04".to_owned()));
         assert!(!days(2025, "IT", None, None).contains(&"10-04".to_owned()));
-        assert_eq!(days(2026, "CH", None, None), ["01-01", "05-14", "08-01", "12-25"]);
+        assert_eq!(
+            days(2026, "CH", None, None),
+            ["01-01", "05-14", "08-01", "12-25"]
+        );
         assert!(days(2026, "JP", None, None).is_empty());
     }
 }

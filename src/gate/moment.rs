@@ -126,7 +126,9 @@ impl Moment {
     /// An instant of each place's own.
     pub fn by_place(c: &str, rules: &Rules, places: &Places, at: impl Fn(Tz, &str) -> i64) -> Self {
         let on = |days: u32, edge: fn(DateTime<Utc>, Tz, u32) -> i64| {
-            places.by_place(c, |zone, country| edge(from_ms(at(zone, country)), zone, days))
+            places.by_place(c, |zone, country| {
+                edge(from_ms(at(zone, country)), zone, days)
+            })
         };
         Self {
             now: places.by_place(c, &at),
@@ -213,7 +215,10 @@ mod tests {
 
     #[test]
     fn places_with_the_same_answer_are_not_listed() {
-        let place = |zone: Option<Tz>, country: &str| Place { zone, country: country.to_owned() };
+        let place = |zone: Option<Tz>, country: &str| Place {
+            zone,
+            country: country.to_owned(),
+        };
         let places = Places {
             all: vec![
                 place(Some(Tz::Europe__Paris), "FR"),

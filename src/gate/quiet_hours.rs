@@ -60,10 +60,16 @@ impl QuietHours {
                 .channel
                 .parse()
                 .map_err(|problem: String| ConfigError::key("quiet_hours.channel", problem))?;
-            let country = entry.country.as_deref().map(country_code).transpose().map_err(|problem| {
-                ConfigError::key("quiet_hours.country", problem)
-            })?;
-            if timetables.iter().any(|known| known.channel == channel && known.country == country) {
+            let country = entry
+                .country
+                .as_deref()
+                .map(country_code)
+                .transpose()
+                .map_err(|problem| ConfigError::key("quiet_hours.country", problem))?;
+            if timetables
+                .iter()
+                .any(|known| known.channel == channel && known.country == country)
+            {
                 return Err(ConfigError::key(
                     "quiet_hours",
                     format!(
@@ -82,7 +88,8 @@ impl QuietHours {
         }
         let mut own_holidays: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
         for (country, days) in holidays {
-            let code = country_code(country).map_err(|problem| ConfigError::key("holidays", problem))?;
+            let code =
+                country_code(country).map_err(|problem| ConfigError::key("holidays", problem))?;
             for day in days {
                 let date = NaiveDate::parse_from_str(day, "%Y-%m-%d").map_err(|_unread| {
                     ConfigError::key(
@@ -169,13 +176,18 @@ impl QuietHours {
     fn is_open(&self, table: &Timetable, at: DateTime<Utc>, place: Whereabouts<'_>) -> bool {
         let local = at.with_timezone(&place.zone).naive_local();
         let minute = local.hour() * 60 + local.minute();
-        let is_open = table.hours(local.weekday()).iter().any(|hours| hours.contains(&minute));
+        let is_open = table
+            .hours(local.weekday())
+            .iter()
+            .any(|hours| hours.contains(&minute));
         is_open && !(table.holidays_are_quiet && self.is_holiday(local.date(), place))
     }
 
     fn is_holiday(&self, day: NaiveDate, place: Whereabouts<'_>) -> bool {
         let is_own = |country: &str| {
-            self.own_holidays.get(country).is_some_and(|days| days.contains(&day))
+            self.own_holidays
+                .get(country)
+                .is_some_and(|days| days.contains(&day))
         };
         is_own(place.country)
             || is_own(sovereign(place.country))
@@ -207,10 +219,21 @@ fn openings(table: &Timetable, day: NaiveDate, zone: Tz) -> Vec<DateTime<Utc>> {
         };
         found.push(local_instant(local, zone));
         // Where it comes twice, also the second time.
-        found.extend(zone.from_local_datetime(&local).latest().map(|at| at.to_utc()));
+        found.extend(
+            zone.from_local_datetime(&local)
+                .latest()
+                .map(|at| at.to_utc()),
+        );
     }
-    if let (Some(midnight), Some(next)) = (at_minute(day, 0), day.succ_opt().and_then(|day| at_minute(day, 0))) {
-        found.extend(clock_change(local_instant(midnight, zone), local_instant(next, zone), zone));
+    if let (Some(midnight), Some(next)) = (
+        at_minute(day, 0),
+        day.succ_opt().and_then(|day| at_minute(day, 0)),
+    ) {
+        found.extend(clock_change(
+            local_instant(midnight, zone),
+            local_instant(next, zone),
+            zone,
+        ));
     }
     found
 }
@@ -246,7 +269,9 @@ fn country_code(text: &str) -> Result<String, String> {
     if text.len() == 2 && text.chars().all(|c| c.is_ascii_alphabetic()) {
         Ok(text.to_ascii_uppercase())
     } else {
-        Err(format!("{text:?} is not a country; use two letters such as \"FR\""))
+        Err(format!(
+            "{text:?} is not a country; use two letters such as \"FR\""
+        ))
     }
 }
 
@@ -257,7 +282,9 @@ fn week(allowed: &[String]) -> Result<[Vec<Range<u32>>; 7], String> {
     let mut week: [Vec<Range<u32>>; 7] = Default::default();
     for text in allowed {
         let unread = || {
-            format!("{text:?} is not a span of hours; write it as \"Mon-Fri 08:00-20:00\" or \"Sat 10:00-18:00\"")
+            format!(
+                "{text:?} is not a span of hours; write it as \"Mon-Fri 08:00-20:00\" or \"Sat 10:00-18:00\""
+            )
         };
         let (days, hours) = text.split_once(' ').ok_or_else(unread)?;
         let (from, to) = hours.trim().split_once('-').ok_or_else(unread)?;
@@ -270,9 +297,16 @@ fn week(allowed: &[String]) -> Result<[Vec<Range<u32>>; 7], String> {
                 "{text:?} ends before it begins; write hours over midnight as two spans, until 24:00 and from 00:00"
             ));
         }
-        let day = |name: &str| DAY_NAMES.iter().position(|known| known.eq_ignore_ascii_case(name));
+        let day = |name: &str| {
+            DAY_NAMES
+                .iter()
+                .position(|known| known.eq_ignore_ascii_case(name))
+        };
         let (first, last) = match days.split_once('-') {
-            Some((first, last)) => (day(first).ok_or_else(unread)?, day(last).ok_or_else(unread)?),
+            Some((first, last)) => (
+                day(first).ok_or_else(unread)?,
+                day(last).ok_or_else(unread)?,
+            ),
             None => (day(days).ok_or_else(unread)?, day(days).ok_or_else(unread)?),
         };
         // Over the end of the week too: Sat-Mon.
@@ -285,7 +319,9 @@ fn week(allowed: &[String]) -> Result<[Vec<Range<u32>>; 7], String> {
         }
     }
     if week.iter().all(Vec::is_empty) {
-        return Err("allows no hour at all; leave the channel out of your campaigns instead".to_owned());
+        return Err(
+            "allows no hour at all; leave the channel out of your campaigns instead".to_owned(),
+        );
     }
     Ok(week)
 }
@@ -334,21 +370,39 @@ mod tests {
     fn an_evening_waits_for_the_morning_a_sunday_for_monday() {
         let paris = in_france(None, Tz::Europe__Paris);
         assert_eq!(next("2026-11-24T10:00:00Z", paris), None);
-        assert_eq!(next("2026-11-24T19:00:00Z", paris).as_deref(), Some("2026-11-25T07:00:00Z"));
-        assert_eq!(next("2026-11-21T17:00:00Z", paris).as_deref(), Some("2026-11-23T07:00:00Z"));
-        assert_eq!(next("2026-11-21T08:59:59Z", paris).as_deref(), Some("2026-11-21T09:00:00Z"));
+        assert_eq!(
+            next("2026-11-24T19:00:00Z", paris).as_deref(),
+            Some("2026-11-25T07:00:00Z")
+        );
+        assert_eq!(
+            next("2026-11-21T17:00:00Z", paris).as_deref(),
+            Some("2026-11-23T07:00:00Z")
+        );
+        assert_eq!(
+            next("2026-11-21T08:59:59Z", paris).as_deref(),
+            Some("2026-11-21T09:00:00Z")
+        );
     }
 
     #[test]
     fn holidays_are_quiet_where_they_are_kept() {
         let paris = in_france(None, Tz::Europe__Paris);
         // Friday, Christmas; Saturday the 26th is one in Strasbourg only.
-        assert_eq!(next("2026-12-25T10:00:00Z", paris).as_deref(), Some("2026-12-26T09:00:00Z"));
+        assert_eq!(
+            next("2026-12-25T10:00:00Z", paris).as_deref(),
+            Some("2026-12-26T09:00:00Z")
+        );
         let strasbourg = in_france(Some("67000"), Tz::Europe__Paris);
-        assert_eq!(next("2026-12-25T10:00:00Z", strasbourg).as_deref(), Some("2026-12-28T07:00:00Z"));
+        assert_eq!(
+            next("2026-12-25T10:00:00Z", strasbourg).as_deref(),
+            Some("2026-12-28T07:00:00Z")
+        );
         // The 10th of June in Cayenne, 3 hours behind UTC.
         let cayenne = in_france(None, Tz::America__Cayenne);
-        assert_eq!(next("2026-06-10T15:00:00Z", cayenne).as_deref(), Some("2026-06-11T11:00:00Z"));
+        assert_eq!(
+            next("2026-06-10T15:00:00Z", cayenne).as_deref(),
+            Some("2026-06-11T11:00:00Z")
+        );
         assert_eq!(next("2026-06-10T15:00:00Z", paris), None);
     }
 
@@ -361,18 +415,36 @@ mod tests {
             holidays_are_quiet: false,
         };
         let paris = in_france(None, Tz::Europe__Paris);
-        let hours = |allowed: &str| QuietHours::new(&[settings(allowed)], &BTreeMap::new()).expect("good hours");
-        let after = |allowed: &str, now: &str| hours(allowed).next_allowed(at(now), Channel::Sms, paris);
+        let hours = |allowed: &str| {
+            QuietHours::new(&[settings(allowed)], &BTreeMap::new()).expect("good hours")
+        };
+        let after =
+            |allowed: &str, now: &str| hours(allowed).next_allowed(at(now), Channel::Sms, paris);
         // 02:30 does not exist on 28 March 2027: 03:00 summer time comes first.
-        assert_eq!(after("Sun 02:30-05:00", "2027-03-28T00:00:00Z"), Some(at("2027-03-28T01:00:00Z")));
+        assert_eq!(
+            after("Sun 02:30-05:00", "2027-03-28T00:00:00Z"),
+            Some(at("2027-03-28T01:00:00Z"))
+        );
         // Nothing of 02:10-02:50 exists that day.
-        assert_eq!(after("Sun 02:10-02:50", "2027-03-28T00:00:00Z"), Some(at("2027-04-04T00:10:00Z")));
+        assert_eq!(
+            after("Sun 02:10-02:50", "2027-03-28T00:00:00Z"),
+            Some(at("2027-04-04T00:10:00Z"))
+        );
         // 02:00-02:30 comes twice on 25 October 2026.
-        assert_eq!(after("Sun 02:00-02:30", "2026-10-24T22:00:00Z"), Some(at("2026-10-25T00:00:00Z")));
-        assert_eq!(after("Sun 02:00-02:30", "2026-10-25T00:40:00Z"), Some(at("2026-10-25T01:00:00Z")));
+        assert_eq!(
+            after("Sun 02:00-02:30", "2026-10-24T22:00:00Z"),
+            Some(at("2026-10-25T00:00:00Z"))
+        );
+        assert_eq!(
+            after("Sun 02:00-02:30", "2026-10-25T00:40:00Z"),
+            Some(at("2026-10-25T01:00:00Z"))
+        );
         assert_eq!(after("Sun 02:00-02:30", "2026-10-25T01:10:00Z"), None);
         // Eight in the morning stays eight over the change.
-        assert_eq!(next("2027-03-29T18:30:00Z", paris).as_deref(), Some("2027-03-30T06:00:00Z"));
+        assert_eq!(
+            next("2027-03-29T18:30:00Z", paris).as_deref(),
+            Some("2027-03-30T06:00:00Z")
+        );
     }
 
     #[test]
@@ -384,7 +456,9 @@ mod tests {
                 allowed: allowed.iter().map(|&text| text.to_owned()).collect(),
                 holidays_are_quiet: true,
             };
-            QuietHours::new(&[entry], &BTreeMap::new()).expect_err("a mistake").to_string()
+            QuietHours::new(&[entry], &BTreeMap::new())
+                .expect_err("a mistake")
+                .to_string()
         };
         assert!(error(&["Mon-Fri 20:00-08:00"], "sms", "FR").contains("over midnight"));
         assert!(error(&["Mon-Fry 08:00-20:00"], "sms", "FR").contains("quiet_hours.allowed"));
@@ -393,7 +467,9 @@ mod tests {
         assert!(error(&["Mon 08:00-20:00"], "fax", "FR").contains("quiet_hours.channel"));
         assert!(error(&["Mon 08:00-20:00"], "sms", "France").contains("quiet_hours.country"));
         let holidays = BTreeMap::from([("FR".to_owned(), vec!["24.12.2026".to_owned()])]);
-        let error = QuietHours::new(&[], &holidays).expect_err("a mistake").to_string();
+        let error = QuietHours::new(&[], &holidays)
+            .expect_err("a mistake")
+            .to_string();
         assert!(error.contains("holidays.FR"), "{error}");
     }
 

@@ -69,7 +69,11 @@ impl Rules {
         Ok(Self {
             ladder: Ladder::new(&permission.levels)?,
             quiet_hours: QuietHours::new(&settings.quiet_hours, &settings.holidays)?,
-            caps: settings.pressure.iter().map(Cap::new).collect::<Result<_, _>>()?,
+            caps: settings
+                .pressure
+                .iter()
+                .map(Cap::new)
+                .collect::<Result<_, _>>()?,
             topics,
             consent_ms: milliseconds(permission.consent_days),
             soft_opt_in_ms: milliseconds(permission.soft_opt_in_days),
@@ -110,7 +114,9 @@ impl Rules {
         channel: Channel,
         topic: &'a str,
     ) -> impl Iterator<Item = &'a Cap> + 'a {
-        self.caps.iter().filter(move |cap| cap.concerns(channel, topic))
+        self.caps
+            .iter()
+            .filter(move |cap| cap.concerns(channel, topic))
     }
 
     /// The rungs whose kinds of offer include this one.
@@ -126,7 +132,10 @@ impl Rules {
 
 impl Cap {
     fn new(settings: &PressureSettings) -> Result<Self, ConfigError> {
-        for (key, value) in [("pressure.max", settings.max), ("pressure.days", settings.days)] {
+        for (key, value) in [
+            ("pressure.max", settings.max),
+            ("pressure.days", settings.days),
+        ] {
             if value == 0 {
                 return Err(ConfigError::key(
                     key,
@@ -168,7 +177,11 @@ impl Cap {
 
     /// In words: "2 messages by email in 1 calendar day".
     pub fn describe(&self) -> String {
-        let mut text = format!("{} {}", self.max, if self.max == 1 { "message" } else { "messages" });
+        let mut text = format!(
+            "{} {}",
+            self.max,
+            if self.max == 1 { "message" } else { "messages" }
+        );
         if let Some(topic) = &self.topic {
             text.push_str(&format!(" about {topic}"));
         }
@@ -193,7 +206,10 @@ fn basis(name: &str) -> Result<Basis, ConfigError> {
             let names: Vec<&str> = Basis::ALL.iter().map(|basis| basis.as_str()).collect();
             ConfigError::key(
                 "permission.topics.bases",
-                format!("{name:?} is not a legal basis; there are {}", names.join(", ")),
+                format!(
+                    "{name:?} is not a legal basis; there are {}",
+                    names.join(", ")
+                ),
             )
         })
 }
@@ -228,8 +244,15 @@ mod tests {
         assert_eq!(rules.caps.len(), 2);
         assert_eq!(rules.holds_ms(Basis::Contract), None);
         assert_eq!(rules.holds_ms(Basis::Consent), Some(1095 * DAY_MS));
-        assert!(!rules.rungs_for(Level::Situational, Channel::Sms).contains(&Level::Situational));
-        assert_eq!(rules.rungs_offering(OfferKind::OnApproval), [Level::Intravenous]);
+        assert!(
+            !rules
+                .rungs_for(Level::Situational, Channel::Sms)
+                .contains(&Level::Situational)
+        );
+        assert_eq!(
+            rules.rungs_offering(OfferKind::OnApproval),
+            [Level::Intravenous]
+        );
     }
 
     #[test]
@@ -239,7 +262,10 @@ mod tests {
                 topic.bases = vec!["hope".to_owned()];
             }
         });
-        assert!(basis.contains("permission.topics.bases") && basis.contains("soft_opt_in"), "{basis}");
+        assert!(
+            basis.contains("permission.topics.bases") && basis.contains("soft_opt_in"),
+            "{basis}"
+        );
         let cap = |change: fn(&mut PressureSettings)| {
             complaint(|settings| settings.pressure.iter_mut().for_each(change))
         };

@@ -53,11 +53,20 @@ impl Question<'_> {
     /// the order of the waterfall. A later one is right only where no earlier one holds.
     pub fn refusals(&self) -> Vec<(Withheld, String)> {
         let (c, p, now) = (self.c, self.p, &self.moment.now);
-        let mut refusals = vec![(Withheld::NoAddress, format!("{c}.{} IS NULL", address(self.request.channel)))];
+        let mut refusals = vec![(
+            Withheld::NoAddress,
+            format!("{c}.{} IS NULL", address(self.request.channel)),
+        )];
         if self.request.channel == Channel::Email {
             refusals.extend([
-                (Withheld::MalformedAddress, format!("{c}.email_state = 'malformed'")),
-                (Withheld::RefusedAddress, format!("{c}.email_state = 'refused'")),
+                (
+                    Withheld::MalformedAddress,
+                    format!("{c}.email_state = 'malformed'"),
+                ),
+                (
+                    Withheld::RefusedAddress,
+                    format!("{c}.email_state = 'refused'"),
+                ),
             ]);
         }
         refusals.extend([
@@ -72,7 +81,10 @@ impl Question<'_> {
                     stands = consent::stands_against("x", p),
                 ),
             ),
-            (Withheld::NoPermission, format!("{p}.is_granted IS NULL OR NOT {p}.is_granted")),
+            (
+                Withheld::NoPermission,
+                format!("{p}.is_granted IS NULL OR NOT {p}.is_granted"),
+            ),
             (Withheld::NoBasis, self.no_basis()),
             (Withheld::Expired, self.expired()),
             (Withheld::Level, self.level()),
@@ -96,7 +108,10 @@ impl Question<'_> {
             contract = Basis::Contract.as_str(),
         );
         if let Some(bases) = self.rules.bases_for(&self.request.topic) {
-            let bases: Vec<String> = bases.iter().map(|basis| format!("'{}'", basis.as_str())).collect();
+            let bases: Vec<String> = bases
+                .iter()
+                .map(|basis| format!("'{}'", basis.as_str()))
+                .collect();
             holds.push_str(&format!(" OR {p}.basis NOT IN ({})", bases.join(", ")));
         }
         holds
@@ -120,7 +135,9 @@ impl Question<'_> {
 
     /// He stands on a rung that is too low, or that does not allow the channel.
     fn level(&self) -> String {
-        let rungs = self.rules.rungs_for(self.request.level, self.request.channel);
+        let rungs = self
+            .rules
+            .rungs_for(self.request.level, self.request.channel);
         if rungs.is_empty() {
             return "TRUE".to_owned();
         }
@@ -132,7 +149,10 @@ impl Question<'_> {
     /// ([`crate::consent::ladder::Ladder::standing`]).
     pub fn standing(&self) -> String {
         let (p, now) = (self.p, &self.moment.now);
-        let age = format!("{now} - {}", self.last_act(&[&format!("{p}.level_since_at")]));
+        let age = format!(
+            "{now} - {}",
+            self.last_act(&[&format!("{p}.level_since_at")])
+        );
         let ladder = &self.rules.ladder;
         let mut granted_cases = String::new();
         for granted in Level::ALL {
@@ -144,7 +164,9 @@ impl Question<'_> {
                 .filter(|level| *level <= granted && *level != Level::Stranger);
             for level in below {
                 match ladder.keeps_ms(granted, level) {
-                    Some(ms) => cases.push_str(&format!(" WHEN {age} <= {ms} THEN {}", level.code())),
+                    Some(ms) => {
+                        cases.push_str(&format!(" WHEN {age} <= {ms} THEN {}", level.code()))
+                    }
                     None => {
                         lowest = level.code();
                         break;
@@ -177,7 +199,13 @@ impl Question<'_> {
         let mut reached: Vec<String> = self
             .rules
             .caps_for(self.request.channel, &self.request.topic)
-            .map(|cap| format!("COUNT(CASE WHEN {} THEN 1 END) >= {}", self.counts(cap), cap.max))
+            .map(|cap| {
+                format!(
+                    "COUNT(CASE WHEN {} THEN 1 END) >= {}",
+                    self.counts(cap),
+                    cap.max
+                )
+            })
             .collect();
         let reach_days = self
             .rules
@@ -235,7 +263,10 @@ impl Question<'_> {
             ),
             WindowKind::Sliding => {
                 let ms = i64::from(cap.days) * DAY_MS;
-                (format!("h.contacted_at > {now} - {ms}"), format!("{now} + {ms}"))
+                (
+                    format!("h.contacted_at > {now} - {ms}"),
+                    format!("{now} + {ms}"),
+                )
             }
         };
         let mut counts = begin;
@@ -262,7 +293,11 @@ impl Question<'_> {
         if self.rivals.is_empty() {
             return format!("({sent}) AS h");
         }
-        let waves: Vec<String> = self.rivals.iter().map(|rival| rival.wave.to_string()).collect();
+        let waves: Vec<String> = self
+            .rivals
+            .iter()
+            .map(|rival| rival.wave.to_string())
+            .collect();
         let topics: String = self
             .rivals
             .iter()

@@ -140,7 +140,13 @@ impl Entry {
         {
             return Arc::clone(text);
         }
-        let moment = Moment::of_instant("CAST($4 AS BIGINT)", now_ms, "c", &self.rules, &cache.places);
+        let moment = Moment::of_instant(
+            "CAST($4 AS BIGINT)",
+            now_ms,
+            "c",
+            &self.rules,
+            &cache.places,
+        );
         let text: Arc<str> = self.select(kind, &moment, rivals).into();
         if rivals.is_empty() {
             let kept = Some((now_ms, moment.valid_until, Arc::clone(&text)));
@@ -171,13 +177,19 @@ impl Entry {
             .collect();
         format!(
             "SELECT d.seq, d.attempt, c.id AS found, CASE{cases} END AS refusal,
-                 CASE WHEN c.updated_at > {launched_at} THEN c.{key} END AS changed_address, {customer}
+                 CASE WHEN c.updated_at > {launched_at} THEN c.{key} END AS changed_address,
+                 CASE WHEN c.updated_at > {launched_at} THEN {household} END AS changed_household, {customer}
              FROM deliveries d
              LEFT JOIN customers c ON c.id = d.customer_id
              LEFT JOIN permissions p ON {permission}
              WHERE {next} LIMIT $5",
             launched_at = self.launched_at,
             key = address_key(self.request.channel),
+            household = if self.request.per_household {
+                "c.household_key"
+            } else {
+                "NULL"
+            },
             customer = customer_store::select_list(self.dialect, "c"),
             permission = question.permission_join(),
             next = next_rows(kind),
@@ -187,7 +199,10 @@ impl Entry {
     /// Who was changed since the launch may have got the address or the household of somebody who got the
     /// message. Of all others the audience has seen to that.
     fn became_double(&self) -> Vec<(Withheld, String)> {
-        let mut keys = vec![(Withheld::DuplicateAddress, address_key(self.request.channel))];
+        let mut keys = vec![(
+            Withheld::DuplicateAddress,
+            address_key(self.request.channel),
+        )];
         if self.request.per_household {
             keys.push((Withheld::Household, "household_key"));
         }
@@ -293,8 +308,7 @@ async fn attempt(
         txn.rollback().await?;
         return Ok(Passed::Stopped);
     }
-    let rivals =
-        campaign_store::rivals(&*txn, entry.request.priority, Some(lease.wave)).await?;
+    let rivals = campaign_store::rivals(&*txn, entry.request.priority, Some(lease.wave)).await?;
     let text = entry.text(lease.kind, &rivals, now_ms);
     let span = [
         lease.wave.0.into(),
@@ -310,16 +324,27 @@ async fn attempt(
     let mut candidates = Vec::new();
     let mut counters = Counters::new();
     let mut is_busy = false;
+    let mut is_alone = txn.dialect() == Dialect::Sqlite;
     while candidates.is_empty() && !is_busy {
         let locked = lock_customers(&txn, lease.kind, &span).await?;
         let rows = txn.rows(&*text, span.clone()).await?;
         if rows.is_empty() {
             break;
         }
-        let mut addresses = HashSet::new();
+        if !is_alone && has_changed(&rows)? {
+            // Two leases of the wave may hold two people who became one: one gate at a time, and ask again.
+            is_alone = true;
+            txn.run(
+                "SELECT pg_advisory_xact_lock(1985, CAST($1 AS INT))",
+                [lease.wave.0.into()],
+            )
+            .await?;
+            continue;
+        }
+        let mut taken = HashSet::new();
         let (mut withheld, mut held) = (Vec::new(), Vec::new());
         for row in &rows {
-            match answer(row, entry, locked.as_ref(), &mut addresses, now_ms)? {
+            match answer(row, entry, locked.as_ref(), &mut taken, now_ms)? {
                 Answer::Go(candidate) => candidates.push(candidate),
                 Answer::Withhold(seq, reason) => {
                     withheld.push(json!([seq, reason.as_str()]));
@@ -381,7 +406,10 @@ async fn lock_customers(
     }
     if kind == LeaseKind::Retry {
         // A response may have the row of an earlier attempt in hand, and then want the customer.
-        let sql = format!("SELECT d.seq FROM deliveries d WHERE {} LIMIT $5 FOR UPDATE OF d", next_rows(kind));
+        let sql = format!(
+            "SELECT d.seq FROM deliveries d WHERE {} LIMIT $5 FOR UPDATE OF d",
+            next_rows(kind)
+        );
         txn.rows(sql, span.clone()).await?;
     }
     let sql = format!(
@@ -400,7 +428,10 @@ async fn lock_customers(
 /// Puts rows off until the quiet hours end.
 async fn hold(txn: &Txn, lease: &Lease, held: Vec<Value>) -> Result<(), DbErr> {
     let set = match lease.kind {
-        LeaseKind::First => format!("due_at = x.until, reason = '{}'", Withheld::QuietHours.as_str()),
+        LeaseKind::First => format!(
+            "due_at = x.until, reason = '{}'",
+            Withheld::QuietHours.as_str()
+        ),
         // Why it was deferred stays.
         LeaseKind::Retry => "next_at = x.until".to_owned(),
     };
@@ -479,12 +510,25 @@ fn withhold(n: usize, from: State, counters: &mut Counters) {
         .or_default() += n;
 }
 
-/// What becomes of a row; `addresses` are those that were changed since the launch and go with this batch.
+/// Whether somebody's address or household may have become another one since the launch.
+fn has_changed(rows: &[QueryResult]) -> Result<bool, DbErr> {
+    for row in rows {
+        for column in ["changed_address", "changed_household"] {
+            if row.try_get::<Option<String>>("", column)?.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// What becomes of a row; `taken` are the addresses and households that were changed since the launch and go
+/// with this batch.
 fn answer(
     row: &QueryResult,
     entry: &Entry,
     locked: Option<&HashSet<i64>>,
-    addresses: &mut HashSet<String>,
+    taken: &mut HashSet<(Withheld, String)>,
     now_ms: i64,
 ) -> Result<Answer, DbErr> {
     let seq = row.try_get("", "seq")?;
@@ -500,9 +544,14 @@ fn answer(
             .ok_or_else(|| DbErr::Type(format!("refusal: {refusal}")))?;
         return Ok(Answer::Withhold(seq, reason));
     }
-    let changed_address: Option<String> = row.try_get("", "changed_address")?;
-    if changed_address.is_some_and(|address| !addresses.insert(address)) {
-        return Ok(Answer::Withhold(seq, Withheld::DuplicateAddress));
+    for (reason, column) in [
+        (Withheld::DuplicateAddress, "changed_address"),
+        (Withheld::Household, "changed_household"),
+    ] {
+        let key: Option<String> = row.try_get("", column)?;
+        if key.is_some_and(|key| !taken.insert((reason, key))) {
+            return Ok(Answer::Withhold(seq, reason));
+        }
     }
     let customer = customer_store::from_row(row)?;
     let end = entry.request.ends_at.unwrap_or(i64::MAX);

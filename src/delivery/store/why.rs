@@ -221,7 +221,11 @@ pub async fn waiting_first(
     if question.rivals.is_empty() {
         return Ok(0);
     }
-    let waves: Vec<String> = question.rivals.iter().map(|rival| rival.wave.to_string()).collect();
+    let waves: Vec<String> = question
+        .rivals
+        .iter()
+        .map(|rival| rival.wave.to_string())
+        .collect();
     let sql = format!(
         "SELECT COUNT(*) AS n FROM deliveries WHERE wave_id IN ({}) AND customer_id = $1 AND state IN (0, 3)",
         waves.join(", ")
