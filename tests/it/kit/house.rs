@@ -104,8 +104,13 @@ impl House {
     /// What a wave asks at the gate.
     pub async fn entry(&self, wave: WaveId) -> Entry {
         let db = &self.parts.db;
-        let row = visavis::delivery::store::wave(&**db, wave).await.unwrap().expect("a wave");
-        Entry::new(db, &row, Arc::clone(&self.parts.rules), self.clock_ms()).await.unwrap()
+        let row = visavis::delivery::store::wave(&**db, wave)
+            .await
+            .unwrap()
+            .expect("a wave");
+        Entry::new(db, &row, Arc::clone(&self.parts.rules), self.clock_ms())
+            .await
+            .unwrap()
     }
 
     /// Adds `n` customers who allow offers by email, at `domain`; the first id is given back.
