@@ -2,6 +2,7 @@
 
 mod campaign;
 mod check;
+mod consent;
 mod customer;
 mod demo;
 mod import;
@@ -60,6 +61,9 @@ enum Command {
     /// Lists, checks and previews templates
     #[command(subcommand)]
     Template(template::TemplateCommand),
+    /// Proves permission: the chain of evidence, one person's file, the ladder
+    #[command(subcommand)]
+    Consent(consent::Consent),
     /// Imports and exports suppression lists
     #[command(subcommand)]
     Suppression(suppression::Suppression),
@@ -138,6 +142,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Import(import) => import.run(common).await,
         Command::Segment(segment) => segment.run(common).await,
         Command::Template(template) => template.run(common).await,
+        Command::Consent(consent) => consent.run(common).await,
         Command::Suppression(suppression) => suppression.run(common).await,
         Command::Campaign(campaign) => campaign.run(common).await,
         Command::Work(work) => work.run(common).await,

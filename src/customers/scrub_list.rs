@@ -68,7 +68,9 @@ pub enum ScrubError {
         "the file does not say by which channel its addresses are suppressed; give --channel email or --channel sms"
     )]
     NoChannel,
-    #[error("the file does not say why its addresses are suppressed; give --reason, such as robinson")]
+    #[error(
+        "the file does not say why its addresses are suppressed; give --reason, such as robinson"
+    )]
     NoReason,
     #[error("the reason {0:?} is not a word of letters, digits, - and _")]
     BadReason(String),
@@ -139,9 +141,7 @@ pub async fn import(
     }
     let date = match &request.date {
         None => now_ms,
-        Some(text) => {
-            instant(text, now_ms).ok_or_else(|| ScrubError::BadDate(text.clone()))?
-        }
+        Some(text) => instant(text, now_ms).ok_or_else(|| ScrubError::BadDate(text.clone()))?,
     };
     let read = |cause| ScrubError::Read {
         path: request.path.clone(),
@@ -214,7 +214,15 @@ pub async fn import(
         "unreachable": report.unreachable, "channel": row_defaults.channel, "scope": request.scope.as_str(),
         "reason": request.reason,
     });
-    audit::record(&*txn, now_ms, "operator", "suppression_import", None, details).await?;
+    audit::record(
+        &*txn,
+        now_ms,
+        "operator",
+        "suppression_import",
+        None,
+        details,
+    )
+    .await?;
     if request.dry_run {
         txn.rollback().await?;
     } else {
@@ -309,7 +317,15 @@ pub async fn export(db: &Db, now_ms: i64, out: impl Write) -> Result<u64, ScrubE
     writer.flush()?;
     let txn = db.begin().await?;
     let details = json!({ "rows": count });
-    audit::record(&*txn, now_ms, "operator", "suppression_export", None, details).await?;
+    audit::record(
+        &*txn,
+        now_ms,
+        "operator",
+        "suppression_export",
+        None,
+        details,
+    )
+    .await?;
     txn.commit().await?;
     Ok(count)
 }

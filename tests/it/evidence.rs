@@ -3,13 +3,16 @@
 use sea_orm::Value;
 use visavis::config::Settings;
 use visavis::consent::chain::{self, Anchor, Defect};
-use visavis::consent::ladder::Level;
+use visavis::consent::ladder::{Ladder, Level};
 use visavis::consent::model::{Action, Basis, Channel, Details, Evidence, Scope};
-use visavis::consent::{audit, expiry, store};
+use visavis::consent::proof::{self, ProofError};
+use visavis::consent::{audit, expiry, overview, store};
 use visavis::ids::CustomerId;
 use visavis::keys::Keys;
 use visavis::storage::{Db, Sql};
+use visavis::web::console::permission;
 
+use crate::cli::{told, visavis};
 use crate::consent::customer;
 use crate::kit::database::TestDb;
 use crate::on_both;
@@ -254,4 +257,151 @@ on_both! {
         let row = db.row("SELECT COUNT(*) AS n FROM permission_evidence WHERE action = $1 AND actor = 'system'", [Value::from(Action::Expire.as_str())]).await.unwrap().unwrap();
         assert_eq!(row.try_get::<i64>("", "n").unwrap(), 2);
     }
+
+    async fn a_proof_holds_all_that_is_on_record_and_survives_erasure(db: &TestDb) {
+        let settings = Settings::load_from(None, std::collections::HashMap::new()).unwrap().permission;
+        let anna = customer(db).await;
+        db.run("UPDATE customers SET email_fingerprint = 'fa' WHERE id = $1", [anna.0.into()]).await.unwrap();
+        let confirmation: i64 = db.row(
+            "INSERT INTO confirmations (purpose, nonce, channel, fingerprint, language, payload, requested_at, expires_at, \
+             send_state, attempt, sent_at, used_at) VALUES ('opt_in', 'n', 'email', 'fa', 'en', '{}', 1000, 9000, 'sent', 1, 2000, 3000) RETURNING id",
+            [],
+        ).await.unwrap().unwrap().try_get("", "id").unwrap();
+        let yes = Evidence {
+            wording: Some("I would like <b>offers</b>.".to_owned()),
+            locale: Some("en".to_owned()),
+            actor: Some("person".to_owned()),
+            level: Some(Level::Points),
+            confirmation: Some(confirmation),
+            details: Some(Details { ip: Some("192.0.2.7".to_owned()), user_agent: None, page_url: Some("https://example.com/join".to_owned()) }),
+            ..grant(anna, 3_000)
+        };
+        store::record(&***db, &yes, Some("fa"), 3_000).await.unwrap();
+        for at in [4_000_i64, 5_000] {
+            db.run("INSERT INTO contacts (customer_id, contacted_at, wave_id, seq, channel, topic) VALUES ($1, $2, 1, 1, 'email', 'offers')", [anna.0.into(), at.into()]).await.unwrap();
+        }
+        store::opt_out(&***db, anna, Some("fa"), Channel::Email, &Scope::Topic("news".to_owned()), "unsubscribe_page", 6_000).await.unwrap();
+        chain::seal(db, &keys(), 7_000).await.unwrap();
+
+        let told = proof::of_customer(db, &settings, anna, 8_000).await.unwrap();
+        let json = serde_json::to_value(&told).unwrap();
+        let offers = &json["permissions"][1];
+        assert_eq!((offers["channel"].as_str(), offers["topic"].as_str()), (Some("email"), Some("offers")));
+        let current = &offers["current"];
+        assert_eq!((current["is_granted"].as_bool(), current["level_granted"].as_str(), current["level_today"].as_str()), (Some(true), Some("points"), Some("points")));
+        assert_eq!((current["since"].as_str(), current["ground"]["basis"].as_str()), (Some("1970-01-01T00:00:03.000Z"), Some("consent")));
+        assert_eq!(current["basis_ends_at"], "1972-12-31T00:00:03.000Z");
+        let piece = &offers["evidence"][0];
+        assert_eq!((piece["details"]["ip"].as_str(), piece["position"].as_i64()), (Some("192.0.2.7"), Some(1)));
+        assert_eq!(piece["link"].as_str().unwrap().len(), 64);
+        assert_eq!(piece["confirmation"]["confirmed_at"], "1970-01-01T00:00:03.000Z");
+        assert_eq!((offers["contacts"]["count"].as_u64(), offers["contacts"]["last_at"].as_str()), (Some(2), Some("1970-01-01T00:00:05.000Z")));
+        assert_eq!((json["permissions"][0]["topic"].as_str(), json["permissions"][0]["current"]["is_granted"].as_bool()), (Some("news"), Some(false)));
+        assert_eq!((json["suppressions"][0]["scope"].as_str(), json["suppressions"][0]["reason"].as_str()), (Some("news"), Some("opt_out")));
+        let page = permission::html(&told, None).unwrap();
+        for expected in ["I would like &lt;b&gt;offers&lt;/b&gt;.", "192.0.2.7", "the button of our unsubscribe page", "2 handed over"] {
+            assert!(page.contains(expected), "{expected} in {page}");
+        }
+
+        // As an erasure does: the row and the details go, the record says so.
+        db.run("DELETE FROM customers WHERE id = $1", [anna.0.into()]).await.unwrap();
+        db.run("DELETE FROM evidence_details", []).await.unwrap();
+        db.run("DELETE FROM confirmations", []).await.unwrap();
+        audit::record(&***db, 9_000, "person", audit::ERASURE, Some(anna), serde_json::json!({})).await.unwrap();
+        let told = proof::of_customer(db, &settings, anna, 10_000).await.unwrap();
+        assert_eq!((told.is_known, told.erased_at.as_deref()), (false, Some("1970-01-01T00:00:09.000Z")));
+        assert_eq!((told.permissions.len(), told.suppressions.len(), told.audit.len()), (2, 1, 1));
+        let piece = &told.permissions[1].evidence[0];
+        assert!(told.permissions[1].current.is_none() && piece.are_details_erased && piece.details.is_none());
+        assert_eq!(piece.wording.as_deref(), Some("I would like <b>offers</b>."));
+        let page = permission::html(&told, None).unwrap();
+        assert!(page.contains("This person was erased on 1970-01-01 00:00 UTC.") && !page.contains("192.0.2.7"), "{page}");
+        assert!(verify(db, None).await.is_whole);
+        let nobody = proof::of_customer(db, &settings, CustomerId(4711), 10_000).await.unwrap_err();
+        assert!(matches!(nobody, ProofError::Nothing(_)));
+    }
+
+    async fn people_are_counted_where_the_ladder_says_they_stand(db: &TestDb) {
+        const DAY: i64 = 86_400_000;
+        let mut settings = Settings::load_from(None, std::collections::HashMap::new()).unwrap();
+        settings.permission.consent_days = 0;
+        let ladder = Ladder::new(&settings.permission.levels).unwrap();
+        let now = 20_000 * DAY;
+        let mut expected = [0_u64; 6];
+        for granted in Level::ALL {
+            for days in [0, 90, 91, 365, 366, 731, 1_095, 1_096, 1_826, 3_000, 5_000] {
+                for clicked in [None, Some(100_i64)] {
+                    let one = customer(db).await;
+                    let evidence = Evidence { level: Some(granted), ..grant(one, now - days * DAY) };
+                    store::record(&***db, &evidence, None, now).await.unwrap();
+                    let at = clicked.map(|days| now - days * DAY);
+                    db.run("UPDATE customers SET last_response_at = $2 WHERE id = $1", [one.0.into(), at.into()]).await.unwrap();
+                    let act = at.map_or(evidence.occurred_at, |at| at.max(evidence.occurred_at));
+                    let stands = ladder.standing(granted, act, now);
+                    expected[usize::try_from(stands.code()).unwrap()] += 1;
+                }
+            }
+        }
+        // Strangers: who has no permission, whose grant ended, whose address is suppressed.
+        let ended = customer(db).await;
+        store::record(&***db, &Evidence { expires_at: Some(now), ..grant(ended, now - 1) }, None, now).await.unwrap();
+        let suppressed = customer(db).await;
+        db.run("UPDATE customers SET email_fingerprint = 'fs' WHERE id = $1", [suppressed.0.into()]).await.unwrap();
+        store::record(&***db, &grant(suppressed, now - 2), Some("fs"), now).await.unwrap();
+        let robinson = store::Suppression { fingerprint: "fs".to_owned(), channel: Channel::Email, scope: Scope::All, reason: "robinson".to_owned(), suppressed_at: now - 1 };
+        store::suppress(&***db, &[robinson]).await.unwrap();
+        customer(db).await;
+        expected[0] += 3;
+        for (topic, expected) in [(None, expected), (Some("offers"), expected), (Some("news"), [expected.iter().sum(), 0, 0, 0, 0, 0])] {
+            let overview = overview::overview(db, &settings, topic, now).await.unwrap();
+            let mut counts: Vec<u64> = overview.rungs.iter().map(|rung| rung.people).collect();
+            counts.reverse();
+            assert_eq!(counts, expected, "{topic:?}");
+        }
+        settings.permission.consent_days = 1;
+        let overview = overview::overview(db, &settings, None, now).await.unwrap();
+        let standing: u64 = overview.rungs.iter().filter(|rung| rung.level != Level::Stranger).map(|rung| rung.people).sum();
+        assert_eq!(standing, 10, "a basis that ended carries no rung: only those of today stand");
+    }
+}
+
+#[test]
+fn the_program_verifies_proves_and_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows: String = (1..=30)
+        .map(|n| format!("{n},c{n}@example.com,yes,form,2026-01-01,consent,I want offers.\n"))
+        .collect();
+    std::fs::write(
+        folder.join("customers.csv"),
+        format!("external_id,email,permission.email.offers,permission_source,permission_date,permission_basis,permission_wording\n{rows}"),
+    )
+    .unwrap();
+    told(folder, &["import", "customers.csv"]);
+    let whole = told(folder, &["consent", "verify"]);
+    assert!(whole.starts_with("The chain is whole: 30 links, 30 permissions"), "{whole}");
+    let anchor = whole.lines().last().unwrap();
+    let proof = told(folder, &["consent", "proof", "--customer", "c7@example.com"]);
+    let proof: serde_json::Value = serde_json::from_str(&proof).unwrap();
+    assert_eq!(proof["person"]["external_id"], "7");
+    assert_eq!(proof["permissions"][0]["evidence"][0]["wording"], "I want offers.");
+    told(folder, &["consent", "proof", "--customer", "7", "--html", "proof.html"]);
+    let page = std::fs::read_to_string(folder.join("proof.html")).unwrap();
+    assert!(page.contains("c7@example.com") && page.contains("I want offers."));
+    let ladder = told(folder, &["consent", "levels", "--topic", "offers"]);
+    assert!(ladder.contains("BRAND TRUST") && ladder.contains("30 people"), "{ladder}");
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let url = visavis::storage::DbUrl::sqlite_file(&folder.join("data/visavis.db"));
+        let db = Db::open(&url, 1).await.unwrap();
+        for sql in ["DELETE FROM evidence_chain WHERE position > 20", "DELETE FROM permissions WHERE evidence_id > 20", "DELETE FROM permission_evidence WHERE id > 20"] {
+            db.run(sql, []).await.unwrap();
+        }
+        db.close().await;
+    });
+    assert!(visavis(folder, &["consent", "verify"]).status.success(), "an end cut off cleanly shows only against an anchor");
+    let cut = visavis(folder, &["consent", "verify", "--anchor", anchor]);
+    assert_eq!(cut.status.code(), Some(1));
+    assert!(String::from_utf8(cut.stdout).unwrap().contains("The chain is BROKEN at link 30"));
 }

@@ -366,6 +366,22 @@ on_both! {
         site.close().await;
     }
 
+    async fn the_console_shows_the_ladder_and_a_persons_proof(db: &TestDb) {
+        let ada = ledger::customer(db, "ada", "fr", "none").await;
+        let site = Site::open(db).await;
+        let page = site.get("/permission?topic=offers").await;
+        assert_eq!(page.status(), StatusCode::OK);
+        let page = page.text().await.unwrap();
+        assert!(page.contains("Brand trust") && page.contains("At most 2 messages a day"), "{page}");
+        assert!(!page.contains("style=\"") && !page.contains("<script"), "the policy allows neither");
+        assert_eq!(site.get("/permission/customers/4711").await.status(), StatusCode::NOT_FOUND);
+        assert_eq!(site.get("/permission/customers/x").await.status(), StatusCode::NOT_FOUND);
+        let proof = site.get(&format!("/permission/customers/{ada}")).await;
+        assert_eq!(proof.status(), StatusCode::OK);
+        assert!(proof.text().await.unwrap().contains("Proof of permission"));
+        site.close().await;
+    }
+
     async fn the_console_answers_to_its_own_name_only(db: &TestDb) {
         let site = Site::open(db).await;
         for (host, status) in [

@@ -11,6 +11,8 @@ mod evidence;
 pub(super) mod expiry;
 mod opt_out;
 mod permission;
+pub(super) mod proof;
+pub(super) mod standing;
 mod suppression;
 
 use serde_json::Value;
