@@ -75,7 +75,7 @@ pub struct Duties {
 
 impl Duties {
     async fn launch(&self) {
-        match launch_due(&self.db, self.options, self.clock.now()).await {
+        match launch_due(&self.db, self.options.clone(), self.clock.now()).await {
             Ok(0) => {}
             Ok(_) => self.wake.notify_waiters(),
             Err(error) => tracing::error!(%error, "looking for due campaigns failed"),
