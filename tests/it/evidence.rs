@@ -22,7 +22,14 @@ fn keys() -> Keys {
 }
 
 fn grant(customer: CustomerId, at: i64) -> Evidence {
-    Evidence::grant(customer, Channel::Email, "offers", Basis::Consent, "form 3", at)
+    Evidence::grant(
+        customer,
+        Channel::Email,
+        "offers",
+        Basis::Consent,
+        "form 3",
+        at,
+    )
 }
 
 /// Ten pieces of evidence about two people, the fifth with details, sealed.
@@ -38,7 +45,9 @@ async fn base(db: &TestDb) -> (CustomerId, CustomerId) {
             });
         }
         store::record(&***db, &yes, Some("fa"), 100).await.unwrap();
-        store::record(&***db, &grant(bert, at), Some("fb"), 100).await.unwrap();
+        store::record(&***db, &grant(bert, at), Some("fb"), 100)
+            .await
+            .unwrap();
     }
     assert_eq!(chain::seal(db, &keys(), 200).await.unwrap(), 10);
     (anna, bert)
@@ -228,6 +237,20 @@ on_both! {
         assert_eq!(record(45, Some(Level::Points)).await, (Level::Points, 45, 50));
     }
 
+    async fn a_list_that_comes_late_takes_the_rungs_before_its_date(db: &TestDb) {
+        let anna = customer(db).await;
+        let intimate = Evidence { level: Some(Level::Intravenous), ..grant(anna, 5) };
+        store::record(&***db, &intimate, Some("fa"), 100).await.unwrap();
+        store::record(&***db, &grant(anna, 20), Some("fa"), 100).await.unwrap();
+        let robinson = store::Suppression { fingerprint: "fa".to_owned(), channel: Channel::Email, scope: Scope::All, reason: "robinson".to_owned(), suppressed_at: 10 };
+        store::suppress(&***db, &[robinson]).await.unwrap();
+        let permission = &store::permissions_of(&***db, anna).await.unwrap()[0];
+        assert!(permission.is_granted, "the consent is newer than the list");
+        assert_eq!((permission.level, permission.level_since_at), (Level::BrandTrust, 20));
+        chain::seal(db, &keys(), 200).await.unwrap();
+        assert!(verify(db, None).await.is_whole);
+    }
+
     async fn grants_end_at_their_date_and_with_their_basis(db: &TestDb) {
         const DAY: i64 = 86_400_000;
         let settings = Settings::load_from(None, std::collections::HashMap::new()).unwrap().permission;
@@ -379,29 +402,62 @@ fn the_program_verifies_proves_and_shows() {
     .unwrap();
     told(folder, &["import", "customers.csv"]);
     let whole = told(folder, &["consent", "verify"]);
-    assert!(whole.starts_with("The chain is whole: 30 links, 30 permissions"), "{whole}");
+    assert!(
+        whole.starts_with("The chain is whole: 30 links, 30 permissions"),
+        "{whole}"
+    );
     let anchor = whole.lines().last().unwrap();
-    let proof = told(folder, &["consent", "proof", "--customer", "c7@example.com"]);
+    let proof = told(
+        folder,
+        &["consent", "proof", "--customer", "c7@example.com"],
+    );
     let proof: serde_json::Value = serde_json::from_str(&proof).unwrap();
     assert_eq!(proof["person"]["external_id"], "7");
-    assert_eq!(proof["permissions"][0]["evidence"][0]["wording"], "I want offers.");
-    told(folder, &["consent", "proof", "--customer", "7", "--html", "proof.html"]);
+    assert_eq!(
+        proof["permissions"][0]["evidence"][0]["wording"],
+        "I want offers."
+    );
+    told(
+        folder,
+        &[
+            "consent",
+            "proof",
+            "--customer",
+            "7",
+            "--html",
+            "proof.html",
+        ],
+    );
     let page = std::fs::read_to_string(folder.join("proof.html")).unwrap();
     assert!(page.contains("c7@example.com") && page.contains("I want offers."));
     let ladder = told(folder, &["consent", "levels", "--topic", "offers"]);
-    assert!(ladder.contains("BRAND TRUST") && ladder.contains("30 people"), "{ladder}");
+    assert!(
+        ladder.contains("BRAND TRUST") && ladder.contains("30 people"),
+        "{ladder}"
+    );
 
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let url = visavis::storage::DbUrl::sqlite_file(&folder.join("data/visavis.db"));
         let db = Db::open(&url, 1).await.unwrap();
-        for sql in ["DELETE FROM evidence_chain WHERE position > 20", "DELETE FROM permissions WHERE evidence_id > 20", "DELETE FROM permission_evidence WHERE id > 20"] {
+        for sql in [
+            "DELETE FROM evidence_chain WHERE position > 20",
+            "DELETE FROM permissions WHERE evidence_id > 20",
+            "DELETE FROM permission_evidence WHERE id > 20",
+        ] {
             db.run(sql, []).await.unwrap();
         }
         db.close().await;
     });
-    assert!(visavis(folder, &["consent", "verify"]).status.success(), "an end cut off cleanly shows only against an anchor");
+    assert!(
+        visavis(folder, &["consent", "verify"]).status.success(),
+        "an end cut off cleanly shows only against an anchor"
+    );
     let cut = visavis(folder, &["consent", "verify", "--anchor", anchor]);
     assert_eq!(cut.status.code(), Some(1));
-    assert!(String::from_utf8(cut.stdout).unwrap().contains("The chain is BROKEN at link 30"));
+    assert!(
+        String::from_utf8(cut.stdout)
+            .unwrap()
+            .contains("The chain is BROKEN at link 30")
+    );
 }

@@ -43,22 +43,37 @@ async fn customers(db: &Db, folder: &TempDir) {
         bert@example.com,0612345679,yes,yes,form,2026-01-01,consent\n\
         zoé@exämple.com,,yes,,form,2026-01-01,consent\n";
     std::fs::write(&path, text).unwrap();
-    let report = import::run(db, &keys(), NOW, ImportRequest::new(path, ImportKind::Customers), |_| {})
-        .await
-        .unwrap();
+    let report = import::run(
+        db,
+        &keys(),
+        NOW,
+        ImportRequest::new(path, ImportKind::Customers),
+        |_| {},
+    )
+    .await
+    .unwrap();
     assert_eq!((report.reachable["email"], report.reachable["sms"]), (3, 2));
 }
 
 async fn may(db: &Db, channel: Channel, address: &str) -> bool {
-    let column = if channel == Channel::Email { "email_fingerprint" } else { "phone_fingerprint" };
+    let column = if channel == Channel::Email {
+        "email_fingerprint"
+    } else {
+        "phone_fingerprint"
+    };
     let fingerprint = keys().fingerprint(address);
     let row = db
-        .row(format!("SELECT id FROM customers WHERE {column} = $1"), [fingerprint.as_str().into()])
+        .row(
+            format!("SELECT id FROM customers WHERE {column} = $1"),
+            [fingerprint.as_str().into()],
+        )
         .await
         .unwrap()
         .unwrap();
     let customer = CustomerId(row.try_get("", "id").unwrap());
-    store::may_contact(&**db, customer, &fingerprint, channel, "offers").await.unwrap()
+    store::may_contact(&**db, customer, &fingerprint, channel, "offers")
+        .await
+        .unwrap()
 }
 
 async fn export(db: &Db) -> Vec<u8> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::json;
 
+use super::permission::{derive, lock};
 use super::{CHUNK, as_text};
 use crate::consent::model::{Channel, Scope};
 use crate::ids::CustomerId;
@@ -26,7 +27,8 @@ pub struct Suppression {
     pub suppressed_at: i64,
 }
 
-/// Suppresses addresses; where one is suppressed already, the newest date and its reason stay.
+/// Suppresses addresses; where one is suppressed already, the newest date and its reason stay. A rung
+/// granted at the address before is lost also by one whose newer consent still stands.
 ///
 /// # Errors
 /// When the database is away.
@@ -80,9 +82,37 @@ pub async fn suppress(
                 ])
             })
             .collect();
-        connection.run(sql.as_str(), [as_text(rows).into()]).await?;
+        let rows = as_text(rows);
+        connection.run(sql.as_str(), [rows.as_str().into()]).await?;
+        let outlasting = outlasting(connection, &recordset, rows).await?;
+        if !outlasting.is_empty() {
+            lock(connection, &outlasting).await?;
+            derive(connection, &outlasting).await?;
+        }
     }
     Ok(())
+}
+
+/// Customers with a consent newer than one of these suppressions, and a rung that is older than it.
+async fn outlasting(
+    connection: &impl ConnectionTrait,
+    recordset: &str,
+    rows: String,
+) -> Result<Vec<CustomerId>, DbErr> {
+    let sql = format!(
+        "SELECT DISTINCT p.customer_id FROM {recordset} AS r \
+         JOIN permission_evidence e ON e.fingerprint = r.fingerprint \
+         JOIN permissions p ON p.customer_id = e.customer_id AND p.channel = r.channel \
+         AND (p.topic = r.scope OR r.scope = '*') \
+         WHERE p.is_granted AND p.since_at > r.suppressed_at AND p.level_since_at <= r.suppressed_at \
+         ORDER BY p.customer_id"
+    );
+    connection
+        .rows(sql, [rows.into()])
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "customer_id").map(CustomerId))
+        .collect()
 }
 
 /// How many of these are suppressed already, by address, channel and scope.

@@ -69,7 +69,9 @@ impl WarningKind {
             Self::UnknownLevel => {
                 "permission level is not situational, brand_trust, personal_relationship, points or intravenous; not reachable"
             }
-            Self::UnreadablePermissionEnd => "date the permission ends is unreadable; not reachable",
+            Self::UnreadablePermissionEnd => {
+                "date the permission ends is unreadable; not reachable"
+            }
             Self::UnknownBasis => "legal basis is not known",
             Self::UnusablePermissionDate => "permission date is unreadable or lies ahead",
             Self::YesWithoutTopic => {
