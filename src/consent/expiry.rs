@@ -10,7 +10,7 @@ use super::bases::holds_days;
 use super::model::{Action, Basis, Evidence};
 use super::store::{self, expiry};
 use crate::config::PermissionSettings;
-use crate::storage::Db;
+use crate::storage::{Db, Txn};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -57,44 +57,72 @@ pub async fn expire_due(
     settings: &PermissionSettings,
     now_ms: i64,
 ) -> Result<Expired, DbErr> {
-    let limits = limits(settings);
-    let lengths = lengths(settings);
     let mut expired = Expired::default();
     loop {
         let txn = db.begin().await?;
-        let ended = expiry::ended(&txn, &lengths, now_ms).await?;
-        let mut evidence = Vec::with_capacity(ended.len());
-        for end in &ended {
-            let days = limits
-                .iter()
-                .find(|(basis, _)| Some(*basis) == end.basis)
-                .map_or(0, |(_, days)| *days);
-            let source = if end.is_by_date {
-                expired.by_date += 1;
-                "end date of the grant".to_owned()
-            } else {
-                let basis = end.basis.map_or("unknown", Basis::as_str);
-                *expired.by_basis.entry(basis).or_default() += 1;
-                format!("nothing came from the person for {days} days")
-            };
-            let piece = Evidence {
-                action: Action::Expire,
-                actor: Some("system".to_owned()),
-                ..Evidence::withdrawal(
-                    end.customer,
-                    end.channel,
-                    end.scope.clone(),
-                    &source,
-                    end.ended_at,
-                )
-            };
-            evidence.push((piece, end.fingerprint.clone()));
-        }
-        let concerned = store::record_all(&*txn, &evidence, now_ms).await?;
+        let is_done = expire_some(&txn, settings, now_ms, &mut expired).await?;
         txn.commit().await?;
-        // Nothing new although something has ended: its end is on record and does not decide.
-        if concerned.is_empty() {
+        if is_done {
             return Ok(expired);
         }
     }
+}
+
+/// Counts what [`expire_due`] would end, in a transaction that is taken back.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count_due(
+    db: &Db,
+    settings: &PermissionSettings,
+    now_ms: i64,
+) -> Result<Expired, DbErr> {
+    let mut expired = Expired::default();
+    let txn = db.begin().await?;
+    while !expire_some(&txn, settings, now_ms, &mut expired).await? {}
+    txn.rollback().await?;
+    Ok(expired)
+}
+
+/// Ends some of the grants that have ended; whether there was nothing new to record.
+async fn expire_some(
+    txn: &Txn,
+    settings: &PermissionSettings,
+    now_ms: i64,
+    expired: &mut Expired,
+) -> Result<bool, DbErr> {
+    let limits = limits(settings);
+    let lengths = lengths(settings);
+    let ended = expiry::ended(txn, &lengths, now_ms).await?;
+    let mut evidence = Vec::with_capacity(ended.len());
+    for end in &ended {
+        let days = limits
+            .iter()
+            .find(|(basis, _)| Some(*basis) == end.basis)
+            .map_or(0, |(_, days)| *days);
+        let source = if end.is_by_date {
+            expired.by_date += 1;
+            "end date of the grant".to_owned()
+        } else {
+            let basis = end.basis.map_or("unknown", Basis::as_str);
+            *expired.by_basis.entry(basis).or_default() += 1;
+            format!("nothing came from the person for {days} days")
+        };
+        let piece = Evidence {
+            action: Action::Expire,
+            actor: Some("system".to_owned()),
+            ..Evidence::withdrawal(
+                end.customer,
+                end.channel,
+                end.scope.clone(),
+                &source,
+                end.ended_at,
+            )
+        };
+        evidence.push((piece, end.fingerprint.clone()));
+    }
+    // Nothing new although something has ended: its end is on record and does not decide.
+    store::record_all(&**txn, &evidence, now_ms)
+        .await
+        .map(|concerned| concerned.is_empty())
 }
