@@ -80,6 +80,9 @@ impl Import {
         )
         .await?;
         bar.finish_and_clear();
+        if !self.dry_run {
+            crate::consent::chain::seal(&parts.db, &parts.keys, parts.clock.now_ms()).await?;
+        }
         if matches!(self.kind, Kind::Orders) && !self.dry_run {
             let attributed =
                 crate::responses::orders::attribute_orders(&parts.db, parts.clock.now_ms()).await?;

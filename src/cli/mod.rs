@@ -2,13 +2,17 @@
 
 mod campaign;
 mod check;
+mod consent;
+mod customer;
 mod demo;
 mod import;
 mod progress;
 mod report;
 mod segment;
 mod serve;
+mod suppression;
 mod template;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +61,12 @@ enum Command {
     /// Lists, checks and previews templates
     #[command(subcommand)]
     Template(template::TemplateCommand),
+    /// Proves permission: the chain of evidence, one person's file, the ladder
+    #[command(subcommand)]
+    Consent(consent::Consent),
+    /// Imports and exports suppression lists
+    #[command(subcommand)]
+    Suppression(suppression::Suppression),
     /// Plans, checks, launches and follows campaigns
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
@@ -68,6 +78,11 @@ enum Command {
     Report(report::Report),
     /// Looks at configuration, database, relay and templates, and says what to do
     Check(check::Check),
+    /// A person's rights: find, show, export, rectify, object, erase
+    #[command(subcommand)]
+    Customer(customer::CustomerCommand),
+    /// Ends expired permissions, deletes unconfirmed sign-ups, keeps the retention period
+    Upkeep(upkeep::Upkeep),
     /// Brings the database schema up to date
     Migrate,
 }
@@ -127,11 +142,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Import(import) => import.run(common).await,
         Command::Segment(segment) => segment.run(common).await,
         Command::Template(template) => template.run(common).await,
+        Command::Consent(consent) => consent.run(common).await,
+        Command::Suppression(suppression) => suppression.run(common).await,
         Command::Campaign(campaign) => campaign.run(common).await,
         Command::Work(work) => work.run(common).await,
         Command::Serve(serve) => serve.run(common).await,
         Command::Report(report) => report.run(common).await,
         Command::Check(check) => check.run(common).await,
+        Command::Customer(customer) => customer.run(common).await,
+        Command::Upkeep(upkeep) => upkeep.run(common).await,
         Command::Migrate => migrate(common).await,
     }
 }

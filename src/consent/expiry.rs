@@ -39,6 +39,14 @@ fn limits(settings: &PermissionSettings) -> Vec<(Basis, i64)> {
         .collect()
 }
 
+/// The same in milliseconds.
+pub(super) fn lengths(settings: &PermissionSettings) -> Vec<(Basis, i64)> {
+    limits(settings)
+        .into_iter()
+        .map(|(basis, days)| (basis, days * DAY_MS))
+        .collect()
+}
+
 /// Records the end of every grant that has ended by `now_ms`, in short transactions. The end is dated
 /// when it came, not when it was noticed, so that a yes said since then counts.
 ///
@@ -84,10 +92,7 @@ async fn expire_some(
     expired: &mut Expired,
 ) -> Result<bool, DbErr> {
     let limits = limits(settings);
-    let lengths: Vec<(Basis, i64)> = limits
-        .iter()
-        .map(|(basis, days)| (*basis, days * DAY_MS))
-        .collect();
+    let lengths = lengths(settings);
     let ended = expiry::ended(txn, &lengths, now_ms).await?;
     let mut evidence = Vec::with_capacity(ended.len());
     for end in &ended {

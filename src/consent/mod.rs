@@ -10,4 +10,6 @@ pub mod chain;
 pub mod expiry;
 pub mod ladder;
 pub mod model;
+pub mod overview;
+pub mod proof;
 pub mod store;

@@ -241,8 +241,11 @@ pub struct Permission {
     pub expires_at: Option<i64>,
 }
 
-/// How far a customer agreed to be followed (CNIL délibération 2026-042: apart from marketing consent).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// How far a customer agreed to be followed (CNIL délibération 2026-042: apart from marketing consent), the
+/// strictest first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Tracking {
     /// No individual open pixel.

@@ -8,5 +8,7 @@ pub mod import;
 pub mod model;
 pub mod normalise;
 pub mod profile;
+pub mod rectify;
 pub mod sample;
+pub mod scrub_list;
 pub mod store;

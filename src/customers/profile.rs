@@ -10,7 +10,7 @@ use crate::consent::model::Tracking;
 use crate::ids::CustomerId;
 
 /// The fields that are one line of text, by their columns.
-pub const TEXTS: [&str; 8] = [
+pub const TEXTS: [&str; 9] = [
     "first_name",
     "last_name",
     "company",
@@ -19,6 +19,7 @@ pub const TEXTS: [&str; 8] = [
     "postal_code",
     "city",
     "time_zone",
+    "household",
 ];
 
 /// An e-mail address and how it is matched.
@@ -142,7 +143,7 @@ impl Profile {
             is_changed |= put(&mut self.stage, row.stage.as_ref());
         }
         if let Some(tracking) = row.tracking {
-            let is_looser = looseness(tracking) > looseness(self.tracking);
+            let is_looser = tracking > self.tracking;
             let is_newer = row.tracking_at.is_some_and(|at| at > self.updated_at);
             if self.id.is_some() && is_looser && !is_newer {
                 merged.is_tracking_kept = true;
@@ -166,14 +167,6 @@ impl Profile {
         self.is_changed |= is_changed;
         merged.is_changed = is_changed;
         merged
-    }
-}
-
-fn looseness(tracking: Tracking) -> u8 {
-    match tracking {
-        Tracking::None => 0,
-        Tracking::Hygiene => 1,
-        Tracking::Full => 2,
     }
 }
 

@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng};
 use self::names::{CULTURES, Culture, DOMAINS, INTERESTS, PRODUCTS, SOURCES, TOWNS, Town};
 use crate::storage::text::fold;
 
-const HEADER: [&str; 30] = [
+const HEADER: [&str; 33] = [
     "external_id",
     "email",
     "phone",
@@ -48,6 +48,9 @@ const HEADER: [&str; 30] = [
     "permission_date",
     "permission_basis",
     "permission_wording",
+    "permission_level",
+    "permission_expires",
+    "household",
 ];
 
 const ORDER_HEADER: [&str; 7] = [
@@ -110,6 +113,7 @@ enum Word {
 /// One person of the base; made from his number alone, so that any of them can be made again.
 struct Person {
     n: u32,
+    seed: u64,
     today: NaiveDate,
     rng: StdRng,
     culture: &'static Culture,
@@ -175,6 +179,7 @@ impl Person {
         let interest_cooking = rng.random_range(0..=100);
         let mut person = Self {
             n,
+            seed,
             today,
             rng,
             culture,
@@ -266,6 +271,7 @@ impl Person {
             _ => "",
         };
         let answers = self.answers(!phone.is_empty());
+        let under_one_roof = self.household();
         let stage = if self.orders == 0 && is_out_of_reach {
             "suspect"
         } else {
@@ -304,11 +310,12 @@ impl Person {
             reads.to_owned(),
         ];
         record.extend(answers);
+        record.push(under_one_roof);
         record
     }
 
     /// The permission columns: offers and news by e-mail, offers by SMS, and their proof.
-    fn answers(&mut self, has_phone: bool) -> [String; 7] {
+    fn answers(&mut self, has_phone: bool) -> [String; 9] {
         let is_yes = !matches!(self.word, Word::Refusal | Word::Silence);
         let basis = match self.word {
             Word::Consent => "consent",
@@ -353,6 +360,10 @@ impl Person {
                 String::new()
             }
         };
+        let (level, lasts_days) = self.closeness();
+        let expires = lasts_days
+            .filter(|_| basis == "consent" && is_proven)
+            .and_then(|days| before(self.today, asked_days).checked_add_days(Days::new(days)));
         [
             offers,
             news,
@@ -365,7 +376,36 @@ impl Person {
             } else {
                 String::new()
             },
+            if basis == "consent" { level } else { "" }.to_owned(),
+            expires.map_or_else(String::new, |day| day.to_string()),
         ]
+    }
+
+    /// How close he let us come, and for how many days; most say neither.
+    fn closeness(&self) -> (&'static str, Option<u64>) {
+        let mut rng = self.own_stream(u64::from(self.n));
+        let level = match rng.random_range(0..100_u32) {
+            0..12 => "personal_relationship",
+            12..17 => "points",
+            17..19 => "intravenous",
+            _ => "",
+        };
+        (level, rng.random_ratio(1, 20).then_some(730))
+    }
+
+    /// Some neighbours by number live under one roof.
+    fn household(&self) -> String {
+        let pair = u64::from(self.n / 2);
+        if self.own_stream(!pair).random_ratio(1, 25) {
+            format!("H{:05}", pair + 1)
+        } else {
+            String::new()
+        }
+    }
+
+    /// A stream beside the person's own, so that what is drawn from it moves nothing else.
+    fn own_stream(&self, of: u64) -> StdRng {
+        StdRng::seed_from_u64(self.seed.rotate_left(17) ^ of)
     }
 
     /// A number of the ranges that are kept for films and books, where the plan of the country has one.

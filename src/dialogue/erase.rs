@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::DialogueError;
 use super::store::erasure as store;
+use super::{DialogueError, gone};
 use crate::consent::audit;
 use crate::consent::model::Scope;
 use crate::consent::store::{self as consent, Suppression};
@@ -49,7 +49,7 @@ pub(super) async fn erase_within(
     now_ms: i64,
 ) -> Result<(), DialogueError> {
     let Some(held) = store::hold(txn, keys, customer).await? else {
-        return Err(DialogueError::NoSuchCustomer(customer));
+        return Err(gone(txn, customer).await);
     };
     // As new as whatever is on record, also where that came from a faster clock.
     let suppressed_at = now_ms.max(held.newest_at);

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, result::ZipError};
 
-use super::DialogueError;
 use super::store::{erasure, everything};
+use super::{DialogueError, gone};
 use crate::clock::from_ms;
 use crate::consent::audit;
 use crate::ids::CustomerId;
@@ -37,12 +37,39 @@ pub async fn archive(
     // One transaction, under the lock of his row: nothing changes between the tables.
     let txn = db.begin().await?;
     let Some(held) = erasure::hold(&txn, keys, customer).await? else {
-        return Err(DialogueError::NoSuchCustomer(customer));
+        return Err(gone(&txn, customer).await);
     };
     audit::record(&*txn, now_ms, actor, EXPORT, Some(customer), json!({})).await?;
     let sections = everything::everything(&*txn, customer, &held.fingerprints).await?;
     txn.commit().await?;
     pack(&sections, customer, &held.language, now_ms).map_err(DialogueError::Archive)
+}
+
+/// The action of the audit record of a look.
+pub const ACCESS: &str = "access";
+
+/// What an operator looks at: profile, tags, permissions and suppressions. Leaves an audit record.
+///
+/// # Errors
+/// As [`archive`].
+pub async fn overview(
+    db: &Db,
+    keys: &Keys,
+    customer: CustomerId,
+    actor: &str,
+    now_ms: i64,
+) -> Result<Value, DialogueError> {
+    let txn = db.begin().await?;
+    let Some(held) = erasure::hold(&txn, keys, customer).await? else {
+        return Err(gone(&txn, customer).await);
+    };
+    audit::record(&*txn, now_ms, actor, ACCESS, Some(customer), json!({})).await?;
+    let mut sections = everything::everything(&*txn, customer, &held.fingerprints).await?;
+    txn.commit().await?;
+    sections.retain(|section| {
+        ["profile", "tags", "permissions", "suppressions"].contains(&section.name)
+    });
+    Ok(document(&sections, customer, now_ms))
 }
 
 fn pack(

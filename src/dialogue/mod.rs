@@ -6,15 +6,24 @@
 pub mod confirmation;
 pub mod erase;
 pub mod export;
+pub mod lookup;
 pub mod model;
 pub mod notice;
 pub mod preferences;
+pub mod object;
+pub mod rectify;
 pub mod retention;
 pub mod sign_up;
 pub mod store;
 pub mod upkeep;
 
+use chrono::NaiveDate;
 use sea_orm::DbErr;
+
+use crate::clock::from_ms;
+use crate::consent::audit;
+use crate::ids::CustomerId;
+use crate::storage::Txn;
 
 /// Why a wish could not be fulfilled.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +31,31 @@ pub enum DialogueError {
     #[error(
         "customer {0} does not exist; `visavis segment count everyone` shows whether the base is the right one"
     )]
-    NoSuchCustomer(crate::ids::CustomerId),
+    NoSuchCustomer(CustomerId),
+    #[error(
+        "customer {customer} was erased on {on}; what is left of him shows `visavis consent proof --customer {customer}`"
+    )]
+    Erased { customer: CustomerId, on: NaiveDate },
+    #[error("{0}; nothing was changed")]
+    Field(String),
     #[error("the archive could not be made: {0}; the export can be tried again")]
     Archive(zip::result::ZipError),
     #[error("the database failed: {0}; nothing was changed")]
     Database(#[from] DbErr),
+}
+
+/// Why there is no such customer (any more).
+async fn gone(txn: &Txn, customer: CustomerId) -> DialogueError {
+    match audit::of_customer(&**txn, customer).await {
+        Ok(records) => records
+            .iter()
+            .rfind(|record| record.action == audit::ERASURE)
+            .map_or(DialogueError::NoSuchCustomer(customer), |record| {
+                DialogueError::Erased {
+                    customer,
+                    on: from_ms(record.at).date_naive(),
+                }
+            }),
+        Err(error) => error.into(),
+    }
 }

@@ -18,7 +18,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 18] = [
+const TEMPLATES: [(&str, &str); 20] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -37,6 +37,8 @@ const TEMPLATES: [(&str, &str); 18] = [
     ("outbox", include_str!("pages/outbox.hbs")),
     ("outbox_message", include_str!("pages/outbox_message.hbs")),
     ("rate", include_str!("pages/rate.hbs")),
+    ("permission", include_str!("pages/permission.hbs")),
+    ("proof", include_str!("pages/proof.hbs")),
 ];
 
 /// Why the web room cannot be made ready: a defect of this program.

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-fn visavis(folder: &Path, arguments: &[&str]) -> Output {
+pub fn visavis(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_visavis"))
         .args(arguments)
         .arg("--data-dir")
@@ -17,7 +17,7 @@ fn visavis(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// What a command that must succeed printed.
-fn told(folder: &Path, arguments: &[&str]) -> String {
+pub fn told(folder: &Path, arguments: &[&str]) -> String {
     let output = visavis(folder, arguments);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sea_orm::Value;
+use visavis::consent::ladder::Level;
 use visavis::consent::model::{Action, Basis, Channel, Evidence, Permission, Scope};
 use visavis::consent::store;
 use visavis::ids::CustomerId;
@@ -10,7 +11,7 @@ use visavis::storage::{Db, Sql};
 
 use crate::on_both;
 
-async fn customer(db: &Db) -> CustomerId {
+pub async fn customer(db: &Db) -> CustomerId {
     let row = db
         .row(
             "INSERT INTO customers (email_state, language, country, stage, attributes, attributes_key, \
@@ -179,6 +180,154 @@ on_both! {
                 })
             }).unwrap();
         });
+    }
+
+    async fn no_order_of_events_loosens_a_permission_without_a_newer_grant(db: &TestDb) {
+        let handle = tokio::runtime::Handle::current();
+        let mut runner = TestRunner::new(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() });
+        let (mut checked, mut reached) = (0, 0);
+        let counts = std::sync::Mutex::new((&mut checked, &mut reached));
+        tokio::task::block_in_place(|| {
+            runner.run(&proptest::collection::vec(event(), 1..12), |events| {
+                handle.block_on(async {
+                    db.run("DELETE FROM suppressions", []).await.unwrap();
+                    let mut life = Life::begin(db).await;
+                    for event in &events {
+                        life.live(event).await;
+                        for about in ["offers", "news"] {
+                            let may = may(db, life.customer, about).await;
+                            let mut counts = counts.lock().unwrap();
+                            *counts.0 += 1;
+                            *counts.1 += i32::from(may);
+                            drop(counts);
+                            let allowed = life.allowed(about);
+                            prop_assert!(!may || allowed.is_some(), "{about} after {event:?}");
+                            let permissions = store::permissions_of(&***db, life.customer).await.unwrap();
+                            let level = permissions.iter().find(|p| p.scope == topic(about)).map_or(Level::Stranger, |p| p.level);
+                            prop_assert!(!may || Some(level) <= allowed, "{about}: {level} after {event:?}, allowed {allowed:?}");
+                        }
+                    }
+                    Ok(())
+                })
+            }).unwrap();
+        });
+        assert!(reached * 20 > checked, "it does happen that one may: {reached} of {checked}");
+    }
+}
+
+/// What can befall a permission.
+#[derive(Debug, Clone)]
+enum Event {
+    Grant { about: &'static str, basis: Basis, level: Option<Level>, at: i64 },
+    Withdraw { scope: Scope, at: i64 },
+    OptOut { scope: Scope, at: i64 },
+    ScrubList { scope: Scope, at: i64 },
+    Expire { about: &'static str, at: i64 },
+    /// Every grant ever recorded is imported again.
+    Reimport,
+    /// The row is gone, and the same address comes in as a stranger.
+    Erase,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let about = || proptest::sample::select(vec!["offers", "news"]);
+    let scope = || prop_oneof![Just(Scope::All), about().prop_map(topic)];
+    let level = proptest::option::of(proptest::sample::select(Level::ALL.to_vec()));
+    let basis = prop_oneof![3 => Just(Basis::Consent), 1 => proptest::sample::select(Basis::ALL.to_vec())];
+    prop_oneof![
+        8 => (about(), basis, level, 0_i64..30)
+            .prop_map(|(about, basis, level, at)| Event::Grant { about, basis, level, at }),
+        1 => (scope(), 0_i64..30).prop_map(|(scope, at)| Event::Withdraw { scope, at }),
+        1 => (scope(), 0_i64..30).prop_map(|(scope, at)| Event::OptOut { scope, at }),
+        1 => (scope(), 0_i64..30).prop_map(|(scope, at)| Event::ScrubList { scope, at }),
+        1 => (about(), 0_i64..30).prop_map(|(about, at)| Event::Expire { about, at }),
+        2 => Just(Event::Reimport),
+        1 => Just(Event::Erase),
+    ]
+}
+
+/// A person's permissions in the database, and the rule said again in memory.
+struct Life<'a> {
+    db: &'a Db,
+    customer: CustomerId,
+    grants: Vec<Evidence>,
+    /// Every no at this address, whoever had it: never forgotten.
+    noes: Vec<(Scope, i64)>,
+    /// Ends of grants; forgotten with the row.
+    ends: Vec<(Scope, i64)>,
+    /// The newest evidence about the present row.
+    newest: i64,
+}
+
+impl<'a> Life<'a> {
+    async fn begin(db: &'a Db) -> Self {
+        Self { db, customer: customer(db).await, grants: Vec::new(), noes: Vec::new(), ends: Vec::new(), newest: 0 }
+    }
+
+    async fn live(&mut self, event: &Event) {
+        match event.clone() {
+            Event::Grant { about, basis, level, at } => {
+                let grant = Evidence { basis: Some(basis), level, ..says(self.customer, topic(about), Action::Grant, at) };
+                self.record(&grant).await;
+                self.grants.push(grant);
+            }
+            Event::Withdraw { scope, at } => {
+                self.record(&says(self.customer, scope.clone(), Action::Withdraw, at)).await;
+                self.noes.push((scope, at));
+            }
+            Event::OptOut { scope, at } => {
+                store::opt_out(&**self.db, self.customer, Some("f1"), Channel::Email, &scope, "link", at).await.unwrap();
+                // Newer than whatever is on record of him.
+                self.newest = self.newest.max(at);
+                self.noes.push((scope, self.newest));
+            }
+            Event::ScrubList { scope, at } => {
+                let one = store::Suppression {
+                    fingerprint: "f1".to_owned(), channel: Channel::Email, scope: scope.clone(),
+                    reason: "robinson".to_owned(), suppressed_at: at,
+                };
+                store::suppress(&**self.db, &[one]).await.unwrap();
+                self.noes.push((scope, at));
+            }
+            Event::Expire { about, at } => {
+                self.record(&says(self.customer, topic(about), Action::Expire, at)).await;
+                self.ends.push((topic(about), at));
+            }
+            Event::Reimport => {
+                let all: Vec<_> = self.grants.iter()
+                    .map(|grant| (Evidence { customer: self.customer, ..grant.clone() }, Some("f1".to_owned())))
+                    .collect();
+                store::record_all(&**self.db, &all, 100).await.unwrap();
+                self.newest = all.iter().map(|(grant, _)| grant.occurred_at).fold(self.newest, i64::max);
+            }
+            Event::Erase => {
+                self.db.run("DELETE FROM customers WHERE id = $1", [self.customer.0.into()]).await.unwrap();
+                self.customer = customer(self.db).await;
+                self.ends.clear();
+                self.newest = 0;
+            }
+        }
+    }
+
+    async fn record(&mut self, evidence: &Evidence) {
+        store::record(&**self.db, evidence, Some("f1"), 100).await.unwrap();
+        self.newest = self.newest.max(evidence.occurred_at);
+    }
+
+    /// The highest rung a grant gives that is newer than every no; `None` without one, or where a no is
+    /// on record and no consent is newer.
+    fn allowed(&self, about: &str) -> Option<Level> {
+        let newest = |list: &[(Scope, i64)]| {
+            list.iter().filter(|(scope, _)| *scope == Scope::All || *scope == topic(about)).map(|(_, at)| *at).max()
+        };
+        let (no, end) = (newest(&self.noes), newest(&self.ends));
+        let live = || self.grants.iter()
+            .filter(|grant| grant.scope == topic(about))
+            .filter(|grant| Some(grant.occurred_at) > no.max(end));
+        if no.is_some() && !live().any(|grant| grant.basis == Some(Basis::Consent)) {
+            return None;
+        }
+        live().map(|grant| grant.level.unwrap_or_else(|| Level::of_basis(grant.basis.unwrap()))).max()
     }
 }
 

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 use sea_orm::Value;
 use tempfile::TempDir;
+use visavis::consent::ladder::Level;
 use visavis::consent::model::{Channel, Scope, Tracking};
 use visavis::consent::store as consent;
 use visavis::customers::import::{
@@ -379,6 +380,38 @@ on_both! {
         assert_eq!(report.warnings.count(WarningKind::YesWithoutTopic), 1);
     }
 
+    async fn a_yes_may_name_its_level_and_its_end(db: &TestDb) {
+        const COLUMNS: &str = "email,household,permission.email.offers,permission_source,permission_date,permission_basis,permission_level,permission_expires,permission.email.news,permission.email.news.level\n";
+        let text = format!("{COLUMNS}a@example.com, Foyer  Lefèvre ,yes,form,2026-01-01,consent,points,2027-01-01,yes,2\n\
+            b@example.com,,yes,form,2026-01-01,consent,closest friend,,,\n\
+            c@example.com,,yes,form,2026-01-01,consent,stranger,,,\n\
+            d@example.com,,yes,form,2026-01-01,consent,,some day,,\n");
+        let report = import(db, &text).await;
+        assert_eq!(counts(&report), [4, 0, 0, 0]);
+        assert_eq!((report.no_basis, report.reachable["email"]), (3, 1), "a rung or an end that cannot be read is not guessed");
+        assert_eq!(report.warnings.count(WarningKind::UnknownLevel), 2);
+        assert_eq!(report.warnings.count(WarningKind::UnreadablePermissionEnd), 1);
+        assert_eq!(report.warnings.count(WarningKind::NoWording), 1);
+        let customer = find(db, "email_key", "a@example.com").await;
+        let of = async || -> Vec<(String, Level, Option<i64>)> {
+            consent::permissions_of(&***db, customer.id).await.unwrap().into_iter()
+                .map(|p| (p.scope.as_str().to_owned(), p.level, p.expires_at)).collect()
+        };
+        let end = Some(1_798_761_600_000);
+        assert_eq!(of().await, [("news".to_owned(), Level::BrandTrust, end), ("offers".to_owned(), Level::Points, end)]);
+        let row = db.row("SELECT household, household_key FROM customers WHERE email_key = 'a@example.com'", []).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<String>("", "household").unwrap(), "Foyer  Lefèvre");
+        assert_eq!(row.try_get::<String>("", "household_key").unwrap(), "foyer lefevre");
+        assert_eq!(import(db, &text).await.unchanged, 4);
+        // Whoever said no stays where he is, whatever rung the file names.
+        let fingerprint = keys().fingerprint("a@example.com");
+        consent::opt_out(&***db, customer.id, Some(&fingerprint), Channel::Email, &Scope::All, "link", NOW - 1_000).await.unwrap();
+        import(db, &text).await;
+        import(db, text.replace("points", "intravenous")).await;
+        assert!(of().await.iter().all(|(_, level, _)| *level == Level::Stranger));
+        assert!(!may(db, &customer, "a@example.com", "offers").await);
+    }
+
     async fn tracking_is_not_loosened_by_importing_again(db: &TestDb) {
         let text = "email,tracking,permission_date\na@example.com,full,2026-01-01\n";
         import(db, text).await;
@@ -515,6 +548,7 @@ fn the_report_reads_well() {
              1 not reachable: yes without source, date and legal basis
     Warning: e-mail address is not one; kept, not reachable by e-mail (1; line 3)
     Warning: yes without source, date and legal basis; not reachable (1; line 4)
+    Warning: consent without the words that were agreed to; add permission_wording, a regulator asks for them (1; line 2)
     Ignored columns: Their x
     Rejected line 5: permission.email.offers holds "perhaps"; write yes or no
     "#);
@@ -544,6 +578,12 @@ fn the_report_reads_well() {
           "count": 1,
           "first_lines": [
             4
+          ]
+        },
+        "no_wording": {
+          "count": 1,
+          "first_lines": [
+            2
           ]
         }
       },

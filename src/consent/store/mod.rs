@@ -11,6 +11,8 @@ mod evidence;
 pub(super) mod expiry;
 mod opt_out;
 mod permission;
+pub(super) mod proof;
+pub(super) mod standing;
 mod suppression;
 
 use serde_json::Value;
@@ -18,7 +20,10 @@ use serde_json::Value;
 pub use evidence::{record, record_all};
 pub use opt_out::opt_out;
 pub use permission::{permissions_of, permissions_of_all};
-pub use suppression::{OPT_OUT, Suppression, is_suppressed, may_contact, stands_against, suppress};
+pub use suppression::{
+    OPT_OUT, Suppression, count_known, is_suppressed, may_contact, stands_against, suppress,
+    suppressions_after, suppressions_of,
+};
 
 /// Rows that go into one statement.
 const CHUNK: usize = 1_000;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::json;
 
 use super::{CHUNK, as_text};
@@ -83,6 +83,92 @@ pub async fn suppress(
         connection.run(sql.as_str(), [as_text(rows).into()]).await?;
     }
     Ok(())
+}
+
+/// How many of these are suppressed already, by address, channel and scope.
+///
+/// # Errors
+/// When the database is away.
+pub async fn count_known(
+    connection: &impl ConnectionTrait,
+    suppressions: &[Suppression],
+) -> Result<u64, DbErr> {
+    let columns = [
+        ("fingerprint", Kind::Text),
+        ("channel", Kind::Text),
+        ("scope", Kind::Text),
+    ];
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM {} AS r JOIN suppressions s ON s.fingerprint = r.fingerprint \
+         AND s.channel = r.channel AND s.scope = r.scope",
+        Dialect::of(connection).recordset(1, &columns)
+    );
+    let mut count = 0;
+    for chunk in suppressions.chunks(CHUNK) {
+        let rows = chunk
+            .iter()
+            .map(|one| json!([one.fingerprint, one.channel.as_str(), one.scope.as_str()]))
+            .collect();
+        let row = connection.row(sql.as_str(), [as_text(rows).into()]).await?;
+        let n: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
+        count += n.unsigned_abs();
+    }
+    Ok(count)
+}
+
+/// The next suppressions behind one, ordered by fingerprint, channel and scope; all from `None` on.
+///
+/// # Errors
+/// When the database is away.
+pub async fn suppressions_after(
+    connection: &impl ConnectionTrait,
+    after: Option<&Suppression>,
+) -> Result<Vec<Suppression>, DbErr> {
+    let (fingerprint, channel, scope) = after.map_or(("", "", ""), |one| {
+        (&*one.fingerprint, one.channel.as_str(), one.scope.as_str())
+    });
+    let sql = format!(
+        "SELECT fingerprint, channel, scope, reason, suppressed_at FROM suppressions \
+         WHERE (fingerprint, channel, scope) > ($1, $2, $3) ORDER BY fingerprint, channel, scope LIMIT {CHUNK}"
+    );
+    connection
+        .rows(sql, [fingerprint.into(), channel.into(), scope.into()])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// The suppressions of these fingerprints.
+///
+/// # Errors
+/// When the database is away.
+pub async fn suppressions_of(
+    connection: &impl ConnectionTrait,
+    fingerprints: &[String],
+) -> Result<Vec<Suppression>, DbErr> {
+    let sql = format!(
+        "SELECT fingerprint, channel, scope, reason, suppressed_at FROM suppressions \
+         WHERE fingerprint IN {} ORDER BY suppressed_at, fingerprint, channel, scope",
+        Dialect::of(connection).list(1, Kind::Text)
+    );
+    connection
+        .rows(sql, [json!(fingerprints).to_string().into()])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+fn read(row: &QueryResult) -> Result<Suppression, DbErr> {
+    let channel: String = row.try_get("", "channel")?;
+    Ok(Suppression {
+        fingerprint: row.try_get("", "fingerprint")?,
+        channel: channel.parse().map_err(DbErr::Type)?,
+        scope: Scope::from_column(row.try_get("", "scope")?),
+        reason: row.try_get("", "reason")?,
+        suppressed_at: row.try_get("", "suppressed_at")?,
+    })
 }
 
 pub(super) async fn has_suppression(

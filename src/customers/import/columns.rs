@@ -10,7 +10,7 @@ use crate::storage::text::fold;
 
 /// What a column can hold.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Field {
+pub(in crate::customers) enum Field {
     // Customers and, but for the names, orders.
     ExternalId,
     Email,
@@ -41,11 +41,15 @@ pub(super) enum Field {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Proof {
+pub(in crate::customers) enum Proof {
     Source,
     Date,
     Basis,
     Wording,
+    /// The rung of the ladder a yes gives.
+    Level,
+    /// When a yes ends by itself.
+    Expires,
 }
 
 /// The columns of one file.
@@ -185,6 +189,11 @@ impl Columns {
         (!text.is_empty()).then_some(text)
     }
 
+    /// Whether some column holds this field.
+    pub fn holds(&self, field: &Field) -> bool {
+        self.places.contains_key(field)
+    }
+
     /// What proves a permission: its own column, or the one for all.
     pub fn proof<'a>(
         &self,
@@ -253,6 +262,8 @@ fn permission_field(name: &str) -> Option<Field> {
         Some("date") => Field::Proof(Some((channel, scope)), Proof::Date),
         Some("basis") => Field::Proof(Some((channel, scope)), Proof::Basis),
         Some("wording") => Field::Proof(Some((channel, scope)), Proof::Wording),
+        Some("level") => Field::Proof(Some((channel, scope)), Proof::Level),
+        Some("expires") => Field::Proof(Some((channel, scope)), Proof::Expires),
         Some(_) => return None,
     };
     parts.next().is_none().then_some(field)

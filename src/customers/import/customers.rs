@@ -8,6 +8,7 @@ use super::columns::{Columns, Field, Proof};
 use super::records::Cells;
 use super::report::{ImportReport, WarningKind};
 use super::{Defaults, values};
+use crate::consent::ladder::Level;
 use crate::consent::model::{Action, Basis, Channel, Evidence, Scope};
 use crate::consent::store as consent;
 use crate::customers::model::{EmailState, Stage};
@@ -33,6 +34,8 @@ pub(super) struct Answer {
     pub basis: Option<Basis>,
     pub source: String,
     pub wording: Option<String>,
+    pub level: Option<Level>,
+    pub expires_at: Option<i64>,
     /// `None`: a refusal without a date, which counts from the import.
     pub occurred_at: Option<i64>,
 }
@@ -219,6 +222,7 @@ fn answers(
     let line = cells.line;
     let mut answers = Vec::new();
     let mut lacks_proof = false;
+    let mut lacks_wording = false;
     for (channel, scope, place) in &columns.permissions {
         let text = cells.get(*place).unwrap_or_default().trim();
         if text.is_empty() {
@@ -251,6 +255,8 @@ fn answers(
                 basis: None,
                 source: source.unwrap_or_else(|| defaults.source.to_owned()),
                 wording,
+                level: None,
+                expires_at: None,
                 occurred_at: date,
             });
             continue;
@@ -264,7 +270,23 @@ fn answers(
         if word.is_some() && basis.is_none() {
             report.warnings.add(WarningKind::UnknownBasis, line);
         }
-        if let (Some(source), Some(at), Some(basis)) = (source, date, basis) {
+        // A rung or an end that cannot be read might be lower or sooner than any guess.
+        let level = readable(proof(Proof::Level), |word| {
+            values::level(word).filter(|level| *level != Level::Stranger)
+        });
+        if level.is_none() {
+            report.warnings.add(WarningKind::UnknownLevel, line);
+        }
+        let expires_at = readable(proof(Proof::Expires), |text| values::instant(text).ok());
+        if expires_at.is_none() {
+            report
+                .warnings
+                .add(WarningKind::UnreadablePermissionEnd, line);
+        }
+        if let (Some(source), Some(at), Some(basis), Some(level), Some(expires_at)) =
+            (source, date, basis, level, expires_at)
+        {
+            lacks_wording |= basis == Basis::Consent && wording.is_none();
             answers.push(Answer {
                 channel: *channel,
                 scope: scope.clone(),
@@ -272,6 +294,8 @@ fn answers(
                 basis: Some(basis),
                 source,
                 wording,
+                level,
+                expires_at,
                 occurred_at: Some(at),
             });
         } else {
@@ -282,7 +306,18 @@ fn answers(
         report.no_basis += 1;
         report.warnings.add(WarningKind::NoBasis, line);
     }
+    if lacks_wording {
+        report.warnings.add(WarningKind::NoWording, line);
+    }
     Ok(answers)
+}
+
+/// What a cell says: nothing where it is empty, `None` where it cannot be read.
+fn readable<T>(cell: Option<&str>, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    match cell {
+        None => Some(None),
+        Some(text) => read(text).map(Some),
+    }
 }
 
 /// Without what PostgreSQL cannot keep.
@@ -480,8 +515,8 @@ async fn write_answers(
                 source: answer.source.clone(),
                 wording: answer.wording.clone(),
                 occurred_at: answer.occurred_at.unwrap_or(defaults.now_ms),
-                level: None,
-                expires_at: None,
+                level: answer.level,
+                expires_at: answer.expires_at,
                 locale: None,
                 actor: Some("import".to_owned()),
                 confirmation: None,
@@ -536,6 +571,6 @@ fn fingerprint(profile: &Profile, channel: Channel, keys: &Keys) -> Option<Strin
 }
 
 const _: () = assert!(
-    TEXTS.len() == 8,
+    TEXTS.len() == 9,
     "gender is the 4th text and time_zone the 8th"
 );

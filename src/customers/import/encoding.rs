@@ -15,7 +15,7 @@ const BUFFER: usize = 64 * 1024;
 
 /// What the bytes of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Detected {
+pub(in crate::customers) struct Detected {
     pub encoding: &'static Encoding,
     /// Bytes of the byte order mark.
     pub mark: u64,
@@ -27,7 +27,7 @@ pub(super) struct Detected {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(super) fn detect(file: &mut File) -> io::Result<Detected> {
+pub(in crate::customers) fn detect(file: &mut File) -> io::Result<Detected> {
     let mut buffer = vec![0_u8; BUFFER];
     let filled = fill(file, &mut buffer)?;
     let head = buffer.get(..filled).unwrap_or_default();
@@ -147,7 +147,7 @@ fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// A file as UTF-8, in constant memory.
-pub(super) struct Decoded {
+pub(in crate::customers) struct Decoded {
     file: File,
     decoder: Decoder,
     raw: Vec<u8>,

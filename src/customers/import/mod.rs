@@ -4,15 +4,16 @@
 //! one transaction, so an interruption leaves nothing behind. A row that cannot be taken is told with
 //! its line and reason and written to a file of its own; the others are taken.
 
-mod columns;
+pub(super) mod columns;
 mod customers;
-mod encoding;
-mod names;
+pub(super) mod encoding;
+mod fields;
+pub(super) mod names;
 mod orders;
-mod records;
+pub(super) mod records;
 mod rejects;
 mod report;
-mod values;
+pub(super) mod values;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,6 +23,7 @@ use chrono::NaiveDate;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
+pub use fields::{Correction, read_fields};
 pub use report::{ImportReport, Rejection, Warning, WarningKind, Warnings};
 
 use self::columns::Columns;
@@ -154,7 +156,7 @@ pub enum ImportError {
     )]
     DuplicateColumn { first: String, second: String },
     #[error(
-        "the column {column:?} does not name a permission; write permission.email.TOPIC or permission.sms.TOPIC, with .source, .date, .basis or .wording behind it for its proof"
+        "the column {column:?} does not name a permission; write permission.email.TOPIC or permission.sms.TOPIC, with .source, .date, .basis, .wording, .level or .expires behind it for its proof"
     )]
     PermissionColumn { column: String },
     #[error(

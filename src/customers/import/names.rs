@@ -4,10 +4,10 @@ use super::ImportKind;
 use super::columns::{Field, Proof};
 
 /// Our name of a field, the field, and its aliases, folded.
-pub(super) type Name = (&'static str, Field, &'static [&'static str]);
+pub(in crate::customers) type Name = (&'static str, Field, &'static [&'static str]);
 
 /// Fields of a customer file: our name, and what else people call it (folded).
-const CUSTOMER: [Name; 22] = [
+const CUSTOMER: [Name; 25] = [
     (
         "external_id",
         Field::ExternalId,
@@ -122,6 +122,11 @@ const CUSTOMER: [Name; 22] = [
         &["timezone", "fuseau horaire", "fuseau"],
     ),
     (
+        "household",
+        Field::Text(8),
+        &["household id", "foyer", "menage", "haushalt", "hogar"],
+    ),
+    (
         "birth_date",
         Field::BirthDate,
         &[
@@ -183,6 +188,16 @@ const CUSTOMER: [Name; 22] = [
         "permission_wording",
         Field::Proof(None, Proof::Wording),
         &["consent wording", "texte du consentement"],
+    ),
+    (
+        "permission_level",
+        Field::Proof(None, Proof::Level),
+        &["niveau de permission"],
+    ),
+    (
+        "permission_expires",
+        Field::Proof(None, Proof::Expires),
+        &["consent expires", "fin du consentement"],
     ),
     ("ignore", Field::Nothing, &[]),
 ];
@@ -314,7 +329,7 @@ const ORDER: [Name; 11] = [
 ];
 
 /// The fields a file of this kind can hold.
-pub(super) fn names(kind: ImportKind) -> &'static [Name] {
+pub(in crate::customers) fn names(kind: ImportKind) -> &'static [Name] {
     match kind {
         ImportKind::Customers => &CUSTOMER,
         ImportKind::Orders => &ORDER,

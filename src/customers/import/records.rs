@@ -8,7 +8,7 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use super::encoding::Decoded;
 
 /// Bytes of UTF-8 a record may have.
-pub(super) const MAX_RECORD: usize = 256 * 1024;
+pub(in crate::customers) const MAX_RECORD: usize = 256 * 1024;
 /// Cells a record may have.
 const MAX_CELLS: usize = 2_000;
 const BUFFER: usize = 64 * 1024;
@@ -16,7 +16,7 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// What stands at one place of the file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Record {
+pub(in crate::customers) enum Record {
     Cells(Cells),
     /// The record is larger than memory is given for it; it was passed over.
     TooLarge {
@@ -27,7 +27,7 @@ pub(super) enum Record {
 
 /// A record's cells, and its lines in the file, counted from 1.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Cells {
+pub(in crate::customers) struct Cells {
     pub line: u64,
     pub last_line: u64,
     text: String,
@@ -43,6 +43,16 @@ impl Cells {
             text: String::new(),
             ends: Vec::new(),
         }
+    }
+
+    /// These cells.
+    pub fn of(line: u64, cells: &[&str]) -> Self {
+        let mut row = Self::empty(line);
+        for cell in cells {
+            row.text.push_str(cell);
+            row.ends.push(row.text.len());
+        }
+        row
     }
 
     pub fn get(&self, n: usize) -> Option<&str> {
@@ -73,7 +83,7 @@ impl Cells {
 }
 
 /// Reads the records of a file one by one.
-pub(super) struct Records {
+pub(in crate::customers) struct Records {
     source: Decoded,
     reader: Reader,
     delimiter: u8,

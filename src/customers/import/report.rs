@@ -31,6 +31,12 @@ pub enum WarningKind {
     TrackingKept,
     /// A yes without source, date and legal basis gives no permission.
     NoBasis,
+    /// A consent without the words that were agreed to: it is weak proof.
+    NoWording,
+    /// The permission level is not one that allows something.
+    UnknownLevel,
+    /// The date at which a permission ends cannot be read.
+    UnreadablePermissionEnd,
     /// The legal basis is not one of ours.
     UnknownBasis,
     /// The date of a permission cannot be read or lies ahead.
@@ -42,7 +48,7 @@ pub enum WarningKind {
 }
 
 impl WarningKind {
-    fn sentence(self) -> &'static str {
+    pub(super) fn sentence(self) -> &'static str {
         match self {
             Self::MalformedEmail => "e-mail address is not one; kept, not reachable by e-mail",
             Self::EmailKept => "e-mail address is not one; the known one was kept",
@@ -57,6 +63,13 @@ impl WarningKind {
                 "looser tracking consent without a newer date; the stricter was kept"
             }
             Self::NoBasis => "yes without source, date and legal basis; not reachable",
+            Self::NoWording => {
+                "consent without the words that were agreed to; add permission_wording, a regulator asks for them"
+            }
+            Self::UnknownLevel => {
+                "permission level is not situational, brand_trust, personal_relationship, points or intravenous; not reachable"
+            }
+            Self::UnreadablePermissionEnd => "date the permission ends is unreadable; not reachable",
             Self::UnknownBasis => "legal basis is not known",
             Self::UnusablePermissionDate => "permission date is unreadable or lies ahead",
             Self::YesWithoutTopic => {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
 use serde_json::Value;
 
+use crate::consent::ladder::Level;
 use crate::consent::model::{Basis, Tracking};
 use crate::storage::text::fold;
 
@@ -50,7 +51,7 @@ pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
 ///
 /// # Errors
 /// A sentence for the report.
-pub(super) fn instant(text: &str) -> Result<i64, String> {
+pub(in crate::customers) fn instant(text: &str) -> Result<i64, String> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Ok(instant.timestamp_millis());
     }
@@ -97,7 +98,7 @@ fn from_serial(days: u64) -> Option<NaiveDate> {
 }
 
 /// The last millisecond of the day of `now_ms`: a date without a time may still be today.
-pub(super) fn end_of_day(now_ms: i64) -> i64 {
+pub(in crate::customers) fn end_of_day(now_ms: i64) -> i64 {
     now_ms.div_euclid(DAY_MS) * DAY_MS + DAY_MS - 1
 }
 
@@ -202,6 +203,22 @@ pub(super) fn basis(text: &str) -> Option<Basis> {
         "contract" | "contrat" | "vertrag" => Some(Basis::Contract),
         _ => None,
     }
+}
+
+/// A rung of the permission ladder, by its name or number.
+pub(super) fn level(text: &str) -> Option<Level> {
+    let word = fold(text).replace([' ', '-'], "_");
+    let named = Level::ALL
+        .into_iter()
+        .find(|level| level.as_str() == word || level.code().to_string() == word);
+    named.or(match word.as_str() {
+        "situationnel" => Some(Level::Situational),
+        "confiance" | "confiance_dans_la_marque" => Some(Level::BrandTrust),
+        "relation" | "relation_personnelle" => Some(Level::PersonalRelationship),
+        "fidelite" => Some(Level::Points),
+        "intraveineuse" => Some(Level::Intravenous),
+        _ => None,
+    })
 }
 
 /// How far a customer agreed to be followed.

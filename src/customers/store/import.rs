@@ -21,7 +21,7 @@ const IMPORT_LOCK: i64 = 0x7669_7361_7669_7302;
 const WAYS: [&str; 3] = ["seqscan", "hashjoin", "mergejoin"];
 
 /// The columns an import writes, in the order of [`as_row`].
-const WRITTEN: [(&str, Kind); 27] = [
+const WRITTEN: [(&str, Kind); 29] = [
     ("external_id", Kind::Text),
     ("email", Kind::Text),
     ("email_key", Kind::Text),
@@ -44,15 +44,17 @@ const WRITTEN: [(&str, Kind); 27] = [
     ("postal_code", Kind::Text),
     ("city", Kind::Text),
     ("time_zone", Kind::Text),
+    ("household", Kind::Text),
     ("first_name_key", Kind::Text),
     ("last_name_key", Kind::Text),
     ("company_key", Kind::Text),
     ("region_key", Kind::Text),
     ("city_key", Kind::Text),
+    ("household_key", Kind::Text),
 ];
 
 /// Of [`TEXTS`], those that have a folded twin, in the order of [`WRITTEN`].
-const FOLDED: [usize; 5] = [0, 1, 2, 4, 6];
+const FOLDED: [usize; 6] = [0, 1, 2, 4, 6, 8];
 
 /// Prepares a transaction for an import: waits for another to end, since two at once could create a
 /// customer twice.
@@ -107,12 +109,36 @@ pub(crate) async fn matching(txn: &Txn, rows: &[&Row]) -> Result<Vec<Profile>, D
         .filter(|row| row.email.is_none())
         .filter_map(|row| row.phone.as_ref())
         .collect();
+    let wanted = format!(
+        "SELECT id FROM customers WHERE external_id IN {} \
+         UNION SELECT id FROM customers WHERE email_key IN {} \
+         UNION SELECT id FROM customers WHERE phone IN {}",
+        dialect.list(1, Kind::Text),
+        dialect.list(2, Kind::Text),
+        dialect.list(3, Kind::Text),
+    );
+    let lists = [json!(external_ids), json!(emails), json!(phones)];
+    let values = lists.map(|list| list.to_string().into());
+    profiles(txn, &wanted, values.to_vec()).await
+}
+
+/// The customer with this number, locked.
+pub(crate) async fn hold(txn: &Txn, id: CustomerId) -> Result<Option<Profile>, DbErr> {
+    let found = profiles(txn, "$1", vec![id.0.into()]).await?;
+    Ok(found.into_iter().next())
+}
+
+/// The customers of these numbers, a list or query in SQL, locked and oldest first.
+async fn profiles(
+    txn: &Txn,
+    wanted: &str,
+    values: Vec<sea_orm::Value>,
+) -> Result<Vec<Profile>, DbErr> {
+    let dialect = txn.dialect();
     let sql = format!(
         "SELECT id, external_id, email, email_key, email_state, phone, birth_date, language, country, \
-         stage, tracking, {attributes} AS attributes, {texts}, updated_at FROM customers WHERE id IN (\
-         SELECT id FROM customers WHERE external_id IN {external_ids} \
-         UNION SELECT id FROM customers WHERE email_key IN {emails} \
-         UNION SELECT id FROM customers WHERE phone IN {phones}) ORDER BY id {lock}",
+         stage, tracking, {attributes} AS attributes, {texts}, updated_at FROM customers \
+         WHERE id IN ({wanted}) ORDER BY id {lock}",
         // What a response or a refusal writes meanwhile must not be written over.
         lock = match dialect {
             Dialect::Sqlite => "",
@@ -120,13 +146,9 @@ pub(crate) async fn matching(txn: &Txn, rows: &[&Row]) -> Result<Vec<Profile>, D
         },
         attributes = dialect.json_text("attributes"),
         texts = TEXTS.join(", "),
-        external_ids = dialect.list(1, Kind::Text),
-        emails = dialect.list(2, Kind::Text),
-        phones = dialect.list(3, Kind::Text),
     );
-    let lists = [json!(external_ids), json!(emails), json!(phones)];
     let mut profiles: Vec<Profile> = txn
-        .rows(sql, lists.map(|list| list.to_string().into()))
+        .rows(sql, values)
         .await?
         .iter()
         .map(profile)
@@ -389,4 +411,25 @@ pub(crate) async fn reachable(
         counts.push((channel, n.unsigned_abs()));
     }
     Ok(counts)
+}
+
+/// The customers a channel would reach at one of these addresses.
+pub(crate) async fn at_fingerprints(
+    txn: &Txn,
+    channel: Channel,
+    fingerprints: &[String],
+) -> Result<Vec<CustomerId>, DbErr> {
+    let column = match channel {
+        Channel::Email => "email_fingerprint",
+        Channel::Sms => "phone_fingerprint",
+    };
+    let sql = format!(
+        "SELECT id FROM customers WHERE {column} IN {} ORDER BY id",
+        txn.dialect().list(1, Kind::Text)
+    );
+    txn.rows(sql, [json!(fingerprints).to_string().into()])
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id").map(CustomerId))
+        .collect()
 }

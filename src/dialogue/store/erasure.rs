@@ -13,6 +13,8 @@ pub(in crate::dialogue) struct Held {
     pub email_key: Option<String>,
     pub phone: Option<String>,
     pub language: String,
+    /// The address of each channel today.
+    pub current: Vec<(Channel, String)>,
     /// Every address he is known by here: today's, and those of his evidence; in order, each once.
     pub fingerprints: Vec<(Channel, String)>,
     /// The newest word on record about his permission, in milliseconds since the epoch.
@@ -36,21 +38,18 @@ pub(in crate::dialogue) async fn hold(
         return Ok(None);
     };
     let mut fingerprints = fingerprints_on_record(txn, customer).await?;
+    let mut current = Vec::new();
     for (channel, address, column) in [
         (Channel::Email, "email_key", "email_fingerprint"),
         (Channel::Sms, "phone", "phone_fingerprint"),
     ] {
-        let fingerprint: Option<String> = row.try_get("", column)?;
+        let on_record: Option<String> = row.try_get("", column)?;
+        current.extend(on_record.map(|fingerprint| (channel, fingerprint)));
         // An address that cannot be written to has none on record; the next import may mend it.
         let address: Option<String> = row.try_get("", address)?;
-        let made = address.map(|address| keys.fingerprint(&address));
-        fingerprints.extend(
-            [fingerprint, made]
-                .into_iter()
-                .flatten()
-                .map(|f| (channel, f)),
-        );
+        fingerprints.extend(address.map(|address| (channel, keys.fingerprint(&address))));
     }
+    fingerprints.extend(current.iter().cloned());
     fingerprints.sort_unstable();
     fingerprints.dedup();
     let newest: Option<i64> = txn
@@ -66,6 +65,7 @@ pub(in crate::dialogue) async fn hold(
         email_key: row.try_get("", "email_key")?,
         phone: row.try_get("", "phone")?,
         language: row.try_get("", "language")?,
+        current,
         fingerprints,
         newest_at: newest.unwrap_or_default(),
     }))

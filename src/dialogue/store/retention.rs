@@ -38,8 +38,8 @@ fn can_renew() -> String {
 
 /// People whose last act came before `cutoff_ms`, from `$2` on, in the order of their numbers.
 ///
-/// An act is what came from the person: a click, an opt-out, an order, a yes, or that he was added; an
-/// open is none. Who has a contract is kept as long as it holds.
+/// An act is what came from the person: a click or whatever else came back from a message, an order, a
+/// yes, or that he was added; an open is none. Who has a contract is kept as long as it holds.
 fn silent(where_else: &str) -> String {
     format!(
         "SELECT c.id, (SELECT MAX(a.at) FROM audit_records a WHERE a.customer_id = c.id

@@ -3,6 +3,7 @@
 
 mod campaigns;
 pub mod outbox;
+pub mod permission;
 mod report;
 mod sandbox;
 
@@ -39,6 +40,16 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             resource("/reports/{campaign}", "GET")
                 .route(web::get().to(report::page))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/permission", "GET")
+                .route(web::get().to(permission::ladder))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/permission/customers/{id}", "GET")
+                .route(web::get().to(permission::proof))
                 .wrap(from_fn(frame::console)),
         )
         .service(

@@ -3,19 +3,22 @@
 //! The token is the authority, as on every link in a message; looking changes nothing, and a form changes
 //! only what the person changed in it.
 
+mod told;
 mod view;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use self::told::{RequestView, Told};
 pub(super) use self::view::topic_title;
-use self::view::{Entered, PreferencesView, RequestView, Told};
+use self::view::{Entered, PreferencesView};
 use super::words::Language;
 use super::{browser_language, details};
 use crate::dialogue::model::{Opened, Purpose};
 use crate::dialogue::preferences::model::{Pause, Preferences, Wishes};
-use crate::dialogue::preferences::{self, Said};
+use crate::dialogue::preferences::save::{self, Said};
+use crate::dialogue::preferences::{self, request as requests};
 use crate::ids::CustomerId;
 use crate::tokens;
 use crate::web::{ApiError, State};
@@ -55,7 +58,7 @@ pub(super) async fn choose(
     let said = said(&request, &state, language);
     let action = form.iter().find(|(name, _)| name == "action");
     let saved = match action.map(|(_, value)| value.as_str()) {
-        Some("stop") => preferences::stop(&state.db, &state.settings, customer, &said, now).await?,
+        Some("stop") => save::stop(&state.db, &state.settings, customer, &said, now).await?,
         Some("download") => return ask(&state, language, &known, Purpose::Download, now).await,
         Some("erase") => return ask(&state, language, &known, Purpose::Erasure, now).await,
         _ => {
@@ -63,7 +66,7 @@ pub(super) async fn choose(
             if wishes.pause == Pause::Unreadable {
                 return show(&request, &state, &known, Some(Entered::of(&form)), now);
             }
-            preferences::save(
+            save::save(
                 &state.db,
                 &state.keys,
                 &state.settings,
@@ -93,7 +96,7 @@ async fn ask(
     now: i64,
 ) -> Result<HttpResponse, ApiError> {
     let customer = known.customer;
-    if !preferences::request(&state.db, &state.settings, customer, purpose, now).await? {
+    if !requests::request(&state.db, &state.settings, customer, purpose, now).await? {
         return Err(ApiError::new(StatusCode::BAD_REQUEST));
     }
     let told = Told::asked(state, language, known, path(state, customer));
@@ -125,7 +128,7 @@ pub(super) async fn fulfil(
     match opened {
         Opened::Fresh(confirmation) if confirmation.purpose == Purpose::Download => {
             let (opened, archive) =
-                preferences::download_confirmed(&state.db, &state.keys, token, now).await?;
+                requests::download_confirmed(&state.db, &state.keys, token, now).await?;
             match archive {
                 Some(archive) => Ok(HttpResponse::Ok()
                     .content_type("application/zip")
@@ -135,7 +138,7 @@ pub(super) async fn fulfil(
             }
         }
         Opened::Fresh(_) => {
-            match preferences::erase_confirmed(&state.db, &state.keys, token, now).await? {
+            match requests::erase_confirmed(&state.db, &state.keys, token, now).await? {
                 Opened::Fresh(_) => {
                     let words = language.preferences();
                     let told = Told::plain(state, language, words.erased_title, words.erased_text);

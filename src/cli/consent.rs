@@ -1,0 +1,260 @@
+//! `visavis consent`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::{Common, print};
+use crate::consent::chain::{self, Anchor, Verification};
+use crate::consent::overview::{self, Overview};
+use crate::consent::proof::{self, Proof};
+use crate::customers::model::Customer;
+use crate::customers::store as customers;
+use crate::ids::CustomerId;
+use crate::reports::table::thousands;
+use crate::web::console::permission;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Consent {
+    /// Proves that the chain of evidence is whole, or names the first broken link
+    Verify {
+        /// An end of the chain noted earlier: from there on nothing can have been cut off
+        #[arg(long, value_name = "POSITION:LINK")]
+        anchor: Option<Anchor>,
+        /// Prints what was found as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Everything a regulator asks about one person's permission
+    Proof {
+        /// His number, your own key for him, or his address; of one who was erased, his number
+        #[arg(long, value_name = "ID")]
+        customer: String,
+        /// Prints JSON (as without --html)
+        #[arg(long)]
+        json: bool,
+        /// Writes a page that can be printed
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
+    /// The permission ladder: what each rung allows, and who stands on it now
+    Levels {
+        /// Of one topic [default: the best of each person's topics]
+        #[arg(long)]
+        topic: Option<String>,
+        /// Prints JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Consent {
+    pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Verify { anchor, json } => verify(common, anchor.as_ref(), json).await,
+            Self::Proof {
+                customer,
+                json,
+                html,
+            } => prove(common, &customer, json, html).await,
+            Self::Levels { topic, json } => {
+                let parts = common.open().await?;
+                let now_ms = parts.clock.now_ms();
+                let overview =
+                    overview::overview(&parts.db, &parts.settings, topic.as_deref(), now_ms)
+                        .await?;
+                if json {
+                    print(serde_json::to_string_pretty(&overview)?);
+                } else {
+                    print(ladder(&overview));
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+async fn verify(common: &Common, anchor: Option<&Anchor>, json: bool) -> anyhow::Result<ExitCode> {
+    let parts = common.open().await?;
+    chain::seal(&parts.db, &parts.keys, parts.clock.now_ms()).await?;
+    let found = chain::verify(&parts.db, &parts.keys, anchor).await?;
+    if json {
+        print(serde_json::to_string_pretty(&found)?);
+    } else {
+        print(told(&found));
+    }
+    Ok(if found.is_whole {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn told(found: &Verification) -> String {
+    let Some(broken) = &found.broken else {
+        let mut text = format!(
+            "The chain is whole: {} links, {} permissions follow from their evidence.",
+            thousands(found.links),
+            thousands(found.permissions)
+        );
+        if found.unsealed > 0 {
+            text.push_str(&format!(
+                "\n{} pieces of evidence came in meanwhile and wait for their place.",
+                thousands(found.unsealed)
+            ));
+        }
+        if let Some(head) = &found.head {
+            text.push_str(&format!(
+                "\nNote this anchor outside this machine; with `--anchor` it shows whether the end was cut off:\n{head}"
+            ));
+        }
+        return text;
+    };
+    let mut text = "The chain is BROKEN".to_owned();
+    if let Some(position) = broken.position {
+        text.push_str(&format!(" at link {position}"));
+    }
+    text.push_str(&format!(": {}.", broken.defect.describe()));
+    if let Some(evidence) = broken.evidence {
+        text.push_str(&format!("\n  evidence {evidence}"));
+    }
+    if let Some(customer) = broken.customer {
+        text.push_str(&format!("\n  customer {customer}"));
+    }
+    if let Some(permission) = &broken.permission {
+        text.push_str(&format!("\n  permission {permission}"));
+    }
+    text.push_str(&format!(
+        "\n{} links before it are whole. Compare with your backups: somebody wrote to the database past this program.",
+        thousands(found.links)
+    ));
+    text
+}
+
+/// By what a person is recognised; the rest of his profile is not asked for.
+#[derive(Serialize)]
+struct Person<'a> {
+    external_id: Option<&'a str>,
+    first_name: Option<&'a str>,
+    last_name: Option<&'a str>,
+    company: Option<&'a str>,
+    email: Option<&'a str>,
+    phone: Option<&'a str>,
+}
+
+impl<'a> Person<'a> {
+    fn new(customer: &'a Customer) -> Self {
+        Self {
+            external_id: customer.external_id.as_deref(),
+            first_name: customer.first_name.as_deref(),
+            last_name: customer.last_name.as_deref(),
+            company: customer.company.as_deref(),
+            email: customer.email.as_deref(),
+            phone: customer.phone.as_deref(),
+        }
+    }
+}
+
+/// The proof with the person it is about.
+#[derive(Serialize)]
+struct Document<'a> {
+    person: Option<Person<'a>>,
+    #[serde(flatten)]
+    proof: &'a Proof,
+}
+
+async fn prove(
+    common: &Common,
+    who: &str,
+    json: bool,
+    html: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    let parts = common.open().await?;
+    let now_ms = parts.clock.now_ms();
+    chain::seal(&parts.db, &parts.keys, now_ms).await?;
+    let person = customers::find(&parts.db, who).await?;
+    let id = match &person {
+        Some(person) => person.id,
+        None => CustomerId(who.parse().with_context(|| {
+            format!("nobody in the base is {who:?}; of one who was erased, give the number he had")
+        })?),
+    };
+    let proof = proof::of_customer(&parts.db, &parts.settings.permission, id, now_ms).await?;
+    if let Some(file) = &html {
+        let page = permission::html(&proof, person.as_ref()).map_err(anyhow::Error::msg)?;
+        std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;
+        if !json {
+            print(format_args!("Proof written to {}.", file.display()));
+        }
+    }
+    if json || html.is_none() {
+        let document = Document {
+            person: person.as_ref().map(Person::new),
+            proof: &proof,
+        };
+        print(serde_json::to_string_pretty(&document)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The ladder for a terminal.
+fn ladder(overview: &Overview) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    let about = match &overview.topic {
+        Some(topic) => format!("topic {topic:?}"),
+        None => "the best of each person's topics".to_owned(),
+    };
+    let _ = writeln!(
+        text,
+        "  The permission ladder: {} people, {about}",
+        thousands(overview.customers)
+    );
+    for rung in &overview.rungs {
+        let _ = writeln!(
+            text,
+            "\n  {} {:<44}{:>12} people",
+            rung.level.code(),
+            rung.title.to_uppercase(),
+            thousands(rung.people)
+        );
+        let _ = writeln!(text, "    {}", rung.who);
+        let mut lines = vec![("allows", rung.contact.as_str())];
+        lines.extend(
+            [
+                ("offers", rung.offers.as_str()),
+                ("climb", rung.climb),
+                ("holds", rung.holds.as_str()),
+            ]
+            .into_iter()
+            .filter(|(_, words)| !words.is_empty()),
+        );
+        for (name, words) in lines {
+            let _ = writeln!(text, "    {name:<7} {words}");
+        }
+    }
+    let _ = writeln!(
+        text,
+        "\n  Whoever gives no sign for so long stands one rung lower; a click, an order or a new yes renews."
+    );
+    let _ = writeln!(text, "\n  How often, and when");
+    for rule in overview.caps.iter().chain(&overview.hours) {
+        let _ = writeln!(text, "    {rule}");
+    }
+    let _ = writeln!(text, "\n  On what a permission rests");
+    for basis in &overview.bases {
+        let _ = writeln!(
+            text,
+            "    {:<18} {} ({})",
+            basis.ground.title, basis.ground.rests_on, basis.holds
+        );
+    }
+    let _ = writeln!(text, "\n  Topics");
+    for topic in &overview.topics {
+        let _ = writeln!(text, "    {:<18} {}", topic.name, topic.bases);
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,299 @@
+//! The permission ladder and the rules in force, in words a marketer understands, on one page.
+
+use sea_orm::DbErr;
+use serde::Serialize;
+
+use super::bases::{GROUNDS, Ground, holds_days};
+use super::expiry::lengths;
+use super::ladder::{Ladder, Level, OfferKind, Rung};
+use super::store::standing;
+use crate::config::{ConfigError, Settings, WindowKind};
+use crate::storage::Db;
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+
+/// Why there is no overview.
+#[derive(Debug, thiserror::Error)]
+pub enum OverviewError {
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
+    #[error("the database failed: {0}")]
+    Database(#[from] DbErr),
+}
+
+/// The ladder from top to bottom, and the rules.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    /// `None`: the best of each person's topics.
+    pub topic: Option<String>,
+    pub customers: u64,
+    pub rungs: Vec<RungLine>,
+    /// How much one person may get.
+    pub caps: Vec<String>,
+    /// When channels may be used.
+    pub hours: Vec<String>,
+    pub bases: Vec<BasisLine>,
+    /// Topics, and the bases that suffice for them.
+    pub topics: Vec<TopicLine>,
+}
+
+/// One rung in plain words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RungLine {
+    pub level: Level,
+    pub title: &'static str,
+    pub who: &'static str,
+    /// `Email and SMS, 5 messages a week`, or nothing.
+    pub contact: String,
+    /// The kinds of offer.
+    pub offers: String,
+    /// How one climbs to it.
+    pub climb: &'static str,
+    /// How long it holds; then he is one rung down.
+    pub holds: String,
+    /// People standing on it now.
+    pub people: u64,
+}
+
+/// One legal basis in plain words.
+#[derive(Debug, Clone, Serialize)]
+pub struct BasisLine {
+    pub ground: &'static Ground,
+    pub holds: String,
+}
+
+/// One topic.
+#[derive(Debug, Clone, Serialize)]
+pub struct TopicLine {
+    pub name: String,
+    pub title: String,
+    pub bases: String,
+}
+
+/// Counts people and says the rules; `now_ms` decides who still stands where.
+///
+/// # Errors
+/// When the settings hold no ladder or the database is away.
+pub async fn overview(
+    db: &Db,
+    settings: &Settings,
+    topic: Option<&str>,
+    now_ms: i64,
+) -> Result<Overview, OverviewError> {
+    let ladder = Ladder::new(&settings.permission.levels)?;
+    let lengths = lengths(&settings.permission);
+    let counts = standing::count(&**db, &ladder, &lengths, topic, now_ms).await?;
+    let below = [None].into_iter().chain(ladder.rungs().iter().map(Some));
+    let mut rungs: Vec<RungLine> = ladder
+        .rungs()
+        .iter()
+        .zip(below)
+        .zip(counts)
+        .map(|((rung, below), people)| line(rung, below, people))
+        .collect();
+    rungs.reverse();
+    let bases = GROUNDS
+        .iter()
+        .map(|ground| BasisLine {
+            ground,
+            holds: match holds_days(ground.basis, &settings.permission) {
+                Some(days) => format!("{} after his last act", days_in_words(i64::from(days))),
+                None => "without end".to_owned(),
+            },
+        })
+        .collect();
+    let topics = settings
+        .permission
+        .topics
+        .iter()
+        .map(|topic| TopicLine {
+            name: topic.name.clone(),
+            title: topic
+                .title
+                .get("en")
+                .cloned()
+                .unwrap_or_else(|| topic.name.clone()),
+            bases: listed(
+                &GROUNDS
+                    .iter()
+                    .filter(|ground| topic.bases.iter().any(|name| name == ground.basis.as_str()))
+                    .map(|ground| ground.title)
+                    .collect::<Vec<_>>(),
+                "or",
+            ),
+        })
+        .collect();
+    Ok(Overview {
+        topic: topic.map(str::to_owned),
+        customers: counts.iter().sum(),
+        rungs,
+        caps: caps(settings),
+        hours: hours(settings),
+        bases,
+        topics,
+    })
+}
+
+fn line(rung: &Rung, below: Option<&Rung>, people: u64) -> RungLine {
+    let level = rung.level;
+    let is_stranger = level == Level::Stranger;
+    let channels: Vec<&str> = rung
+        .channels
+        .iter()
+        .map(|channel| spoken(channel.as_str()))
+        .collect();
+    // What is allowed below too need not be said again.
+    let known = below
+        .map(|below| &below.offers)
+        .filter(|known| !known.is_empty() && known.iter().all(|kind| rung.offers.contains(kind)));
+    let mut offers: Vec<&str> = known.iter().map(|_| "all of the rung below").collect();
+    offers.extend(
+        rung.offers
+            .iter()
+            .filter(|kind| known.is_none_or(|known| !known.contains(kind)))
+            .map(|kind| kind.describe()),
+    );
+    RungLine {
+        level,
+        title: level.title(),
+        who: level.who(),
+        contact: match rung.contacts_per_week {
+            _ if channels.is_empty() => "no message at all".to_owned(),
+            None => format!("{}, as often as agreed", listed(&channels, "and")),
+            Some(1) => format!("{}, at most once a week", listed(&channels, "and")),
+            Some(n) => format!("{}, at most {n} times a week", listed(&channels, "and")),
+        },
+        offers: listed(&offers, "and"),
+        climb: level.climb(),
+        holds: match rung.holds_ms {
+            _ if is_stranger => String::new(),
+            None => "without end".to_owned(),
+            Some(ms) => format!("{} after his last act", days_in_words(ms / DAY_MS)),
+        },
+        people,
+    }
+}
+
+fn caps(settings: &Settings) -> Vec<String> {
+    if settings.pressure.is_empty() {
+        return vec!["No cap beyond the rungs.".to_owned()];
+    }
+    settings
+        .pressure
+        .iter()
+        .map(|cap| {
+            let what = match (&cap.channel, &cap.topic) {
+                (None, None) => "messages".to_owned(),
+                (Some(channel), None) => format!("{} messages", spoken(channel)),
+                (None, Some(topic)) => format!("messages about {topic}"),
+                (Some(channel), Some(topic)) => {
+                    format!("{} messages about {topic}", spoken(channel))
+                }
+            };
+            let span = match (cap.window, cap.days) {
+                (WindowKind::Calendar, 1) => "a day".to_owned(),
+                (WindowKind::Calendar, days) => format!("in {days} calendar days"),
+                (WindowKind::Sliding, 1) => "in any 24 hours".to_owned(),
+                (WindowKind::Sliding, days) => format!("in any {days} days"),
+            };
+            format!("At most {} {what} {span}, over all campaigns.", cap.max)
+        })
+        .collect()
+}
+
+fn hours(settings: &Settings) -> Vec<String> {
+    settings
+        .quiet_hours
+        .iter()
+        .map(|hours| {
+            let country = hours.country.as_deref().unwrap_or("other countries");
+            let holidays = if hours.holidays_are_quiet {
+                ", not on public holidays"
+            } else {
+                ""
+            };
+            format!(
+                "{} ({country}): {}{holidays}, in the recipient’s time.",
+                spoken(&hours.channel),
+                hours.allowed.join(", ")
+            )
+        })
+        .collect()
+}
+
+/// A channel as people say it.
+fn spoken(channel: &str) -> &str {
+    if channel == "sms" { "SMS" } else { channel }
+}
+
+fn days_in_words(days: i64) -> String {
+    match days {
+        1 => "1 day".to_owned(),
+        days if days % 365 == 0 && days / 365 == 1 => "1 year".to_owned(),
+        days if days % 365 == 0 => format!("{} years", days / 365),
+        days => format!("{days} days"),
+    }
+}
+
+/// `a, b and c`.
+fn listed(words: &[&str], and: &str) -> String {
+    match words.split_last() {
+        None => String::new(),
+        Some((only, [])) => (*only).to_owned(),
+        Some((last, rest)) => format!("{} {and} {last}", rest.join(", ")),
+    }
+}
+
+impl OfferKind {
+    /// In words for a person.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Information => "what helps him now",
+            Self::General => "offers for everyone",
+            Self::Personal => "offers made for him",
+            Self::Reward => "rewards he earned",
+            Self::OnApproval => "goods sent on approval",
+        }
+    }
+}
+
+impl Level {
+    /// Its name for a person.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Stranger => "Stranger",
+            Self::Situational => "Situational",
+            Self::BrandTrust => "Brand trust",
+            Self::PersonalRelationship => "Personal relationship",
+            Self::Points => "Points",
+            Self::Intravenous => "Intravenous",
+        }
+    }
+
+    /// Who stands there.
+    pub fn who(self) -> &'static str {
+        match self {
+            Self::Stranger => "Never allowed us anything, or took it back.",
+            Self::Situational => "In the middle of something with us: an order, a question.",
+            Self::BrandTrust => "Knows the brand: said yes to a topic, or bought.",
+            Self::PersonalRelationship => {
+                "Told us about himself, so that we write to him and not to everyone."
+            }
+            Self::Points => "Collects something for his attention: points, a status, a chance.",
+            Self::Intravenous => "Lets us choose and send for him, on approval.",
+        }
+    }
+
+    /// Which request a person accepts to come here.
+    pub fn climb(self) -> &'static str {
+        match self {
+            Self::Stranger => "",
+            Self::Situational => "He orders or asks something of us.",
+            Self::BrandTrust => "He says yes to a topic, or buys and does not refuse.",
+            Self::PersonalRelationship => "He answers when we ask what he likes.",
+            Self::Points => "He joins what rewards him for reading on.",
+            Self::Intravenous => "He asks us, in so many words, to choose for him.",
+        }
+    }
+}
