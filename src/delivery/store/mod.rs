@@ -1,12 +1,14 @@
 //! Queries about waves, the ledger and its leases.
 
+mod entry;
 mod gate;
 mod lease;
 mod settle;
 mod wave;
 pub mod why;
 
-pub use gate::{Candidate, Entry, Passed, gate};
+pub use entry::Entry;
+pub use gate::{Candidate, Passed, gate};
 pub use lease::{claim, release, renew, revoke_of_node};
 pub use settle::{settle, take_back, withhold_rest};
 pub use wave::{
