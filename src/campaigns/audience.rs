@@ -123,7 +123,7 @@ impl Audience<'_> {
             .from(Alias::new("customers"))
             .cond_where(self.rule.condition(dialect, self.now))
             .take();
-        let selected = Query::select()
+        let mut selected = Query::select()
             .expr_as(Expr::cust("c.id"), Alias::new("id"))
             .expr_as(
                 Expr::cust(format!("c.{}", address_key(self.request.channel))),
@@ -141,6 +141,10 @@ impl Audience<'_> {
                 Expr::cust(question.permission_join()),
             )
             .take();
+        if dialect == Dialect::Postgres {
+            // A fence: PostgreSQL would pull the reason up and ask it once for each place it stands in.
+            selected.offset(0);
+        }
         // One message an address, and where it is wished a household: the customer known longest gets it.
         let mut rest = first_of_each(selected, "s.address", Withheld::DuplicateAddress);
         if self.request.per_household {

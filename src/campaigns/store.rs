@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sea_orm::sea_query::SelectStatement;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::audience::Audience;
@@ -10,7 +11,7 @@ use super::model::Status;
 use super::schedule::Due;
 use crate::gate::model::{Rival, Withheld};
 use crate::ids::{CampaignId, TemplateVersionId, WaveId};
-use crate::storage::{Db, Sql, Txn};
+use crate::storage::{Db, Dialect, Sql, Txn};
 
 /// A campaign as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -414,6 +415,35 @@ pub async fn last_rate(connection: &impl ConnectionTrait) -> Result<Option<f64>,
     Ok(Some(rate))
 }
 
+/// Asks a question made of an audience query.
+///
+/// # Errors
+/// When the database is away.
+pub async fn ask_audience(db: &Db, query: &SelectStatement) -> Result<Vec<QueryResult>, DbErr> {
+    match db.dialect() {
+        Dialect::Sqlite => db.query_all(query).await,
+        Dialect::Postgres => {
+            let txn = db.begin().await?;
+            without_jit(&txn).await?;
+            let rows = txn.query_all(query).await?;
+            txn.commit().await?;
+            Ok(rows)
+        }
+    }
+}
+
+/// Keeps PostgreSQL from compiling an audience query to machine code in this transaction: with its many
+/// cases that takes seconds, far longer than the query itself.
+///
+/// # Errors
+/// When the database is away.
+pub async fn without_jit(txn: &Txn) -> Result<(), DbErr> {
+    if txn.dialect() == Dialect::Postgres {
+        txn.run("SET LOCAL jit = off", []).await?;
+    }
+    Ok(())
+}
+
 /// What an audience would be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AudienceCount {
@@ -432,7 +462,7 @@ pub struct AudienceCount {
 /// When the database is away.
 pub async fn count_audience(db: &Db, audience: &Audience<'_>) -> Result<AudienceCount, DbErr> {
     let mut count = AudienceCount::default();
-    for row in db.query_all(&audience.count(db.dialect())).await? {
+    for row in ask_audience(db, &audience.count(db.dialect())).await? {
         let n = row.try_get::<i64>("", "n")?.unsigned_abs();
         let reason: Option<String> = row.try_get("", "reason")?;
         match reason.as_deref().and_then(Withheld::from_column) {

@@ -43,9 +43,12 @@ fn email_hours(country: Option<&str>, allowed: &[&str]) -> QuietHoursSettings {
 }
 
 async fn set(db: &Db, change: &str, id: i64) {
-    db.run(format!("UPDATE customers SET {change} WHERE id = $1"), [id.into()])
-        .await
-        .unwrap();
+    db.run(
+        format!("UPDATE customers SET {change} WHERE id = $1"),
+        [id.into()],
+    )
+    .await
+    .unwrap();
 }
 
 async fn set_permission(db: &Db, change: &str, id: i64) {
@@ -115,22 +118,58 @@ async fn varied(house: &House) -> BTreeMap<i64, &'static str> {
         ("refused_address", "", "email_state = 'refused'".into()),
         ("no_permission", "is_granted = FALSE", String::new()),
         ("no_basis", "basis = 'soft_opt_in'", String::new()),
-        ("accepted", "basis = 'soft_opt_in'", format!("last_order_at = {}", now - DAY)),
-        ("accepted", "basis = 'soft_opt_in'", "stage = 'lapsed'".into()),
-        ("no_basis", "basis = 'b2b_legitimate_interest'", String::new()),
-        ("accepted", "basis = 'b2b_legitimate_interest'", "company = 'Maison'".into()),
+        (
+            "accepted",
+            "basis = 'soft_opt_in'",
+            format!("last_order_at = {}", now - DAY),
+        ),
+        (
+            "accepted",
+            "basis = 'soft_opt_in'",
+            "stage = 'lapsed'".into(),
+        ),
+        (
+            "no_basis",
+            "basis = 'b2b_legitimate_interest'",
+            String::new(),
+        ),
+        (
+            "accepted",
+            "basis = 'b2b_legitimate_interest'",
+            "company = 'Maison'".into(),
+        ),
         // Offers are not sent on a contract.
-        ("no_basis", "basis = 'contract'", "stage = 'customer'".into()),
+        (
+            "no_basis",
+            "basis = 'contract'",
+            "stage = 'customer'".into(),
+        ),
         ("expired", &format!("expires_at = {now}"), String::new()),
-        ("accepted", &format!("expires_at = {}", now + 1), String::new()),
-        ("expired", &format!("since_at = {0}, level_since_at = {0}", now - 1096 * DAY), String::new()),
+        (
+            "accepted",
+            &format!("expires_at = {}", now + 1),
+            String::new(),
+        ),
+        (
+            "expired",
+            &format!("since_at = {0}, level_since_at = {0}", now - 1096 * DAY),
+            String::new(),
+        ),
         (
             "accepted",
             &format!("since_at = {0}, level_since_at = {0}", now - 1096 * DAY),
             format!("last_response_at = {}", now - 300 * DAY),
         ),
-        ("level", "level = 1", format!("last_response_at = {}", now - 91 * DAY)),
-        ("level", &format!("level = 1, level_since_at = {}", now - 91 * DAY), String::new()),
+        (
+            "level",
+            "level = 1",
+            format!("last_response_at = {}", now - 91 * DAY),
+        ),
+        (
+            "level",
+            &format!("level = 1, level_since_at = {}", now - 91 * DAY),
+            String::new(),
+        ),
         ("accepted", "level = 1", String::new()),
         ("paused", "", format!("paused_until = {}", now + 1)),
         ("accepted", "", format!("paused_until = {now}")),
@@ -138,7 +177,11 @@ async fn varied(house: &House) -> BTreeMap<i64, &'static str> {
         ("accepted", "", "frequency_days = 7".into()),
         ("pressure", "", "gender = 'm'".into()),
         ("accepted", "", "gender = 'f'".into()),
-        ("duplicate_address", "", format!("email_key = 'c{}@mail.example'", first + 59)),
+        (
+            "duplicate_address",
+            "",
+            format!("email_key = 'c{}@mail.example'", first + 59),
+        ),
     ];
     for (n, (outcome, permission, customer)) in changes.iter().enumerate() {
         let id = first + i64::try_from(n).unwrap();
@@ -164,12 +207,20 @@ async fn varied(house: &House) -> BTreeMap<i64, &'static str> {
     for (offset, days_ago) in [(21, 0), (21, 1), (22, 0), (22, 2)] {
         contacted(db, first + offset, now - days_ago * DAY - 1, days_ago).await;
     }
-    let print = house.parts.keys.fingerprint(&format!("c{}@mail.example", first + 30));
-    for (offset, suppressed_at, outcome) in [(30, now, "suppressed"), (31, now - 31 * DAY, "accepted")] {
+    let print = house
+        .parts
+        .keys
+        .fingerprint(&format!("c{}@mail.example", first + 30));
+    for (offset, suppressed_at, outcome) in
+        [(30, now, "suppressed"), (31, now - 31 * DAY, "accepted")]
+    {
         let print = if offset == 30 {
             print.clone()
         } else {
-            house.parts.keys.fingerprint(&format!("c{}@mail.example", first + offset))
+            house
+                .parts
+                .keys
+                .fingerprint(&format!("c{}@mail.example", first + offset))
         };
         db.run(
             "INSERT INTO suppressions (fingerprint, channel, scope, reason, suppressed_at) VALUES ($1, 'email', '*', 'link', $2)",
@@ -181,7 +232,14 @@ async fn varied(house: &House) -> BTreeMap<i64, &'static str> {
     }
     for offset in [40, 41, 42] {
         set(db, "household_key = 'h'", first + offset).await;
-        expected.insert(first + offset, if offset == 40 { "accepted" } else { "household" });
+        expected.insert(
+            first + offset,
+            if offset == 40 {
+                "accepted"
+            } else {
+                "household"
+            },
+        );
     }
     expected
 }

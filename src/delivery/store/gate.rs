@@ -10,28 +10,19 @@
 //! writer, which is all this and more.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{DbErr, QueryResult};
 use serde_json::{Value, json};
 
-use super::wave::{Counters, WaveRow, add, hold_running, is_named};
+use super::entry::{Entry, next_rows};
+use super::wave::{Counters, add, hold_running, is_named};
 use crate::campaigns::store as campaign_store;
-use crate::clock::from_ms;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
 use crate::delivery::model::{Lease, LeaseKind, State};
-use crate::gate::model::{Request, Rival, Withheld};
-use crate::gate::moment::{Moment, Places};
-use crate::gate::quiet_hours::Whereabouts;
-use crate::gate::rules::Rules;
-use crate::gate::store::{Question, address_key, places};
-use crate::ids::WaveId;
+use crate::gate::model::Withheld;
 use crate::storage::{Db, Dialect, Kind, Sql, Txn};
-
-/// How long the places of the base are taken to be the same, in milliseconds.
-const PLACES_HOLD_MS: i64 = 600_000;
 
 /// How long the gate waits for customers whom others have in hand, before it lets its lease be stopped.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -58,207 +49,9 @@ pub enum Passed {
     LeaseLost,
 }
 
-/// What a wave asks at the gate; the text of its query is kept while it holds.
-#[derive(Debug)]
-pub struct Entry {
-    wave: WaveId,
-    launched_at: i64,
-    request: Request,
-    rules: Arc<Rules>,
-    dialect: Dialect,
-    cache: Mutex<Cache>,
-}
-
-#[derive(Debug)]
-struct Cache {
-    places: Arc<Places>,
-    read_at: i64,
-    /// Texts without rivals, and until when their calendar days are right.
-    first: Option<(i64, i64, Arc<str>)>,
-    retry: Option<(i64, i64, Arc<str>)>,
-}
-
-impl Entry {
-    /// What `wave` asks.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn new(
-        db: &Db,
-        wave: &WaveRow,
-        rules: Arc<Rules>,
-        now_ms: i64,
-    ) -> Result<Self, DbErr> {
-        let request = wave.definition.request();
-        let places = places(&**db, request.fallback_zone).await?;
-        Ok(Self {
-            wave: wave.id,
-            launched_at: wave.launched_at,
-            request,
-            rules,
-            dialect: db.dialect(),
-            cache: Mutex::new(Cache {
-                places: Arc::new(places),
-                read_at: now_ms,
-                first: None,
-                retry: None,
-            }),
-        })
-    }
-
-    /// The zones of customers who came since.
-    async fn refresh(&self, db: &Db, now_ms: i64) -> Result<(), DbErr> {
-        let age = now_ms - self.cache().read_at;
-        if (0..PLACES_HOLD_MS).contains(&age) {
-            return Ok(());
-        }
-        let places = Arc::new(places(&**db, self.request.fallback_zone).await?);
-        let mut cache = self.cache();
-        *cache = Cache {
-            places,
-            read_at: now_ms,
-            first: None,
-            retry: None,
-        };
-        Ok(())
-    }
-
-    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The query for the next rows. Its text stays the same until midnight, so that it is prepared once.
-    fn text(&self, kind: LeaseKind, rivals: &[Rival], now_ms: i64) -> Arc<str> {
-        let mut cache = self.cache();
-        let kept = match kind {
-            LeaseKind::First => &cache.first,
-            LeaseKind::Retry => &cache.retry,
-        };
-        if let Some((from, until, text)) = kept
-            && rivals.is_empty()
-            && (*from..*until).contains(&now_ms)
-        {
-            return Arc::clone(text);
-        }
-        let moment = Moment::of_instant(
-            "CAST($4 AS BIGINT)",
-            now_ms,
-            "c",
-            &self.rules,
-            &cache.places,
-        );
-        let text: Arc<str> = self.select(kind, &moment, rivals).into();
-        if rivals.is_empty() {
-            let kept = Some((now_ms, moment.valid_until, Arc::clone(&text)));
-            match kind {
-                LeaseKind::First => cache.first = kept,
-                LeaseKind::Retry => cache.retry = kept,
-            }
-        }
-        text
-    }
-
-    /// The next rows of a lease with their customer and the reason to withhold them, if there is one.
-    fn select(&self, kind: LeaseKind, moment: &Moment, rivals: &[Rival]) -> String {
-        let question = Question {
-            dialect: self.dialect,
-            rules: &self.rules,
-            request: &self.request,
-            moment,
-            rivals,
-            c: "c",
-            p: "p",
-        };
-        let mut refusals = question.refusals();
-        refusals.extend(self.became_double());
-        let cases: String = refusals
-            .iter()
-            .map(|(reason, holds)| format!(" WHEN {holds} THEN '{}'", reason.as_str()))
-            .collect();
-        format!(
-            "SELECT d.seq, d.attempt, c.id AS found, CASE{cases} END AS refusal,
-                 CASE WHEN c.updated_at > {launched_at} THEN c.{key} END AS changed_address,
-                 CASE WHEN c.updated_at > {launched_at} THEN {household} END AS changed_household, {customer}
-             FROM deliveries d
-             LEFT JOIN customers c ON c.id = d.customer_id
-             LEFT JOIN permissions p ON {permission}
-             WHERE {next} LIMIT $5",
-            launched_at = self.launched_at,
-            key = address_key(self.request.channel),
-            household = if self.request.per_household {
-                "c.household_key"
-            } else {
-                "NULL"
-            },
-            customer = customer_store::select_list(self.dialect, "c"),
-            permission = question.permission_join(),
-            next = next_rows(kind),
-        )
-    }
-
-    /// Who was changed since the launch may have got the address or the household of somebody who got the
-    /// message. Of all others the audience has seen to that.
-    fn became_double(&self) -> Vec<(Withheld, String)> {
-        let mut keys = vec![(
-            Withheld::DuplicateAddress,
-            address_key(self.request.channel),
-        )];
-        if self.request.per_household {
-            keys.push((Withheld::Household, "household_key"));
-        }
-        keys.into_iter()
-            .map(|(reason, key)| {
-                let holds = format!(
-                    "c.updated_at > {launched_at} AND c.{key} IS NOT NULL AND EXISTS (SELECT 1 FROM customers o \
-                     JOIN deliveries od ON od.customer_id = o.id AND od.wave_id = {wave} AND od.state IN (1, 2, 5) \
-                     WHERE o.{key} = c.{key} AND o.id <> c.id)",
-                    launched_at = self.launched_at,
-                    wave = self.wave,
-                );
-                (reason, holds)
-            })
-            .collect()
-    }
-
-    /// When the quiet hours of a person end; `None` when he may be contacted now.
-    fn release(&self, customer: &Customer, now_ms: i64) -> Option<i64> {
-        let channel = self.request.channel;
-        if !self.rules.quiet_hours.concerns(channel) {
-            return None;
-        }
-        let place = Whereabouts {
-            country: &customer.country,
-            postal_code: customer.postal_code.as_deref(),
-            zone: customer
-                .time_zone
-                .as_deref()
-                .and_then(|name| name.parse().ok())
-                .unwrap_or(self.request.fallback_zone),
-        };
-        self.rules
-            .quiet_hours
-            .next_allowed(from_ms(now_ms), channel, place)
-            .map(|at| at.timestamp_millis())
-    }
-}
-
-/// Which rows of a lease come next.
-fn next_rows(kind: LeaseKind) -> &'static str {
-    match kind {
-        LeaseKind::First => {
-            "d.wave_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 0 AND d.due_at <= CAST($4 AS BIGINT)
-             ORDER BY d.seq"
-        }
-        LeaseKind::Retry => {
-            "d.wave_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 3 AND d.next_at <= CAST($4 AS BIGINT)
-             ORDER BY d.next_at, d.seq"
-        }
-    }
-}
-
 /// What becomes of one row.
 enum Answer {
-    Go(Candidate),
+    Go(Box<Candidate>),
     Withhold(i64, Withheld),
     /// To be asked again at this instant.
     Hold(i64, i64),
@@ -345,7 +138,7 @@ async fn attempt(
         let (mut withheld, mut held) = (Vec::new(), Vec::new());
         for row in &rows {
             match answer(row, entry, locked.as_ref(), &mut taken, now_ms)? {
-                Answer::Go(candidate) => candidates.push(candidate),
+                Answer::Go(candidate) => candidates.push(*candidate),
                 Answer::Withhold(seq, reason) => {
                     withheld.push(json!([seq, reason.as_str()]));
                     *counters
@@ -565,9 +358,9 @@ fn answer(
             Answer::Hold(seq, release)
         });
     }
-    Ok(Answer::Go(Candidate {
+    Ok(Answer::Go(Box::new(Candidate {
         seq,
         attempt: row.try_get::<i16>("", "attempt")? + 1,
         customer,
-    }))
+    })))
 }

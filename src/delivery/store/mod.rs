@@ -1,5 +1,6 @@
 //! Queries about waves, the ledger and its leases.
 
+mod entry;
 mod gate;
 mod in_flight;
 mod lease;
@@ -7,7 +8,8 @@ mod settle;
 mod wave;
 pub mod why;
 
-pub use gate::{Candidate, Entry, Passed, gate};
+pub use entry::Entry;
+pub use gate::{Candidate, Passed, gate};
 pub use in_flight::is_in_flight;
 pub use lease::{claim, release, renew, revoke_of_node};
 pub use settle::{settle, take_back, withhold_rest};

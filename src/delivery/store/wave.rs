@@ -285,6 +285,7 @@ pub async fn insert_audience(
     wave: WaveId,
     audience: &Audience<'_>,
 ) -> Result<(), DbErr> {
+    campaign_store::without_jit(txn).await?;
     let rows = Query::select()
         .expr(Expr::val(wave.0))
         .expr(Expr::cust(

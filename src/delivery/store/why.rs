@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::campaigns::audience::Audience;
+use crate::campaigns::store as campaign_store;
 use crate::delivery::model::State;
 use crate::gate::model::Withheld;
 use crate::gate::rules::Cap;
@@ -246,9 +247,9 @@ pub async fn in_audience(
     audience: &Audience<'_>,
     customer: CustomerId,
 ) -> Result<Option<(i64, Option<Withheld>)>, DbErr> {
-    use sea_orm::ConnectionTrait;
     let query = audience.select_one(db.dialect(), customer.0);
-    let Some(row) = db.query_one(&query).await? else {
+    let rows = campaign_store::ask_audience(db, &query).await?;
+    let Some(row) = rows.first() else {
         return Ok(None);
     };
     let reason: Option<String> = row.try_get("", "reason")?;
