@@ -213,6 +213,7 @@ fn sender_domain(settings: &Settings) -> Vec<Line> {
             Line::Good(format!("{key}: {domain}"))
         });
     }
+    lines.push(notices(settings));
     if settings.email.dkim.is_empty() {
         lines.push(Line::Bad(
             "DKIM: no signature; large providers refuse unsigned bulk mail; add [[email.dkim]]"
@@ -220,6 +221,27 @@ fn sender_domain(settings: &Settings) -> Vec<Line> {
         ));
     }
     lines
+}
+
+/// Who confirmations and the sign-up form say that they are from.
+fn notices(settings: &Settings) -> Line {
+    let notices = &settings.notices;
+    if notices.sender_address.ends_with("localhost") {
+        Line::Bad(format!(
+            "notices.sender_address: {} is not yours; set it to an address of your own",
+            notices.sender_address
+        ))
+    } else if notices.postal_address.contains("[notices]") {
+        Line::Bad(
+            "notices.postal_address: not set; the sign-up form and every confirmation show it"
+                .to_owned(),
+        )
+    } else {
+        Line::Good(format!(
+            "confirmations: from {} <{}>",
+            notices.sender_name, notices.sender_address
+        ))
+    }
 }
 
 fn templates(settings: &Settings) -> Vec<Line> {

@@ -4,15 +4,19 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio_util::sync::CancellationToken;
 use visavis::app::App;
 use visavis::channels::outbox::{Outbox, OutboxMessage};
 use visavis::storage::Sql;
+use visavis::tokens::preferences_token;
 
 use crate::kit;
 use crate::kit::house::House;
+use crate::kit::ledger;
+use crate::web::Site;
 
 /// chromedriver, ended with the test.
 struct Driver {
@@ -136,6 +140,91 @@ async fn a_customer_reads_in_the_browser_and_unsubscribes() {
     browser.close().await.unwrap();
     stop.cancel();
     run.await.unwrap().unwrap();
+}
+
+/// From the mail to the preference centre on a telephone, with the keyboard alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_chooses_with_the_keyboard_on_a_telephone() {
+    let Some(driver) = Driver::start() else {
+        return;
+    };
+    let db = kit::database::sqlite().await;
+    let customer = ledger::customer(&db, "ada", "fr", "full").await;
+    let site = Site::open(&db).await;
+    let profile = tempfile::tempdir().unwrap();
+    let browser = driver.browser(profile.path()).await;
+    let path = format!(
+        "{}/p/{}",
+        site.base,
+        preferences_token(customer, &site.keys)
+    );
+    browser.goto(&path).await.unwrap();
+    let page = browser.find(Locator::Css("html")).await.unwrap();
+    let (_, _, width, _) = page.rectangle().await.unwrap();
+    let form = browser.find(Locator::Css("form.sections")).await.unwrap();
+    let (left, _, form_width, _) = form.rectangle().await.unwrap();
+    assert!(
+        left >= 0.0 && left + form_width <= width,
+        "nothing stands out of {width}"
+    );
+    for control in browser
+        .find_all(Locator::Css(
+            "select, button, input[type=checkbox], input[type=date]",
+        ))
+        .await
+        .unwrap()
+    {
+        let size = control.css_value("font-size").await.unwrap();
+        let is_box = control.attr("type").await.unwrap().as_deref() == Some("checkbox");
+        assert!(
+            is_box || size.trim_end_matches("px").parse::<f64>().unwrap() >= 16.0,
+            "{size}: a telephone would zoom in"
+        );
+    }
+
+    let press = async |key: &str| {
+        let focused = browser.active_element().await.unwrap();
+        focused.send_keys(key).await.unwrap();
+    };
+    let tab = String::from(char::from(Key::Tab));
+    let mut met = Vec::new();
+    press(&tab).await;
+    loop {
+        let focused = browser.active_element().await.unwrap();
+        let name = focused.attr("name").await.unwrap().unwrap_or_default();
+        let value = focused.attr("value").await.unwrap().unwrap_or_default();
+        met.push(format!("{name} {value}"));
+        assert!(met.len() < 20, "{met:?}");
+        match (name.as_str(), value.as_str()) {
+            ("topic", "email:offers") | ("tracking", _) => press(" ").await,
+            // The list takes the choice that begins so: "Une fois par mois" by its third.
+            ("frequency", _) => press("Une fois par mois").await,
+            ("action", "save") => break,
+            _ => {}
+        }
+        press(&tab).await;
+    }
+    assert_eq!(
+        met[0], "topic email:offers",
+        "the form comes first: {met:?}"
+    );
+    press(&String::from(char::from(Key::Enter))).await;
+    let done = browser
+        .wait()
+        .at_most(Duration::from_secs(20))
+        .for_element(Locator::Css("ul.changes"));
+    let said = done.await.unwrap().text().await.unwrap();
+    for text in ["Offres", "une fois par mois", "Nous n’enregistrons plus"] {
+        assert!(said.contains(text), "{text} in {said}");
+    }
+    let left = "SELECT COUNT(*) FROM permissions WHERE is_granted AND topic = 'news'";
+    assert_eq!(ledger::number(&db, left).await, 1);
+    assert_eq!(
+        ledger::number(&db, "SELECT COUNT(*) FROM permissions WHERE is_granted").await,
+        1
+    );
+    browser.close().await.unwrap();
+    site.close().await;
 }
 
 async fn granted(db: &kit::database::TestDb) -> bool {

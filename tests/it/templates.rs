@@ -548,7 +548,7 @@ proptest! {
                 prop_assert!(is_one_line, "{:?}", message.subject);
                 prop_assert!(!message.html.contains(|c: char| c.is_control() && c != '\n'));
                 prop_assert!(!message.text.contains(|c: char| c.is_control() && c != '\n'));
-                prop_assert_eq!(message.html.matches("<a ").count(), email.links().len() + 2);
+                prop_assert_eq!(message.html.matches("<a ").count(), email.links().len() + 3);
             }
             Ok(())
         })?;

@@ -25,16 +25,17 @@ use crate::reports::{FIGURES, set};
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0";
 
 /// The routes of both surfaces on a port of their own.
-struct Site {
-    base: String,
-    client: reqwest::Client,
-    keys: Keys,
+pub struct Site {
+    pub base: String,
+    pub client: reqwest::Client,
+    pub keys: Keys,
+    pub clock: Arc<SetClock>,
     responses: ResponseWriter,
     handle: ServerHandle,
 }
 
 impl Site {
-    async fn open(db: &Db) -> Self {
+    pub async fn open(db: &Db) -> Self {
         Self::open_with(db, ResponseWriter::start(db.clone())).await
     }
 
@@ -47,7 +48,7 @@ impl Site {
         let outbox = Outbox::open(folder.path()).unwrap();
         let state = State::new(
             db.clone(),
-            clock,
+            clock.clone(),
             keys.clone(),
             Arc::new(settings),
             responses.clone(),
@@ -76,33 +77,34 @@ impl Site {
             base,
             client,
             keys,
+            clock,
             responses,
             handle,
         }
     }
 
-    fn token(&self, delivery: DeliveryKey, kind: LinkKind) -> String {
+    pub fn token(&self, delivery: DeliveryKey, kind: LinkKind) -> String {
         LinkToken { delivery, kind }.encode(&self.keys)
     }
 
-    fn ask(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub fn ask(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client
             .request(method, format!("{}{path}", self.base))
             .header(USER_AGENT, FIREFOX)
     }
 
-    async fn get(&self, path: &str) -> reqwest::Response {
+    pub async fn get(&self, path: &str) -> reqwest::Response {
         self.ask(Method::GET, path).send().await.unwrap()
     }
 
     /// Ends the server, after which every response is written.
-    async fn close(self) {
+    pub async fn close(self) {
         self.handle.stop(true).await;
         self.responses.drain().await;
     }
 }
 
-fn header<'a>(response: &'a reqwest::Response, name: &str) -> &'a str {
+pub fn header<'a>(response: &'a reqwest::Response, name: &str) -> &'a str {
     response
         .headers()
         .get(name)
@@ -203,7 +205,7 @@ on_both! {
         assert_eq!(header(&response, "x-content-type-options"), "nosniff");
         assert!(header(&response, "content-security-policy").contains("frame-ancestors 'none'"));
         let page = response.text().await.unwrap();
-        assert!(page.contains("lang=\"es\"") && page.contains("«offers»"), "{page}");
+        assert!(page.contains("lang=\"es\"") && page.contains("«Ofertas»"), "{page}");
         assert!(page.contains("<form method=\"post\">") && !page.contains("<script"));
         assert!(!page.contains("ada"), "no address on the page: the mail may have been forwarded");
         let head = site.ask(Method::HEAD, &path).send().await.unwrap();

@@ -53,23 +53,10 @@ pub(super) async fn page(
         .await
         .map_err(ApiError::unavailable)?;
     match opened {
-        Opened::Fresh(confirmation) => {
-            let language = language(&request, &confirmation);
-            match preferences::request_page(&state, language, &confirmation) {
-                Some(page) => page,
-                None => ask(&request, &state, &confirmation),
-            }
+        _ if is_request(&opened) => {
+            preferences::request_page(&state, request_language(&request, &opened), &opened)
         }
-        Opened::Used(confirmation) | Opened::Expired(confirmation)
-            if is_request(confirmation.purpose) =>
-        {
-            let language = language(&request, &confirmation);
-            let over = match confirmation.used_at {
-                Some(_) => Opened::Used(confirmation),
-                None => Opened::Expired(confirmation),
-            };
-            preferences::request_over(&state, language, &over)
-        }
+        Opened::Fresh(confirmation) => ask(&request, &state, &confirmation),
         Opened::Used(confirmation) => used(&request, &state, &confirmation),
         Opened::Expired(confirmation) => expired(&request, &state, &confirmation),
         Opened::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND)),
@@ -87,23 +74,35 @@ pub(super) async fn confirm(
         .await
         .map_err(ApiError::unavailable)?;
     match opened {
+        _ if is_request(&opened) => {
+            let language = request_language(&request, &opened);
+            preferences::fulfil(&state, language, &opened, &token).await
+        }
         Opened::Unknown => Err(ApiError::new(StatusCode::NOT_FOUND)),
-        Opened::Fresh(confirmation)
-        | Opened::Used(confirmation)
-        | Opened::Expired(confirmation) => {
-            if is_request(confirmation.purpose) {
-                let language = language(&request, &confirmation);
-                preferences::fulfil(&state, language, confirmation.purpose, &token).await
-            } else {
-                agree(&request, &state, &token, now_ms).await
-            }
+        Opened::Fresh(_) | Opened::Used(_) | Opened::Expired(_) => {
+            agree(&request, &state, &token, now_ms).await
         }
     }
 }
 
-/// Whether it is about a person's data, which the preference centre answers.
-fn is_request(purpose: Purpose) -> bool {
-    matches!(purpose, Purpose::Download | Purpose::Erasure)
+/// What a link opens, if it is known.
+fn known(opened: &Opened) -> Option<&Confirmation> {
+    match opened {
+        Opened::Fresh(known) | Opened::Used(known) | Opened::Expired(known) => Some(known),
+        Opened::Unknown => None,
+    }
+}
+
+/// Whether the link is about the person's data, which the preference centre sees to.
+fn is_request(opened: &Opened) -> bool {
+    known(opened).is_some_and(|known| matches!(known.purpose, Purpose::Download | Purpose::Erasure))
+}
+
+fn request_language(request: &HttpRequest, opened: &Opened) -> Language {
+    known(opened).map_or_else(
+        || browser_language(request),
+        |known| language(request, known),
+    )
 }
 
 /// The sign-up, or the old permission, holds from now on.

@@ -6,7 +6,7 @@ mod click;
 mod confirm;
 mod cors;
 mod open;
-pub(super) mod preferences;
+mod preferences;
 mod sign_up;
 mod unsubscribe;
 pub(super) mod words;

@@ -3,25 +3,25 @@
 //! The token is the authority, as on every link in a message; looking changes nothing, and a form changes
 //! only what the person changed in it.
 
+mod told;
 mod view;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT_LANGUAGE, CONTENT_DISPOSITION, USER_AGENT};
+use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use self::told::{RequestView, Told};
 pub(super) use self::view::topic_title;
-use self::view::{Entered, PreferencesView, RequestView, Told};
+use self::view::{Entered, PreferencesView};
 use super::words::Language;
-use crate::consent::model::Details;
-use crate::dialogue::model::{Confirmation, Opened, Purpose};
+use super::{browser_language, details};
+use crate::dialogue::model::{Opened, Purpose};
 use crate::dialogue::preferences::model::{Pause, Preferences, Wishes};
-use crate::dialogue::preferences::{self, Said};
+use crate::dialogue::preferences::save::{self, Said};
+use crate::dialogue::preferences::{self, request as requests};
 use crate::ids::CustomerId;
 use crate::tokens;
 use crate::web::{ApiError, State};
-
-/// What is kept of a browser's name.
-const USER_AGENT_CHARS: usize = 300;
 
 /// Where the preference centre of a customer is, from any page one step below the root.
 pub(super) fn path(state: &State, customer: CustomerId) -> String {
@@ -58,7 +58,7 @@ pub(super) async fn choose(
     let said = said(&request, &state, language);
     let action = form.iter().find(|(name, _)| name == "action");
     let saved = match action.map(|(_, value)| value.as_str()) {
-        Some("stop") => preferences::stop(&state.db, &state.settings, customer, &said, now).await?,
+        Some("stop") => save::stop(&state.db, &state.settings, customer, &said, now).await?,
         Some("download") => return ask(&state, language, &known, Purpose::Download, now).await,
         Some("erase") => return ask(&state, language, &known, Purpose::Erasure, now).await,
         _ => {
@@ -66,7 +66,7 @@ pub(super) async fn choose(
             if wishes.pause == Pause::Unreadable {
                 return show(&request, &state, &known, Some(Entered::of(&form)), now);
             }
-            preferences::save(
+            save::save(
                 &state.db,
                 &state.keys,
                 &state.settings,
@@ -96,70 +96,76 @@ async fn ask(
     now: i64,
 ) -> Result<HttpResponse, ApiError> {
     let customer = known.customer;
-    if !preferences::request(&state.db, &state.settings, customer, purpose, now).await? {
+    if !requests::request(&state.db, &state.settings, customer, purpose, now).await? {
         return Err(ApiError::new(StatusCode::BAD_REQUEST));
     }
     let told = Told::asked(state, language, known, path(state, customer));
     state.pages.answer("told", &told)
 }
 
-/// The page behind the link of a download or a deletion: `None` for another purpose.
+/// The page behind the link of a download or a deletion.
 pub(super) fn request_page(
-    state: &State,
-    language: Language,
-    confirmation: &Confirmation,
-) -> Option<Result<HttpResponse, ApiError>> {
-    let link = confirmation.customer.map(|customer| path(state, customer));
-    let view = RequestView::new(state, language, confirmation.purpose, link)?;
-    Some(state.pages.answer("request", &view))
-}
-
-/// What a link of a download or a deletion says when it works no more.
-pub(super) fn request_over(
     state: &State,
     language: Language,
     opened: &Opened,
 ) -> Result<HttpResponse, ApiError> {
-    let words = language.preferences();
-    let (title, line, confirmation) = match opened {
-        Opened::Used(confirmation) => (words.used_title, words.used_text, confirmation),
-        Opened::Expired(confirmation) | Opened::Fresh(confirmation) => {
-            (words.expired_title, words.expired_text, confirmation)
-        }
-        Opened::Unknown => return Err(ApiError::new(StatusCode::NOT_FOUND)),
+    let Opened::Fresh(confirmation) = opened else {
+        return request_over(state, language, opened);
     };
     let link = confirmation.customer.map(|customer| path(state, customer));
-    let told = Told::plain(state, language, title, line).with_link(link, words.back);
-    state.pages.answer("told", &told)
+    let view = RequestView::new(state, language, confirmation.purpose, link);
+    state.pages.answer("request", &view)
 }
 
 /// Does what the link of a download or a deletion stands for, once.
 pub(super) async fn fulfil(
     state: &State,
     language: Language,
-    purpose: Purpose,
+    opened: &Opened,
     token: &str,
 ) -> Result<HttpResponse, ApiError> {
     let now = state.clock.now_ms();
-    let words = language.preferences();
-    if purpose == Purpose::Download {
-        let (opened, archive) =
-            preferences::download_confirmed(&state.db, &state.keys, token, now).await?;
-        return match archive {
-            Some(archive) => Ok(HttpResponse::Ok()
-                .content_type("application/zip")
-                .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"my-data.zip\""))
-                .body(archive)),
-            None => request_over(state, language, &opened),
-        };
-    }
-    match preferences::erase_confirmed(&state.db, &state.keys, token, now).await? {
-        Opened::Fresh(_) => {
-            let told = Told::plain(state, language, words.erased_title, words.erased_text);
-            state.pages.answer("told", &told.done())
+    match opened {
+        Opened::Fresh(confirmation) if confirmation.purpose == Purpose::Download => {
+            let (opened, archive) =
+                requests::download_confirmed(&state.db, &state.keys, token, now).await?;
+            match archive {
+                Some(archive) => Ok(HttpResponse::Ok()
+                    .content_type("application/zip")
+                    .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"my-data.zip\""))
+                    .body(archive)),
+                None => request_over(state, language, &opened),
+            }
         }
-        opened => request_over(state, language, &opened),
+        Opened::Fresh(_) => {
+            match requests::erase_confirmed(&state.db, &state.keys, token, now).await? {
+                Opened::Fresh(_) => {
+                    let words = language.preferences();
+                    let told = Told::plain(state, language, words.erased_title, words.erased_text);
+                    state.pages.answer("told", &told.done())
+                }
+                opened => request_over(state, language, &opened),
+            }
+        }
+        over => request_over(state, language, over),
     }
+}
+
+/// What a link of a download or a deletion says when it works no more.
+fn request_over(
+    state: &State,
+    language: Language,
+    opened: &Opened,
+) -> Result<HttpResponse, ApiError> {
+    let words = language.preferences();
+    let (title, line, customer) = match opened {
+        Opened::Used(known) => (words.used_title, words.used_text, known.customer),
+        Opened::Expired(known) => (words.expired_title, words.expired_text, known.customer),
+        Opened::Fresh(_) | Opened::Unknown => return Err(ApiError::new(StatusCode::NOT_FOUND)),
+    };
+    let link = customer.map(|customer| path(state, customer));
+    let told = Told::plain(state, language, title, line).with_link(link, words.back);
+    state.pages.answer("told", &told)
 }
 
 fn show(
@@ -191,12 +197,7 @@ fn customer(token: &str, state: &State) -> Result<CustomerId, ApiError> {
 fn language(request: &HttpRequest, preferences: Option<&Preferences>) -> Language {
     preferences
         .and_then(|preferences| Language::from_tag(&preferences.language))
-        .unwrap_or_else(|| Language::from_header(header(request, ACCEPT_LANGUAGE).as_deref()))
-}
-
-fn header(request: &HttpRequest, name: actix_web::http::header::HeaderName) -> Option<String> {
-    let value = request.headers().get(name)?.to_str().ok()?;
-    Some(value.chars().take(USER_AGENT_CHARS).collect())
+        .unwrap_or_else(|| browser_language(request))
 }
 
 /// From where it was said. The address of the page stands there without the token, which would open it.
@@ -204,10 +205,10 @@ fn said(request: &HttpRequest, state: &State, language: Language) -> Said {
     Said {
         locale: language.code().to_owned(),
         tracking_wording: language.preferences().tracking_label.to_owned(),
-        details: Details {
-            ip: None,
-            user_agent: header(request, USER_AGENT),
-            page_url: Some(format!("{}/p", state.settings.web.public_url)),
-        },
+        details: details(
+            request,
+            state,
+            Some(format!("{}/p", state.settings.web.public_url)),
+        ),
     }
 }

@@ -56,21 +56,23 @@ pub(super) async fn page_of(
 /// The form for every topic, filled in.
 pub(super) async fn send(
     request: HttpRequest,
+    wish: web::Query<Wish>,
     body: web::Bytes,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    take(&request, &state, None, &body).await
+    take(&request, &state, None, wish.lang.as_deref(), &body).await
 }
 
 /// The form for one topic, filled in.
 pub(super) async fn send_of(
     request: HttpRequest,
     topic: web::Path<String>,
+    wish: web::Query<Wish>,
     body: web::Bytes,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let topic = offered(&state.settings, &topic)?;
-    take(&request, &state, Some(topic), &body).await
+    take(&request, &state, Some(topic), wish.lang.as_deref(), &body).await
 }
 
 /// The body of the JSON twin.
@@ -128,11 +130,12 @@ async fn take(
     request: &HttpRequest,
     state: &State,
     only: Option<&TopicSettings>,
+    wish: Option<&str>,
     body: &[u8],
 ) -> Result<HttpResponse, ApiError> {
     limit(request, state)?;
     let (mut typed, rest) = typed(body)?;
-    let language = language(request, rest.get("lang").map(String::as_str));
+    let language = language(request, rest.get("lang").map(String::as_str).or(wish));
     if let Some(topic) = only {
         typed.topics = vec![topic.name.clone()];
     }
@@ -378,7 +381,11 @@ impl<'a> FormView<'a> {
         Self {
             language: code,
             words,
-            title: words.title,
+            title: if faults.is_empty() {
+                words.title
+            } else {
+                words.faults_title
+            },
             sender,
             postal_lines: settings
                 .notices
@@ -399,9 +406,9 @@ impl<'a> FormView<'a> {
             single: only.map(|topic| in_language(&topic.wording, code)),
             languages: Language::ALL
                 .into_iter()
-                .map(|one| LanguageView {
+                .map(|(one, name)| LanguageView {
                     code: one.code(),
-                    name: one.own_name(),
+                    name,
                     is_current: one == language,
                 })
                 .collect(),

@@ -51,18 +51,6 @@ impl Language {
         best.map_or_else(Self::default, |(_, language)| language)
     }
 
-    pub const ALL: [Self; 4] = [Self::English, Self::French, Self::German, Self::Spanish];
-
-    /// What it calls itself.
-    pub fn own_name(self) -> &'static str {
-        match self {
-            Self::English => "English",
-            Self::French => "Français",
-            Self::German => "Deutsch",
-            Self::Spanish => "Español",
-        }
-    }
-
     /// ISO 639-1, for the page's `lang`.
     pub fn code(self) -> &'static str {
         match self {
@@ -72,6 +60,14 @@ impl Language {
             Self::Spanish => "es",
         }
     }
+
+    /// All of them, and what each calls itself.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::English, "English"),
+        (Self::French, "Français"),
+        (Self::German, "Deutsch"),
+        (Self::Spanish, "Español"),
+    ];
 
     /// The texts of the unsubscribe page.
     pub fn words(self) -> &'static Words {
@@ -83,16 +79,6 @@ impl Language {
         ])
     }
 
-    /// The texts of the sign-up and confirmation pages.
-    pub fn sign_up(self) -> &'static SignUpWords {
-        self.of([
-            &sign_up::ENGLISH,
-            &sign_up::FRENCH,
-            &sign_up::GERMAN,
-            &sign_up::SPANISH,
-        ])
-    }
-
     /// The texts of the preference centre.
     pub fn preferences(self) -> &'static PreferencesWords {
         self.of([
@@ -100,6 +86,16 @@ impl Language {
             &preferences::FRENCH,
             &preferences::GERMAN,
             &preferences::SPANISH,
+        ])
+    }
+
+    /// The texts of the sign-up and confirmation pages.
+    pub fn sign_up(self) -> &'static SignUpWords {
+        self.of([
+            &sign_up::ENGLISH,
+            &sign_up::FRENCH,
+            &sign_up::GERMAN,
+            &sign_up::SPANISH,
         ])
     }
 

@@ -88,7 +88,7 @@ pub(super) const ENGLISH: SignUpWords = SignUpWords {
 };
 
 pub(super) const FRENCH: SignUpWords = SignUpWords {
-    title: "S’inscrire",
+    title: "Inscription",
     lead: "Nous ne vous écrirons que sur ce que vous choisissez ici.",
     languages: "Langue",
     email: "Adresse e-mail",
@@ -108,7 +108,7 @@ pub(super) const FRENCH: SignUpWords = SignUpWords {
     unreadable: "Écrivez une seule ligne, de 250 caractères au plus.",
     sent_title: "Consultez votre messagerie",
     sent_to: "Nous avons envoyé un message à cette adresse :",
-    sent_next: "Ouvrez-le et confirmez grâce au lien qu’il contient : c’est alors seulement que vous serez inscrit. Le lien fonctionne pendant {hours} heures.",
+    sent_next: "Ouvrez-le et confirmez grâce au lien qu’il contient : votre inscription ne prendra effet qu’à ce moment. Le lien fonctionne pendant {hours} heures.",
     sent_note: "Rien reçu ? Regardez dans les courriers indésirables et vérifiez l’adresse. Si vous avez fait plusieurs demandes à la suite, le premier message reste valable.",
     confirm_title: "Une dernière étape",
     confirm_lead: "Merci de confirmer votre accord :",
@@ -116,7 +116,7 @@ pub(super) const FRENCH: SignUpWords = SignUpWords {
     confirm_note: "Vous pourrez changer d’avis à tout moment : un lien dans chaque message permet d’arrêter.",
     renew_title: "Pouvons-nous continuer à vous écrire ?",
     renew_button: "Oui, continuez à m’écrire",
-    welcome_title: "Merci, vous êtes inscrit",
+    welcome_title: "Merci, votre inscription est confirmée",
     welcome_lead: "Vous avez donné votre accord :",
     welcome_link: "Vos préférences",
     welcome_note: "Vous y choisissez à quelle fréquence nous vous écrivons, et arrêtez quand vous voulez.",
@@ -128,7 +128,7 @@ pub(super) const FRENCH: SignUpWords = SignUpWords {
 };
 
 pub(super) const GERMAN: SignUpWords = SignUpWords {
-    title: "Anmelden",
+    title: "Anmeldung",
     lead: "Wir schreiben Ihnen nur zu dem, was Sie hier auswählen.",
     languages: "Sprache",
     email: "E-Mail-Adresse",
@@ -168,7 +168,7 @@ pub(super) const GERMAN: SignUpWords = SignUpWords {
 };
 
 pub(super) const SPANISH: SignUpWords = SignUpWords {
-    title: "Suscribirse",
+    title: "Suscripción",
     lead: "Solo le escribiremos sobre lo que elija aquí.",
     languages: "Idioma",
     email: "Correo electrónico",
@@ -188,7 +188,7 @@ pub(super) const SPANISH: SignUpWords = SignUpWords {
     unreadable: "Escriba una sola línea de 250 caracteres como máximo.",
     sent_title: "Consulte su buzón",
     sent_to: "Hemos enviado un mensaje a esta dirección:",
-    sent_next: "Ábralo y confirme con el enlace que contiene. Solo entonces quedará suscrito. El enlace funciona durante {hours} horas.",
+    sent_next: "Ábralo y confirme con el enlace que contiene. Solo entonces la suscripción será efectiva. El enlace funciona durante {hours} horas.",
     sent_note: "¿No ha llegado nada? Mire en la carpeta de correo no deseado y compruebe la dirección. Si lo ha solicitado varias veces seguidas, vale el primer mensaje.",
     confirm_title: "Un último paso",
     confirm_lead: "Confirme por favor lo que aceptó:",
@@ -196,7 +196,7 @@ pub(super) const SPANISH: SignUpWords = SignUpWords {
     confirm_note: "Puede cambiar de opinión en cualquier momento: un enlace en cada mensaje le permite darse de baja.",
     renew_title: "¿Podemos seguir escribiéndole?",
     renew_button: "Sí, sigan escribiéndome",
-    welcome_title: "Gracias, ya está suscrito",
+    welcome_title: "Gracias, su suscripción está confirmada",
     welcome_lead: "Ha aceptado lo siguiente:",
     welcome_link: "Sus preferencias",
     welcome_note: "Allí elige con qué frecuencia le escribimos, y se da de baja cuando quiera.",

@@ -44,7 +44,7 @@ pub(super) const ENGLISH: Words = Words {
     quote_open: "“",
     quote_close: "”",
     more_lead: "Would you rather get nothing at all?",
-    already_title: "You are unsubscribed already",
+    already_title: "You are already unsubscribed",
     already_topic: "You get no messages about",
     already_all_email: "You get no advertising from us by email.",
     already_all_sms: "You get no advertising from us by text message.",
