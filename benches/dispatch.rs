@@ -1,11 +1,17 @@
 //! Messages a second, end to end, beside what the wire allows.
 //!
-//! `cargo bench --bench dispatch -- [--people 20000] [--runs 3] [--database URL] [--verify]`
+//! `cargo bench --bench dispatch -- [--people 20000] [--runs 3] [--database URL] [--verify]
+//!     [--rules on|off|compare]`
 //!
 //! In each run Postfix's `smtp-source` sends as many messages of the same size over as many connections
 //! to the same `smtp-sink` as the wave that follows, with ledger, gate, rendering and tracked links on.
 //! The ratio is what counts; absolute figures depend on the machine. `--verify` lets the sink keep the
 //! mail and checks that each recipient got exactly one (and is not timed against `smtp-source`).
+//!
+//! `--rules` tells what the gate costs: `on` is three pressure caps (one of calendar days), a weekly cap by
+//! level, quiet hours that are open, one message a household and a running wave of a higher priority, over
+//! a contact history of ten messages a person; `off` is none of that. `compare` sends a wave of each in
+//! turn in every run.
 
 #![expect(
     clippy::expect_used,
@@ -26,12 +32,15 @@ use visavis::app::Parts;
 use visavis::campaigns::definition::Definition;
 use visavis::campaigns::plan;
 use visavis::clock::{Clock, SystemClock};
-use visavis::config::{RelaySettings, RelayTls, Settings};
+use visavis::config::{
+    PressureSettings, QuietHoursSettings, RelaySettings, RelayTls, Settings, WindowKind,
+};
 use visavis::customers::import::{self, ImportKind, ImportRequest};
 use visavis::customers::sample;
 use visavis::delivery::launch::{self, Occurrence};
 use visavis::delivery::store;
-use visavis::storage::{Db, DbUrl};
+use visavis::gate::rules::Rules;
+use visavis::storage::{Db, DbUrl, Sql};
 use visavis::templates::Template;
 
 const CONNECTIONS: u32 = 10;
@@ -42,6 +51,16 @@ struct Wanted {
     runs: usize,
     database: Option<String>,
     verify: bool,
+    rules: Mode,
+}
+
+/// Which rules the gate asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    On,
+    Off,
+    /// Both, in turn.
+    Compare,
 }
 
 fn main() {
@@ -74,9 +93,21 @@ async fn run(wanted: &Wanted) {
         .await
         .expect("it opens");
     import_people(&parts, wanted.people).await;
+    let modes: &[Mode] = match wanted.rules {
+        Mode::On => &[Mode::On],
+        Mode::Off => &[Mode::Off],
+        Mode::Compare => &[Mode::Off, Mode::On],
+    };
+    if wanted.rules != Mode::Off {
+        remember(&parts).await;
+        launch_rival(&parts).await;
+    }
 
     let mut ratios = Vec::new();
-    for run in 1..=wanted.runs {
+    let mut costs = Vec::new();
+    let mut last_off = 0.0;
+    for (run, mode) in (1..=wanted.runs).flat_map(|run| modes.iter().map(move |mode| (run, *mode)))
+    {
         let sink = Sink::start(folder.path(), wanted.verify);
         let begin = Instant::now();
         let mut parts = parts.clone();
@@ -90,9 +121,12 @@ async fn run(wanted: &Wanted) {
             password_file: None,
             ca_file: None,
         });
+        apply(&mut settings, mode);
+        parts.rules = Arc::new(Rules::new(&settings).expect("good rules"));
         parts.settings = Arc::new(settings);
         let name = format!("bench-{run}-{}", clock.now_ms());
-        let definition = definition(&name);
+        let mut definition = definition(&name);
+        definition.per_household = mode == Mode::On;
         let template = Template::embedded("super-chef").expect("a template of ours");
         let (id, _) = plan::apply(&parts.db, &definition, &template, clock.now())
             .await
@@ -129,8 +163,14 @@ async fn run(wanted: &Wanted) {
         );
         assert_eq!(accepted, launched.deliveries, "all were accepted");
         let rate = accepted as f64 / sending.as_secs_f64();
+        if mode == Mode::Off {
+            last_off = rate;
+        } else if wanted.rules == Mode::Compare {
+            costs.push(rate / last_off);
+        }
         println!(
-            "run {run}: launch {:.2} s; visavis {rate:.0}/s; smtp-source {source:.0}/s; ratio {:.2}",
+            "run {run}, rules {}: launch {:.2} s; visavis {rate:.0}/s; smtp-source {source:.0}/s; ratio {:.2}",
+            if mode == Mode::On { "on" } else { "off" },
             launch_time.as_secs_f64(),
             rate / source
         );
@@ -138,6 +178,12 @@ async fn run(wanted: &Wanted) {
         if wanted.verify {
             sink.verify(accepted);
         }
+    }
+    costs.sort_by(f64::total_cmp);
+    if let (Some(median), Some(low), Some(high)) =
+        (costs.get(costs.len() / 2), costs.first(), costs.last())
+    {
+        println!("rules on to off: median {median:.3}, from {low:.3} to {high:.3}");
     }
     ratios.sort_by(f64::total_cmp);
     println!(
@@ -152,6 +198,83 @@ async fn run(wanted: &Wanted) {
         ratios.first().copied().unwrap_or(0.0),
         ratios.last().copied().unwrap_or(0.0)
     );
+}
+
+/// The rules of a mode. The caps are wide, so that both modes send the same messages.
+fn apply(settings: &mut Settings, mode: Mode) {
+    let levels = &mut settings.permission.levels;
+    let week = if mode == Mode::On { 10_000 } else { 0 };
+    for level in [
+        &mut levels.situational,
+        &mut levels.brand_trust,
+        &mut levels.personal_relationship,
+        &mut levels.points,
+        &mut levels.intravenous,
+    ] {
+        level.contacts_per_week = week;
+    }
+    settings.pressure.clear();
+    settings.quiet_hours.clear();
+    if mode == Mode::On {
+        for (days, window, topic) in [
+            (1, WindowKind::Calendar, None),
+            (7, WindowKind::Sliding, None),
+            (30, WindowKind::Sliding, Some("offers".to_owned())),
+        ] {
+            settings.pressure.push(PressureSettings {
+                max: 10_000,
+                days,
+                window,
+                channel: None,
+                topic,
+            });
+        }
+        settings.quiet_hours.push(QuietHoursSettings {
+            channel: "email".to_owned(),
+            country: None,
+            allowed: vec!["Mon-Sun 00:00-24:00".to_owned()],
+            holidays_are_quiet: false,
+        });
+    }
+}
+
+/// Ten messages a person over the last four weeks.
+async fn remember(parts: &Parts) {
+    let now = parts.clock.now_ms();
+    let txn = parts.db.begin().await.expect("a transaction");
+    for n in 1..=10_i64 {
+        txn.run(
+            "INSERT INTO contacts (customer_id, contacted_at, wave_id, seq, channel, topic)
+             SELECT id, $1, $2, id, 'email', 'offers' FROM customers",
+            [(now - n * 240_000_000).into(), (-n).into()],
+        )
+        .await
+        .expect("a history");
+    }
+    txn.commit().await.expect("it is written");
+}
+
+/// A running wave of a higher priority to everyone, due tomorrow.
+async fn launch_rival(parts: &Parts) {
+    let tomorrow = (parts.clock.now() + chrono::Duration::days(1)).format("%Y-%m-%dT%H:%M");
+    let mut rival = definition(&format!("rival-{}", parts.clock.now_ms()));
+    rival.priority = 50;
+    rival.schedule = Some(
+        toml::from_str(&format!("at = \"{tomorrow}\"\nzone = \"recipient\"")).expect("a schedule"),
+    );
+    let template = Template::embedded("super-chef").expect("a template of ours");
+    let (id, _) = plan::apply(&parts.db, &rival, &template, parts.clock.now())
+        .await
+        .expect("it is applied");
+    launch::launch(
+        &parts.db,
+        id,
+        Occurrence::ByHand,
+        parts.launch_options(),
+        parts.clock.now(),
+    )
+    .await
+    .expect("it is launched");
 }
 
 fn definition(name: &str) -> Definition {
@@ -303,6 +426,7 @@ fn arguments() -> Wanted {
         runs: 3,
         database: None,
         verify: false,
+        rules: Mode::Off,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -312,6 +436,14 @@ fn arguments() -> Wanted {
             "--runs" => wanted.runs = value().parse().expect("a number"),
             "--database" => wanted.database = Some(value()),
             "--verify" => wanted.verify = true,
+            "--rules" => {
+                wanted.rules = match value().as_str() {
+                    "on" => Mode::On,
+                    "off" => Mode::Off,
+                    "compare" => Mode::Compare,
+                    other => panic!("--rules is on, off or compare, not {other:?}"),
+                };
+            }
             // Cargo passes this to every bench.
             "--bench" => {}
             other => panic!("{other:?} is not known; see the head of benches/dispatch.rs"),

@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 use crate::channels::email::EmailChannel;
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::delivery::launch::{LaunchError, LaunchOptions};
 use crate::delivery::node::Node;
 use crate::delivery::store as delivery_store;
 use crate::delivery::worker::Worker;
 use crate::dialogue::notice::Notices;
+use crate::gate::rules::Rules;
 use crate::keys::{Keys, KeysError};
 use crate::responses::ResponseWriter;
 use crate::scheduler::{self, Duties, Ticker};
@@ -36,6 +37,8 @@ pub enum AppError {
         "the database was used with another secret than {path}: no link already sent and no opt-out would be understood; restore secret.key from your backup, or copy it from the other node"
     )]
     OtherSecret { path: String },
+    #[error("settings: {0}")]
+    Settings(#[from] ConfigError),
     #[error("email channel: {0}")]
     Channel(String),
     #[error("cannot listen on {address}: {cause}; is it taken? Change {key}")]
@@ -65,6 +68,8 @@ pub struct Parts {
     pub keys: Keys,
     pub clock: SharedClock,
     pub settings: Arc<Settings>,
+    /// Who may be contacted, when and how often; made of the settings.
+    pub rules: Arc<Rules>,
 }
 
 impl Parts {
@@ -74,6 +79,7 @@ impl Parts {
     /// # Errors
     /// When one of them cannot be had.
     pub async fn open(settings: Settings, clock: SharedClock) -> Result<Self, AppError> {
+        let rules = Rules::new(&settings)?;
         create_private(&settings.data_dir).map_err(|cause| AppError::DataDir {
             path: settings.data_dir.display().to_string(),
             cause,
@@ -102,6 +108,7 @@ impl Parts {
             keys,
             clock,
             settings: Arc::new(settings),
+            rules: Arc::new(rules),
         })
     }
 
@@ -110,6 +117,7 @@ impl Parts {
         LaunchOptions {
             chunk: self.settings.delivery.chunk,
             is_simulated: false,
+            rules: Arc::clone(&self.rules),
         }
     }
 
@@ -139,6 +147,7 @@ impl Parts {
             Arc::clone(&self.clock),
             self.keys.clone(),
             Arc::clone(&self.settings),
+            Arc::clone(&self.rules),
             channel.clone(),
             node.name().to_owned(),
         )

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono_tz::Tz;
 
 /// Tells the time, in UTC.
 pub trait Clock: Send + Sync + fmt::Debug {
@@ -56,4 +57,21 @@ impl Clock for SetClock {
 /// The instant of a database column; one outside chrono's range becomes the epoch.
 pub fn from_ms(ms: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(ms).unwrap_or_default()
+}
+
+/// The instant of a local date-time: where it does not exist, the first instant after the gap; where it
+/// comes twice, the first time.
+pub fn local_instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+    match zone.from_local_datetime(&local) {
+        LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
+        LocalResult::None => {
+            // Gaps are at most a day (Samoa left out a whole day in 2011) and lie on minutes.
+            (1..=24 * 60)
+                .find_map(|minutes| {
+                    zone.from_local_datetime(&(local + Duration::minutes(minutes)))
+                        .earliest()
+                })
+                .map_or_else(|| local.and_utc(), |at| at.to_utc())
+        }
+    }
 }

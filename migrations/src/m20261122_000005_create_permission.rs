@@ -52,6 +52,9 @@ impl MigrationTrait for Migration {
                 "ALTER TABLE customers ADD COLUMN frequency_days BIGINT",
                 "ALTER TABLE customers ADD COLUMN paused_until BIGINT",
                 "ALTER TABLE waves ADD COLUMN priority BIGINT NOT NULL DEFAULT 0",
+                // The gate looks for running waves of a higher priority at every batch.
+                "CREATE INDEX waves_running ON waves (priority) WHERE status = 'running'",
+                "CREATE INDEX customers_household ON customers (household_key) WHERE household_key IS NOT NULL",
                 // What a person asked for and has not confirmed yet, and what we asked him to confirm.
                 // purpose: opt_in, re_permission, download, erasure. payload: what confirming does.
                 // send_state: waiting, sent, failed. next_at: when it is (re)sent; NULL: not to be sent.
@@ -128,6 +131,8 @@ impl MigrationTrait for Migration {
                 "DROP TABLE upkeep_runs",
                 "DROP TABLE audit_records",
                 "DROP TABLE confirmations",
+                "DROP INDEX waves_running",
+                "DROP INDEX customers_household",
                 "ALTER TABLE waves DROP COLUMN priority",
                 "ALTER TABLE customers DROP COLUMN paused_until",
                 "ALTER TABLE customers DROP COLUMN frequency_days",

@@ -1,19 +1,19 @@
 //! The audience query: whom the segment selects, and why some of them are withheld.
 //!
 //! Asked by `check` (counted) and by launch (written), so that what is announced is what happens. The
-//! gate asks the same questions of one chunk right before the hand-over, through [`refusal`].
-
-use std::collections::BTreeMap;
+//! gate asks the same rules of each row right before the hand-over ([`crate::gate::store::Question`]).
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
-use sea_orm::sea_query::{Alias, Expr, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Expr, JoinType, Order, Query, SelectStatement};
 
 use super::definition::{Definition, Schedule, Zone};
 use super::schedule;
-use crate::consent::model::Channel;
-use crate::consent::store as consent;
-use crate::gate::model::Withheld;
+use crate::gate::model::{Request, Rival, Withheld};
+use crate::gate::moment::{Moment, Places};
+use crate::gate::quiet_hours::Whereabouts;
+use crate::gate::rules::Rules;
+use crate::gate::store::{Question, address_key};
 use crate::segments::Rule;
 use crate::storage::Dialect;
 
@@ -21,9 +21,11 @@ use crate::storage::Dialect;
 #[derive(Debug)]
 pub struct Audience<'a> {
     pub rule: &'a Rule,
-    pub channel: Channel,
-    /// Lower-case letters, digits, `-` and `_` only; [`Definition`] sees to that.
-    pub topic: &'a str,
+    pub rules: &'a Rules,
+    pub request: &'a Request,
+    /// Running waves that go first.
+    pub rivals: &'a [Rival],
+    pub places: &'a Places,
     pub control_percent: u8,
     /// Makes the control group of each campaign another one.
     pub salt: i64,
@@ -32,177 +34,191 @@ pub struct Audience<'a> {
     pub due: DueBy,
 }
 
-/// When a recipient's message is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// When a recipient's message is due, before quiet hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueBy {
     /// All at one instant.
-    Instant(i64),
-    /// By the recipient's zone; the last is for everyone else.
-    Zone {
-        by_zone: BTreeMap<String, i64>,
-        otherwise: i64,
-    },
+    Instant(DateTime<Utc>),
+    /// By the clock of each recipient's zone.
+    Local(NaiveDateTime),
 }
 
 impl DueBy {
-    /// The due instants of a definition launched now: each recipient's own for the zones given.
-    pub fn of(definition: &Definition, zones: &[String], now: DateTime<Utc>) -> Self {
+    /// When the recipients of a definition launched now are due.
+    pub fn of(definition: &Definition, now: DateTime<Utc>) -> Self {
         match &definition.schedule {
             Some(Schedule {
                 at: Some(local),
                 zone: Zone::Recipient,
-                fallback_zone,
                 ..
-            }) => Self::Zone {
-                by_zone: zones
-                    .iter()
-                    .filter_map(|name| {
-                        let zone: Tz = name.parse().ok()?;
-                        Some((name.clone(), due_ms(*local, zone)))
-                    })
-                    .collect(),
-                otherwise: due_ms(*local, *fallback_zone),
-            },
-            _ => Self::Instant(now.timestamp_millis()),
+            }) => Self::Local(*local),
+            _ => Self::Instant(now),
         }
     }
 
-    /// As SQL over `customers.time_zone`. Zone names come from the zone database, so they hold no quote.
-    fn sql(&self) -> String {
+    fn at(self, zone: Tz) -> DateTime<Utc> {
         match self {
-            Self::Instant(at) => at.to_string(),
-            Self::Zone { by_zone, otherwise } if by_zone.is_empty() => otherwise.to_string(),
-            Self::Zone { by_zone, otherwise } => {
-                let mut sql = String::from("CASE customers.time_zone");
-                for (zone, at) in by_zone {
-                    sql.push_str(&format!(" WHEN '{zone}' THEN {at}"));
-                }
-                sql.push_str(&format!(" ELSE {otherwise} END"));
-                sql
-            }
+            Self::Instant(at) => at,
+            Self::Local(local) => schedule::instant(local, zone),
         }
     }
-}
-
-fn due_ms(local: NaiveDateTime, zone: Tz) -> i64 {
-    schedule::instant(local, zone).timestamp_millis()
 }
 
 impl Audience<'_> {
-    /// Rows (id, due_at, reason): everyone the segment selects, `reason` NULL for who will be contacted.
-    pub fn select(&self, dialect: Dialect) -> SelectStatement {
-        let selected = Query::select()
-            .expr_as(Expr::cust("customers.id"), Alias::new("id"))
-            .expr_as(
-                Expr::cust(format!("customers.{}", address_key(self.channel))),
-                Alias::new("address"),
-            )
-            .expr_as(Expr::cust(self.due.sql()), Alias::new("due_at"))
-            .expr_as(
-                Expr::cust(refusal("customers", "p", self.channel, self.topic)),
-                Alias::new("reason"),
-            )
-            .from(Alias::new("customers"))
-            .join_as(
-                sea_orm::sea_query::JoinType::LeftJoin,
-                Alias::new("permissions"),
-                Alias::new("p"),
-                Expr::cust(permission_join(
-                    "customers.id",
-                    "p",
-                    self.channel,
-                    self.topic,
-                )),
-            )
-            .cond_where(self.rule.condition(dialect, self.now))
-            .take();
-        // One message an address: the customer known longest gets it.
-        let distinct = Query::select()
-            .expr_as(Expr::cust("s.id"), Alias::new("id"))
-            .expr_as(Expr::cust("s.due_at"), Alias::new("due_at"))
-            .expr_as(
-                Expr::cust(format!(
-                    "CASE WHEN s.reason IS NULL AND ROW_NUMBER() OVER \
-                     (PARTITION BY (CASE WHEN s.reason IS NULL THEN s.address END) ORDER BY s.id) > 1 \
-                     THEN '{}' ELSE s.reason END",
-                    Withheld::DuplicateAddress.as_str()
-                )),
-                Alias::new("reason"),
-            )
-            .from_subquery(selected, Alias::new("s"))
-            .take();
-        Query::select()
-            .expr_as(Expr::cust("a.id"), Alias::new("id"))
-            .expr_as(Expr::cust("a.due_at"), Alias::new("due_at"))
-            .expr_as(
-                Expr::cust(format!(
-                    "CASE WHEN a.reason IS NULL AND {} < {} THEN '{}' ELSE a.reason END",
-                    hash_percent("a.id", self.salt),
-                    self.control_percent,
-                    Withheld::Control.as_str()
-                )),
-                Alias::new("reason"),
-            )
-            .from_subquery(distinct, Alias::new("a"))
-            .take()
+    /// When a recipient at a place is due: as the schedule has it, or when the quiet hours end.
+    fn due_at(&self, zone: Tz, country: &str) -> i64 {
+        let wished = self.due.at(zone);
+        let place = Whereabouts {
+            country,
+            postal_code: None,
+            zone,
+        };
+        self.rules
+            .quiet_hours
+            .next_allowed(wished.max(self.now), self.request.channel, place)
+            .unwrap_or(wished)
+            .timestamp_millis()
     }
 
-    /// Rows (reason, n): the waterfall; `reason` NULL is who will be contacted.
+    /// Rows (id, due_at, wished_at, reason): everyone the segment selects, `reason` NULL for who will be
+    /// contacted; `due_at` is later than `wished_at` where the hours are quiet.
+    pub fn select(&self, dialect: Dialect) -> SelectStatement {
+        let wished = self
+            .places
+            .by_zone("customers", |zone| self.due.at(zone).timestamp_millis());
+        let is_quiet = self.rules.quiet_hours.concerns(self.request.channel);
+        let due = if is_quiet {
+            self.places
+                .by_place("customers", |zone, country| self.due_at(zone, country))
+        } else {
+            wished.clone()
+        };
+        // One instant for all is a constant, and the windows that end with it depend on the zone alone.
+        let moment = match (is_quiet, self.due) {
+            (false, DueBy::Instant(at)) => {
+                let now_ms = at.timestamp_millis();
+                Moment::of_instant(&now_ms.to_string(), now_ms, "c", self.rules, self.places)
+            }
+            _ => {
+                let mut moment = Moment::by_place("c", self.rules, self.places, |zone, country| {
+                    self.due_at(zone, country)
+                });
+                moment.now = "c.due_at".to_owned();
+                moment
+            }
+        };
+        let question = Question {
+            dialect,
+            rules: self.rules,
+            request: self.request,
+            moment: &moment,
+            rivals: self.rivals,
+            c: "c",
+            p: "p",
+        };
+        let segment = Query::select()
+            .expr(Expr::cust("customers.*"))
+            .expr_as(Expr::cust(due), Alias::new("due_at"))
+            .expr_as(Expr::cust(wished), Alias::new("wished_at"))
+            .from(Alias::new("customers"))
+            .cond_where(self.rule.condition(dialect, self.now))
+            .take();
+        let selected = Query::select()
+            .expr_as(Expr::cust("c.id"), Alias::new("id"))
+            .expr_as(
+                Expr::cust(format!("c.{}", address_key(self.request.channel))),
+                Alias::new("address"),
+            )
+            .expr_as(Expr::cust("c.household_key"), Alias::new("household"))
+            .expr_as(Expr::cust("c.due_at"), Alias::new("due_at"))
+            .expr_as(Expr::cust("c.wished_at"), Alias::new("wished_at"))
+            .expr_as(Expr::cust(question.reason()), Alias::new("reason"))
+            .from_subquery(segment, Alias::new("c"))
+            .join_as(
+                JoinType::LeftJoin,
+                Alias::new("permissions"),
+                Alias::new("p"),
+                Expr::cust(question.permission_join()),
+            )
+            .take();
+        // One message an address, and where it is wished a household: the customer known longest gets it.
+        let mut rest = first_of_each(selected, "s.address", Withheld::DuplicateAddress);
+        if self.request.per_household {
+            rest = first_of_each(rest, "s.household", Withheld::Household);
+        }
+        rest = refused(
+            rest,
+            &format!(
+                "{} < {}",
+                hash_percent("s.id", self.salt),
+                self.control_percent
+            ),
+            Withheld::Control,
+        );
+        if let Some(end) = self.request.ends_at {
+            rest = refused(
+                rest,
+                &format!("s.wished_at < {end} AND s.due_at >= {end}"),
+                Withheld::QuietHours,
+            );
+            rest = refused(rest, &format!("s.due_at >= {end}"), Withheld::Ended);
+        }
+        rest
+    }
+
+    /// Rows (reason, held_until, n): the waterfall; `reason` NULL is who will be contacted, `held_until`
+    /// when the quiet hours end for those who wait for that.
     pub fn count(&self, dialect: Dialect) -> SelectStatement {
+        let held = "CASE WHEN reason IS NULL AND due_at > wished_at THEN due_at END";
         Query::select()
             .expr_as(Expr::col(Alias::new("reason")), Alias::new("reason"))
+            .expr_as(Expr::cust(held), Alias::new("held_until"))
             .expr_as(Expr::cust("COUNT(*)"), Alias::new("n"))
             .from_subquery(self.select(dialect), Alias::new("audience"))
             .group_by_col(Alias::new("reason"))
+            .add_group_by([Expr::cust(held)])
             .order_by_expr(Expr::cust("n"), Order::Desc)
+            .take()
+    }
+
+    /// As [`Audience::select`], of one customer; no row when the segment does not select him.
+    pub fn select_one(&self, dialect: Dialect, customer: i64) -> SelectStatement {
+        Query::select()
+            .expr_as(Expr::cust("one.due_at"), Alias::new("due_at"))
+            .expr_as(Expr::cust("one.wished_at"), Alias::new("wished_at"))
+            .expr_as(Expr::cust("one.reason"), Alias::new("reason"))
+            .from_subquery(self.select(dialect), Alias::new("one"))
+            .and_where(Expr::cust(format!("one.id = {customer}")))
             .take()
     }
 }
 
-/// The join that brings in the permission for a channel and topic.
-pub fn permission_join(customer_id: &str, p: &str, channel: Channel, topic: &str) -> String {
-    format!(
-        "{p}.customer_id = {customer_id} AND {p}.channel = '{channel}' AND {p}.topic = '{topic}'"
-    )
+/// Withholds all but the first, by id, of those eligible who share a value that is not NULL.
+fn first_of_each(rows: SelectStatement, value: &str, reason: Withheld) -> SelectStatement {
+    let eligible = format!("s.reason IS NULL AND {value} IS NOT NULL");
+    let is_later = format!(
+        "{value} IS NOT NULL AND ROW_NUMBER() OVER \
+         (PARTITION BY (CASE WHEN {eligible} THEN {value} END) ORDER BY s.id) > 1"
+    );
+    refused(rows, &is_later, reason)
 }
 
-/// SQL for why customer `c` with permission `p` may not be contacted; NULL when he may.
-pub fn refusal(c: &str, p: &str, channel: Channel, topic: &str) -> String {
-    let fingerprint = format!("{c}.{channel}_fingerprint");
-    let fingerprint = match channel {
-        Channel::Email => fingerprint,
-        Channel::Sms => format!("{c}.phone_fingerprint"),
-    };
-    let (address, bad_address) = match channel {
-        Channel::Email => (
-            "email",
-            format!(
-                "WHEN {c}.email_state = 'malformed' THEN '{}' WHEN {c}.email_state = 'refused' THEN '{}'",
-                Withheld::MalformedAddress.as_str(),
-                Withheld::RefusedAddress.as_str()
-            ),
-        ),
-        Channel::Sms => ("phone", String::new()),
-    };
-    format!(
-        "CASE WHEN {c}.{address} IS NULL THEN '{no_address}' {bad_address} \
-         WHEN EXISTS (SELECT 1 FROM suppressions x WHERE x.fingerprint = {fingerprint} \
-              AND x.channel = '{channel}' AND x.scope IN ('{topic}', '*') \
-              AND {stands_against}) \
-              THEN '{suppressed}' \
-         WHEN {p}.is_granted IS NULL OR NOT {p}.is_granted THEN '{no_permission}' END",
-        no_address = Withheld::NoAddress.as_str(),
-        stands_against = consent::stands_against("x", p),
-        suppressed = Withheld::Suppressed.as_str(),
-        no_permission = Withheld::NoPermission.as_str(),
-    )
-}
-
-fn address_key(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Email => "email_key",
-        Channel::Sms => "phone",
+/// Gives those still eligible a reason where the condition on `s` holds.
+fn refused(rows: SelectStatement, condition: &str, reason: Withheld) -> SelectStatement {
+    let mut query = Query::select();
+    for column in ["id", "address", "household", "due_at", "wished_at"] {
+        query.expr_as(Expr::cust(format!("s.{column}")), Alias::new(column));
     }
+    query
+        .expr_as(
+            Expr::cust(format!(
+                "CASE WHEN s.reason IS NULL AND {condition} THEN '{}' ELSE s.reason END",
+                reason.as_str()
+            )),
+            Alias::new("reason"),
+        )
+        .from_subquery(rows, Alias::new("s"))
+        .take()
 }
 
 /// SQL for a number from 0 to 99 that depends on `id` and `salt` only: the same on both databases.

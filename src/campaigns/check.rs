@@ -1,5 +1,6 @@
 //! What would happen: the whole of a plan looked at before anything is sent.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -9,9 +10,12 @@ use serde::Serialize;
 use super::audience::{Audience, DueBy};
 use super::definition::Definition;
 use super::{schedule, store};
-use crate::config::Settings;
+use crate::clock::from_ms;
+use crate::config::{ConfigError, Settings};
 use crate::customers::store as customer_store;
 use crate::gate::model::Withheld;
+use crate::gate::rules::Rules;
+use crate::gate::store as gate_store;
 use crate::segments::{ParseError, Rule, names};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
@@ -21,6 +25,8 @@ use crate::templates::{FieldFacts, Finding, Severity, Template};
 pub enum CheckError {
     #[error("segment: {0}")]
     Segment(#[from] ParseError),
+    #[error("settings: {0}")]
+    Settings(#[from] ConfigError),
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
 }
@@ -34,6 +40,12 @@ pub struct CheckedCampaign {
     /// The waterfall, in its order: reason, people.
     pub withheld: Vec<(Withheld, u64)>,
     pub will_receive: u64,
+    /// Of those, who wait for the end of quiet hours, and until when (UTC).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<(String, u64)>,
+    /// What forbids the launch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<String>,
     /// At the campaign's or the relay's rate, or as fast as the last wave went; none without either.
     pub estimated_seconds: Option<f64>,
     /// The next launch, in UTC; none: by hand.
@@ -59,26 +71,39 @@ pub async fn check(
     now: DateTime<Utc>,
 ) -> Result<CheckedCampaign, CheckError> {
     let rule = Rule::parse(&definition.segment)?;
-    let zones = store::zones(&**db).await?;
+    let rules = Rules::new(settings)?;
+    let request = definition.request();
+    let places = gate_store::places(&**db, request.fallback_zone).await?;
+    let rivals = store::rivals(&**db, request.priority, None).await?;
     let salt = store::by_name(&**db, &definition.name)
         .await?
         .map_or(0, |campaign| campaign.id.0);
     let audience = Audience {
         rule: &rule,
-        channel: definition.channel,
-        topic: &definition.topic,
+        rules: &rules,
+        request: &request,
+        rivals: &rivals,
+        places: &places,
         control_percent: definition.control_percent,
         salt,
-        now,
-        due: DueBy::of(definition, &zones, now),
+        now: launched_at(definition, now),
+        due: DueBy::of(definition, launched_at(definition, now)),
     };
-    let (will_receive, withheld) = store::count_audience(db, &audience).await?;
+    let count = store::count_audience(db, &audience).await?;
+    let (will_receive, withheld) = (count.eligible, count.withheld);
     let mut facts = FieldFacts::unknown();
     for customer in customer_store::sample(db, SAMPLE).await? {
         facts.observe(&customer);
     }
     let rates = [definition.rate_per_second, settings.email.rate_per_second];
     let mut warnings = warnings(definition, settings, will_receive, now);
+    warnings.extend(end_warnings(
+        definition,
+        request.ends_at,
+        &withheld,
+        will_receive,
+        now,
+    ));
     for note in names::unknown(db, &rule).await? {
         warnings.push(format!("segment: {note}"));
     }
@@ -96,6 +121,8 @@ pub async fn check(
         selected: will_receive + withheld.values().sum::<u64>(),
         withheld: withheld.into_iter().collect(),
         will_receive,
+        held: by_instant(&count.held),
+        refusals: offer_refusal(definition, &rules).into_iter().collect(),
         estimated_seconds,
         due: definition
             .schedule
@@ -105,6 +132,83 @@ pub async fn check(
         findings: template.lint(&facts),
         warnings,
     })
+}
+
+/// When the next launch will ask: at its due time, where that is still to come.
+fn launched_at(definition: &Definition, now: DateTime<Utc>) -> DateTime<Utc> {
+    definition
+        .schedule
+        .as_ref()
+        .and_then(|plan| schedule::next(plan, now))
+        .map_or(now, |due| due.at.max(now))
+}
+
+/// Why what a campaign proposes is too much for the rung it asks for.
+pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
+    let offer = definition.offer_kind?;
+    let rungs = rules.rungs_offering(offer);
+    if rungs.contains(&definition.level) {
+        return None;
+    }
+    let names: Vec<&str> = rungs.iter().map(|level| level.as_str()).collect();
+    let advice = if names.is_empty() {
+        "no level does; see [permission.levels]".to_owned()
+    } else {
+        format!("these do: {}", names.join(", "))
+    };
+    Some(format!(
+        "offer_kind: the level {} does not allow {} offers; {advice}",
+        definition.level,
+        offer.as_str()
+    ))
+}
+
+/// The first few instants and how many wait for each.
+fn by_instant(held: &BTreeMap<i64, u64>) -> Vec<(String, u64)> {
+    const SHOWN: usize = 5;
+    let text = |at: i64| from_ms(at).format("%Y-%m-%d %H:%M UTC").to_string();
+    let mut lines: Vec<(String, u64)> = held
+        .iter()
+        .take(SHOWN)
+        .map(|(at, n)| (text(*at), *n))
+        .collect();
+    let rest: u64 = held.values().skip(SHOWN).sum();
+    if let Some((last, _)) = held.iter().next_back().filter(|_| rest > 0) {
+        lines.push((format!("{} at the latest", text(*last)), rest));
+    }
+    lines
+}
+
+fn end_warnings(
+    definition: &Definition,
+    ends_at: Option<i64>,
+    withheld: &BTreeMap<Withheld, u64>,
+    will_receive: u64,
+    now: DateTime<Utc>,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let Some(end) = ends_at else {
+        return warnings;
+    };
+    if end <= now.timestamp_millis() {
+        warnings.push("ends_at lies behind us: nobody would be contacted".to_owned());
+    }
+    let quiet = withheld.get(&Withheld::QuietHours).copied().unwrap_or(0);
+    if quiet > 0 && will_receive == 0 {
+        warnings.push(format!(
+            "quiet hours hold the whole wave past its end ({}): launch earlier or end later",
+            from_ms(end).format("%Y-%m-%d %H:%M UTC")
+        ));
+    }
+    if let Some(every) = definition
+        .schedule
+        .as_ref()
+        .filter(|plan| plan.every.is_some())
+        && schedule::next(every, now).is_some_and(|due| due.at.timestamp_millis() >= end)
+    {
+        warnings.push("the next launch of [schedule] comes after ends_at".to_owned());
+    }
+    warnings
 }
 
 fn warnings(
@@ -172,9 +276,11 @@ fn warnings(
 impl CheckedCampaign {
     /// Whether nothing forbids the launch.
     pub fn is_ready(&self) -> bool {
-        self.findings
-            .iter()
-            .all(|finding| finding.severity != Severity::Error)
+        self.refusals.is_empty()
+            && self
+                .findings
+                .iter()
+                .all(|finding| finding.severity != Severity::Error)
     }
 }
 
@@ -187,6 +293,9 @@ impl fmt::Display for CheckedCampaign {
             writeln!(f, "    withheld    {n:>9}  {}", reason.describe())?;
         }
         writeln!(f, "  will receive  {:>9}", self.will_receive)?;
+        for (until, n) in &self.held {
+            writeln!(f, "    held        {n:>9}  by quiet hours until {until}")?;
+        }
         match &self.due {
             Some(due) => writeln!(f, "  launch        {due}")?,
             None => writeln!(f, "  launch        by hand")?,
@@ -197,6 +306,9 @@ impl fmt::Display for CheckedCampaign {
                 f,
                 "  takes         as long as the relay does; no wave was measured yet"
             )?,
+        }
+        for refusal in &self.refusals {
+            writeln!(f, "  error: {refusal}")?;
         }
         for finding in &self.findings {
             writeln!(f, "  {finding}")?;

@@ -8,7 +8,10 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::Goal;
+use super::schedule;
+use crate::consent::ladder::{Level, OfferKind};
 use crate::consent::model::Channel;
+use crate::gate::model::Request;
 
 /// A campaign's plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +42,26 @@ pub struct Definition {
     /// Days after the hand-over in which a response counts.
     #[serde(default = "fourteen")]
     pub window_days: u32,
+    /// The rung of the permission ladder it needs.
+    #[serde(default)]
+    pub level: Level,
+    /// What it proposes; the rung must allow it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer_kind: Option<OfferKind>,
+    /// Who goes first where the caps do not leave room for all campaigns: −100 to 100.
+    #[serde(default)]
+    pub priority: i64,
+    /// Local date-time in the schedule's zone from which nothing is handed over any more.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "local_date_time",
+        serialize_with = "print_local_date_time"
+    )]
+    pub ends_at: Option<NaiveDateTime>,
+    /// One message a household.
+    #[serde(default)]
+    pub per_household: bool,
 }
 
 /// Who writes.
@@ -144,6 +167,34 @@ impl Definition {
         Ok(definition)
     }
 
+    /// The zone of recipients who have none.
+    pub fn fallback_zone(&self) -> Tz {
+        match &self.schedule {
+            Some(Schedule {
+                zone: Zone::Named(zone),
+                ..
+            }) => *zone,
+            Some(schedule) => schedule.fallback_zone,
+            None => paris(),
+        }
+    }
+
+    /// What it asks of the gate.
+    pub fn request(&self) -> Request {
+        let fallback_zone = self.fallback_zone();
+        Request {
+            channel: self.channel,
+            topic: self.topic.clone(),
+            level: self.level,
+            priority: self.priority,
+            fallback_zone,
+            per_household: self.per_household,
+            ends_at: self
+                .ends_at
+                .map(|end| schedule::instant(end, fallback_zone).timestamp_millis()),
+        }
+    }
+
     /// What the types cannot say; the key and the problem.
     fn validate(&self) -> Result<(), (&'static str, String)> {
         let is_slug = |text: &str| {
@@ -198,6 +249,20 @@ impl Definition {
             {
                 return Err((key, format!("{address:?} is not an email address")));
             }
+        }
+        if !(-100..=100).contains(&self.priority) {
+            return Err(("priority", "must be between -100 and 100".into()));
+        }
+        if self.level == Level::Stranger {
+            return Err((
+                "level",
+                "a stranger is never contacted; the lowest is \"situational\"".into(),
+            ));
+        }
+        if let (Some(end), Some(at)) = (self.ends_at, self.schedule.as_ref().and_then(|s| s.at))
+            && end <= at
+        {
+            return Err(("ends_at", "must be after the time in [schedule]".into()));
         }
         if self.channel == Channel::Sms {
             return Err(("channel", "sms is not built yet; use \"email\"".into()));

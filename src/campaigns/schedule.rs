@@ -1,10 +1,10 @@
 //! Due times: from a local date-time and a zone to an instant, with the days on which clocks change.
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Timelike, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Duration, NaiveDateTime, Timelike, Utc};
 
 use super::cron;
 use super::definition::{Missed, Schedule, Zone};
+pub use crate::clock::local_instant as instant;
 
 /// One occurrence of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,23 +18,6 @@ pub struct Due {
 
 /// How late a due time may be before it counts as missed.
 const TOLERANCE: Duration = Duration::minutes(10);
-
-/// The instant of a local date-time: where it does not exist, the first instant after the gap; where
-/// it comes twice, the first time.
-pub fn instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
-    match zone.from_local_datetime(&local) {
-        LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
-        LocalResult::None => {
-            // Gaps are at most a day (Samoa left out a whole day in 2011) and lie on minutes.
-            (1..=24 * 60)
-                .find_map(|minutes| {
-                    zone.from_local_datetime(&(local + Duration::minutes(minutes)))
-                        .earliest()
-                })
-                .map_or_else(|| local.and_utc(), |at| at.to_utc())
-        }
-    }
-}
 
 /// The first occurrence after `now`, or the one of `at` whenever it was.
 pub fn next(schedule: &Schedule, now: DateTime<Utc>) -> Option<Due> {
@@ -91,6 +74,8 @@ fn key(local: NaiveDateTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use chrono_tz::Tz;
+
     use super::*;
 
     fn local(text: &str) -> NaiveDateTime {

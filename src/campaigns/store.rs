@@ -8,8 +8,8 @@ use super::audience::Audience;
 use super::definition::Definition;
 use super::model::Status;
 use super::schedule::Due;
-use crate::gate::model::Withheld;
-use crate::ids::{CampaignId, TemplateVersionId};
+use crate::gate::model::{Rival, Withheld};
+use crate::ids::{CampaignId, TemplateVersionId, WaveId};
 use crate::storage::{Db, Sql, Txn};
 
 /// A campaign as stored.
@@ -249,28 +249,36 @@ pub async fn next_due(
         .transpose()
 }
 
-/// Campaigns with a due time that has come, with its key, the earliest first.
+/// Campaigns with a due time that has come, with its key: those of the highest priority first, then the
+/// earliest.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn due(db: &Db, now_ms: i64) -> Result<Vec<(CampaignId, String, i64)>, DbErr> {
-    db.rows(
-        "SELECT d.campaign_id, d.due_key, d.due_at FROM due_times d
-         JOIN campaigns c ON c.id = d.campaign_id
-         WHERE d.state = 'waiting' AND d.due_at <= $1 AND c.status IN ('scheduled', 'running')
-         ORDER BY d.due_at LIMIT 100",
-        [now_ms.into()],
-    )
-    .await?
-    .iter()
-    .map(|row| {
-        Ok((
+    let rows = db
+        .rows(
+            "SELECT d.campaign_id, d.due_key, d.due_at, c.definition FROM due_times d
+             JOIN campaigns c ON c.id = d.campaign_id
+             WHERE d.state = 'waiting' AND d.due_at <= $1 AND c.status IN ('scheduled', 'running')
+             ORDER BY d.due_at LIMIT 100",
+            [now_ms.into()],
+        )
+        .await?;
+    let mut due = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let definition: String = row.try_get("", "definition")?;
+        // One that cannot be read any more fails at its own launch, not here.
+        let priority =
+            serde_json::from_str::<Definition>(&definition).map_or(0, |plan| plan.priority);
+        let occurrence = (
             CampaignId(row.try_get("", "campaign_id")?),
             row.try_get("", "due_key")?,
             row.try_get("", "due_at")?,
-        ))
-    })
-    .collect()
+        );
+        due.push((priority, occurrence));
+    }
+    due.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
+    Ok(due.into_iter().map(|(_, occurrence)| occurrence).collect())
 }
 
 /// Marks an occurrence as launched or missed.
@@ -354,19 +362,33 @@ pub async fn has_open_wave(
         .map(|row| row.is_some())
 }
 
-/// The zones customers live in.
+/// The running waves of a higher priority, apart from `own`.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn zones(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+pub async fn rivals(
+    connection: &impl ConnectionTrait,
+    priority: i64,
+    own: Option<WaveId>,
+) -> Result<Vec<Rival>, DbErr> {
     connection
         .rows(
-            "SELECT DISTINCT time_zone AS zone FROM customers WHERE time_zone IS NOT NULL",
-            [],
+            "SELECT id, definition FROM waves WHERE status = 'running' AND priority > $1 AND id <> $2
+             ORDER BY id",
+            [priority.into(), own.map_or(-1, |wave| wave.0).into()],
         )
         .await?
         .iter()
-        .map(|row| row.try_get("", "zone"))
+        .map(|row| {
+            let definition: String = row.try_get("", "definition")?;
+            let definition: Definition = serde_json::from_str(&definition)
+                .map_err(|error| DbErr::Type(format!("waves.definition: {error}")))?;
+            Ok(Rival {
+                wave: row.try_get("", "id")?,
+                channel: definition.channel,
+                topic: definition.topic,
+            })
+        })
         .collect()
 }
 
@@ -392,27 +414,38 @@ pub async fn last_rate(connection: &impl ConnectionTrait) -> Result<Option<f64>,
     Ok(Some(rate))
 }
 
-/// What an audience would be: how many would be contacted, and how many withheld for each reason.
+/// What an audience would be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AudienceCount {
+    /// How many would be contacted.
+    pub eligible: u64,
+    /// How many are withheld for each reason.
+    pub withheld: BTreeMap<Withheld, u64>,
+    /// Of the eligible, how many wait for the end of quiet hours, by when that is (milliseconds since the
+    /// epoch).
+    pub held: BTreeMap<i64, u64>,
+}
+
+/// Counts an audience.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn count_audience(
-    db: &Db,
-    audience: &Audience<'_>,
-) -> Result<(u64, BTreeMap<Withheld, u64>), DbErr> {
-    let mut eligible = 0;
-    let mut withheld = BTreeMap::new();
+pub async fn count_audience(db: &Db, audience: &Audience<'_>) -> Result<AudienceCount, DbErr> {
+    let mut count = AudienceCount::default();
     for row in db.query_all(&audience.count(db.dialect())).await? {
-        let n: i64 = row.try_get("", "n")?;
+        let n = row.try_get::<i64>("", "n")?.unsigned_abs();
         let reason: Option<String> = row.try_get("", "reason")?;
         match reason.as_deref().and_then(Withheld::from_column) {
-            Some(reason) => {
-                withheld.insert(reason, n.unsigned_abs());
+            Some(reason) => *count.withheld.entry(reason).or_default() += n,
+            None => {
+                count.eligible += n;
+                if let Some(until) = row.try_get::<Option<i64>>("", "held_until")? {
+                    *count.held.entry(until).or_default() += n;
+                }
             }
-            None => eligible = n.unsigned_abs(),
         }
     }
-    Ok((eligible, withheld))
+    Ok(count)
 }
 
 fn id_of(row: Option<QueryResult>) -> Result<i64, DbErr> {

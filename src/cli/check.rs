@@ -8,6 +8,7 @@ use super::template::own_folders;
 use super::{Common, print};
 use crate::channels::email::EmailChannel;
 use crate::config::Settings;
+use crate::gate::rules::{Cap, Rules};
 use crate::keys::Keys;
 use crate::storage::{Db, DbUrl, Dialect};
 use crate::templates::{FieldFacts, Severity, Template};
@@ -35,6 +36,7 @@ impl Check {
         let mut lines = vec![Line::Good(
             "configuration: read, every key known".to_owned(),
         )];
+        lines.push(rules(&settings));
         lines.push(data_dir(&settings));
         lines.push(database(&settings.database_url(), settings.database.max_connections).await);
         lines.push(secret(&settings).await);
@@ -59,6 +61,19 @@ fn show(lines: &[Line]) {
             Line::Note(text) => print(format_args!("note  {text}")),
             Line::Bad(text) => print(format_args!("FAIL  {text}")),
         }
+    }
+}
+
+fn rules(settings: &Settings) -> Line {
+    match Rules::new(settings) {
+        Ok(rules) => {
+            let caps: Vec<String> = rules.caps.iter().map(Cap::describe).collect();
+            Line::Good(match caps.as_slice() {
+                [] => "permission rules: read; no pressure caps".to_owned(),
+                caps => format!("permission rules: read; at most {}", caps.join(", ")),
+            })
+        }
+        Err(error) => Line::Bad(format!("permission rules: {error}")),
     }
 }
 

@@ -19,6 +19,8 @@ use crate::web::console::permission;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Consent {
+    /// Why a person was, will be or will not be contacted by a campaign, rule by rule
+    Why(super::why::Why),
     /// Proves that the chain of evidence is whole, or names the first broken link
     Verify {
         /// An end of the chain noted earlier: from there on nothing can have been cut off
@@ -54,6 +56,7 @@ pub(super) enum Consent {
 impl Consent {
     pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Why(why) => why.run(common).await,
             Self::Verify { anchor, json } => verify(common, anchor.as_ref(), json).await,
             Self::Proof {
                 customer,

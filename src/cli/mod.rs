@@ -13,6 +13,7 @@ mod serve;
 mod suppression;
 mod template;
 mod upkeep;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

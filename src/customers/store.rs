@@ -11,8 +11,9 @@ use crate::consent::model::Tracking;
 use crate::ids::CustomerId;
 use crate::storage::{Db, Dialect, Sql};
 
-/// The columns [`from_row`] reads; `attributes` stands apart, since it needs a cast.
-const COLUMNS: [&str; 26] = [
+/// The columns [`from_row`] reads; `attributes` stands apart, since it needs a cast, and the last contact,
+/// which the contact history tells.
+const COLUMNS: [&str; 25] = [
     "id",
     "external_id",
     "email",
@@ -35,7 +36,6 @@ const COLUMNS: [&str; 26] = [
     "revenue_cents",
     "first_order_at",
     "last_order_at",
-    "last_contact_at",
     "last_response_at",
     "engagement",
     "created_at",
@@ -48,7 +48,10 @@ pub fn select_list(dialect: Dialect, alias: &str) -> String {
         .join(", ");
     list.push_str(", ");
     list.push_str(&dialect.json_text(&format!("{alias}.attributes")));
-    list.push_str(" AS c_attributes");
+    list.push_str(&format!(
+        " AS c_attributes, (SELECT MAX(h.contacted_at) FROM contacts h WHERE h.customer_id = {alias}.id) \
+         AS c_last_contact_at"
+    ));
     list
 }
 

@@ -52,7 +52,7 @@ impl Worker {
             let passed = store::gate(
                 &self.db,
                 lease,
-                &context.row.definition,
+                &context.entry,
                 size,
                 self.settings.delivery.lease_seconds,
                 self.clock.now_ms(),
@@ -68,6 +68,8 @@ impl Worker {
             let candidates = match passed {
                 Passed::Candidates(candidates) if candidates.is_empty() => break,
                 Passed::Candidates(candidates) => candidates,
+                // The gate was patient already.
+                Passed::Busy => continue,
                 Passed::Stopped => break,
                 Passed::LeaseLost => {
                     tracing::warn!(wave = %lease.wave, "the lease ran out and was taken over");

@@ -1,6 +1,7 @@
 //! Launch: one transaction freezes the plan and writes the whole audience into the ledger.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
@@ -9,9 +10,11 @@ use super::store;
 use crate::campaigns::audience::{Audience, DueBy};
 use crate::campaigns::definition::Schedule;
 use crate::campaigns::model::Status;
-use crate::campaigns::{schedule, store as campaign_store};
+use crate::campaigns::{check, schedule, store as campaign_store};
 use crate::clock::from_ms;
 use crate::gate::model::Withheld;
+use crate::gate::rules::Rules;
+use crate::gate::store as gate_store;
 use crate::ids::{CampaignId, WaveId};
 use crate::segments::{ParseError, Rule};
 use crate::storage::Db;
@@ -29,6 +32,8 @@ pub enum LaunchError {
     },
     #[error("segment: {0}")]
     Segment(#[from] ParseError),
+    #[error("{0}; change the definition and apply it again")]
+    Offer(String),
     #[error("the occurrence {due_key} is not due any more; its schedule was changed")]
     NotDue { due_key: String },
     #[error("the database failed: {0}; `visavis campaign status` shows whether it was launched")]
@@ -55,12 +60,14 @@ pub enum Occurrence<'a> {
 }
 
 /// How a wave is launched.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LaunchOptions {
     /// Recipients a lease covers.
     pub chunk: u32,
     /// The responses to this wave will be played, not real; shown wherever they are.
     pub is_simulated: bool,
+    /// Who may be contacted, when and how often.
+    pub rules: Arc<Rules>,
 }
 
 /// Launches an occurrence of a campaign; doing it twice is harmless.
@@ -122,15 +129,22 @@ pub async fn launch(
     }
 
     let rule = Rule::parse(&definition.segment)?;
-    let zones = campaign_store::zones(&*txn).await?;
+    if let Some(refusal) = check::offer_refusal(definition, &options.rules) {
+        return Err(LaunchError::Offer(refusal));
+    }
+    let request = definition.request();
+    let places = gate_store::places(&*txn, request.fallback_zone).await?;
+    let rivals = campaign_store::rivals(&*txn, request.priority, None).await?;
     let audience = Audience {
         rule: &rule,
-        channel: definition.channel,
-        topic: &definition.topic,
+        rules: &options.rules,
+        request: &request,
+        rivals: &rivals,
+        places: &places,
         control_percent: definition.control_percent,
         salt: id.0,
         now,
-        due: DueBy::of(definition, &zones, now),
+        due: DueBy::of(definition, now),
     };
     let wave = store::insert_wave(&txn, &campaign, &due_key, options.is_simulated, now_ms).await?;
     store::insert_audience(&txn, wave, &audience).await?;

@@ -16,4 +16,5 @@ pub mod node;
 pub mod progress;
 pub mod store;
 pub mod wave;
+pub mod why;
 pub mod worker;

@@ -37,6 +37,10 @@ pub struct Progress {
     pub next_try_at: Option<i64>,
     /// When the next pending messages are due, where that is still to come.
     pub next_pending_at: Option<i64>,
+    /// How many of the pending wait for the end of quiet hours.
+    pub held: i64,
+    /// When the last of those may be contacted.
+    pub held_until: Option<i64>,
     /// Hand-overs a second since the launch, while it runs.
     pub per_second: Option<f64>,
     /// Seconds until the pending rows are handed over at that rate.
@@ -60,6 +64,10 @@ pub async fn progress(db: &Db, campaign: &Campaign, now_ms: i64) -> Result<Progr
     let next_pending_at = match &wave {
         Some(wave) => store::next_lease_due(&**db, wave.id).await?,
         None => None,
+    };
+    let (held, held_until) = match &wave {
+        Some(wave) => store::held(&**db, wave.id, now_ms).await?,
+        None => (0, None),
     };
     let of = |state: State| counters.get(state.counter()).copied().unwrap_or(0);
     let launched_at = wave.as_ref().map(|wave| wave.launched_at);
@@ -90,6 +98,8 @@ pub async fn progress(db: &Db, campaign: &Campaign, now_ms: i64) -> Result<Progr
         deferred_because,
         next_try_at,
         next_pending_at: next_pending_at.filter(|at| *at > now_ms),
+        held,
+        held_until,
         seconds_left: per_second.map(|rate| as_f64(of(State::Pending)) / rate),
         per_second,
     })
@@ -142,6 +152,14 @@ impl fmt::Display for Progress {
                 write!(f, "; `visavis check` tries the relay")?;
             }
             writeln!(f)?;
+        }
+        if let Some(until) = self.held_until {
+            writeln!(
+                f,
+                "  {} held by quiet hours, the last until {}",
+                self.held,
+                from_ms(until).format("%Y-%m-%d %H:%M UTC")
+            )?;
         }
         for (what, at) in [
             ("next try", self.next_try_at),

@@ -1,7 +1,7 @@
 //! What all messages of a wave share, made ready once.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DbErr;
 
@@ -12,6 +12,7 @@ use crate::campaigns::store as campaign_store;
 use crate::channels::email::{EmailChannel, EmailWave};
 use crate::channels::limits::Pace;
 use crate::channels::model::{Sender, WaveFrame};
+use crate::gate::rules::Rules;
 use crate::ids::WaveId;
 use crate::keys::Keys;
 use crate::storage::Db;
@@ -36,6 +37,8 @@ pub struct WaveContext {
     pub public_url: String,
     pub keys: Keys,
     pub email: EmailWave,
+    /// What it asks at the gate.
+    pub entry: store::Entry,
     /// The campaign's own limit; the relay's is the channel's.
     pub pace: Option<Pace>,
     faults: Mutex<FaultTally>,
@@ -61,7 +64,9 @@ impl WaveContext {
         keys: &Keys,
         public_url: &str,
         channel: &EmailChannel,
+        rules: &Arc<Rules>,
         id: WaveId,
+        now_ms: i64,
     ) -> Result<Self, WaveError> {
         let row = store::wave(&**db, id)
             .await?
@@ -91,7 +96,9 @@ impl WaveContext {
         if let Some(fault) = email.fault() {
             return Err(WaveError::Channel(fault.to_string()));
         }
+        let entry = store::Entry::new(db, &row, Arc::clone(rules), now_ms).await?;
         Ok(Self {
+            entry,
             pace: definition.rate_per_second.map(Pace::per_second),
             faults: Mutex::default(),
             public_url: public_url.to_owned(),

@@ -16,6 +16,7 @@ use crate::channels::email::EmailChannel;
 use crate::channels::model::Outcome;
 use crate::clock::SharedClock;
 use crate::config::Settings;
+use crate::gate::rules::Rules;
 use crate::ids::WaveId;
 use crate::keys::Keys;
 use crate::storage::Db;
@@ -41,6 +42,7 @@ pub struct Worker {
     pub(super) clock: SharedClock,
     pub(super) settings: Arc<Settings>,
     pub(super) hand_overs: IntCounterVec,
+    rules: Arc<Rules>,
     keys: Keys,
     channel: EmailChannel,
     node: String,
@@ -60,6 +62,7 @@ impl Worker {
         clock: SharedClock,
         keys: Keys,
         settings: Arc<Settings>,
+        rules: Arc<Rules>,
         channel: EmailChannel,
         node: String,
     ) -> Result<Self, prometheus::Error> {
@@ -75,6 +78,7 @@ impl Worker {
             clock,
             settings,
             hand_overs,
+            rules,
             keys,
             channel,
             node,
@@ -188,7 +192,9 @@ impl Worker {
                 &self.keys,
                 &self.settings.web.public_url,
                 &self.channel,
+                &self.rules,
                 wave,
+                self.clock.now_ms(),
             )
             .await?,
         );

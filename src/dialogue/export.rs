@@ -3,6 +3,7 @@
 
 use std::io::{Cursor, Write};
 
+use chrono::{Datelike, Timelike};
 use serde_json::{Map, Value, json};
 use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, result::ZipError};
@@ -81,6 +82,7 @@ fn pack(
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
+        .last_modified_time(file_time(now_ms))
         .unix_permissions(0o600);
     archive.start_file("README.txt", options)?;
     archive.write_all(readme::text(language).as_bytes())?;
@@ -92,6 +94,26 @@ fn pack(
         archive.write_all(&table(section)?)?;
     }
     Ok(archive.finish()?.into_inner())
+}
+
+/// An instant as an archive has it; the first it knows where it cannot.
+fn file_time(now_ms: i64) -> zip::DateTime {
+    let now = from_ms(now_ms);
+    let small = |n: u32| u8::try_from(n).unwrap_or_default();
+    u16::try_from(now.year())
+        .ok()
+        .and_then(|year| {
+            zip::DateTime::from_date_and_time(
+                year,
+                small(now.month()),
+                small(now.day()),
+                small(now.hour()),
+                small(now.minute()),
+                small(now.second()),
+            )
+            .ok()
+        })
+        .unwrap_or_default()
 }
 
 /// One object a kind; of the profile there is one, of all others a list.

@@ -52,13 +52,26 @@ impl fmt::Display for UpkeepReport {
         line(self.expired, "permissions expired")?;
         line(self.unconfirmed_deleted, "unconfirmed sign-ups deleted")?;
         let kept = &self.retention;
-        line(kept.asked, "people asked whether they want to stay")?;
+        let [asked, unanswered, unreachable] = if kept.is_acting {
+            [
+                "people asked whether they want to stay",
+                "people erased: no answer",
+                "people erased: no way to ask them",
+            ]
+        } else {
+            [
+                "people to be asked whether they want to stay",
+                "people to be erased: no answer",
+                "people to be erased: no way to ask them",
+            ]
+        };
+        line(kept.asked, asked)?;
         line(
             kept.waiting,
             "people asked before, with time left to answer",
         )?;
-        line(kept.erased_unanswered, "people erased: no answer")?;
-        line(kept.erased_unreachable, "people erased: no way to ask them")?;
+        line(kept.erased_unanswered, unanswered)?;
+        line(kept.erased_unreachable, unreachable)?;
         if !kept.is_acting && !self.is_dry_run {
             writeln!(
                 f,

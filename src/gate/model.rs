@@ -1,6 +1,36 @@
-//! Why someone is not contacted, without I/O.
+//! What a campaign asks of the gate, and why someone is not contacted, without I/O.
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+
+use crate::consent::ladder::Level;
+use crate::consent::model::Channel;
+
+/// What a campaign asks of the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub channel: Channel,
+    /// Lower-case letters, digits, `-` and `_` only, since it stands in queries.
+    pub topic: String,
+    /// The rung a person must stand on.
+    pub level: Level,
+    /// Where the caps do not leave room for all, the higher goes first.
+    pub priority: i64,
+    /// The zone of those who have none.
+    pub fallback_zone: Tz,
+    /// One message a household.
+    pub per_household: bool,
+    /// Nothing is handed over from then on, in milliseconds since the epoch.
+    pub ends_at: Option<i64>,
+}
+
+/// A running wave of a higher priority, whose waiting messages count as if they had been sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    pub wave: i64,
+    pub channel: Channel,
+    pub topic: String,
+}
 
 /// Why someone selected is not contacted. The order is that of the waterfall: who is missing for two
 /// reasons is counted under the first.

@@ -19,7 +19,7 @@ use crate::ids::CampaignId;
 use crate::keys::Keys;
 use crate::storage::Db;
 
-/// Launches every campaign whose time has come; returns how many waves were launched.
+/// Launches every campaign whose time has come, the highest priority first; returns how many waves were launched.
 ///
 /// # Errors
 /// When the due times cannot be read. A campaign that cannot be launched is logged, does not stop the
@@ -31,7 +31,7 @@ pub async fn launch_due(
 ) -> Result<usize, LaunchError> {
     let mut launched = 0;
     for (id, due_key, due_at) in campaign_store::due(db, now.timestamp_millis()).await? {
-        match launch_one(db, id, &due_key, due_at, options, now).await {
+        match launch_one(db, id, &due_key, due_at, options.clone(), now).await {
             Ok(true) => launched += 1,
             // A person or another node was faster.
             Ok(false) | Err(LaunchError::NotDue { .. }) => {}
@@ -75,7 +75,7 @@ pub struct Duties {
 
 impl Duties {
     async fn launch(&self) {
-        match launch_due(&self.db, self.options, self.clock.now()).await {
+        match launch_due(&self.db, self.options.clone(), self.clock.now()).await {
             Ok(0) => {}
             Ok(_) => self.wake.notify_waiters(),
             Err(error) => tracing::error!(%error, "looking for due campaigns failed"),

@@ -32,7 +32,8 @@ pub(super) fn column_of(field: Field) -> (&'static str, bool) {
         Field::Revenue => ("revenue_cents", false),
         Field::FirstOrder => ("first_order_at", true),
         Field::LastOrder => ("last_order_at", true),
-        Field::LastContact => ("last_contact_at", true),
+        // Not a column: the contact history tells.
+        Field::LastContact => ("", true),
         Field::LastResponse => ("last_response_at", true),
         Field::Engagement => ("engagement", false),
         Field::Created => ("created_at", false),

@@ -79,13 +79,24 @@ impl Compiler {
         Expr::col((self.table.clone(), name))
     }
 
+    /// When we last reached him: the newest entry of the contact history, found in its primary key.
+    fn last_contact(&self) -> Expr {
+        Expr::cust(format!(
+            "(SELECT MAX(contacts.contacted_at) FROM contacts WHERE contacts.customer_id = {}.id)",
+            self.table
+        ))
+    }
+
     fn is_among(&self, customers: SelectStatement) -> Condition {
         self.column("id").in_subquery(customers).into()
     }
 
     fn field(&self, field: Field, test: &Test) -> Condition {
         let (name, is_nullable) = column_of(field);
-        let column = self.column(name);
+        let column = match field {
+            Field::LastContact => self.last_contact(),
+            _ => self.column(name),
+        };
         // Without this the test of a NULL would be NULL, and so would its NOT.
         let known = match field {
             Field::Generation => Condition::all().add(column.clone().is_not_null()).add(

@@ -24,6 +24,15 @@ impl Dialect {
         }
     }
 
+    /// The greatest of two or more values that are not NULL.
+    pub fn greatest(self, values: &[&str]) -> String {
+        let word = match self {
+            Self::Sqlite => "MAX",
+            Self::Postgres => "GREATEST",
+        };
+        format!("{word}({})", values.join(", "))
+    }
+
     /// Placeholders `($1, $2), ($3, $4)` for `rows` rows of `columns`.
     pub fn values(self, rows: usize, columns: usize) -> String {
         let mut sql = String::with_capacity(rows * columns * 6);

@@ -244,8 +244,8 @@ on_both! {
         let wave = house.send("spring").await;
         // Another node takes a chunk, marks its first ten, and is never heard of again.
         let lease = store::claim(&house.parts.db, "elsewhere", 60, house.clock_ms()).await.unwrap().unwrap();
-        let plan = plan::find(&house.parts.db, "spring").await.unwrap().definition;
-        let passed = store::gate(&house.parts.db, &lease, &plan, 10, 60, house.clock_ms()).await.unwrap();
+        let entry = house.entry(wave).await;
+        let passed = store::gate(&house.parts.db, &lease, &entry, 10, 60, house.clock_ms()).await.unwrap();
         assert!(matches!(passed, store::Passed::Candidates(rows) if rows.len() == 10));
         house.deliver().await;
         assert_eq!(once_each(&peer).len(), 50, "its lease still holds");
@@ -254,7 +254,7 @@ on_both! {
         assert_eq!(house.ledger(wave).await, [("accepted", 90), ("unknown", 10)].into());
         assert_eq!(once_each(&peer).len(), 90);
         // When it wakes after all, it can neither mark nor settle.
-        let late = store::gate(&house.parts.db, &lease, &plan, 10, 60, house.clock_ms()).await.unwrap();
+        let late = store::gate(&house.parts.db, &lease, &entry, 10, 60, house.clock_ms()).await.unwrap();
         assert_eq!(late, store::Passed::LeaseLost);
     }
 
@@ -370,8 +370,8 @@ on_both! {
         house.add_customers(2, "mail.example").await;
         let wave = house.send("spring").await;
         let lease = store::claim(&house.parts.db, "here", 60, house.clock_ms()).await.unwrap().unwrap();
-        let plan = plan::find(&house.parts.db, "spring").await.unwrap().definition;
-        store::gate(&house.parts.db, &lease, &plan, 10, 60, house.clock_ms()).await.unwrap();
+        let entry = house.entry(wave).await;
+        store::gate(&house.parts.db, &lease, &entry, 10, 60, house.clock_ms()).await.unwrap();
         plan::pause(&house.parts.db, "spring", "by hand", house.clock_ms()).await.unwrap();
         let accepted: Vec<_> = (1..=2).map(|seq| Settlement { seq, verdict: Verdict::Accepted }).collect();
         store::settle(&house.parts.db, &lease, &accepted, house.clock_ms()).await.unwrap();
@@ -399,8 +399,8 @@ on_both! {
         house.add_customers(60, "mail.example").await;
         let wave = house.send("spring").await;
         let lease = store::claim(&house.parts.db, "here", 60, house.clock_ms()).await.unwrap().unwrap();
-        let plan = plan::find(&house.parts.db, "spring").await.unwrap().definition;
-        store::gate(&house.parts.db, &lease, &plan, 20, 60, house.clock_ms()).await.unwrap();
+        let entry = house.entry(wave).await;
+        store::gate(&house.parts.db, &lease, &entry, 20, 60, house.clock_ms()).await.unwrap();
         store::take_back(&house.parts.db, &lease, house.clock_ms()).await.unwrap();
         assert_eq!(house.ledger(wave).await, [("pending", 60)].into());
         // Doing it again, or after somebody else took the lease, changes nothing.

@@ -14,6 +14,7 @@ mod consent;
 mod customers;
 mod delivery;
 mod evidence;
+mod gate;
 mod kill;
 mod kit;
 mod preferences;

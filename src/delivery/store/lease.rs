@@ -137,22 +137,27 @@ pub async fn release(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr> {
         let span = (lease.from_seq, lease.to_seq);
         settle::lose(&txn, lease.wave, lease.fence, span, now_ms).await?;
     }
-    let pending = match lease.kind {
+    // What quiet hours put off is due later: the lease comes back for the first of it.
+    let pending_at: Option<i64> = match lease.kind {
         LeaseKind::First => txn
             .row(
-                "SELECT 1 AS one FROM deliveries WHERE wave_id = $1 AND seq BETWEEN $2 AND $3 AND state = 0 LIMIT 1",
+                "SELECT MIN(due_at) AS due_at FROM deliveries WHERE wave_id = $1 AND seq BETWEEN $2 AND $3 AND state = 0",
                 [lease.wave.0.into(), lease.from_seq.into(), lease.to_seq.into()],
             )
             .await?
-            .is_some(),
-        LeaseKind::Retry => false,
+            .map(|row| row.try_get("", "due_at"))
+            .transpose()?
+            .flatten(),
+        LeaseKind::Retry => None,
     };
     txn.run(
-        "UPDATE leases SET owner = NULL, until_at = NULL, is_done = $3 WHERE id = $1 AND fence = $2",
+        "UPDATE leases SET owner = NULL, until_at = NULL, is_done = $3, due_at = COALESCE($4, due_at)
+         WHERE id = $1 AND fence = $2",
         [
             lease.id.into(),
             lease.fence.into(),
-            (lease.kind == LeaseKind::First && !pending).into(),
+            (lease.kind == LeaseKind::First && pending_at.is_none()).into(),
+            pending_at.into(),
         ],
     )
     .await?;

@@ -5,13 +5,14 @@ mod in_flight;
 mod lease;
 mod settle;
 mod wave;
+pub mod why;
 
-pub use gate::{Candidate, Passed, gate};
+pub use gate::{Candidate, Entry, Passed, gate};
 pub use in_flight::is_in_flight;
 pub use lease::{claim, release, renew, revoke_of_node};
 pub use settle::{settle, take_back, withhold_rest};
 pub use wave::{
-    Counters, WaveRow, count_audience, counters, customer_of, deferrals, finish_if_done,
+    Counters, WaveRow, count_audience, counters, customer_of, deferrals, finish_if_done, held,
     insert_audience, insert_counters, insert_leases, insert_wave, latest_wave, next_lease_due,
     wave, wave_of, waves_of,
 };

@@ -1,4 +1,4 @@
-//! Settling: outcomes, counters and what they teach about the customer, in one transaction.
+//! Settling: outcomes, counters, contact history and what a dead address teaches, in one transaction.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::wave::{Counters, add, hold_cancelled, is_named};
 use crate::delivery::model::{Lease, LeaseKind, Settlement, State, Verdict};
 use crate::gate::model::Withheld;
 use crate::ids::WaveId;
-use crate::storage::{Db, Kind, Sql, Txn};
+use crate::storage::{Db, Dialect, Kind, Sql, Txn};
 
 /// Writes what became of rows that are `sending` under this lease; rows that are not (another worker
 /// took over) stay as they are. Returns how many were written.
@@ -79,7 +79,7 @@ pub async fn settle(
         .map(|settlement| (settlement.seq, &settlement.verdict))
         .collect();
     let mut counters = Counters::new();
-    let mut contacted = Vec::new();
+    let mut not_contacted = Vec::new();
     let mut refused = Vec::new();
     for row in &changed {
         let Some(verdict) = by_seq.get(&row.try_get::<i64>("", "seq")?) else {
@@ -87,33 +87,53 @@ pub async fn settle(
         };
         count(verdict, lease.kind, &mut counters);
         let customer = json!(row.try_get::<i64>("", "customer_id")?);
-        match verdict {
-            Verdict::Accepted => contacted.push(customer),
-            Verdict::Failed {
-                is_address_dead: true,
-                ..
-            } => refused.push(customer),
-            _ => {}
+        if let Verdict::Failed {
+            is_address_dead: true,
+            ..
+        } = verdict
+        {
+            refused.push(customer.clone());
+        }
+        if !matches!(verdict, Verdict::Accepted | Verdict::Unknown) {
+            not_contacted.push(customer);
         }
     }
-    for (customers, change) in [
-        (contacted, "last_contact_at = $2"),
-        (refused, "email_state = 'refused', updated_at = $2"),
-    ] {
-        if !customers.is_empty() {
-            txn.run(
-                format!(
-                    "UPDATE customers SET {change} WHERE id IN {}",
-                    db.dialect().list(1, Kind::Int)
-                ),
-                [Value::from(customers).to_string().into(), now_ms.into()],
-            )
-            .await?;
-        }
+    forget_contacts(&txn, lease.wave, not_contacted).await?;
+    if !refused.is_empty() {
+        // In order, so that two settlements cannot wait for each other.
+        let lock = match db.dialect() {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => "FOR NO KEY UPDATE",
+        };
+        txn.run(
+            format!(
+                "UPDATE customers SET email_state = 'refused', updated_at = $2 WHERE id IN
+                 (SELECT id FROM customers WHERE id IN {} ORDER BY id {lock})",
+                db.dialect().list(1, Kind::Int)
+            ),
+            [Value::from(refused).to_string().into(), now_ms.into()],
+        )
+        .await?;
     }
     add(&txn, lease.wave, &counters).await?;
     txn.commit().await?;
     Ok(changed.len())
+}
+
+/// Takes out of the contact history what the gate entered and came to nothing.
+async fn forget_contacts(txn: &Txn, wave: WaveId, customers: Vec<Value>) -> Result<(), DbErr> {
+    if customers.is_empty() {
+        return Ok(());
+    }
+    txn.run(
+        format!(
+            "DELETE FROM contacts WHERE wave_id = $2 AND customer_id IN {}",
+            txn.dialect().list(1, Kind::Int)
+        ),
+        [Value::from(customers).to_string().into(), wave.0.into()],
+    )
+    .await
+    .map(drop)
 }
 
 /// A settlement as the row the database reads.
@@ -192,11 +212,12 @@ pub async fn take_back(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr>
     } else {
         (before(lease.kind), None)
     };
-    let rows = txn
-        .run(
+    let taken = txn
+        .rows(
             "UPDATE deliveries SET state = $3, attempt = attempt - 1, reason = COALESCE($4, reason),
                  settled_at = CASE WHEN $3 = 6 THEN $5 END
-             WHERE wave_id = $1 AND seq BETWEEN $6 AND $7 AND state = 1 AND fence = $2",
+             WHERE wave_id = $1 AND seq BETWEEN $6 AND $7 AND state = 1 AND fence = $2
+             RETURNING customer_id",
             [
                 lease.wave.0.into(),
                 lease.fence.into(),
@@ -207,9 +228,13 @@ pub async fn take_back(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr>
                 lease.to_seq.into(),
             ],
         )
-        .await?
-        .rows_affected();
-    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        .await?;
+    let customers = taken
+        .iter()
+        .map(|row| row.try_get::<i64>("", "customer_id").map(Value::from))
+        .collect::<Result<Vec<_>, _>>()?;
+    let rows = i64::try_from(customers.len()).unwrap_or(i64::MAX);
+    forget_contacts(&txn, lease.wave, customers).await?;
     let mut counters = Counters::from([(State::Sending.counter().to_owned(), -rows)]);
     counters.insert(state.counter().to_owned(), rows);
     if let Some(reason) = reason {

@@ -218,6 +218,31 @@ pub async fn next_lease_due(
         .map(Option::flatten)
 }
 
+/// How many pending rows of a wave wait for the end of quiet hours, and when the last of them do.
+///
+/// # Errors
+/// When the database is away.
+pub async fn held(
+    connection: &impl ConnectionTrait,
+    id: WaveId,
+    now_ms: i64,
+) -> Result<(i64, Option<i64>), DbErr> {
+    let row = connection
+        .row(
+            format!(
+                "SELECT COUNT(*) AS n, MAX(due_at) AS until FROM deliveries
+                 WHERE wave_id = $1 AND state = 0 AND reason = '{}' AND due_at > $2",
+                Withheld::QuietHours.as_str()
+            ),
+            [id.0.into(), now_ms.into()],
+        )
+        .await?;
+    match row {
+        Some(row) => Ok((row.try_get("", "n")?, row.try_get("", "until")?)),
+        None => Ok((0, None)),
+    }
+}
+
 /// Writes a wave.
 ///
 /// # Errors
@@ -233,8 +258,8 @@ pub async fn insert_wave(
         .map_err(|error| DbErr::Type(format!("waves.definition: {error}")))?;
     let row = txn
         .row(
-            "INSERT INTO waves (campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at)
-             VALUES ($1, $2, $3, $4, 'running', $5, $6) RETURNING id",
+            "INSERT INTO waves (campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at, priority)
+             VALUES ($1, $2, $3, $4, 'running', $5, $6, $7) RETURNING id",
             [
                 campaign.id.0.into(),
                 due_key.into(),
@@ -242,6 +267,7 @@ pub async fn insert_wave(
                 definition.into(),
                 is_simulated.into(),
                 now_ms.into(),
+                campaign.definition.priority.into(),
             ],
         )
         .await?
@@ -265,7 +291,7 @@ pub async fn insert_audience(
             "ROW_NUMBER() OVER (ORDER BY (CASE WHEN w.reason IS NULL THEN 0 ELSE 1 END), w.due_at, w.id)",
         ))
         .expr(Expr::cust("w.id"))
-        .expr(Expr::val(audience.channel.as_str()))
+        .expr(Expr::val(audience.request.channel.as_str()))
         .expr(Expr::cust(format!(
             "CASE WHEN w.reason = '{}' THEN 'control' ELSE 'all' END",
             Withheld::Control.as_str()
@@ -278,7 +304,10 @@ pub async fn insert_audience(
         .expr(Expr::cust("0"))
         .expr(Expr::cust("0"))
         .expr(Expr::cust("w.due_at"))
-        .expr(Expr::cust("w.reason"))
+        .expr(Expr::cust(format!(
+            "CASE WHEN w.reason IS NULL AND w.due_at > w.wished_at THEN '{}' ELSE w.reason END",
+            Withheld::QuietHours.as_str()
+        )))
         .expr(Expr::cust("0"))
         .from_subquery(audience.select(txn.dialect()), Alias::new("w"))
         .take();
@@ -318,18 +347,20 @@ pub async fn count_audience(
     let mut withheld = BTreeMap::new();
     let rows = txn
         .rows(
-            "SELECT reason, COUNT(*) AS n FROM deliveries WHERE wave_id = $1 GROUP BY reason",
+            "SELECT state, reason, COUNT(*) AS n FROM deliveries WHERE wave_id = $1 GROUP BY state, reason",
             [wave.0.into()],
         )
         .await?;
     for row in rows {
         let reason: Option<String> = row.try_get("", "reason")?;
         let n = row.try_get::<i64>("", "n")?.unsigned_abs();
+        // A pending row may wait for the end of quiet hours, which is no reason to withhold it.
+        let is_withheld = row.try_get::<i16>("", "state")? == State::Withheld.code();
         match reason.as_deref().and_then(Withheld::from_column) {
-            Some(reason) => {
+            Some(reason) if is_withheld => {
                 withheld.insert(reason, n);
             }
-            None => deliveries = n,
+            _ => deliveries += n,
         }
     }
     Ok((deliveries, withheld))

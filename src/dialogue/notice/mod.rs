@@ -20,6 +20,7 @@ use crate::channels::email::{EmailChannel, EmailNotices};
 use crate::channels::model::{NoticeMessage, Outcome, Sender};
 use crate::clock::SharedClock;
 use crate::config::Settings;
+use crate::consent::model::Channel;
 use crate::delivery::model::back_off;
 use crate::keys::Keys;
 use crate::storage::Db;
@@ -148,8 +149,11 @@ impl Notices {
         .await
     }
 
-    /// Where the message goes; `None` when it must not go any more.
+    /// Where the message goes; `None` when it must not go any more, or by a way we do not have.
     async fn address(&self, confirmation: &Confirmation) -> Result<Option<String>, DbErr> {
+        if confirmation.channel != Channel::Email {
+            return Ok(None);
+        }
         // He said no since we asked of our own accord.
         if confirmation.purpose == Purpose::RePermission
             && store::is_suppressed_since(&self.db, confirmation).await?

@@ -13,6 +13,8 @@ use visavis::clock::SetClock;
 use visavis::config::{EmailSettings, Settings};
 use visavis::delivery::launch::{self, Launched, Occurrence};
 use visavis::delivery::model::State;
+use visavis::delivery::store::Entry;
+use visavis::gate::rules::Rules;
 use visavis::ids::{CampaignId, WaveId};
 use visavis::keys::Keys;
 use visavis::storage::{Dialect, Sql};
@@ -67,8 +69,11 @@ impl House {
         }
         // Many tests write to the same people within the hour.
         settings.pressure.clear();
+        settings.permission.levels.situational.contacts_per_week = 0;
+        settings.permission.levels.brand_trust.contacts_per_week = 0;
         settings.delivery.chunk = 50;
         settings.delivery.batch = 20;
+        let rules = Arc::new(Rules::new(&settings).expect("good rules"));
         let clock = SetClock::at(noon());
         Self {
             parts: Parts {
@@ -76,6 +81,7 @@ impl House {
                 keys: Keys::from_secret(&[7; 32]),
                 clock: clock.clone(),
                 settings: Arc::new(settings),
+                rules,
             },
             clock,
             _folder: folder,
@@ -84,9 +90,27 @@ impl House {
 
     /// From now on sends as `email` says.
     pub fn relay(&mut self, email: EmailSettings) {
+        self.change_settings(|settings| settings.email = email);
+    }
+
+    /// From now on goes by changed settings.
+    pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
         let mut settings = (*self.parts.settings).clone();
-        settings.email = email;
+        change(&mut settings);
+        self.parts.rules = Arc::new(Rules::new(&settings).expect("good rules"));
         self.parts.settings = Arc::new(settings);
+    }
+
+    /// What a wave asks at the gate.
+    pub async fn entry(&self, wave: WaveId) -> Entry {
+        let db = &self.parts.db;
+        let row = visavis::delivery::store::wave(&**db, wave)
+            .await
+            .unwrap()
+            .expect("a wave");
+        Entry::new(db, &row, Arc::clone(&self.parts.rules), self.clock_ms())
+            .await
+            .unwrap()
     }
 
     /// Adds `n` customers who allow offers by email, at `domain`; the first id is given back.

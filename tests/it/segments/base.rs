@@ -243,7 +243,6 @@ async fn insert_person(txn: &Txn, id: i64, person: &Person) {
                 "last_order_at",
                 person.orders.iter().map(|order| order.at).max().into(),
             ),
-            ("last_contact_at", person.last_contact_at.into()),
             ("last_response_at", person.last_response_at.into()),
             ("engagement", person.engagement.into()),
             ("created_at", person.created_at.into()),
@@ -275,6 +274,21 @@ async fn insert_person(txn: &Txn, id: i64, person: &Person) {
                 ("product", order.product.clone().into()),
                 ("category", order.category.clone().into()),
                 ("campaign_id", order.campaign.into()),
+            ],
+        )
+        .await;
+    }
+    if let Some(at) = person.last_contact_at {
+        put(
+            txn,
+            "contacts",
+            [
+                ("customer_id", id.into()),
+                ("contacted_at", at.into()),
+                ("wave_id", 1_i64.into()),
+                ("seq", id.into()),
+                ("channel", "email".into()),
+                ("topic", "offers".into()),
             ],
         )
         .await;

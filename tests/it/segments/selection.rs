@@ -35,6 +35,7 @@ async fn clear(db: &Db) {
         "campaigns",
         "template_versions",
         "suppressions",
+        "contacts",
         "customers",
     ] {
         txn.run(format!("DELETE FROM {table}"), []).await.unwrap();

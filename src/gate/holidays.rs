@@ -1,0 +1,327 @@
+//! Public holidays: fixed days and those that move with Easter.
+//!
+//! France as etalab's list has it (RULES §2.3), with Alsace-Moselle and the overseas départements; of the
+//! other countries the days that all their regions keep.
+
+use chrono::{Datelike, Days, NaiveDate};
+
+/// Départements that keep Good Friday and St Stephen's Day, by the begin of the postal code.
+const ALSACE_MOSELLE: [&str; 3] = ["57", "67", "68"];
+
+/// Where a day may be a holiday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region<'a> {
+    /// ISO 3166-1 alpha-2, upper case.
+    pub country: &'a str,
+    pub postal_code: Option<&'a str>,
+    /// IANA name; tells an overseas département where there is no postal code.
+    pub time_zone: Option<&'a str>,
+}
+
+/// An overseas département with a holiday of its own: the abolition of slavery.
+struct Overseas {
+    /// ISO 3166-1 alpha-2, where it stands as a country.
+    country: &'static str,
+    postal_prefix: &'static str,
+    time_zone: &'static str,
+    /// Day and month.
+    day: (u32, u32),
+}
+
+const OVERSEAS: [Overseas; 5] = [
+    Overseas {
+        country: "GP",
+        postal_prefix: "971",
+        time_zone: "America/Guadeloupe",
+        day: (27, 5),
+    },
+    Overseas {
+        country: "MQ",
+        postal_prefix: "972",
+        time_zone: "America/Martinique",
+        day: (22, 5),
+    },
+    Overseas {
+        country: "GF",
+        postal_prefix: "973",
+        time_zone: "America/Cayenne",
+        day: (10, 6),
+    },
+    Overseas {
+        country: "RE",
+        postal_prefix: "974",
+        time_zone: "Indian/Reunion",
+        day: (20, 12),
+    },
+    Overseas {
+        country: "YT",
+        postal_prefix: "976",
+        time_zone: "Indian/Mayotte",
+        day: (27, 4),
+    },
+];
+
+/// The country whose law holds: France for its overseas départements.
+pub fn sovereign(country: &str) -> &str {
+    if OVERSEAS.iter().any(|place| place.country == country) {
+        "FR"
+    } else {
+        country
+    }
+}
+
+/// Easter Sunday of the Gregorian calendar (Meeus/Jones/Butcher).
+pub fn easter(year: i32) -> Option<NaiveDate> {
+    let a = year.rem_euclid(19);
+    let (b, c) = (year.div_euclid(100), year.rem_euclid(100));
+    let (d, e) = (b / 4, b % 4);
+    let f = (b + 8) / 25;
+    let g = (b - f + 1) / 3;
+    let h = (19 * a + b - d - g + 15) % 30;
+    let (i, k) = (c / 4, c % 4);
+    let l = (32 + 2 * e + 2 * i - h - k) % 7;
+    let m = (a + 11 * h + 22 * l) / 451;
+    let n = h + l - 7 * m + 114;
+    let (month, day) = (n / 31, n % 31 + 1);
+    NaiveDate::from_ymd_opt(year, u32::try_from(month).ok()?, u32::try_from(day).ok()?)
+}
+
+/// Fixed days (day, month) and days from Easter Sunday that a country keeps everywhere.
+fn national(country: &str) -> (&'static [(u32, u32)], &'static [i64]) {
+    match country {
+        "FR" => (
+            &[
+                (1, 1),
+                (1, 5),
+                (8, 5),
+                (14, 7),
+                (15, 8),
+                (1, 11),
+                (11, 11),
+                (25, 12),
+            ],
+            &[1, 39, 50],
+        ),
+        "DE" => (
+            &[(1, 1), (1, 5), (3, 10), (25, 12), (26, 12)],
+            &[-2, 1, 39, 50],
+        ),
+        "ES" => (
+            &[
+                (1, 1),
+                (6, 1),
+                (1, 5),
+                (15, 8),
+                (12, 10),
+                (1, 11),
+                (6, 12),
+                (8, 12),
+                (25, 12),
+            ],
+            &[-2],
+        ),
+        "BE" => (
+            &[
+                (1, 1),
+                (1, 5),
+                (21, 7),
+                (15, 8),
+                (1, 11),
+                (11, 11),
+                (25, 12),
+            ],
+            &[1, 39, 50],
+        ),
+        "LU" => (
+            &[
+                (1, 1),
+                (1, 5),
+                (9, 5),
+                (23, 6),
+                (15, 8),
+                (1, 11),
+                (25, 12),
+                (26, 12),
+            ],
+            &[1, 39, 50],
+        ),
+        "AT" => (
+            &[
+                (1, 1),
+                (6, 1),
+                (1, 5),
+                (15, 8),
+                (26, 10),
+                (1, 11),
+                (8, 12),
+                (25, 12),
+                (26, 12),
+            ],
+            &[1, 39, 50, 60],
+        ),
+        "IT" => (
+            &[
+                (1, 1),
+                (6, 1),
+                (25, 4),
+                (1, 5),
+                (2, 6),
+                (15, 8),
+                (1, 11),
+                (8, 12),
+                (25, 12),
+                (26, 12),
+            ],
+            &[0, 1],
+        ),
+        // Of the cantons' many days those that all of them keep.
+        "CH" => (&[(1, 1), (1, 8), (25, 12)], &[39]),
+        _ => (&[], &[]),
+    }
+}
+
+/// Whether a local day is a public holiday in the region. Countries that are not known here have none.
+pub fn is_holiday(day: NaiveDate, region: Region<'_>) -> bool {
+    let country = sovereign(region.country);
+    let (fixed, movable) = national(country);
+    let of_year = (day.day(), day.month());
+    if fixed.contains(&of_year) {
+        return true;
+    }
+    // A feast of Italy's patron again since 2026 (legge 151/2025).
+    if country == "IT" && day.year() >= 2026 && of_year == (4, 10) {
+        return true;
+    }
+    let from_easter = easter(day.year()).map(|sunday| (day - sunday).num_days());
+    if from_easter.is_some_and(|days| movable.contains(&days)) {
+        return true;
+    }
+    country == "FR" && is_french_regional(of_year, from_easter, region)
+}
+
+fn is_french_regional(of_year: (u32, u32), from_easter: Option<i64>, region: Region<'_>) -> bool {
+    let postal = region.postal_code.unwrap_or_default();
+    let is_alsace_moselle = region.country == "FR"
+        && ALSACE_MOSELLE
+            .iter()
+            .any(|prefix| postal.starts_with(prefix));
+    if is_alsace_moselle && (from_easter == Some(-2) || of_year == (26, 12)) {
+        return true;
+    }
+    OVERSEAS.iter().any(|place| {
+        place.day == of_year
+            && (region.country == place.country
+                || postal.starts_with(place.postal_prefix)
+                || region.time_zone == Some(place.time_zone))
+    })
+}
+
+/// The holidays of a year in a region, in order.
+pub fn of_year(year: i32, region: Region<'_>) -> Vec<NaiveDate> {
+    let Some(first) = NaiveDate::from_ymd_opt(year, 1, 1) else {
+        return Vec::new();
+    };
+    (0..366)
+        .filter_map(|n| first.checked_add_days(Days::new(n)))
+        .filter(|day| day.year() == year && is_holiday(*day, region))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(year: i32, country: &str, postal: Option<&str>, zone: Option<&str>) -> Vec<String> {
+        let region = Region {
+            country,
+            postal_code: postal,
+            time_zone: zone,
+        };
+        of_year(year, region)
+            .iter()
+            .map(|day| day.format("%m-%d").to_string())
+            .collect()
+    }
+
+    #[test]
+    fn easter_is_where_the_calendar_has_it() {
+        for (year, month, day) in [
+            (1961, 4, 2),
+            (2000, 4, 23),
+            (2008, 3, 23),
+            (2019, 4, 21),
+            (2024, 3, 31),
+            (2025, 4, 20),
+            (2026, 4, 5),
+            (2027, 3, 28),
+            (2038, 4, 25),
+        ] {
+            assert_eq!(easter(year), NaiveDate::from_ymd_opt(year, month, day));
+        }
+    }
+
+    /// etalab, "jours fériés en France", métropole 2026 and 2027.
+    #[test]
+    fn france_keeps_eleven_days() {
+        assert_eq!(
+            days(2026, "FR", Some("80000"), Some("Europe/Paris")),
+            [
+                "01-01", "04-06", "05-01", "05-08", "05-14", "05-25", "07-14", "08-15", "11-01",
+                "11-11", "12-25"
+            ]
+        );
+        assert_eq!(
+            days(2027, "FR", None, None),
+            [
+                "01-01", "03-29", "05-01", "05-06", "05-08", "05-17", "07-14", "08-15", "11-01",
+                "11-11", "12-25"
+            ]
+        );
+        // Ascension on the eighth of May: ten days.
+        assert_eq!(days(2024, "FR", None, None).len(), 11);
+        assert_eq!(days(2008, "FR", None, None).len(), 10);
+    }
+
+    #[test]
+    fn alsace_moselle_and_overseas_keep_more() {
+        let national = days(2026, "FR", None, None);
+        let more = |postal, zone, country| {
+            let mut days = days(2026, country, postal, zone);
+            days.retain(|day| !national.contains(day));
+            days
+        };
+        for postal in ["57000", "67000", "68100"] {
+            assert_eq!(
+                more(Some(postal), None, "FR"),
+                ["04-03", "12-26"],
+                "{postal}"
+            );
+        }
+        for (postal, zone, country, day) in [
+            (Some("97110"), None, "FR", "05-27"),
+            (Some("97200"), None, "FR", "05-22"),
+            (None, Some("America/Cayenne"), "FR", "06-10"),
+            (None, None, "RE", "12-20"),
+            (Some("97600"), Some("Indian/Mayotte"), "FR", "04-27"),
+        ] {
+            assert_eq!(more(postal, zone, country), [day]);
+        }
+    }
+
+    #[test]
+    fn the_neighbours_keep_their_own() {
+        assert_eq!(days(2026, "DE", None, None).len(), 9);
+        assert_eq!(days(2026, "ES", None, None).len(), 10);
+        assert_eq!(days(2026, "BE", None, None).len(), 10);
+        // Ascension is not on Europe Day in 2026.
+        assert_eq!(days(2026, "LU", None, None).len(), 11);
+        assert_eq!(days(2026, "AT", None, None).len(), 13);
+        assert!(days(2026, "IT", None, None).contains(&"10-04".to_owned()));
+        assert!(!days(2025, "IT", None, None).contains(&"10-04".to_owned()));
+        assert_eq!(
+            days(2026, "CH", None, None),
+            ["01-01", "05-14", "08-01", "12-25"]
+        );
+        assert!(days(2026, "JP", None, None).is_empty());
+    }
+}

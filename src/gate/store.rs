@@ -1,0 +1,357 @@
+//! The rules as SQL: one CASE in the order of the waterfall, asked by audience, gate and `why` alike.
+//!
+//! Cheap tests stand first, and both databases stop at the first that holds; the contact history is
+//! looked at last, in one range of its primary key.
+
+use chrono_tz::Tz;
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::model::{Request, Rival, Withheld};
+use super::moment::{Moment, Place, Places};
+use super::rules::{Cap, DAY_MS, Rules, WEEK_DAYS};
+use crate::config::WindowKind;
+use crate::consent::ladder::Level;
+use crate::consent::model::{Basis, Channel};
+use crate::consent::store as consent;
+use crate::storage::{Dialect, Sql};
+
+/// What is asked of customer `c` with permission `p`, both table aliases.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    pub dialect: Dialect,
+    pub rules: &'a Rules,
+    pub request: &'a Request,
+    pub moment: &'a Moment,
+    pub rivals: &'a [Rival],
+    pub c: &'a str,
+    pub p: &'a str,
+}
+
+impl Question<'_> {
+    /// The join that brings in the permission for channel and topic.
+    pub fn permission_join(&self) -> String {
+        format!(
+            "{p}.customer_id = {c}.id AND {p}.channel = '{channel}' AND {p}.topic = '{topic}'",
+            p = self.p,
+            c = self.c,
+            channel = self.request.channel,
+            topic = self.request.topic,
+        )
+    }
+
+    /// SQL for why he may not be contacted; NULL when he may.
+    pub fn reason(&self) -> String {
+        let cases: String = self
+            .refusals()
+            .iter()
+            .map(|(reason, holds)| format!(" WHEN {holds} THEN '{}'", reason.as_str()))
+            .collect();
+        format!("CASE{cases} END")
+    }
+
+    /// Every reason of the person's own with the SQL of when it holds (true; false or NULL otherwise), in
+    /// the order of the waterfall. A later one is right only where no earlier one holds.
+    pub fn refusals(&self) -> Vec<(Withheld, String)> {
+        let (c, p, now) = (self.c, self.p, &self.moment.now);
+        let mut refusals = vec![(
+            Withheld::NoAddress,
+            format!("{c}.{} IS NULL", address(self.request.channel)),
+        )];
+        if self.request.channel == Channel::Email {
+            refusals.extend([
+                (
+                    Withheld::MalformedAddress,
+                    format!("{c}.email_state = 'malformed'"),
+                ),
+                (
+                    Withheld::RefusedAddress,
+                    format!("{c}.email_state = 'refused'"),
+                ),
+            ]);
+        }
+        refusals.extend([
+            (
+                Withheld::Suppressed,
+                format!(
+                    "EXISTS (SELECT 1 FROM suppressions x WHERE x.fingerprint = {c}.{fingerprint} \
+                     AND x.channel = '{channel}' AND x.scope IN ('{topic}', '*') AND {stands})",
+                    fingerprint = fingerprint(self.request.channel),
+                    channel = self.request.channel,
+                    topic = self.request.topic,
+                    stands = consent::stands_against("x", p),
+                ),
+            ),
+            (
+                Withheld::NoPermission,
+                format!("{p}.is_granted IS NULL OR NOT {p}.is_granted"),
+            ),
+            (Withheld::NoBasis, self.no_basis()),
+            (Withheld::Expired, self.expired()),
+            (Withheld::Level, self.level()),
+            (Withheld::Paused, format!("{c}.paused_until > {now}")),
+        ]);
+        refusals.extend(self.pressure().map(|holds| (Withheld::Pressure, holds)));
+        refusals
+    }
+
+    /// What the basis rests on is not there, or it does not suffice for the topic.
+    fn no_basis(&self) -> String {
+        let (c, p) = (self.c, self.p);
+        let bought = format!("{c}.stage IN ('customer', 'lapsed')");
+        let mut holds = format!(
+            "{p}.basis IS NULL \
+             OR ({p}.basis = '{soft}' AND {c}.last_order_at IS NULL AND NOT {bought}) \
+             OR ({p}.basis = '{b2b}' AND COALESCE({c}.company, '') = '') \
+             OR ({p}.basis = '{contract}' AND NOT {bought})",
+            soft = Basis::SoftOptIn.as_str(),
+            b2b = Basis::B2bLegitimateInterest.as_str(),
+            contract = Basis::Contract.as_str(),
+        );
+        if let Some(bases) = self.rules.bases_for(&self.request.topic) {
+            let bases: Vec<String> = bases
+                .iter()
+                .map(|basis| format!("'{}'", basis.as_str()))
+                .collect();
+            holds.push_str(&format!(" OR {p}.basis NOT IN ({})", bases.join(", ")));
+        }
+        holds
+    }
+
+    /// The grant ended, or nothing came from the person for as long as its basis holds.
+    fn expired(&self) -> String {
+        let (p, now) = (self.p, &self.moment.now);
+        let holds: String = Basis::ALL
+            .into_iter()
+            .filter_map(|basis| Some((basis, self.rules.holds_ms(basis)?)))
+            .map(|(basis, ms)| format!(" WHEN '{}' THEN {ms}", basis.as_str()))
+            .collect();
+        let ended = format!("{p}.expires_at <= {now}");
+        if holds.is_empty() {
+            return ended;
+        }
+        let last_act = self.last_act(&[&format!("{p}.since_at"), &format!("{p}.level_since_at")]);
+        format!("{ended} OR {last_act} < {now} - CASE {p}.basis{holds} END")
+    }
+
+    /// He stands on a rung that is too low, or that does not allow the channel.
+    fn level(&self) -> String {
+        let rungs = self
+            .rules
+            .rungs_for(self.request.level, self.request.channel);
+        if rungs.is_empty() {
+            return "TRUE".to_owned();
+        }
+        let codes: Vec<String> = rungs.iter().map(|level| level.code().to_string()).collect();
+        format!("{} NOT IN ({})", self.standing(), codes.join(", "))
+    }
+
+    /// SQL for the rung he stands on now: the one granted, less what time took
+    /// ([`crate::consent::ladder::Ladder::standing`]).
+    pub fn standing(&self) -> String {
+        let (p, now) = (self.p, &self.moment.now);
+        let age = format!(
+            "{now} - {}",
+            self.last_act(&[&format!("{p}.level_since_at")])
+        );
+        let ladder = &self.rules.ladder;
+        let mut granted_cases = String::new();
+        for granted in Level::ALL {
+            let mut cases = String::new();
+            let mut lowest = Level::Stranger.code();
+            let below = Level::ALL
+                .into_iter()
+                .rev()
+                .filter(|level| *level <= granted && *level != Level::Stranger);
+            for level in below {
+                match ladder.keeps_ms(granted, level) {
+                    Some(ms) => {
+                        cases.push_str(&format!(" WHEN {age} <= {ms} THEN {}", level.code()))
+                    }
+                    None => {
+                        lowest = level.code();
+                        break;
+                    }
+                }
+            }
+            let rung = if cases.is_empty() {
+                lowest.to_string()
+            } else {
+                format!("CASE{cases} ELSE {lowest} END")
+            };
+            granted_cases.push_str(&format!(" WHEN {} THEN {rung}", granted.code()));
+        }
+        format!("(CASE {p}.level{granted_cases} ELSE 0 END)")
+    }
+
+    /// SQL for the last act that came from the person: what is given, his last response or his last order.
+    fn last_act(&self, given: &[&str]) -> String {
+        let response = format!("COALESCE({}.last_response_at, 0)", self.c);
+        let order = format!("COALESCE({}.last_order_at, 0)", self.c);
+        let mut acts = given.to_vec();
+        acts.extend([response.as_str(), order.as_str()]);
+        self.dialect.greatest(&acts)
+    }
+
+    /// A cap is reached, counting what he was sent and what waits for him of a higher priority. `None`
+    /// where nothing limits.
+    fn pressure(&self) -> Option<String> {
+        let (c, now) = (self.c, &self.moment.now);
+        let mut reached: Vec<String> = self
+            .rules
+            .caps_for(self.request.channel, &self.request.topic)
+            .map(|cap| {
+                format!(
+                    "COUNT(CASE WHEN {} THEN 1 END) >= {}",
+                    self.counts(cap),
+                    cap.max
+                )
+            })
+            .collect();
+        let reach_days = self
+            .rules
+            .caps
+            .iter()
+            .map(|cap| cap.days)
+            .chain([WEEK_DAYS])
+            .max()
+            .unwrap_or(WEEK_DAYS);
+        let weekly: String = self
+            .rules
+            .ladder
+            .rungs()
+            .iter()
+            .filter_map(|rung| Some((rung.level, rung.contacts_per_week?)))
+            .map(|(level, max)| format!(" WHEN {} THEN {max}", level.code()))
+            .collect();
+        if !weekly.is_empty() {
+            reached.push(format!(
+                "COUNT(CASE WHEN h.contacted_at >= {begin} AND h.contacted_at < {end} THEN 1 END) >= \
+                 CASE {standing}{weekly} ELSE 9223372036854775807 END",
+                begin = self.moment.begin(WEEK_DAYS),
+                end = self.moment.end(WEEK_DAYS),
+                standing = self.standing(),
+            ));
+        }
+        // His own wish, in calendar days too: "once a week" lets a message of every Monday pass.
+        let wish = format!(
+            "({c}.frequency_days IS NOT NULL AND EXISTS (SELECT 1 FROM {history} \
+             WHERE h.contacted_at >= {begin} - ({c}.frequency_days - 1) * {DAY_MS} \
+             AND h.contacted_at < {end} + ({c}.frequency_days - 1) * {DAY_MS}))",
+            history = self.history(None),
+            begin = self.moment.begin(1),
+            end = self.moment.end(1),
+        );
+        if reached.is_empty() {
+            return Some(wish);
+        }
+        // A day more than the longest window: a calendar day may have 25 hours.
+        let since = format!("{now} - {}", i64::from(reach_days + 1) * DAY_MS);
+        Some(format!(
+            "(SELECT CASE WHEN {} THEN 1 ELSE 0 END FROM {}) = 1 OR {wish}",
+            reached.join(" OR "),
+            self.history(Some(&since)),
+        ))
+    }
+
+    /// SQL for whether message `h` counts against a cap.
+    pub fn counts(&self, cap: &Cap) -> String {
+        let now = &self.moment.now;
+        let (begin, end) = match cap.window {
+            WindowKind::Calendar => (
+                format!("h.contacted_at >= {}", self.moment.begin(cap.days)),
+                self.moment.end(cap.days).to_owned(),
+            ),
+            WindowKind::Sliding => {
+                let ms = i64::from(cap.days) * DAY_MS;
+                (
+                    format!("h.contacted_at > {now} - {ms}"),
+                    format!("{now} + {ms}"),
+                )
+            }
+        };
+        let mut counts = begin;
+        // Only what waits lies in the future.
+        if !self.rivals.is_empty() {
+            counts.push_str(&format!(" AND h.contacted_at < {end}"));
+        }
+        if let Some(channel) = cap.channel {
+            counts.push_str(&format!(" AND h.channel = '{channel}'"));
+        }
+        if let Some(topic) = &cap.topic {
+            counts.push_str(&format!(" AND h.topic = '{topic}'"));
+        }
+        counts
+    }
+
+    /// What he was sent since an instant and what waits for him of a higher priority, as table `h`.
+    pub fn history(&self, since: Option<&str>) -> String {
+        let c = self.c;
+        let since = since.map_or_else(String::new, |since| format!(" AND contacted_at > {since}"));
+        let sent = format!(
+            "SELECT contacted_at, channel, topic FROM contacts WHERE customer_id = {c}.id{since}"
+        );
+        if self.rivals.is_empty() {
+            return format!("({sent}) AS h");
+        }
+        let waves: Vec<String> = self
+            .rivals
+            .iter()
+            .map(|rival| rival.wave.to_string())
+            .collect();
+        let topics: String = self
+            .rivals
+            .iter()
+            .map(|rival| format!(" WHEN {} THEN '{}'", rival.wave, rival.topic))
+            .collect();
+        format!(
+            "({sent} UNION ALL SELECT COALESCE(w.next_at, w.due_at), w.channel, CASE w.wave_id{topics} END \
+             FROM deliveries w WHERE w.wave_id IN ({waves}) AND w.customer_id = {c}.id \
+             AND w.state IN (0, 3)) AS h",
+            waves = waves.join(", "),
+        )
+    }
+}
+
+/// The column of an address.
+pub fn address(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Email => "email",
+        Channel::Sms => "phone",
+    }
+}
+
+/// The column by which two addresses are the same.
+pub fn address_key(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Email => "email_key",
+        Channel::Sms => "phone",
+    }
+}
+
+/// The column of the fingerprint of an address.
+pub fn fingerprint(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Email => "email_fingerprint",
+        Channel::Sms => "phone_fingerprint",
+    }
+}
+
+/// The zones and countries in which customers live; a zone that the zone database does not know counts as
+/// none.
+///
+/// # Errors
+/// When the database is away.
+pub async fn places(connection: &impl ConnectionTrait, fallback: Tz) -> Result<Places, DbErr> {
+    let mut all = Vec::new();
+    for row in connection
+        .rows("SELECT DISTINCT time_zone, country FROM customers", [])
+        .await?
+    {
+        let zone: Option<String> = row.try_get("", "time_zone")?;
+        all.push(Place {
+            zone: zone.and_then(|name| name.parse().ok()),
+            country: row.try_get("", "country")?,
+        });
+    }
+    Ok(Places { all, fallback })
+}
