@@ -1,7 +1,6 @@
 //! Signing up over HTTP, the message that asks to confirm it, and what a scanner, a forger or a flood can
 //! do to it: nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
@@ -22,10 +21,11 @@ use visavis::dialogue::notice::Notices;
 use visavis::ids::{ConfirmationId, CustomerId};
 use visavis::keys::Keys;
 use visavis::responses::ResponseWriter;
-use visavis::storage::{Db, Dialect, Sql};
+use visavis::storage::{Db, Sql};
 use visavis::web::{State, configure_public};
 
 use crate::kit::database::TestDb;
+use crate::kit::dump;
 use crate::kit::house::House;
 use crate::kit::ledger::number;
 use crate::on_both;
@@ -175,44 +175,6 @@ fn link_in(message: &OutboxMessage) -> String {
     line.unwrap().trim().to_owned()
 }
 
-/// Everything the base holds, table by table.
-async fn dump(db: &Db) -> BTreeMap<String, Vec<String>> {
-    let names = match db.dialect() {
-        Dialect::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
-        Dialect::Postgres => {
-            "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
-        }
-    };
-    let mut tables = BTreeMap::new();
-    for row in db.rows(names, []).await.unwrap() {
-        let name: String = row.try_get("", "name").unwrap();
-        let sql = match db.dialect() {
-            Dialect::Postgres => format!("SELECT row_to_json(t)::text AS line FROM {name} t"),
-            Dialect::Sqlite => {
-                let columns: Vec<String> = db
-                    .rows(format!("SELECT name FROM pragma_table_info('{name}')"), [])
-                    .await
-                    .unwrap()
-                    .iter()
-                    .map(|row| row.try_get::<String>("", "name").unwrap())
-                    .map(|column| format!("quote(\"{column}\")"))
-                    .collect();
-                format!("SELECT {} AS line FROM {name}", columns.join(" || '|' || "))
-            }
-        };
-        let mut lines: Vec<String> = db
-            .rows(sql, [])
-            .await
-            .unwrap()
-            .iter()
-            .map(|row| row.try_get("", "line").unwrap())
-            .collect();
-        lines.sort();
-        tables.insert(name, lines);
-    }
-    tables
-}
-
 async fn may_contact(desk: &Desk, email: &str) -> bool {
     let parts = &desk.house.parts;
     let Some(customer) = customer(&parts.db, email).await else {
@@ -305,11 +267,11 @@ on_both! {
         assert!(details.contains("127.0.0.1") && details.contains("/sign-up"), "{details}");
         assert!(may_contact(&desk, "zoé@mail.example").await);
 
-        let before = dump(db).await;
+        let before = dump::tables(db).await;
         let (status, page) = desk.post(&link, &[]).await;
         assert_eq!(status, StatusCode::OK);
         assert!(page.contains("Déjà confirmé") && !page.contains("/p/"), "{page}");
-        assert_eq!(dump(db).await, before, "a replay records nothing");
+        assert_eq!(dump::tables(db).await, before, "a replay records nothing");
         desk.close().await;
     }
 
@@ -357,7 +319,7 @@ on_both! {
         }
         let [fresh, used] = [desk.link("fresh@").await, desk.link("used@").await];
         desk.post(&used, &[]).await;
-        let before = dump(db).await;
+        let before = dump::tables(db).await;
         for path in ["/sign-up", "/sign-up/offers", "/sign-up?lang=es", fresh.as_str(), used.as_str()] {
             for (method, header) in [
                 (Method::GET, None), (Method::HEAD, None), (Method::GET, Some(("sec-purpose", "prefetch;prerender"))),
@@ -374,7 +336,7 @@ on_both! {
             let status = desk.ask(method, path).send().await.unwrap().status();
             assert!([StatusCode::METHOD_NOT_ALLOWED, StatusCode::NO_CONTENT].contains(&status));
         }
-        assert_eq!(dump(db).await, before);
+        assert_eq!(dump::tables(db).await, before);
         let (_, page) = desk.post(&fresh, &[]).await;
         assert!(page.contains("Merci, votre inscription est confirmée"), "the link still works");
         desk.close().await;
@@ -396,7 +358,7 @@ on_both! {
             token.to_ascii_uppercase(), format!("{token}A"), "x".repeat(500), "%00".to_owned(),
         ];
         bad.extend((1..token.len()).map(|end| token[..end].to_owned()));
-        let before = dump(db).await;
+        let before = dump::tables(db).await;
         for token in &bad {
             for method in [Method::GET, Method::POST] {
                 let status = desk.ask(method, &format!("{path}/{token}")).send().await.unwrap().status();
@@ -408,7 +370,7 @@ on_both! {
             let page = desk.ask(method, &link).send().await.unwrap().text().await.unwrap();
             assert!(page.contains("Ce lien a expiré") && page.contains("/sign-up"), "{what}");
         }
-        assert_eq!(dump(db).await, before);
+        assert_eq!(dump::tables(db).await, before);
         let now = desk.house.clock_ms();
         assert_eq!(confirmation::purge(db, now - 1, now).await.unwrap(), 2);
         assert_eq!(desk.get(&link).await.0, StatusCode::NOT_FOUND, "deleted with what it was about");
