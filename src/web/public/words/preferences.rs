@@ -103,7 +103,7 @@ pub(super) const ENGLISH: PreferencesWords = PreferencesWords {
     ],
     pause: "Would you like a break?",
     pause_off: "No break",
-    pause_keep: "A break until {date}, as it is now",
+    pause_keep: "Until {date}, as now",
     pauses: [
         "A break of one month",
         "A break of three months",
@@ -184,12 +184,12 @@ pub(super) const FRENCH: PreferencesWords = PreferencesWords {
     frequencies: [
         "Dès que nous avons quelque chose pour vous",
         "Une fois par semaine au plus",
-        "Une fois toutes les deux semaines au plus",
+        "Tous les quinze jours au plus",
         "Une fois par mois au plus",
     ],
     pause: "Envie d’une pause\u{a0}?",
     pause_off: "Pas de pause",
-    pause_keep: "Pause jusqu’au {date}, comme à présent",
+    pause_keep: "Jusqu’au {date}, comme à présent",
     pauses: [
         "Pause d’un mois",
         "Pause de trois mois",
@@ -269,13 +269,13 @@ pub(super) const GERMAN: PreferencesWords = PreferencesWords {
     frequency: "Wie oft?",
     frequencies: [
         "Immer wenn wir etwas für Sie haben",
-        "Höchstens einmal in der Woche",
+        "Höchstens wöchentlich",
         "Höchstens alle zwei Wochen",
-        "Höchstens einmal im Monat",
+        "Höchstens monatlich",
     ],
     pause: "Möchten Sie eine Pause?",
     pause_off: "Keine Pause",
-    pause_keep: "Pause bis zum {date}, wie bisher",
+    pause_keep: "Bis zum {date}, wie bisher",
     pauses: [
         "Einen Monat Pause",
         "Drei Monate Pause",
@@ -355,13 +355,13 @@ pub(super) const SPANISH: PreferencesWords = PreferencesWords {
     frequency: "¿Con qué frecuencia?",
     frequencies: [
         "Siempre que tengamos algo para usted",
-        "Una vez por semana como máximo",
-        "Una vez cada dos semanas como máximo",
-        "Una vez al mes como máximo",
+        "Máximo una vez por semana",
+        "Máximo cada dos semanas",
+        "Máximo una vez al mes",
     ],
     pause: "¿Le apetece una pausa?",
     pause_off: "Sin pausa",
-    pause_keep: "Pausa hasta el {date}, como ahora",
+    pause_keep: "Hasta el {date}, como ahora",
     pauses: [
         "Pausa de un mes",
         "Pausa de tres meses",
