@@ -1,13 +1,18 @@
 //! Opting out by the link in a message: durable before anybody is told so.
 
+use sea_orm::DbErr;
+
 use super::ResponseError;
 use super::model::{Response, What};
-use super::store::{self, Waves};
+use super::store::{self, Addressee, Waves};
 use crate::consent;
 use crate::consent::model::{Channel, Scope};
 use crate::delivery::in_flight;
 use crate::ids::{CustomerId, DeliveryKey};
-use crate::storage::Db;
+use crate::storage::{Db, is_deadlock};
+
+/// How often an opt-out is tried.
+const TRIES: u32 = 3;
 
 /// What the customer no longer wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,6 +93,37 @@ pub async fn opt_out(
     source: Source,
     at: i64,
 ) -> Result<Option<Invitation>, ResponseError> {
+    let mut tries = 1;
+    let addressee = loop {
+        match record(db, delivery, choice, source, at).await {
+            // A click of his is being written, which takes the same rows the other way round.
+            Err(error) if tries < TRIES && is_deadlock(&error) => tries += 1,
+            recorded => break recorded?,
+        }
+    };
+    let Some(addressee) = addressee else {
+        return Ok(None);
+    };
+    if let Some(customer) = &addressee.customer {
+        in_flight::settled(db, customer.id, at, in_flight::AT_MOST).await?;
+    }
+    Ok(Some(Invitation {
+        channel: addressee.channel,
+        topic: addressee.terms.topic,
+        sender: addressee.terms.sender.map(|sender| sender.name),
+        customer: addressee.customer.as_ref().map(|customer| customer.id),
+        language: addressee.customer.map(|customer| customer.language),
+    }))
+}
+
+/// Writes the opt-out in one transaction; `None` for a delivery that no longer is.
+async fn record(
+    db: &Db,
+    delivery: DeliveryKey,
+    choice: Choice,
+    source: Source,
+    at: i64,
+) -> Result<Option<Addressee>, DbErr> {
     let txn = db.begin().await?;
     let Some(addressee) = store::addressee(&*txn, delivery).await? else {
         return Ok(None);
@@ -120,14 +156,5 @@ pub async fn opt_out(
     )
     .await?;
     txn.commit().await?;
-    if let Some(customer) = &addressee.customer {
-        in_flight::settled(db, customer.id, at, in_flight::AT_MOST).await?;
-    }
-    Ok(Some(Invitation {
-        channel: addressee.channel,
-        topic: addressee.terms.topic,
-        sender: addressee.terms.sender.map(|sender| sender.name),
-        customer: addressee.customer.as_ref().map(|customer| customer.id),
-        language: addressee.customer.map(|customer| customer.language),
-    }))
+    Ok(Some(addressee))
 }

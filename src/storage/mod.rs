@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, ExecResult,
-    QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -114,6 +114,20 @@ impl Deref for Txn {
     fn deref(&self) -> &DatabaseTransaction {
         &self.transaction
     }
+}
+
+/// Whether PostgreSQL ended a transaction because it and another waited for each other (SQLSTATE 40P01):
+/// nothing of it was done, and the other is through when it is tried again.
+pub fn is_deadlock(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
+        error
+    else {
+        return false;
+    };
+    cause
+        .as_database_error()
+        .and_then(|cause| cause.code())
+        .is_some_and(|code| code == "40P01")
 }
 
 /// Raw SQL with `$n` placeholders, on a connection or in a transaction.
