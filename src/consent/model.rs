@@ -243,9 +243,7 @@ pub struct Permission {
 
 /// How far a customer agreed to be followed (CNIL délibération 2026-042: apart from marketing consent), the
 /// strictest first.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tracking {
     /// No individual open pixel.

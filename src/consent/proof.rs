@@ -256,11 +256,7 @@ fn current(
         .flatten()
         .any(|end| end <= now_ms);
     let level_today = if permission.is_granted && !has_ended {
-        ladder.standing(
-            permission.level,
-            since_act(permission.level_since_at),
-            now_ms,
-        )
+        ladder.standing(permission.level, since_act(permission.since_at), now_ms)
     } else {
         Level::Stranger
     };

@@ -12,12 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::DialogueError;
 use super::confirmation;
 use super::erase;
-use super::model::{AgreedTopic, Agreement, Ask, Asked, Confirmation, Limits, Purpose};
+use super::model::{AgreedTopic, Agreement, Ask, Asked, Limits, Purpose};
 use super::store::retention::{self as store, Silent};
 use crate::config::Settings;
 use crate::consent::audit;
-use crate::consent::model::{Basis, Channel, Details, Evidence};
-use crate::consent::store as consent;
+use crate::consent::model::Channel;
 use crate::customers::store as customers;
 use crate::ids::CustomerId;
 use crate::keys::Keys;
@@ -213,48 +212,4 @@ fn wording(settings: &Settings, topic: &str, language: &str) -> String {
                 .or_else(|| known.wording.get("en"))
         })
         .map_or_else(|| topic.to_owned(), Clone::clone)
-}
-
-/// Records the yes to a re-permission request, in the transaction that takes the confirmation: a new grant
-/// of consent for each topic he had. `false`, and nothing recorded, when he or the address that was asked
-/// is gone.
-///
-/// # Errors
-/// When the database is away, or the payload is none of ours.
-pub async fn renewed(
-    txn: &Txn,
-    customer: CustomerId,
-    confirmation: &Confirmation,
-    details: Option<Details>,
-    now_ms: i64,
-) -> Result<bool, DbErr> {
-    let fingerprint = store::hold_fingerprint(txn, customer).await?;
-    if fingerprint.as_deref() != Some(confirmation.fingerprint.as_str()) {
-        return Ok(false);
-    }
-    let agreement = Agreement::read(&confirmation.payload).map_err(DbErr::Json)?;
-    let evidence: Vec<(Evidence, Option<String>)> = agreement
-        .topics
-        .into_iter()
-        .map(|topic| {
-            let grant = Evidence {
-                wording: Some(topic.wording),
-                locale: Some(confirmation.language.clone()),
-                actor: Some("person".to_owned()),
-                confirmation: Some(confirmation.id.0),
-                details: details.clone(),
-                ..Evidence::grant(
-                    customer,
-                    confirmation.channel,
-                    &topic.name,
-                    Basis::Consent,
-                    SOURCE,
-                    now_ms,
-                )
-            };
-            (grant, Some(confirmation.fingerprint.clone()))
-        })
-        .collect();
-    consent::record_all(&**txn, &evidence, now_ms).await?;
-    Ok(true)
 }

@@ -3,8 +3,8 @@
 pub(super) mod erasure;
 pub(super) mod everything;
 pub(super) mod lookup;
-pub(super) mod rectification;
 pub(super) mod preferences;
+pub(super) mod rectification;
 pub(super) mod retention;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};

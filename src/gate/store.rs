@@ -10,7 +10,6 @@ use super::model::{Request, Rival, Withheld};
 use super::moment::{Moment, Place, Places};
 use super::rules::{Cap, DAY_MS, Rules, WEEK_DAYS};
 use crate::config::WindowKind;
-use crate::consent::ladder::Level;
 use crate::consent::model::{Basis, Channel};
 use crate::consent::store as consent;
 use crate::storage::{Dialect, Sql};
@@ -129,7 +128,7 @@ impl Question<'_> {
         if holds.is_empty() {
             return ended;
         }
-        let last_act = self.last_act(&[&format!("{p}.since_at"), &format!("{p}.level_since_at")]);
+        let last_act = consent::last_act(self.dialect, p, self.c);
         format!("{ended} OR {last_act} < {now} - CASE {p}.basis{holds} END")
     }
 
@@ -145,51 +144,15 @@ impl Question<'_> {
         format!("{} NOT IN ({})", self.standing(), codes.join(", "))
     }
 
-    /// SQL for the rung he stands on now: the one granted, less what time took
-    /// ([`crate::consent::ladder::Ladder::standing`]).
+    /// SQL for the rung he stands on now.
     pub fn standing(&self) -> String {
-        let (p, now) = (self.p, &self.moment.now);
-        let age = format!(
-            "{now} - {}",
-            self.last_act(&[&format!("{p}.level_since_at")])
-        );
-        let ladder = &self.rules.ladder;
-        let mut granted_cases = String::new();
-        for granted in Level::ALL {
-            let mut cases = String::new();
-            let mut lowest = Level::Stranger.code();
-            let below = Level::ALL
-                .into_iter()
-                .rev()
-                .filter(|level| *level <= granted && *level != Level::Stranger);
-            for level in below {
-                match ladder.keeps_ms(granted, level) {
-                    Some(ms) => {
-                        cases.push_str(&format!(" WHEN {age} <= {ms} THEN {}", level.code()))
-                    }
-                    None => {
-                        lowest = level.code();
-                        break;
-                    }
-                }
-            }
-            let rung = if cases.is_empty() {
-                lowest.to_string()
-            } else {
-                format!("CASE{cases} ELSE {lowest} END")
-            };
-            granted_cases.push_str(&format!(" WHEN {} THEN {rung}", granted.code()));
-        }
-        format!("(CASE {p}.level{granted_cases} ELSE 0 END)")
-    }
-
-    /// SQL for the last act that came from the person: what is given, his last response or his last order.
-    fn last_act(&self, given: &[&str]) -> String {
-        let response = format!("COALESCE({}.last_response_at, 0)", self.c);
-        let order = format!("COALESCE({}.last_order_at, 0)", self.c);
-        let mut acts = given.to_vec();
-        acts.extend([response.as_str(), order.as_str()]);
-        self.dialect.greatest(&acts)
+        consent::standing(
+            self.dialect,
+            &self.rules.ladder,
+            self.p,
+            self.c,
+            &self.moment.now,
+        )
     }
 
     /// A cap is reached, counting what he was sent and what waits for him of a higher priority. `None`

@@ -6,9 +6,9 @@ use chrono::Duration as Span;
 use tokio_util::sync::CancellationToken;
 use visavis::consent::model::{Basis, Channel, Details, Evidence, Scope};
 use visavis::consent::{audit, chain, store as consent};
-use visavis::dialogue::model::Opened;
+use visavis::dialogue::confirmation;
+use visavis::dialogue::sign_up::{self, Confirmed};
 use visavis::dialogue::upkeep::{self, UpkeepReport};
-use visavis::dialogue::{confirmation, retention};
 use visavis::ids::{ConfirmationId, CustomerId};
 use visavis::storage::Sql;
 
@@ -88,23 +88,21 @@ async fn say_yes(house: &House, customer: CustomerId) -> bool {
     let id = ConfirmationId(row.try_get("", "id").unwrap());
     let nonce: String = row.try_get("", "nonce").unwrap();
     let token = confirmation::token(&house.parts.keys, id, &nonce);
-    let txn = db.begin().await.unwrap();
-    let now = house.clock_ms();
-    let opened = confirmation::take(&txn, &house.parts.keys, &token, now)
-        .await
-        .unwrap();
-    let Opened::Fresh(confirmation) = opened else {
-        panic!("{opened:?}");
-    };
-    let details = Some(Details {
+    let from = Details {
         ip: Some("198.51.100.7".to_owned()),
         ..Details::default()
-    });
-    let is_renewed = retention::renewed(&txn, customer, &confirmation, details, now)
-        .await
-        .unwrap();
-    txn.commit().await.unwrap();
-    is_renewed
+    };
+    let confirmed = sign_up::confirm(
+        db,
+        &house.parts.keys,
+        &house.parts.settings,
+        &token,
+        from,
+        house.clock_ms(),
+    )
+    .await
+    .unwrap();
+    matches!(confirmed, Confirmed::Done { .. })
 }
 
 on_both! {

@@ -199,7 +199,9 @@ fn every_destination_is_tracked_and_every_tracked_link_is_there() {
             let links = links_for(&email);
             let message = email.render(&sample_customer(), &links).unwrap();
             let mut allowed: BTreeSet<&str> = links.clicks.iter().map(String::as_str).collect();
-            allowed.extend([&links.unsubscribe, &links.preferences, &links.browser].map(String::as_str));
+            allowed.extend(
+                [&links.unsubscribe, &links.preferences, &links.browser].map(String::as_str),
+            );
             let hrefs: BTreeSet<&str> = message
                 .html
                 .split("href=\"")

@@ -21,29 +21,14 @@ pub(in crate::consent) struct Ended {
     pub ended_at: i64,
 }
 
-/// SQL for the greatest of instants that may be NULL.
-pub(in crate::consent) fn greatest(dialect: Dialect, instants: &[&str]) -> String {
-    match dialect {
-        // MAX of SQLite is NULL where one of its arguments is.
-        Dialect::Sqlite => {
-            let instants: Vec<String> = instants
-                .iter()
-                .map(|instant| format!("COALESCE({instant}, 0)"))
-                .collect();
-            format!("MAX({})", instants.join(", "))
-        }
-        Dialect::Postgres => format!("GREATEST({})", instants.join(", ")),
-    }
-}
-
-/// SQL for the last act of customer `c` that renews the basis of permission `p`.
-pub(in crate::consent) fn last_act(dialect: Dialect, p: &str, c: &str) -> String {
-    let columns = [
-        format!("{p}.since_at"),
-        format!("{c}.last_response_at"),
-        format!("{c}.last_order_at"),
-    ];
-    greatest(dialect, &columns.each_ref().map(String::as_str))
+/// SQL for the last act of customer `c` that renews his permission `p`, both table aliases: the newest
+/// grant, a response (an open is none), an order.
+pub fn last_act(dialect: Dialect, p: &str, c: &str) -> String {
+    dialect.greatest(&[
+        &format!("{p}.since_at"),
+        &format!("COALESCE({c}.last_response_at, 0)"),
+        &format!("COALESCE({c}.last_order_at, 0)"),
+    ])
 }
 
 /// Grants that have ended by `now_ms`: at their own date, or because their basis holds only so many

@@ -18,8 +18,10 @@ mod suppression;
 use serde_json::Value;
 
 pub use evidence::{record, record_all};
+pub use expiry::last_act;
 pub use opt_out::opt_out;
 pub use permission::{permissions_of, permissions_of_all};
+pub use standing::standing;
 pub use suppression::{
     OPT_OUT, Suppression, count_known, is_suppressed, may_contact, stands_against, suppress,
     suppressions_after, suppressions_of,

@@ -2,29 +2,16 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::expiry::{greatest, last_act};
+use super::expiry::last_act;
 use super::suppression::stands_against;
 use crate::consent::ladder::{Ladder, Level};
 use crate::consent::model::Basis;
 use crate::storage::{Dialect, Sql};
 
-/// SQL for the rung on which permission `p` of customer `c` stands at parameter `now`: what was granted,
-/// less what time took. The same as [`Ladder::standing`].
-pub(in crate::consent) fn standing(
-    dialect: Dialect,
-    ladder: &Ladder,
-    p: &str,
-    c: &str,
-    now: &str,
-) -> String {
-    let act = greatest(
-        dialect,
-        &[
-            &format!("{p}.level_since_at"),
-            &format!("{c}.last_response_at"),
-            &format!("{c}.last_order_at"),
-        ],
-    );
+/// SQL for the rung on which permission `p` of customer `c` stands at `now`, both table aliases: what
+/// was granted, less what time took. The same as [`Ladder::standing`]. The one place of this rule.
+pub fn standing(dialect: Dialect, ladder: &Ladder, p: &str, c: &str, now: &str) -> String {
+    let act = last_act(dialect, p, c);
     let granted: String = Level::ALL
         .into_iter()
         .filter(|level| *level != Level::Stranger)
@@ -56,7 +43,7 @@ pub(in crate::consent) fn standing(
             format!(" WHEN {} THEN {stands}", granted.code())
         })
         .collect();
-    format!("CASE {p}.level{granted} ELSE 0 END")
+    format!("(CASE {p}.level{granted} ELSE 0 END)")
 }
 
 /// People by rung at `now_ms`, the best of a person's topics and channels, or of one topic. Whoever is

@@ -188,7 +188,7 @@ impl Teller<'_> {
 
     fn last_act(&self, permission: &PermissionFacts) -> i64 {
         [
-            Some(permission.level_since_at),
+            Some(permission.since_at),
             self.facts.last_response_at,
             self.facts.last_order_at,
         ]
