@@ -44,6 +44,9 @@ pub struct TopicSettings {
     pub wording: Texts,
     /// The legal bases that suffice for it.
     pub bases: Vec<String>,
+    /// The rung of the ladder that a person's own yes to it gives; left out: what consent gives.
+    #[serde(default)]
+    pub level: Option<String>,
 }
 
 /// `[permission.levels]`: the rungs above stranger, who is never contacted.

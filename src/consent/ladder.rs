@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::model::{Basis, Channel};
-use crate::config::{ConfigError, LevelSettings, LevelsSettings};
+use crate::config::{ConfigError, LevelSettings, LevelsSettings, TopicSettings};
 
 /// A rung. The numbers are the database's.
 #[derive(
@@ -71,6 +71,12 @@ impl Level {
             Self::Points => "points",
             Self::Intravenous => "intravenous",
         }
+    }
+
+    /// The rung that a person's own yes to a topic gives; `None` where the settings name none.
+    pub fn of_topic(topics: &[TopicSettings], topic: &str) -> Option<Self> {
+        let known = topics.iter().find(|known| known.name == topic)?;
+        known.level.as_deref()?.parse().ok()
     }
 
     /// The rung a grant gives that names none: what its legal basis says of the relationship.

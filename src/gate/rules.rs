@@ -63,6 +63,10 @@ impl Rules {
                     ),
                 ));
             }
+            let level = topic.level.as_deref().map(str::parse::<Level>);
+            if let Some(Err(problem)) = level {
+                return Err(ConfigError::key("permission.topics.level", problem));
+            }
             topics.insert(topic.name.clone(), bases);
         }
         let milliseconds = |days: u32| Some(i64::from(days) * DAY_MS).filter(|ms| *ms > 0);

@@ -167,7 +167,10 @@ async fn varied(house: &House) -> BTreeMap<i64, &'static str> {
         ),
         (
             "level",
-            &format!("level = 1, level_since_at = {}", now - 91 * DAY),
+            &format!(
+                "level = 1, since_at = {0}, level_since_at = {0}",
+                now - 91 * DAY
+            ),
             String::new(),
         ),
         ("accepted", "level = 1", String::new()),
@@ -199,7 +202,12 @@ async fn varied(house: &House) -> BTreeMap<i64, &'static str> {
     expected.insert(first + 59, "duplicate_address");
     // A little less than level 1 holds is checked by its own permission; this one never had one older.
     let stale = first + 14;
-    set_permission(db, &format!("level_since_at = {}", now - 95 * DAY), stale).await;
+    set_permission(
+        db,
+        &format!("since_at = {0}, level_since_at = {0}", now - 95 * DAY),
+        stale,
+    )
+    .await;
     // Who wants a message a week at most got one six days ago, or on the same weekday a week ago.
     contacted(db, first + 19, now - 6 * DAY, 1).await;
     contacted(db, first + 20, now - 7 * DAY, 2).await;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use visavis::channels::email::EmailChannel;
 use visavis::channels::outbox::{Outbox, OutboxMessage};
 use visavis::config::Settings;
+use visavis::consent::ladder::Level;
 use visavis::consent::model::{Channel, Scope};
 use visavis::consent::store as consent;
 use visavis::dialogue::confirmation;
@@ -438,6 +439,22 @@ on_both! {
         out(desk.house.clock_ms()).await.unwrap();
         desk.post(&link, &[]).await;
         assert!(!may_contact(&desk, &email).await, "a used link does not bring it back");
+        desk.close().await;
+    }
+
+    async fn a_yes_to_a_request_climbs_the_ladder(db: &TestDb) {
+        let desk = Desk::open_with(db, |settings| {
+            for topic in &mut settings.permission.topics {
+                topic.level = (topic.name == "news").then(|| "points".to_owned());
+            }
+        }).await;
+        desk.post("/sign-up?lang=en", &[("email", "climber@mail.example"), ("topic", "offers"), ("topic", "news")]).await;
+        let link = desk.link("climber@mail.example").await;
+        desk.post(&link, &[]).await;
+        let customer = customer(db, "climber@mail.example").await.unwrap();
+        let permissions = consent::permissions_of(&***db, customer).await.unwrap();
+        let levels: Vec<_> = permissions.iter().map(|p| (p.scope.as_str(), p.level)).collect();
+        assert_eq!(levels, [("news", Level::Points), ("offers", Level::BrandTrust)]);
         desk.close().await;
     }
 

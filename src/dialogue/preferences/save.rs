@@ -11,6 +11,7 @@ use super::{CHANNELS, SOURCE, assemble, in_language};
 use crate::campaigns::schedule;
 use crate::config::Settings;
 use crate::consent::audit;
+use crate::consent::ladder::Level;
 use crate::consent::model::{Basis, Channel, Details, Evidence, Scope, Tracking};
 use crate::consent::store as consent;
 use crate::delivery::in_flight;
@@ -279,6 +280,7 @@ impl Act<'_> {
             locale: Some(self.said.locale.clone()),
             actor: Some("person".to_owned()),
             details: Some(self.said.details.clone()),
+            level: Level::of_topic(topics, topic),
             ..Evidence::grant(self.customer, channel, topic, Basis::Consent, SOURCE, at)
         };
         consent::record(&**self.txn, &evidence, fingerprint, self.now_ms).await?;

@@ -12,6 +12,7 @@ use super::confirmation;
 use super::model::{Agreement, Ask, Asked, Confirmation, Limits, Opened, Purpose};
 use super::store;
 use crate::config::Settings;
+use crate::consent::ladder::Level;
 use crate::consent::model::{Basis, Channel, Details, Evidence};
 use crate::consent::store as consent;
 use crate::customers::enrol::{self, Enrolment};
@@ -146,6 +147,7 @@ pub async fn confirm(
                 locale: Some(confirmation.language.clone()),
                 actor: Some("person".to_owned()),
                 confirmation: Some(confirmation.id.0),
+                level: Level::of_topic(&settings.permission.topics, &topic.name),
                 details: Some(Details {
                     page_url: page_url.clone(),
                     ..from.clone()
