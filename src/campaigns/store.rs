@@ -374,8 +374,9 @@ pub async fn rivals(
 ) -> Result<Vec<Rival>, DbErr> {
     connection
         .rows(
-            "SELECT id, definition FROM waves WHERE status = 'running' AND priority > $1 AND id <> $2
-             ORDER BY id",
+            "SELECT w.id, w.definition FROM waves w JOIN campaigns c ON c.id = w.campaign_id
+             WHERE w.status = 'running' AND c.status = 'running' AND w.priority > $1 AND w.id <> $2
+             ORDER BY w.id",
             [priority.into(), own.map_or(-1, |wave| wave.0).into()],
         )
         .await?

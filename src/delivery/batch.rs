@@ -1,5 +1,6 @@
 //! One lease: gate, render, hand over, settle, batch by batch, until nothing is left of it.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::future::OptionFuture;
@@ -20,6 +21,9 @@ use crate::ids::DeliveryKey;
 
 /// How old a gate's answer may be when a message is handed over.
 pub(super) const GATE_HOLDS: Duration = Duration::from_secs(1);
+
+/// How long a lease rests whose people another transaction has in hand, in milliseconds.
+const BUSY_MS: i64 = 1_000;
 
 /// How long an outcome waits for others to be settled with it.
 const SETTLE_AFTER: Duration = Duration::from_millis(250);
@@ -48,6 +52,7 @@ impl Worker {
         // Starts small and grows while the answers stay fresh: a slow relay gets small batches.
         let mut size = largest.min(connections * 2);
         let mut accepted = 0;
+        let mut not_before = None;
         while !stop.is_cancelled() {
             let passed = store::gate(
                 &self.db,
@@ -68,8 +73,13 @@ impl Worker {
             let candidates = match passed {
                 Passed::Candidates(candidates) if candidates.is_empty() => break,
                 Passed::Candidates(candidates) => candidates,
-                // The gate was patient already.
-                Passed::Busy => continue,
+                Passed::Busy => {
+                    not_before = Some(self.clock.now_ms() + BUSY_MS);
+                    self.has_put_off.store(true, Ordering::Relaxed);
+                    tracing::info!(wave = %lease.wave,
+                        "the people left of a lease are in the hands of another transaction; it comes back");
+                    break;
+                }
                 Passed::Stopped => break,
                 Passed::LeaseLost => {
                     tracing::warn!(wave = %lease.wave, "the lease ran out and was taken over");
@@ -90,7 +100,7 @@ impl Worker {
                 size = (size * 2).min(largest);
             }
         }
-        if let Err(error) = store::release(&self.db, lease, self.clock.now_ms()).await {
+        if let Err(error) = store::release(&self.db, lease, not_before, self.clock.now_ms()).await {
             self.give_back(lease).await;
             return Err(error);
         }

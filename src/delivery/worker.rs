@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus::{IntCounterVec, Opts};
@@ -48,6 +49,8 @@ pub struct Worker {
     node: String,
     /// Waves made ready; few at a time.
     contexts: Mutex<HashMap<WaveId, Arc<WaveContext>>>,
+    /// Whether a lease was given back because other transactions have its people in hand.
+    pub(super) has_put_off: AtomicBool,
     /// Told when a wave is launched or resumed, so that nobody waits out the idle time.
     wake: Arc<Notify>,
 }
@@ -83,6 +86,7 @@ impl Worker {
             channel,
             node,
             contexts: Mutex::new(HashMap::new()),
+            has_put_off: AtomicBool::new(false),
             wake: Arc::new(Notify::new()),
         })
     }
@@ -115,6 +119,10 @@ impl Worker {
             while !stop.is_cancelled() {
                 match self.next(stop).await? {
                     Some(n) => accepted += n,
+                    // A lease that was put off is not idle.
+                    None if self.has_put_off.swap(false, Ordering::Relaxed) => {
+                        tokio::time::sleep(IDLE * 2).await;
+                    }
                     None => break,
                 }
             }
@@ -167,7 +175,7 @@ impl Worker {
             Err(error) => {
                 // It would fail for every recipient: a person must look.
                 tracing::error!(wave = %lease.wave, %error, "the wave cannot be sent");
-                store::release(&self.db, &lease, self.clock.now_ms()).await?;
+                store::release(&self.db, &lease, None, self.clock.now_ms()).await?;
                 if let Some(row) = store::wave(&*self.db, lease.wave).await? {
                     let reason = error.to_string();
                     let now_ms = self.clock.now_ms();

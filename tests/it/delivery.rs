@@ -375,7 +375,7 @@ on_both! {
         plan::pause(&house.parts.db, "spring", "by hand", house.clock_ms()).await.unwrap();
         let accepted: Vec<_> = (1..=2).map(|seq| Settlement { seq, verdict: Verdict::Accepted }).collect();
         store::settle(&house.parts.db, &lease, &accepted, house.clock_ms()).await.unwrap();
-        store::release(&house.parts.db, &lease, house.clock_ms()).await.unwrap();
+        store::release(&house.parts.db, &lease, None, house.clock_ms()).await.unwrap();
         let resumed = plan::resume(&house.parts.db, "spring", house.clock_ms()).await.unwrap();
         assert_eq!(resumed.status, Status::Finished);
         assert_eq!(house.ledger(wave).await, [("accepted", 2)].into());

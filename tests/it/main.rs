@@ -31,4 +31,5 @@ mod sink;
 mod storage;
 mod templates;
 mod time_to_effect;
+mod turns;
 mod web;

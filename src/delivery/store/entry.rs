@@ -15,7 +15,7 @@ use crate::gate::quiet_hours::Whereabouts;
 use crate::gate::rules::Rules;
 use crate::gate::store::{Question, address_key, places};
 use crate::ids::WaveId;
-use crate::storage::{Db, Dialect};
+use crate::storage::{Db, Dialect, Kind};
 
 /// How long the places of the base are taken to be the same, in milliseconds.
 const PLACES_HOLD_MS: i64 = 600_000;
@@ -139,28 +139,75 @@ impl Entry {
             .collect();
         format!(
             "SELECT d.seq, d.attempt, c.id AS found, CASE{cases} END AS refusal,
-                 CASE WHEN c.updated_at > {launched_at} THEN c.{key} END AS changed_address,
-                 CASE WHEN c.updated_at > {launched_at} THEN {household} END AS changed_household, {customer}
+                 c.{key} AS address_key, {household} AS household, {may_be_double} AS may_be_double, {customer}
              FROM deliveries d
              LEFT JOIN customers c ON c.id = d.customer_id
              LEFT JOIN permissions p ON {permission}
-             WHERE {next} LIMIT $5",
-            launched_at = self.launched_at,
+             WHERE {next} {locked} ORDER BY {order} LIMIT $5",
             key = address_key(self.request.channel),
             household = if self.request.per_household {
                 "c.household_key"
             } else {
                 "NULL"
             },
+            may_be_double = self.may_be_double(),
             customer = customer_store::select_list(self.dialect, "c"),
             permission = question.permission_join(),
             next = next_rows(kind),
+            order = order(kind),
+            // An erased customer cannot be locked, and need not be.
+            locked = match self.dialect {
+                Dialect::Sqlite => String::new(),
+                Dialect::Postgres => format!(
+                    "AND (c.id IS NULL OR d.seq IN {})",
+                    self.dialect.list(6, Kind::Int)
+                ),
+            },
         )
     }
 
-    /// Who was changed since the launch may have got the address or the household of somebody who got the
-    /// message. Of all others the audience has seen to that.
+    /// Two people of the wave may have become one since the launch: by an address or a household that
+    /// either of them was given. Of all others the audience has seen to that.
     fn became_double(&self) -> Vec<(Withheld, String)> {
+        self.keys()
+            .into_iter()
+            .map(|(reason, key)| {
+                let holds = format!(
+                    "EXISTS (SELECT 1 FROM customers o \
+                     JOIN deliveries od ON od.customer_id = o.id AND od.wave_id = {wave} AND od.state IN (1, 2, 5) \
+                     WHERE {same})",
+                    wave = self.wave,
+                    same = self.same(key),
+                );
+                (reason, holds)
+            })
+            .collect()
+    }
+
+    /// SQL for whether a person shares an address or a household that changed since the launch.
+    fn may_be_double(&self) -> String {
+        let shares: Vec<String> = self
+            .keys()
+            .into_iter()
+            .map(|(_, key)| {
+                format!(
+                    "EXISTS (SELECT 1 FROM customers o WHERE {})",
+                    self.same(key)
+                )
+            })
+            .collect();
+        format!("({})", shares.join(" OR "))
+    }
+
+    /// SQL for another customer `o` with the same key, which one of the two got after the launch.
+    fn same(&self, key: &str) -> String {
+        format!(
+            "o.{key} = c.{key} AND o.id <> c.id AND (c.updated_at > {at} OR o.updated_at > {at})",
+            at = self.launched_at
+        )
+    }
+
+    fn keys(&self) -> Vec<(Withheld, &'static str)> {
         let mut keys = vec![(
             Withheld::DuplicateAddress,
             address_key(self.request.channel),
@@ -168,18 +215,7 @@ impl Entry {
         if self.request.per_household {
             keys.push((Withheld::Household, "household_key"));
         }
-        keys.into_iter()
-            .map(|(reason, key)| {
-                let holds = format!(
-                    "c.updated_at > {launched_at} AND c.{key} IS NOT NULL AND EXISTS (SELECT 1 FROM customers o \
-                     JOIN deliveries od ON od.customer_id = o.id AND od.wave_id = {wave} AND od.state IN (1, 2, 5) \
-                     WHERE o.{key} = c.{key} AND o.id <> c.id)",
-                    launched_at = self.launched_at,
-                    wave = self.wave,
-                );
-                (reason, holds)
-            })
-            .collect()
+        keys
     }
 
     /// When the quiet hours of a person end; `None` when he may be contacted now.
@@ -208,12 +244,18 @@ impl Entry {
 pub(super) fn next_rows(kind: LeaseKind) -> &'static str {
     match kind {
         LeaseKind::First => {
-            "d.wave_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 0 AND d.due_at <= CAST($4 AS BIGINT)
-             ORDER BY d.seq"
+            "d.wave_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 0 AND d.due_at <= CAST($4 AS BIGINT)"
         }
         LeaseKind::Retry => {
-            "d.wave_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 3 AND d.next_at <= CAST($4 AS BIGINT)
-             ORDER BY d.next_at, d.seq"
+            "d.wave_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 3 AND d.next_at <= CAST($4 AS BIGINT)"
         }
+    }
+}
+
+/// In which order they come.
+pub(super) fn order(kind: LeaseKind) -> &'static str {
+    match kind {
+        LeaseKind::First => "d.seq",
+        LeaseKind::Retry => "d.next_at, d.seq",
     }
 }

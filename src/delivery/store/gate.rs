@@ -5,9 +5,9 @@
 //! and an opt-out may commit while a statement runs that began before it. So the gate first takes the
 //! rows of the customers and then asks, in a statement of its own, which sees all that was committed
 //! until then (READ COMMITTED); an opt-out takes the same row: whoever comes second sees the other. The
-//! gate waits for nobody while it holds a row (`SKIP LOCKED`): whom an import, an opt-out or another wave
-//! has in hand is left for the next batch, so that no two can wait for each other. SQLite has one
-//! writer, which is all this and more.
+//! gate waits for no customer (`SKIP LOCKED`): whom an import, an opt-out or another wave has in hand is
+//! passed over until a later batch, so that no two can wait for each other. Only gates of one wave with
+//! people who may have become one take turns. SQLite has one writer, which is all this and more.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use sea_orm::{DbErr, QueryResult};
 use serde_json::{Value, json};
 
-use super::entry::{Entry, next_rows};
+use super::entry::{Entry, next_rows, order};
 use super::wave::{Counters, add, hold_running, is_named};
 use crate::campaigns::store as campaign_store;
 use crate::customers::model::Customer;
@@ -41,7 +41,7 @@ pub struct Candidate {
 pub enum Passed {
     /// These may be contacted now; none when the lease has no row left that is due.
     Candidates(Vec<Candidate>),
-    /// Others have the next customers in hand: to be asked again.
+    /// Others have all customers who are left in hand: to be asked again.
     Busy,
     /// Paused, cancelled or finished: nothing was marked.
     Stopped,
@@ -55,8 +55,6 @@ enum Answer {
     Withhold(i64, Withheld),
     /// To be asked again at this instant.
     Hold(i64, i64),
-    /// Somebody else has the customer in hand.
-    Leave,
 }
 
 /// Asks for at most `limit` rows of the lease and records the intent for those who may be contacted.
@@ -118,13 +116,17 @@ async fn attempt(
     let mut counters = Counters::new();
     let mut is_busy = false;
     let mut is_alone = txn.dialect() == Dialect::Sqlite;
-    while candidates.is_empty() && !is_busy {
-        let locked = lock_customers(&txn, lease.kind, &span).await?;
-        let rows = txn.rows(&*text, span.clone()).await?;
+    while candidates.is_empty() {
+        let mut values = span.to_vec();
+        if let Some(locked) = lock_rows(&txn, lease.kind, &span).await? {
+            values.push(locked.into());
+        }
+        let rows = txn.rows(&*text, values).await?;
         if rows.is_empty() {
+            is_busy = is_any_left(&txn, lease.kind, &span).await?;
             break;
         }
-        if !is_alone && has_changed(&rows)? {
+        if !is_alone && may_be_double(&rows)? {
             // Two leases of the wave may hold two people who became one: one gate at a time, and ask again.
             is_alone = true;
             txn.run(
@@ -137,7 +139,7 @@ async fn attempt(
         let mut taken = HashSet::new();
         let (mut withheld, mut held) = (Vec::new(), Vec::new());
         for row in &rows {
-            match answer(row, entry, locked.as_ref(), &mut taken, now_ms)? {
+            match answer(row, entry, &mut taken, now_ms)? {
                 Answer::Go(candidate) => candidates.push(*candidate),
                 Answer::Withhold(seq, reason) => {
                     withheld.push(json!([seq, reason.as_str()]));
@@ -146,7 +148,6 @@ async fn attempt(
                         .or_default() += 1;
                 }
                 Answer::Hold(seq, until) => held.push(json!([seq, until])),
-                Answer::Leave => is_busy = true,
             }
         }
         if !withheld.is_empty() {
@@ -181,41 +182,57 @@ async fn attempt(
     // Once, and last: who moves counters in one order cannot wait for each other.
     add(&txn, lease.wave, &counters).await?;
     txn.commit().await?;
-    if candidates.is_empty() && is_busy {
+    if is_busy {
         return Ok(Passed::Busy);
     }
     Ok(Passed::Candidates(candidates))
 }
 
-/// Takes the customers of the next rows, those whom nobody else has in hand; `None` where one writer needs
-/// no lock.
-async fn lock_customers(
+/// Takes the next rows and their customers, passing over whom somebody else has in hand; their places as a
+/// JSON array. `None` where one writer needs no lock.
+async fn lock_rows(
     txn: &Txn,
     kind: LeaseKind,
     span: &[sea_orm::Value; 5],
-) -> Result<Option<HashSet<i64>>, DbErr> {
+) -> Result<Option<String>, DbErr> {
     if txn.dialect() == Dialect::Sqlite {
         return Ok(None);
     }
-    if kind == LeaseKind::Retry {
+    let row = match kind {
+        LeaseKind::First => "",
         // A response may have the row of an earlier attempt in hand, and then want the customer.
-        let sql = format!(
-            "SELECT d.seq FROM deliveries d WHERE {} LIMIT $5 FOR UPDATE OF d",
-            next_rows(kind)
-        );
-        txn.rows(sql, span.clone()).await?;
+        LeaseKind::Retry => "FOR UPDATE OF d SKIP LOCKED",
+    };
+    let sql = format!(
+        "SELECT d.seq FROM deliveries d JOIN customers c ON c.id = d.customer_id WHERE {next}
+         ORDER BY {order} LIMIT $5 {row} FOR NO KEY UPDATE OF c SKIP LOCKED",
+        next = next_rows(kind),
+        order = order(kind),
+    );
+    let seqs: Vec<i64> = txn
+        .rows(sql, span.clone())
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "seq"))
+        .collect::<Result<_, _>>()?;
+    Ok(Some(json!(seqs).to_string()))
+}
+
+/// Whether rows are due that somebody else has in hand.
+async fn is_any_left(
+    txn: &Txn,
+    kind: LeaseKind,
+    span: &[sea_orm::Value; 5],
+) -> Result<bool, DbErr> {
+    if txn.dialect() == Dialect::Sqlite {
+        return Ok(false);
     }
     let sql = format!(
-        "SELECT c.id FROM customers c WHERE c.id IN (SELECT d.customer_id FROM deliveries d WHERE {} LIMIT $5)
-         ORDER BY c.id FOR NO KEY UPDATE SKIP LOCKED",
+        "SELECT d.seq FROM deliveries d WHERE {} LIMIT $5",
         next_rows(kind)
     );
-    let locked = txn.rows(sql, span.clone()).await?;
-    locked
-        .iter()
-        .map(|row| row.try_get("", "id"))
-        .collect::<Result<_, _>>()
-        .map(Some)
+    let left = txn.row(sql, span.clone()).await?;
+    Ok(left.is_some())
 }
 
 /// Puts rows off until the quiet hours end.
@@ -257,9 +274,14 @@ async fn mark(
     let marked = txn
         .run(
             format!(
-                "UPDATE deliveries SET state = 1, fence = $3, attempt = attempt + 1
-                 WHERE wave_id = $2 AND {}",
-                is_named(txn.dialect())
+                "UPDATE deliveries SET state = 1, fence = $3, attempt = attempt + 1{forget}
+                 WHERE wave_id = $2 AND {named}",
+                // That quiet hours held it is over; why it was deferred is not.
+                forget = match lease.kind {
+                    LeaseKind::First => ", reason = NULL",
+                    LeaseKind::Retry => "",
+                },
+                named = is_named(txn.dialect())
             ),
             [
                 Value::from(seqs).to_string().into(),
@@ -303,33 +325,29 @@ fn withhold(n: usize, from: State, counters: &mut Counters) {
         .or_default() += n;
 }
 
-/// Whether somebody's address or household may have become another one since the launch.
-fn has_changed(rows: &[QueryResult]) -> Result<bool, DbErr> {
+/// Whether two people of the wave may have become one since the launch.
+fn may_be_double(rows: &[QueryResult]) -> Result<bool, DbErr> {
     for row in rows {
-        for column in ["changed_address", "changed_household"] {
-            if row.try_get::<Option<String>>("", column)?.is_some() {
-                return Ok(true);
-            }
+        if row
+            .try_get::<Option<bool>>("", "may_be_double")?
+            .unwrap_or(false)
+        {
+            return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// What becomes of a row; `taken` are the addresses and households that were changed since the launch and go
-/// with this batch.
+/// What becomes of a row; `taken` are the addresses and households that go with this batch.
 fn answer(
     row: &QueryResult,
     entry: &Entry,
-    locked: Option<&HashSet<i64>>,
     taken: &mut HashSet<(Withheld, String)>,
     now_ms: i64,
 ) -> Result<Answer, DbErr> {
     let seq = row.try_get("", "seq")?;
-    let Some(customer_id) = row.try_get::<Option<i64>>("", "found")? else {
+    if row.try_get::<Option<i64>>("", "found")?.is_none() {
         return Ok(Answer::Withhold(seq, Withheld::Erased));
-    };
-    if locked.is_some_and(|locked| !locked.contains(&customer_id)) {
-        return Ok(Answer::Leave);
     }
     let refusal: Option<String> = row.try_get("", "refusal")?;
     if let Some(refusal) = refusal {
@@ -338,8 +356,8 @@ fn answer(
         return Ok(Answer::Withhold(seq, reason));
     }
     for (reason, column) in [
-        (Withheld::DuplicateAddress, "changed_address"),
-        (Withheld::Household, "changed_household"),
+        (Withheld::DuplicateAddress, "address_key"),
+        (Withheld::Household, "household"),
     ] {
         let key: Option<String> = row.try_get("", column)?;
         if key.is_some_and(|key| !taken.insert((reason, key))) {

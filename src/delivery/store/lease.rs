@@ -120,11 +120,17 @@ pub async fn renew(txn: &Txn, lease: &Lease, seconds: u64, now_ms: i64) -> Resul
     .map(|result| result.rows_affected() == 1)
 }
 
-/// Gives a lease back, plans the retry of what was deferred, and ends the wave when it is done.
+/// Gives a lease back, plans the retry of what was deferred, and ends the wave when it is done. What is
+/// left of it is due at `not_before` at the earliest.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn release(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr> {
+pub async fn release(
+    db: &Db,
+    lease: &Lease,
+    not_before: Option<i64>,
+    now_ms: i64,
+) -> Result<(), DbErr> {
     let txn = db.begin().await?;
     // One at a time per wave from here, so that the last one sees what all others did.
     txn.run(
@@ -150,6 +156,7 @@ pub async fn release(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr> {
             .flatten(),
         LeaseKind::Retry => None,
     };
+    let pending_at = pending_at.map(|at| not_before.map_or(at, |earliest| at.max(earliest)));
     txn.run(
         "UPDATE leases SET owner = NULL, until_at = NULL, is_done = $3, due_at = COALESCE($4, due_at)
          WHERE id = $1 AND fence = $2",

@@ -48,7 +48,8 @@ pub async fn settle(
     let changed = txn
         .rows(
             format!(
-                "UPDATE deliveries SET state = x.state, reason = x.reason,
+                "UPDATE deliveries SET state = x.state,
+                     reason = CASE WHEN x.state = 3 AND x.undone = 1 THEN deliveries.reason ELSE x.reason END,
                      next_at = CASE WHEN x.state = 3 THEN COALESCE(x.next_at, deliveries.next_at) END,
                      settled_at = x.settled_at, attempt = deliveries.attempt - x.undone
                  FROM {} AS x WHERE deliveries.wave_id = $2 AND deliveries.seq = x.seq

@@ -227,6 +227,17 @@ pub async fn held(
     id: WaveId,
     now_ms: i64,
 ) -> Result<(i64, Option<i64>), DbErr> {
+    // Held rows stand in leases that come later; without one the ledger need not be read.
+    let is_any = connection
+        .row(
+            "SELECT id FROM leases WHERE wave_id = $1 AND NOT is_done AND kind = 'first' AND due_at > $2 LIMIT 1",
+            [id.0.into(), now_ms.into()],
+        )
+        .await?
+        .is_some();
+    if !is_any {
+        return Ok((0, None));
+    }
     let row = connection
         .row(
             format!(
