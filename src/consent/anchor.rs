@@ -25,7 +25,7 @@ pub enum SealError {
     )]
     Malformed { path: String },
     #[error(
-        "the evidence chain does not hold link {position}, which this server noted in {path}: it was cut or made anew past this program, or an older backup of the database was restored. Nothing is sealed until a person has looked: run `visavis consent verify`; if you restored a backup, go on from it with `visavis consent verify --accept`"
+        "the evidence chain does not hold link {position}, which this server noted in {path}: it was cut or made anew past this program, or an older backup (or a replica that lagged) took the place of the database. Nothing is sealed until a person has looked: run `visavis consent verify`; if you know which it was, go on from it with `visavis consent verify --accept`"
     )]
     NotHeld { position: i64, path: String },
 }

@@ -49,7 +49,10 @@ pub async fn seal(db: &Db, keys: &Keys, now_ms: i64) -> Result<u64, DbErr> {
 /// What became of waiting evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Extension {
-    Sealed { count: u64, head: Option<Anchor> },
+    Sealed {
+        count: u64,
+        head: Option<Anchor>,
+    },
     /// The chain does not hold this anchor: nothing was added behind what is not ours.
     NotHeld(Anchor),
 }
