@@ -479,5 +479,8 @@ fn the_program_verifies_proves_and_shows() {
     );
     told(folder, &["consent", "verify"]);
     let text = broken(&["consent", "verify", "--accept", "--anchor", anchor]);
-    assert!(!text.contains("--accept"), "an anchor noted elsewhere is no affair of this server: {text}");
+    assert!(
+        !text.contains("--accept"),
+        "an anchor noted elsewhere is no affair of this server: {text}"
+    );
 }
