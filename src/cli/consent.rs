@@ -8,7 +8,8 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::{Common, print};
-use crate::consent::chain::{self, Anchor, Verification};
+use crate::consent::anchor::{self, AnchorFile, SealError};
+use crate::consent::chain::{self, Anchor, Defect, Verification};
 use crate::consent::overview::{self, Overview};
 use crate::consent::proof::{self, Proof};
 use crate::customers::model::Customer;
@@ -23,9 +24,13 @@ pub(super) enum Consent {
     Why(super::why::Why),
     /// Proves that the chain of evidence is whole, or names the first broken link
     Verify {
-        /// An end of the chain noted earlier: from there on nothing can have been cut off
+        /// An end of the chain noted elsewhere, beside the one this server notes itself in its data folder
         #[arg(long, value_name = "POSITION:LINK")]
         anchor: Option<Anchor>,
+        /// Takes the end of a chain that is whole as this server's anchor, after a person has looked: when
+        /// an older backup of the database was restored
+        #[arg(long)]
+        accept: bool,
         /// Prints what was found as JSON
         #[arg(long)]
         json: bool,
@@ -57,7 +62,11 @@ impl Consent {
     pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
         match self {
             Self::Why(why) => why.run(common).await,
-            Self::Verify { anchor, json } => verify(common, anchor.as_ref(), json).await,
+            Self::Verify {
+                anchor,
+                accept,
+                json,
+            } => verify(common, anchor, accept, json).await,
             Self::Proof {
                 customer,
                 json,
@@ -80,14 +89,31 @@ impl Consent {
     }
 }
 
-async fn verify(common: &Common, anchor: Option<&Anchor>, json: bool) -> anyhow::Result<ExitCode> {
+async fn verify(
+    common: &Common,
+    given: Option<Anchor>,
+    accept: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let parts = common.open().await?;
-    chain::seal(&parts.db, &parts.keys, parts.clock.now_ms()).await?;
-    let found = chain::verify(&parts.db, &parts.keys, anchor).await?;
+    let file = AnchorFile::in_folder(&parts.settings.data_dir);
+    if accept {
+        let found = chain::verify(&parts.db, &parts.keys, &given).await?;
+        if found.is_whole {
+            file.replace(found.head.as_ref())?;
+        }
+    }
+    match anchor::seal(&parts.db, &parts.keys, &file, parts.clock.now_ms()).await {
+        // Told below, in the place of the first break.
+        Ok(_) | Err(SealError::NotHeld { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let kept = file.read()?;
+    let found = chain::verify(&parts.db, &parts.keys, given.iter().chain(&kept)).await?;
     if json {
         print(serde_json::to_string_pretty(&found)?);
     } else {
-        print(told(&found));
+        print(told(&found, kept.as_ref()));
     }
     Ok(if found.is_whole {
         ExitCode::SUCCESS
@@ -96,10 +122,10 @@ async fn verify(common: &Common, anchor: Option<&Anchor>, json: bool) -> anyhow:
     })
 }
 
-fn told(found: &Verification) -> String {
+fn told(found: &Verification, kept: Option<&Anchor>) -> String {
     let Some(broken) = &found.broken else {
         let mut text = format!(
-            "The chain is whole: {} links, {} permissions follow from their evidence.",
+            "The chain is whole: {} links, {} permissions follow from their evidence, every withdrawal is suppressed.",
             thousands(found.links),
             thousands(found.permissions)
         );
@@ -111,7 +137,7 @@ fn told(found: &Verification) -> String {
         }
         if let Some(head) = &found.head {
             text.push_str(&format!(
-                "\nNote this anchor outside this machine; with `--anchor` it shows whether the end was cut off:\n{head}"
+                "\nThis server has noted its end, and seals nothing behind a chain that does not hold it. Note it\noutside this machine too; with `--anchor` it shows whether this machine itself was tampered with:\n{head}"
             ));
         }
         return text;
@@ -129,6 +155,13 @@ fn told(found: &Verification) -> String {
     }
     if let Some(permission) = &broken.permission {
         text.push_str(&format!("\n  permission {permission}"));
+    }
+    if broken.defect == Defect::Anchor
+        && kept.is_some_and(|kept| Some(kept.position) == broken.position)
+    {
+        text.push_str(
+            "\n  This server noted that link when it was sealed. Nothing is sealed until a person has looked. Did you\n  restore an older backup of the database? Then `visavis consent verify --accept` goes on from it.",
+        );
     }
     text.push_str(&format!(
         "\n{} links before it are whole. Compare with your backups: somebody wrote to the database past this program.",
@@ -177,7 +210,8 @@ async fn prove(
 ) -> anyhow::Result<ExitCode> {
     let parts = common.open().await?;
     let now_ms = parts.clock.now_ms();
-    chain::seal(&parts.db, &parts.keys, now_ms).await?;
+    let file = AnchorFile::in_folder(&parts.settings.data_dir);
+    anchor::seal_or_log(&parts.db, &parts.keys, &file, now_ms).await?;
     let person = customers::find(&parts.db, who).await?;
     let id = match &person {
         Some(person) => person.id,

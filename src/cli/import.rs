@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Common, print, progress};
+use crate::consent::anchor::{self, AnchorFile};
 use crate::customers::import::{self, ImportKind, ImportRequest};
 
 #[derive(Debug, Args)]
@@ -81,7 +82,8 @@ impl Import {
         .await?;
         bar.finish_and_clear();
         if !self.dry_run {
-            crate::consent::chain::seal(&parts.db, &parts.keys, parts.clock.now_ms()).await?;
+            let file = AnchorFile::in_folder(&parts.settings.data_dir);
+            anchor::seal_or_log(&parts.db, &parts.keys, &file, parts.clock.now_ms()).await?;
         }
         if matches!(self.kind, Kind::Orders) && !self.dry_run {
             let attributed =

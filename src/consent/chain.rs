@@ -1,9 +1,21 @@
-//! The chain: each piece of evidence is sealed with a MAC over itself and the link before, so that
-//! nobody who can only write the database changes, removes or inserts evidence unseen.
+//! The chain: each piece of evidence is sealed with a MAC over itself and the link before, so that nobody
+//! who can only write the database changes or removes sealed evidence unseen.
 //!
-//! Evidence waits in line from the transaction that appends it until [`seal`] gives it its place: a lock
-//! on the chain's head must not be held through a long import while opt-outs wait. What no chain can show
-//! by itself is that its end was cut off; an anchor (position and link) that was noted elsewhere shows it.
+//! Evidence waits in line from the transaction that appends it until it is given its place: a lock on the
+//! chain's head must not be held through a long import while opt-outs wait. What no chain can show by itself
+//! is that its end was cut off or that it was begun anew; an anchor (position and link) outside the database
+//! shows it, and [`super::anchor`] keeps one on each node.
+//!
+//! What the chain does not show, to whom the database alone is open:
+//! - Evidence inserted together with its place in the line is sealed like any other: it carries no MAC of
+//!   its own before.
+//! - Evidence changed or deleted while it still waits (seconds while a server runs, longer where only
+//!   commands do).
+//! - Of suppressions only those that a withdrawal on record asks for are compared: not those of imported
+//!   lists, refusals, complaints or people whose rows were gone, and not the reason.
+//! - Details deleted together with the customer's row, under an audit record of erasure: audit records are
+//!   not chained.
+//! - Evidence of before the chain: it was sealed as it stood when the database was migrated.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,21 +34,56 @@ const CHUNK: i64 = 2_000;
 /// What the first link follows.
 const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Gives waiting evidence its place in the chain, in short transactions; returns how many pieces.
+/// Gives waiting evidence its place in the chain, whatever the chain holds; returns how many pieces. A
+/// server does it by [`super::anchor::seal`].
 ///
 /// # Errors
 /// When the database is away; what was sealed before stays.
 pub async fn seal(db: &Db, keys: &Keys, now_ms: i64) -> Result<u64, DbErr> {
+    match extend(db, keys, None, now_ms).await? {
+        Extension::Sealed { count, .. } => Ok(count),
+        Extension::NotHeld(_) => Ok(0),
+    }
+}
+
+/// What became of waiting evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Extension {
+    Sealed {
+        count: u64,
+        head: Option<Anchor>,
+    },
+    /// The chain does not hold this anchor: nothing was added behind what is not ours.
+    NotHeld(Anchor),
+}
+
+/// Gives waiting evidence its place behind a chain that holds `anchor`, in short transactions.
+pub(super) async fn extend(
+    db: &Db,
+    keys: &Keys,
+    anchor: Option<&Anchor>,
+    now_ms: i64,
+) -> Result<Extension, DbErr> {
     let mut count = 0;
     loop {
         let txn = db.begin().await?;
         let (mut position, mut previous) = store::take_head(&txn)
             .await?
             .unwrap_or_else(|| (0, BEGINNING.to_owned()));
+        if let Some(anchor) = anchor
+            && store::link_at(&*txn, anchor.position).await?.as_ref() != Some(&anchor.link)
+        {
+            txn.rollback().await?;
+            return Ok(Extension::NotHeld(anchor.clone()));
+        }
         let waiting = store::unsealed(&txn, CHUNK).await?;
         if waiting.is_empty() {
             txn.rollback().await?;
-            return Ok(count);
+            let head = (position > 0).then_some(Anchor {
+                position,
+                link: previous,
+            });
+            return Ok(Extension::Sealed { count, head });
         }
         let mut links = Vec::with_capacity(waiting.len());
         for evidence in &waiting {
@@ -102,6 +149,8 @@ pub enum Defect {
     DetailsMissing,
     /// A permission is not what its evidence says.
     Permission,
+    /// A withdrawal whose suppression is gone or was set to an earlier date.
+    SuppressionMissing,
     /// The chain does not hold the anchor.
     Anchor,
 }
@@ -124,9 +173,12 @@ impl Defect {
             Self::Order => "links changed places",
             Self::DetailsAltered => "the details (IP address, browser, page) were altered",
             Self::DetailsMissing => {
-                "the details (IP address, browser, page) were deleted, and no erasure is on record"
+                "the details (IP address, browser, page) were deleted, though the person was not erased"
             }
             Self::Permission => "the permission does not follow from its evidence",
+            Self::SuppressionMissing => {
+                "the person withdrew, and the suppression of the address is gone or was dated back"
+            }
             Self::Anchor => {
                 "the chain does not hold the anchor: its end was cut off, or it was made anew"
             }
@@ -164,12 +216,17 @@ pub struct Verification {
     pub broken: Option<Break>,
 }
 
-/// Reads the whole chain and compares it with the evidence, and the permissions with both; memory does
-/// not grow with them.
+/// Reads the whole chain and compares it with the evidence, with the `anchors` that it must hold, and the
+/// permissions and the suppressions of withdrawals with the evidence; memory does not grow with them.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn verify(db: &Db, keys: &Keys, anchor: Option<&Anchor>) -> Result<Verification, DbErr> {
+pub async fn verify(
+    db: &Db,
+    keys: &Keys,
+    anchors: impl IntoIterator<Item = &Anchor>,
+) -> Result<Verification, DbErr> {
+    let anchors = anchors.into_iter().collect();
     let mut verification = Verification {
         is_whole: false,
         links: 0,
@@ -178,12 +235,15 @@ pub async fn verify(db: &Db, keys: &Keys, anchor: Option<&Anchor>) -> Result<Ver
         permissions: 0,
         broken: None,
     };
-    walk(db, keys, anchor, &mut verification).await?;
+    walk(db, keys, anchors, &mut verification).await?;
     if verification.broken.is_none() {
         verification.broken = stray(db).await?;
     }
     if verification.broken.is_none() {
         compare_permissions(db, &mut verification).await?;
+    }
+    if verification.broken.is_none() {
+        verification.broken = unsuppressed(db).await?;
     }
     verification.is_whole = verification.broken.is_none();
     Ok(verification)
@@ -192,12 +252,11 @@ pub async fn verify(db: &Db, keys: &Keys, anchor: Option<&Anchor>) -> Result<Ver
 async fn walk(
     db: &Db,
     keys: &Keys,
-    anchor: Option<&Anchor>,
+    mut anchors: Vec<&Anchor>,
     found: &mut Verification,
 ) -> Result<(), DbErr> {
     let mut previous = BEGINNING.to_owned();
     let mut position = 0;
-    let mut is_anchored = anchor.is_none();
     loop {
         // One more than is checked, so that every link but the last has its follower at hand.
         let links = store::links_after(&**db, position, CHUNK + 1).await?;
@@ -223,10 +282,7 @@ async fn walk(
             position = link.position;
             previous.clone_from(&link.link);
             found.links += 1;
-            is_anchored = is_anchored
-                || anchor.is_some_and(|anchor| {
-                    anchor.position == link.position && anchor.link == link.link
-                });
+            anchors.retain(|anchor| anchor.position != link.position || anchor.link != link.link);
         }
         if is_end {
             break;
@@ -236,10 +292,10 @@ async fn walk(
         position,
         link: previous,
     });
-    if !is_anchored {
+    if let Some(anchor) = anchors.iter().min_by_key(|anchor| anchor.position) {
         found.broken = Some(Break {
             defect: Defect::Anchor,
-            position: anchor.map(|anchor| anchor.position),
+            position: Some(anchor.position),
             evidence: None,
             customer: None,
             permission: None,
@@ -303,6 +359,18 @@ async fn stray(db: &Db) -> Result<Option<Break>, DbErr> {
     Ok(unlinked
         .map(|id| of(Defect::Unlinked, id))
         .or(lost.map(|id| of(Defect::EvidenceMissing, id))))
+}
+
+/// The first withdrawal whose address is not suppressed since then.
+async fn unsuppressed(db: &Db) -> Result<Option<Break>, DbErr> {
+    let first = store::unsuppressed(&**db).await?;
+    Ok(first.map(|(evidence, customer)| Break {
+        defect: Defect::SuppressionMissing,
+        position: None,
+        evidence: Some(evidence),
+        customer: Some(customer),
+        permission: None,
+    }))
 }
 
 async fn compare_permissions(db: &Db, found: &mut Verification) -> Result<(), DbErr> {

@@ -4,6 +4,7 @@
 //! opted out stays opted out until a newer explicit grant with evidence. This room knows a customer by
 //! his id and the fingerprint of his address only.
 
+pub mod anchor;
 pub mod audit;
 pub mod bases;
 pub mod chain;

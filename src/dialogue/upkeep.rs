@@ -14,7 +14,8 @@ use super::retention::{self, RetentionReport};
 use super::store::retention as store;
 use crate::clock::from_ms;
 use crate::config::Settings;
-use crate::consent::{chain, expiry};
+use crate::consent::anchor::{self, AnchorFile, SealError};
+use crate::consent::expiry;
 use crate::keys::Keys;
 use crate::storage::{Db, Dialect};
 
@@ -82,16 +83,22 @@ impl fmt::Display for UpkeepReport {
     }
 }
 
-/// Gives the evidence that waits its place in the chain; looks first, so that an idle server writes
-/// nothing.
+/// Gives the evidence that waits its place in the chain, and notes the chain's end; looks first, so that
+/// an idle server takes no lock.
 ///
 /// # Errors
-/// When the database is away.
-pub async fn seal(db: &Db, keys: &Keys, now_ms: i64) -> Result<u64, DbErr> {
+/// As [`anchor::seal`].
+pub async fn seal(
+    db: &Db,
+    keys: &Keys,
+    settings: &Settings,
+    now_ms: i64,
+) -> Result<u64, SealError> {
+    let file = AnchorFile::in_folder(&settings.data_dir);
     if store::has_unsealed(&**db).await? {
-        chain::seal(db, keys, now_ms).await
+        anchor::seal(db, keys, &file, now_ms).await
     } else {
-        Ok(0)
+        anchor::follow(db, &file).await.map(|()| 0)
     }
 }
 
@@ -168,13 +175,14 @@ pub async fn run(
     let unconfirmed_deleted =
         confirmation::purge(db, unconfirmed_before(settings, now_ms), now_ms).await?;
     let retention = retention::run(db, keys, settings, is_acting, now_ms, stop).await?;
+    let file = AnchorFile::in_folder(&settings.data_dir);
     let report = UpkeepReport {
         at: now_ms,
         is_dry_run: false,
         expired: expired.count(),
         unconfirmed_deleted,
         retention,
-        sealed: chain::seal(db, keys, now_ms).await?,
+        sealed: anchor::seal_or_log(db, keys, &file, now_ms).await?,
     };
     if !stop.is_cancelled() {
         let stored = serde_json::to_value(&report)

@@ -61,6 +61,9 @@ async fn launch_one(
     Ok(!wave.was_already)
 }
 
+/// Milliseconds of a minute.
+const MINUTE_MS: i64 = 60_000;
+
 /// What the ticker works with.
 #[derive(Debug, Clone)]
 pub struct Duties {
@@ -83,9 +86,13 @@ impl Duties {
     }
 
     /// Seals new evidence, and does the daily upkeep where it is due.
-    async fn keep_up(&self, stop: &CancellationToken) {
+    /// `told_at`: when it was last logged that evidence could not be sealed, once a minute.
+    async fn keep_up(&self, stop: &CancellationToken, told_at: &mut i64) {
         let now_ms = self.clock.now_ms();
-        if let Err(error) = upkeep::seal(&self.db, &self.keys, now_ms).await {
+        if let Err(error) = upkeep::seal(&self.db, &self.keys, &self.settings, now_ms).await
+            && now_ms - *told_at >= MINUTE_MS
+        {
+            *told_at = now_ms;
             tracing::error!(%error, "evidence could not be sealed; it is tried again");
         }
         match upkeep::run_if_due(&self.db, &self.keys, &self.settings, now_ms, stop).await {
@@ -110,11 +117,12 @@ impl Duties {
 pub struct Ticker {
     jobs: JobScheduler,
     stop: CancellationToken,
-    upkeep: Turn,
+    upkeep: Turn<i64>,
 }
 
-/// The crate starts a tick whether or not the last one has ended: one at a time here.
-type Turn = Arc<tokio::sync::Mutex<()>>;
+/// The crate starts a tick whether or not the last one has ended: one at a time here, with what it
+/// remembers of the last.
+type Turn<T> = Arc<tokio::sync::Mutex<T>>;
 
 impl std::fmt::Debug for Ticker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -130,7 +138,7 @@ impl Ticker {
     pub async fn start(duties: Duties) -> Result<Self, JobSchedulerError> {
         let jobs = JobScheduler::new().await?;
         let duties = Arc::new(duties);
-        let launching = Turn::default();
+        let launching = Turn::<()>::default();
         let to_launch = Arc::clone(&duties);
         let launch = Job::new_async("* * * * * *", move |_, _| {
             let (duties, turn) = (Arc::clone(&to_launch), Arc::clone(&launching));
@@ -149,10 +157,10 @@ impl Ticker {
             let (duties, turn) = (Arc::clone(&duties), Arc::clone(&its_turn));
             let stop = its_stop.clone();
             Box::pin(async move {
-                if let Ok(_turn) = turn.try_lock()
+                if let Ok(mut told_at) = turn.try_lock()
                     && !stop.is_cancelled()
                 {
-                    duties.keep_up(&stop).await;
+                    duties.keep_up(&stop, &mut told_at).await;
                 }
             })
         })?;

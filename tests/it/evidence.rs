@@ -17,11 +17,11 @@ use crate::consent::customer;
 use crate::kit::database::TestDb;
 use crate::on_both;
 
-fn keys() -> Keys {
+pub(crate) fn keys() -> Keys {
     Keys::from_secret(&[7; 32])
 }
 
-fn grant(customer: CustomerId, at: i64) -> Evidence {
+pub(crate) fn grant(customer: CustomerId, at: i64) -> Evidence {
     Evidence::grant(
         customer,
         Channel::Email,
@@ -33,7 +33,7 @@ fn grant(customer: CustomerId, at: i64) -> Evidence {
 }
 
 /// Ten pieces of evidence about two people, the fifth with details, sealed.
-async fn base(db: &TestDb) -> (CustomerId, CustomerId) {
+pub(crate) async fn base(db: &TestDb) -> (CustomerId, CustomerId) {
     let (anna, bert) = (customer(db).await, customer(db).await);
     for at in 1..=5 {
         let mut yes = grant(anna, at);
@@ -53,7 +53,7 @@ async fn base(db: &TestDb) -> (CustomerId, CustomerId) {
     (anna, bert)
 }
 
-async fn verify(db: &Db, anchor: Option<&Anchor>) -> chain::Verification {
+pub(crate) async fn verify(db: &Db, anchor: Option<&Anchor>) -> chain::Verification {
     chain::verify(db, &keys(), anchor).await.unwrap()
 }
 
@@ -165,6 +165,11 @@ on_both! {
         assert_eq!(harm(db, &["DELETE FROM evidence_details"]).await, (Defect::DetailsMissing, Some(5)));
         let customer = CustomerId(1);
         audit::record(&***db, 300, "operator", audit::ERASURE, Some(customer), serde_json::json!({})).await.unwrap();
+        let broken = verify(db, None).await.broken.unwrap();
+        assert_eq!((broken.defect, broken.position), (Defect::DetailsMissing, Some(5)), "he is still there");
+        for sql in ["DELETE FROM permissions WHERE customer_id = 1", "DELETE FROM customers WHERE id = 1"] {
+            db.run(sql, []).await.unwrap();
+        }
         assert!(verify(db, None).await.is_whole);
     }
 
@@ -449,15 +454,33 @@ fn the_program_verifies_proves_and_shows() {
         }
         db.close().await;
     });
+    let broken = |arguments: &[&str]| {
+        let cut = visavis(folder, arguments);
+        assert_eq!(cut.status.code(), Some(1));
+        let text = String::from_utf8(cut.stdout).unwrap();
+        assert!(text.contains("The chain is BROKEN at link 30"), "{text}");
+        text
+    };
+    let text = broken(&["consent", "verify"]);
+    assert!(text.contains("visavis consent verify --accept"), "{text}");
+    // What comes in waits, and nobody is kept from his work.
+    std::fs::write(
+        folder.join("more.csv"),
+        "external_id,email,permission.email.offers,permission_source,permission_date,permission_basis\n31,c31@example.com,yes,form,2026-01-01,consent\n",
+    )
+    .unwrap();
+    let imported = visavis(folder, &["import", "more.csv"]);
+    assert!(imported.status.success());
+    broken(&["consent", "verify"]);
+    let accepted = told(folder, &["consent", "verify", "--accept"]);
     assert!(
-        visavis(folder, &["consent", "verify"]).status.success(),
-        "an end cut off cleanly shows only against an anchor"
+        accepted.starts_with("The chain is whole: 21 links"),
+        "{accepted}"
     );
-    let cut = visavis(folder, &["consent", "verify", "--anchor", anchor]);
-    assert_eq!(cut.status.code(), Some(1));
+    told(folder, &["consent", "verify"]);
+    let text = broken(&["consent", "verify", "--accept", "--anchor", anchor]);
     assert!(
-        String::from_utf8(cut.stdout)
-            .unwrap()
-            .contains("The chain is BROKEN at link 30")
+        !text.contains("--accept"),
+        "an anchor noted elsewhere is no affair of this server: {text}"
     );
 }

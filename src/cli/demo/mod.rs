@@ -197,6 +197,7 @@ fn prepare_folder(folder: &Path) -> anyhow::Result<()> {
         for name in ["visavis.db", "visavis.db-wal", "visavis.db-shm"] {
             remove(&folder.join(name), |path| std::fs::remove_file(path))?;
         }
+        crate::consent::anchor::AnchorFile::in_folder(folder).replace(None)?;
         remove(&folder.join("outbox"), |path| std::fs::remove_dir_all(path))?;
     }
     crate::app::create_private(folder)

@@ -7,6 +7,7 @@ use super::evidence::details_digest;
 use super::permission::derivation;
 use super::{CHUNK, as_text};
 use crate::consent::audit::ERASURE;
+use crate::consent::model::Action;
 use crate::ids::CustomerId;
 use crate::storage::{Dialect, Kind, Sql, Txn};
 
@@ -43,7 +44,7 @@ pub(in crate::consent) struct Link {
 pub(in crate::consent) enum DetailsState {
     Whole,
     Altered,
-    /// Gone, though nobody erased the customer.
+    /// Gone, though the customer was not erased.
     Missing,
 }
 
@@ -67,6 +68,21 @@ pub(in crate::consent) async fn head(
         )
         .await?
         .map(|row| Ok((row.try_get("", "position")?, row.try_get("", "link")?)))
+        .transpose()
+}
+
+/// The link at a position.
+pub(in crate::consent) async fn link_at(
+    connection: &impl ConnectionTrait,
+    position: i64,
+) -> Result<Option<String>, DbErr> {
+    connection
+        .row(
+            "SELECT link FROM evidence_chain WHERE position = $1",
+            [position.into()],
+        )
+        .await?
+        .map(|row| row.try_get("", "link"))
         .transpose()
 }
 
@@ -131,6 +147,7 @@ pub(in crate::consent) async fn links_after(
         "SELECT k.position, k.evidence_id AS linked, k.link, {SEALED}, d.salt, d.details, \
          CASE WHEN e.details_digest IS NOT NULL AND d.evidence_id IS NULL THEN \
          EXISTS (SELECT 1 FROM audit_records a WHERE a.customer_id = e.customer_id AND a.action = $3) \
+         AND NOT EXISTS (SELECT 1 FROM customers c WHERE c.id = e.customer_id) \
          END AS is_erased \
          FROM evidence_chain k LEFT JOIN permission_evidence e ON e.id = k.evidence_id \
          LEFT JOIN evidence_details d ON d.evidence_id = e.id \
@@ -226,6 +243,30 @@ pub(in crate::consent) async fn strays(
     )
     .await?;
     Ok((unlinked, lost))
+}
+
+/// The first withdrawal with an address, of which no suppression for its topic or the whole channel is at
+/// least as new; with its customer.
+pub(in crate::consent) async fn unsuppressed(
+    connection: &impl ConnectionTrait,
+) -> Result<Option<(i64, CustomerId)>, DbErr> {
+    connection
+        .row(
+            "SELECT e.id, e.customer_id FROM permission_evidence e \
+             WHERE e.action = $1 AND e.fingerprint IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM suppressions s WHERE s.fingerprint = e.fingerprint \
+             AND s.channel = e.channel AND s.scope IN (e.topic, '*') AND s.suppressed_at >= e.occurred_at) \
+             ORDER BY e.id LIMIT 1",
+            [Action::Withdraw.as_str().into()],
+        )
+        .await?
+        .map(|row| {
+            Ok((
+                row.try_get("", "id")?,
+                CustomerId(row.try_get("", "customer_id")?),
+            ))
+        })
+        .transpose()
 }
 
 /// What was found among the next customers.
