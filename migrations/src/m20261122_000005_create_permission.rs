@@ -55,6 +55,11 @@ impl MigrationTrait for Migration {
                 // The gate looks for running waves of a higher priority at every batch.
                 "CREATE INDEX waves_running ON waves (priority) WHERE status = 'running'",
                 "CREATE INDEX customers_household ON customers (household_key) WHERE household_key IS NOT NULL",
+                // Who shares a mailbox: a no, a pause and a wish from it are of all of them.
+                "CREATE INDEX customers_email_fingerprint ON customers (email_fingerprint)",
+                "CREATE INDEX customers_phone_fingerprint ON customers (phone_fingerprint)",
+                "CREATE INDEX customers_email_wish ON customers (email_key) WHERE paused_until IS NOT NULL OR frequency_days IS NOT NULL",
+                "CREATE INDEX customers_phone_wish ON customers (phone) WHERE paused_until IS NOT NULL OR frequency_days IS NOT NULL",
                 // What a person asked for and has not confirmed yet, and what we asked him to confirm.
                 // purpose: opt_in, re_permission, download, erasure. payload: what confirming does.
                 // send_state: waiting, sent, failed. next_at: when it is (re)sent; NULL: not to be sent.
@@ -133,6 +138,10 @@ impl MigrationTrait for Migration {
                 "DROP TABLE confirmations",
                 "DROP INDEX waves_running",
                 "DROP INDEX customers_household",
+                "DROP INDEX customers_phone_wish",
+                "DROP INDEX customers_email_wish",
+                "DROP INDEX customers_phone_fingerprint",
+                "DROP INDEX customers_email_fingerprint",
                 "ALTER TABLE waves DROP COLUMN priority",
                 "ALTER TABLE customers DROP COLUMN paused_until",
                 "ALTER TABLE customers DROP COLUMN frequency_days",

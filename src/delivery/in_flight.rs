@@ -1,8 +1,8 @@
-//! What is being handed over to one person: an opt-out waits for it before it is answered.
+//! What is being handed over to one mailbox: an opt-out waits for it before it is answered.
 //!
-//! An opt-out and the gate take the customer's row in turns, so once the opt-out is committed no gate lets
-//! him pass. What a gate marked before may still leave within [`super::batch::GATE_HOLDS`] of its mark; when
-//! no row of his is `sending` any more, nothing is on its way that the peer does not have already.
+//! An opt-out takes the rows of all customers who share the mailbox, and the gate takes those it asks about,
+//! so once the opt-out is committed no gate lets any of them pass. What a gate marked before may still leave within [`super::batch::GATE_HOLDS`] of its mark; when
+//! no row of theirs is `sending` any more, nothing is on its way that the peer does not have already.
 
 use std::time::{Duration, Instant};
 
@@ -24,24 +24,27 @@ const STALE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 
-/// Waits until nothing is being handed over to the customer, `at_most` so long; whether that was reached.
+/// Waits until nothing is being handed over to any of the customers, `at_most` so long; whether that was reached.
 /// To be called after the commit of what must hold from then on.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn settled(
     db: &Db,
-    customer: CustomerId,
+    customers: &[CustomerId],
     now_ms: i64,
     at_most: Duration,
 ) -> Result<bool, DbErr> {
     let begin = Instant::now();
     let stale = i64::try_from(STALE.as_millis()).unwrap_or(i64::MAX);
     let mut pause = FIRST_PAUSE;
-    while store::is_in_flight(db, customer, now_ms.saturating_sub(stale)).await? {
+    while store::is_in_flight(db, customers, now_ms.saturating_sub(stale)).await? {
         let left = at_most.saturating_sub(begin.elapsed());
         if left.is_zero() {
-            tracing::warn!(%customer, "a message was still on the wire when an opt-out was answered");
+            tracing::warn!(
+                ?customers,
+                "a message was still on the wire when an opt-out was answered"
+            );
             return Ok(false);
         }
         tokio::time::sleep(pause.min(left)).await;

@@ -33,13 +33,14 @@ pub async fn erase(
     now_ms: i64,
 ) -> Result<(), DialogueError> {
     let txn = db.begin().await?;
-    erase_within(&txn, keys, customer, actor, "asked", now_ms).await?;
+    let mailbox = erase_within(&txn, keys, customer, actor, "asked", now_ms).await?;
     txn.commit().await?;
-    in_flight::settled(db, customer, now_ms, in_flight::AT_MOST).await?;
+    in_flight::settled(db, &mailbox, now_ms, in_flight::AT_MOST).await?;
     Ok(())
 }
 
-/// [`erase`] within a transaction; `reason` stands in the audit record.
+/// [`erase`] within a transaction; `reason` stands in the audit record. Returns who shared a mailbox with him,
+/// himself included.
 pub(super) async fn erase_within(
     txn: &Txn,
     keys: &Keys,
@@ -47,7 +48,7 @@ pub(super) async fn erase_within(
     actor: &str,
     reason: &str,
     now_ms: i64,
-) -> Result<(), DialogueError> {
+) -> Result<Vec<CustomerId>, DialogueError> {
     let Some(held) = store::hold(txn, keys, customer).await? else {
         return Err(gone(txn, customer).await);
     };
@@ -87,5 +88,5 @@ pub(super) async fn erase_within(
     if naming > 0 {
         tracing::warn!(%customer, naming, "sealed evidence names an address in its source or wording");
     }
-    Ok(())
+    Ok(held.mailbox)
 }

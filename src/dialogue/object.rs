@@ -54,7 +54,7 @@ pub async fn object(
     });
     audit::record(&*txn, now_ms, actor, OBJECTION, Some(customer), details).await?;
     txn.commit().await?;
-    in_flight::settled(db, customer, now_ms, in_flight::AT_MOST).await?;
+    in_flight::settled(db, &held.mailbox, now_ms, in_flight::AT_MOST).await?;
     Ok(())
 }
 

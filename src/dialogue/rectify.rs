@@ -50,6 +50,7 @@ pub async fn rectify(
     now_ms: i64,
 ) -> Result<Outcome, DialogueError> {
     let txn = db.begin().await?;
+    let held = consent::hold_mailboxes(&*txn, customer).await?;
     if let Some(external_id) = &correction.row.external_id
         && lookup::is_taken(&txn, external_id, customer).await?
     {
@@ -95,7 +96,7 @@ pub async fn rectify(
     audit::record(&*txn, now_ms, actor, RECTIFICATION, Some(customer), details).await?;
     txn.commit().await?;
     if !outcome.ended.is_empty() {
-        in_flight::settled(db, customer, now_ms, in_flight::AT_MOST).await?;
+        in_flight::settled(db, &held.customers, now_ms, in_flight::AT_MOST).await?;
     }
     Ok(outcome)
 }

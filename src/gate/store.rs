@@ -1,7 +1,7 @@
 //! The rules as SQL: one CASE in the order of the waterfall, asked by audience, gate and `why` alike.
 //!
 //! Cheap tests stand first, and both databases stop at the first that holds; the contact history is
-//! looked at last, in one range of its primary key.
+//! looked at last, in one range of its primary key for each customer of the mailbox.
 
 use chrono_tz::Tz;
 use sea_orm::{ConnectionTrait, DbErr};
@@ -51,7 +51,7 @@ impl Question<'_> {
     /// Every reason of the person's own with the SQL of when it holds (true; false or NULL otherwise), in
     /// the order of the waterfall. A later one is right only where no earlier one holds.
     pub fn refusals(&self) -> Vec<(Withheld, String)> {
-        let (c, p, now) = (self.c, self.p, &self.moment.now);
+        let (c, p) = (self.c, self.p);
         let mut refusals = vec![(
             Withheld::NoAddress,
             format!("{c}.{} IS NULL", address(self.request.channel)),
@@ -87,7 +87,7 @@ impl Question<'_> {
             (Withheld::NoBasis, self.no_basis()),
             (Withheld::Expired, self.expired()),
             (Withheld::Level, self.level()),
-            (Withheld::Paused, format!("{c}.paused_until > {now}")),
+            (Withheld::Paused, self.paused()),
         ]);
         refusals.extend(self.pressure().map(|holds| (Withheld::Pressure, holds)));
         refusals
@@ -155,10 +155,26 @@ impl Question<'_> {
         )
     }
 
+    /// SQL for whether customer `m`, a table alias, has the same mailbox: several customers may share one, and
+    /// a pause, a wish and what was sent are the mailbox's.
+    pub fn shares_mailbox(&self, m: &str) -> String {
+        let key = address_key(self.request.channel);
+        format!("{m}.{key} = {}.{key}", self.c)
+    }
+
+    /// Someone with the mailbox wants no messages for a while.
+    fn paused(&self) -> String {
+        format!(
+            "EXISTS (SELECT 1 FROM customers m WHERE {} AND m.paused_until IS NOT NULL AND m.paused_until > {})",
+            self.shares_mailbox("m"),
+            self.moment.now,
+        )
+    }
+
     /// A cap is reached, counting what he was sent and what waits for him of a higher priority. `None`
     /// where nothing limits.
     fn pressure(&self) -> Option<String> {
-        let (c, now) = (self.c, &self.moment.now);
+        let now = &self.moment.now;
         let mut reached: Vec<String> = self
             .rules
             .caps_for(self.request.channel, &self.request.topic)
@@ -197,9 +213,11 @@ impl Question<'_> {
         }
         // His own wish, in calendar days too: "once a week" lets a message of every Monday pass.
         let wish = format!(
-            "({c}.frequency_days IS NOT NULL AND EXISTS (SELECT 1 FROM {history} \
-             WHERE h.contacted_at >= {begin} - ({c}.frequency_days - 1) * {DAY_MS} \
-             AND h.contacted_at < {end} + ({c}.frequency_days - 1) * {DAY_MS}))",
+            "EXISTS (SELECT 1 FROM customers wish WHERE {same} AND wish.frequency_days IS NOT NULL \
+             AND EXISTS (SELECT 1 FROM {history} \
+             WHERE h.contacted_at >= {begin} - (wish.frequency_days - 1) * {DAY_MS} \
+             AND h.contacted_at < {end} + (wish.frequency_days - 1) * {DAY_MS}))",
+            same = self.shares_mailbox("wish"),
             history = self.history(None),
             begin = self.moment.begin(1),
             end = self.moment.end(1),
@@ -246,12 +264,16 @@ impl Question<'_> {
         counts
     }
 
-    /// What he was sent since an instant and what waits for him of a higher priority, as table `h`.
+    /// What his mailbox was sent since an instant and what waits for it of a higher priority, as table `h`.
     pub fn history(&self, since: Option<&str>) -> String {
-        let c = self.c;
-        let since = since.map_or_else(String::new, |since| format!(" AND contacted_at > {since}"));
+        let same = self.shares_mailbox("m");
+        let since = since.map_or_else(String::new, |since| {
+            format!(" AND k.contacted_at > {since}")
+        });
+        // CROSS JOIN keeps SQLite from beginning with the contacts of all.
         let sent = format!(
-            "SELECT contacted_at, channel, topic FROM contacts WHERE customer_id = {c}.id{since}"
+            "SELECT k.contacted_at, k.channel, k.topic FROM customers m CROSS JOIN contacts k \
+             WHERE {same} AND k.customer_id = m.id{since}"
         );
         if self.rivals.is_empty() {
             return format!("({sent}) AS h");
@@ -268,8 +290,8 @@ impl Question<'_> {
             .collect();
         format!(
             "({sent} UNION ALL SELECT COALESCE(w.next_at, w.due_at), w.channel, CASE w.wave_id{topics} END \
-             FROM deliveries w WHERE w.wave_id IN ({waves}) AND w.customer_id = {c}.id \
-             AND w.state IN (0, 3)) AS h",
+             FROM customers m CROSS JOIN deliveries w WHERE {same} AND w.customer_id = m.id \
+             AND w.wave_id IN ({waves}) AND w.state IN (0, 3)) AS h",
             waves = waves.join(", "),
         )
     }

@@ -80,9 +80,11 @@ pub async fn invitation(
 
 /// Opts the addressee of a delivery out. When this returns, evidence, withdrawn permission, suppression,
 /// response, mark and counter are committed, all or none, and no message to him is in hand on any node
-/// that could still leave. Twice is as good as once, and for one who was erased, or a delivery that no
-/// longer is, there is nothing left to do and that is no error (RFC 8058 wants the link to work for as
-/// long as the message exists).
+/// that could still leave; the same holds for everyone who shares the mailbox, and for every address on
+/// record for him, since one of them was written to. Twice is as good as once. Of one who was erased the
+/// addresses of his evidence are suppressed anew: he may have come back. For a delivery that no longer is
+/// there is nothing left to do and that is no error (RFC 8058 wants the link to work for as long as the
+/// message exists).
 ///
 /// # Errors
 /// When the database is away: then the customer must not be told that it is done.
@@ -94,19 +96,17 @@ pub async fn opt_out(
     at: i64,
 ) -> Result<Option<Invitation>, ResponseError> {
     let mut tries = 1;
-    let addressee = loop {
+    let recorded = loop {
         match record(db, delivery, choice, source, at).await {
             // A click of his is being written, which takes the same rows the other way round.
             Err(error) if tries < TRIES && is_deadlock(&error) => tries += 1,
             recorded => break recorded?,
         }
     };
-    let Some(addressee) = addressee else {
+    let Some((addressee, mailbox)) = recorded else {
         return Ok(None);
     };
-    if let Some(customer) = &addressee.customer {
-        in_flight::settled(db, customer.id, at, in_flight::AT_MOST).await?;
-    }
+    in_flight::settled(db, &mailbox, at, in_flight::AT_MOST).await?;
     Ok(Some(Invitation {
         channel: addressee.channel,
         topic: addressee.terms.topic,
@@ -116,15 +116,21 @@ pub async fn opt_out(
     }))
 }
 
-/// Writes the opt-out in one transaction; `None` for a delivery that no longer is.
+/// Writes the opt-out in one transaction, and says who shares the mailbox; `None` for a delivery that no
+/// longer is.
 async fn record(
     db: &Db,
     delivery: DeliveryKey,
     choice: Choice,
     source: Source,
     at: i64,
-) -> Result<Option<Addressee>, DbErr> {
+) -> Result<Option<(Addressee, Vec<CustomerId>)>, DbErr> {
     let txn = db.begin().await?;
+    let Some(Addressee { customer_id, .. }) = store::addressee(&*txn, delivery).await? else {
+        return Ok(None);
+    };
+    let mailboxes = consent::store::hold_mailboxes(&*txn, customer_id).await?;
+    // As he is now that his row is held.
     let Some(addressee) = store::addressee(&*txn, delivery).await? else {
         return Ok(None);
     };
@@ -132,18 +138,17 @@ async fn record(
         Choice::Topic => addressee.terms.scope(),
         Choice::Everything => Scope::All,
     };
-    if let Some(customer) = &addressee.customer {
-        consent::store::opt_out(
-            &*txn,
-            customer.id,
-            customer.fingerprint.as_deref(),
-            addressee.channel,
-            &scope,
-            source.as_str(),
-            at,
-        )
-        .await?;
-    }
+    let current = addressee.customer.as_ref();
+    consent::store::opt_out(
+        &*txn,
+        customer_id,
+        current.and_then(|customer| customer.fingerprint.as_deref()),
+        addressee.channel,
+        &scope,
+        source.as_str(),
+        at,
+    )
+    .await?;
     store::write_opt_out(
         &txn,
         &mut Waves::default(),
@@ -156,5 +161,5 @@ async fn record(
     )
     .await?;
     txn.commit().await?;
-    Ok(Some(addressee))
+    Ok(Some((addressee, mailboxes.customers)))
 }

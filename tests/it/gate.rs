@@ -392,6 +392,57 @@ on_both! {
         }
     }
 
+    async fn pause_wish_and_pressure_are_the_mailbox_s(db: &TestDb) {
+        let peer = SmtpPeer::start(Script::new()).await;
+        let mut house = House::new(db, Some(peer.settings()));
+        let folder = tempfile::tempdir().unwrap();
+        let defaults = crate::kit::house::settings(folder.path()).pressure;
+        house.change_settings(|settings| settings.pressure = defaults);
+        // Two customers with one mailbox, and one who has his own.
+        let first = house.add_customers(3, "mail.example").await;
+        let print = house.parts.keys.fingerprint("one@mail.example");
+        for id in [first, first + 1] {
+            set(db, &format!("email = 'one@mail.example', email_key = 'one@mail.example', email_fingerprint = '{print}'"), id).await;
+        }
+        let send = |name: &'static str| {
+            let (house, db) = (&house, &house.parts.db);
+            async move {
+                let wave = house.send(name).await;
+                house.deliver().await;
+                let outcomes = outcomes(db, wave).await;
+                [0, 1, 2].map(|n| outcomes[&(first + n)].clone())
+            }
+        };
+        for name in ["one", "two"] {
+            assert_eq!(send(name).await, ["accepted", "duplicate_address", "accepted"], "{name}");
+        }
+        // Two a day: the second customer does not step in for the first.
+        for name in ["three", "four"] {
+            assert_eq!(send(name).await, ["pressure", "pressure", "pressure"], "{name}");
+        }
+        let campaign = plan::find(&house.parts.db, "four").await.unwrap();
+        let why = why::why(&house.parts.db, &house.parts.rules, &campaign, CustomerId(first + 1), house.now()).await.unwrap();
+        assert!(why.to_string().contains("2 of at most 2"), "{why}");
+        house.advance(TimeDelta::days(8));
+        set(db, &format!("paused_until = {}", house.clock_ms() + DAY), first + 1).await;
+        assert_eq!(send("five").await, ["paused", "paused", "accepted"]);
+        let campaign = plan::find(&house.parts.db, "five").await.unwrap();
+        let why = why::why(&house.parts.db, &house.parts.rules, &campaign, CustomerId(first), house.now()).await.unwrap();
+        assert!(why.to_string().contains("asked for a pause until"), "{why}");
+        house.advance(TimeDelta::days(2));
+        assert_eq!(send("six").await, ["accepted", "duplicate_address", "accepted"]);
+        // The other wants one a week.
+        set(db, "frequency_days = 7", first + 1).await;
+        house.advance(TimeDelta::days(3));
+        assert_eq!(send("seven").await, ["pressure", "pressure", "accepted"]);
+        house.advance(TimeDelta::days(4));
+        // The gate counts what the other was sent after the launch.
+        let waiting = house.send("eight").await;
+        contacted(db, first + 1, house.clock_ms() - DAY, 1).await;
+        house.deliver().await;
+        assert_eq!(outcomes(db, waiting).await[&first], "pressure");
+    }
+
     async fn caps_by_topic_and_channel_count_their_own(db: &TestDb) {
         let peer = SmtpPeer::start(Script::new()).await;
         let mut house = House::new(db, Some(peer.settings()));

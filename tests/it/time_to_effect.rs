@@ -10,17 +10,23 @@ use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use visavis::app::{App, Parts};
+use visavis::consent::model::{Basis, Channel, Evidence};
+use visavis::consent::store as consent;
 use visavis::delivery::in_flight;
+use visavis::dialogue::erase;
 use visavis::ids::{CustomerId, DeliveryKey, WaveId};
+use visavis::responses::opt_out::{self, Choice, Source};
 use visavis::storage::{Db, Dialect, Sql};
 use visavis::tokens::{LinkKind, LinkToken};
 
 use crate::kit::database::TestDb;
-use crate::kit::house::House;
+use crate::kit::house::{House, definition};
 use crate::kit::smtp::{Act, Script, SmtpPeer, Step, When};
 use crate::on_both;
 
 const PEOPLE: i64 = 1_500;
+/// Mailboxes of two customers each.
+const PAIRS: i64 = 500;
 const OPT_OUTS: usize = 240;
 
 /// The path of a person's unsubscribe link; `seq` counts as the customers do.
@@ -75,6 +81,94 @@ async fn one_click(client: &reqwest::Client, url: &str) {
     assert_eq!(answer.status(), 200);
 }
 
+/// What came of opt-outs by links of a wave while nodes were handing over.
+struct Outcome {
+    /// Whose link, when it was answered, and how long that took.
+    answers: Vec<(i64, Instant, Duration)>,
+    /// When each message arrived, by recipient.
+    arrivals: HashMap<String, Vec<Instant>>,
+}
+
+/// Hands over everything that waits, on one node or two, while people use their links of `wave`, which has
+/// `people`: half of them anyone, half of them close to what is being handed over at that moment.
+async fn opt_outs_during(
+    db: &TestDb,
+    house: &House,
+    peer: &SmtpPeer,
+    wave: WaveId,
+    people: i64,
+) -> Outcome {
+    let (parts, _folder) = node(house, db).await;
+    let app = App::build(parts).await.unwrap();
+    let base = format!("http://{}", app.public_address());
+    let stop = CancellationToken::new();
+    let mut nodes = tokio::task::JoinSet::new();
+    let app_stop = stop.clone();
+    nodes.spawn(async move { app.run(app_stop).await.unwrap() });
+    let (parts, _second_folder) = node(house, db).await;
+    if db.dialect() == Dialect::Postgres {
+        let engine = parts.engine().await.unwrap();
+        let stop = stop.clone();
+        nodes.spawn(async move { engine.run(&stop).await.unwrap() });
+    }
+    let client = reqwest::Client::new();
+    let mut chance = StdRng::seed_from_u64(11);
+    let mut asked = tokio::task::JoinSet::new();
+    for n in 0..OPT_OUTS {
+        let sent = i64::try_from(peer.messages().len()).unwrap();
+        let seq = if n % 2 == 0 {
+            chance.random_range(1..=people)
+        } else {
+            // The waves go one after the other.
+            (sent + chance.random_range(-20..80)).rem_euclid(people) + 1
+        };
+        let url = format!("{base}{}", link(house, wave, seq));
+        let client = client.clone();
+        asked.spawn(async move {
+            let begin = Instant::now();
+            one_click(&client, &url).await;
+            (seq, Instant::now(), begin.elapsed())
+        });
+        tokio::time::sleep(Duration::from_millis(chance.random_range(0..12))).await;
+    }
+    let answers = asked.join_all().await;
+    for _ in 0..600 {
+        let waiting = db
+            .row("SELECT COUNT(*) AS n FROM deliveries WHERE state < 2", [])
+            .await
+            .unwrap()
+            .unwrap()
+            .try_get::<i64>("", "n")
+            .unwrap();
+        if waiting == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.cancel();
+    nodes.join_all().await;
+    let mut arrivals: HashMap<String, Vec<Instant>> = HashMap::new();
+    for message in peer.messages() {
+        arrivals
+            .entry(message.recipient)
+            .or_default()
+            .push(message.at);
+    }
+    Outcome { answers, arrivals }
+}
+
+/// Gives each customer from `first` on the mailbox of the one `people` before him.
+async fn share_mailboxes(db: &Db, first: i64, people: i64) {
+    db.run(
+        "UPDATE customers SET (email, email_key, email_fingerprint) =
+             (SELECT o.email, o.email_key, o.email_fingerprint FROM customers o WHERE o.id = customers.id - $2)
+         WHERE id >= $1",
+        [first.into(), people.into()],
+    )
+    .await
+    .unwrap();
+}
+
 on_both! {
     async fn nobody_is_contacted_after_the_answer(db: &TestDb) {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -83,60 +177,13 @@ on_both! {
         house.add_customers(PEOPLE, "mail.example").await;
         let wave = house.send("spring").await;
         let customers = customers_by_seq(db, wave).await;
-        let (parts, _folder) = node(&house, db).await;
-        let app = App::build(parts).await.unwrap();
-        let base = format!("http://{}", app.public_address());
-        let stop = CancellationToken::new();
-        let mut nodes = tokio::task::JoinSet::new();
-        let app_stop = stop.clone();
-        nodes.spawn(async move { app.run(app_stop).await.unwrap() });
-        let (parts, _second_folder) = node(&house, db).await;
-        if db.dialect() == Dialect::Postgres {
-            let engine = parts.engine().await.unwrap();
-            let stop = stop.clone();
-            nodes.spawn(async move { engine.run(&stop).await.unwrap() });
-        }
-        let client = reqwest::Client::new();
-        let mut chance = StdRng::seed_from_u64(11);
-        let mut asked = tokio::task::JoinSet::new();
-        for n in 0..OPT_OUTS {
-            let sent = i64::try_from(peer.messages().len()).unwrap();
-            // Half of them anyone; half of them close to what is being handed over now.
-            let seq = if n % 2 == 0 {
-                chance.random_range(1..=PEOPLE)
-            } else {
-                (sent + chance.random_range(-20..80)).clamp(1, PEOPLE)
-            };
-            let url = format!("{base}{}", link(&house, wave, seq));
-            let client = client.clone();
-            asked.spawn(async move {
-                let begin = Instant::now();
-                one_click(&client, &url).await;
-                (seq, Instant::now(), begin.elapsed())
-            });
-            tokio::time::sleep(Duration::from_millis(chance.random_range(0..12))).await;
-        }
-        let answers = asked.join_all().await;
-        for _ in 0..600 {
-            let waiting = db
-                .row("SELECT COUNT(*) AS n FROM deliveries WHERE state < 2", [])
-                .await.unwrap().unwrap().try_get::<i64>("", "n").unwrap();
-            if waiting == 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        stop.cancel();
-        nodes.join_all().await;
-        let mut arrivals: HashMap<String, Instant> = HashMap::new();
-        for message in peer.messages() {
-            assert!(arrivals.insert(message.recipient, message.at).is_none(), "nobody got it twice");
-        }
+        let Outcome { answers, arrivals } = opt_outs_during(db, &house, &peer, wave, PEOPLE).await;
+        assert!(arrivals.values().all(|times| times.len() == 1), "nobody got it twice");
         let mut withheld = 0;
         for (seq, answered, took) in &answers {
             assert!(*took < in_flight::AT_MOST, "a living worker settles soon: {took:?}");
             match arrivals.get(&format!("c{}@mail.example", customers[seq])) {
-                Some(arrived) => assert!(arrived <= answered, "delivery {seq} left {:?} after the answer", *arrived - *answered),
+                Some(arrived) => assert!(arrived[0] <= *answered, "delivery {seq} left {:?} after the answer", arrived[0] - *answered),
                 None => withheld += 1,
             }
         }
@@ -144,6 +191,87 @@ on_both! {
         assert_eq!(ledger.values().sum::<i64>(), PEOPLE);
         assert_eq!(ledger["accepted"], i64::try_from(arrivals.len()).unwrap());
         assert!(withheld > OPT_OUTS / 8, "most opted out in time: {withheld}");
+    }
+
+    async fn a_shared_mailbox_gets_nothing_after_the_answer_from_any_wave(db: &TestDb) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let peer = SmtpPeer::start(Script::new().latency(Duration::from_millis(1))).await;
+        let house = House::new(db, Some(peer.settings()));
+        let first = house.add_customers(2 * PAIRS, "mail.example").await;
+        share_mailboxes(db, first + PAIRS, PAIRS).await;
+        let mut waves = Vec::new();
+        for (name, test) in [("spring", "<"), ("summer", ">=")] {
+            let mut plan = definition(name);
+            plan.segment = format!("id {test} {}", first + PAIRS);
+            let id = house.apply(&plan).await;
+            waves.push(house.launch(id).await.wave);
+        }
+        let customers = customers_by_seq(db, waves[0]).await;
+        assert_eq!((i64::try_from(customers.len()).unwrap(), house.ledger(waves[1]).await["pending"]), (PAIRS, PAIRS));
+        let Outcome { answers, arrivals } = opt_outs_during(db, &house, &peer, waves[0], PAIRS).await;
+        let mut withheld = 0;
+        for (seq, answered, took) in &answers {
+            assert!(*took < in_flight::AT_MOST, "a living worker settles soon: {took:?}");
+            let arrived = arrivals.get(&format!("c{}@mail.example", customers[seq])).map_or(&[][..], Vec::as_slice);
+            for at in arrived {
+                assert!(at <= answered, "a message to the mailbox of {seq} left {:?} after the answer", *at - *answered);
+            }
+            withheld += 2 - arrived.len();
+        }
+        assert!(withheld > OPT_OUTS / 8, "most opted out in time: {withheld}");
+    }
+
+    async fn a_no_holds_for_whom_it_was_written_to(db: &TestDb) {
+        let house = House::new(db, None);
+        let keys = &house.parts.keys;
+        let first = house.add_customers(4, "mail.example").await;
+        let [gone, moved, twin] = [first, first + 1, first + 2];
+        let address = |id: i64| format!("c{id}@mail.example");
+        let yes = |id: i64, email: String, at: i64| async move {
+            let grant = Evidence::grant(CustomerId(id), Channel::Email, "offers", Basis::Consent, "sign-up", at);
+            consent::record(&***db, &grant, Some(&keys.fingerprint(&email)), at).await.unwrap();
+        };
+        let may = |id: i64, email: String| async move {
+            consent::may_contact(&***db, CustomerId(id), &keys.fingerprint(&email), Channel::Email, "offers").await.unwrap()
+        };
+        let live_at = |id: i64, email: String| async move {
+            db.run(
+                "UPDATE customers SET email = $2, email_key = $2, email_fingerprint = $3 WHERE id = $1",
+                [id.into(), email.as_str().into(), keys.fingerprint(&email).into()],
+            ).await.unwrap();
+        };
+        let now = house.clock_ms();
+        for id in [gone, moved] {
+            yes(id, address(id), now - 1).await;
+        }
+        let wave = house.send("spring").await;
+        let seqs: HashMap<i64, i64> = customers_by_seq(db, wave).await.into_iter().map(|(seq, id)| (id, seq)).collect();
+        let no = |id: i64, at: i64| {
+            let delivery = DeliveryKey { wave, seq: seqs[&id] };
+            async move { opt_out::opt_out(db, delivery, Choice::Topic, Source::OneClick, at).await.unwrap().unwrap() }
+        };
+        // Erased, signed up again, and now he clicks in the mail of before.
+        erase::erase(db, keys, CustomerId(gone), "person", now).await.unwrap();
+        let back = house.add_customers(1, "mail.example").await;
+        live_at(back, address(gone)).await;
+        yes(back, address(gone), now + 1_000).await;
+        assert!(may(back, address(gone)).await);
+        no(gone, now + 2_000).await;
+        assert!(!may(back, address(gone)).await);
+        // At another address now, where a second customer is too, whose yes came from a faster clock.
+        live_at(moved, "new@mail.example".to_owned()).await;
+        live_at(twin, "new@mail.example".to_owned()).await;
+        yes(twin, "new@mail.example".to_owned(), now + 9_000).await;
+        assert!(may(twin, "new@mail.example".to_owned()).await);
+        no(moved, now + 3_000).await;
+        assert!(!may(twin, "new@mail.example".to_owned()).await, "the mailbox said no");
+        assert!(consent::is_suppressed(&***db, &keys.fingerprint(&address(moved)), Channel::Email, "offers").await.unwrap());
+        // Both are out of what follows; the last is as he was.
+        let outcomes = house.ledger({ let wave = house.send("summer").await; house.deliver().await; wave }).await;
+        assert_eq!(outcomes, [("accepted", 1), ("withheld", 3)].into());
+        // A new yes of his own lifts it.
+        yes(back, address(gone), now + 20_000).await;
+        assert!(may(back, address(gone)).await);
     }
 
     async fn a_deferred_message_is_withheld_after_an_opt_out(db: &TestDb) {
@@ -177,7 +305,7 @@ on_both! {
         let wave = house.send("spring").await;
         let now = house.clock_ms();
         let customer = CustomerId(first);
-        assert!(in_flight::settled(db, customer, now, Duration::ZERO).await.unwrap(), "nothing was marked");
+        assert!(in_flight::settled(db, &[customer], now, Duration::ZERO).await.unwrap(), "nothing was marked");
         db.run("UPDATE deliveries SET state = 1 WHERE wave_id = $1", [wave.0.into()]).await.unwrap();
         db.run(
             "INSERT INTO contacts (customer_id, contacted_at, wave_id, seq, channel, topic)
@@ -185,14 +313,14 @@ on_both! {
             [now.into()],
         ).await.unwrap();
         let patience = Duration::from_millis(60);
-        assert!(!in_flight::settled(db, customer, now, patience).await.unwrap(), "it is on the wire");
+        assert!(!in_flight::settled(db, &[customer], now, patience).await.unwrap(), "it is on the wire");
         // An hour on it can only be of a worker that died: nobody waits for that.
         let begin = Instant::now();
-        assert!(in_flight::settled(db, customer, now + 3_600_000, in_flight::AT_MOST).await.unwrap());
+        assert!(in_flight::settled(db, &[customer], now + 3_600_000, in_flight::AT_MOST).await.unwrap());
         assert!(begin.elapsed() < Duration::from_secs(1));
         let waiting = tokio::spawn({
             let db = db.db.clone();
-            async move { in_flight::settled(&db, customer, now, in_flight::AT_MOST).await.unwrap() }
+            async move { in_flight::settled(&db, &[customer], now, in_flight::AT_MOST).await.unwrap() }
         });
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(!waiting.is_finished());

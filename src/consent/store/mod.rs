@@ -9,6 +9,7 @@ pub(super) mod audit;
 pub(super) mod chain;
 mod evidence;
 pub(super) mod expiry;
+mod mailbox;
 mod opt_out;
 mod permission;
 pub(super) mod proof;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub use evidence::{record, record_all};
 pub use expiry::last_act;
+pub use mailbox::{Mailboxes, hold_mailboxes};
 pub use opt_out::opt_out;
 pub use permission::{permissions_of, permissions_of_all};
 pub use standing::standing;

@@ -3,16 +3,16 @@
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::evidence::record;
-use super::permission::permissions_of;
+use super::mailbox::hold_with;
+use super::permission::{permissions_of, permissions_of_all};
 use super::suppression::{OPT_OUT, Suppression, has_suppression, suppress};
 use crate::consent::model::{Channel, Evidence, Permission, Scope};
 use crate::ids::CustomerId;
-use crate::storage::{Dialect, Sql};
 
-/// Takes a customer's "no" from a link in a message: evidence of withdrawal and a suppression of the
-/// address. Returns whether that changed anything; saying no again, or after a newer consent that this
-/// "no" precedes, changes nothing and is no error. Of a customer who is gone only the suppression is
-/// kept.
+/// Takes a customer's "no" from a link in a message: evidence of withdrawal, and a suppression of the
+/// address at `fingerprint` and of every other he is known by on the channel, which holds for all who share
+/// it. Returns whether that changed anything; saying no again changes nothing and is no error. Of a customer
+/// who is gone the addresses of his evidence are suppressed, since one of them was written to.
 ///
 /// # Errors
 /// When the database is away.
@@ -25,47 +25,37 @@ pub async fn opt_out(
     source: &str,
     at: i64,
 ) -> Result<bool, DbErr> {
-    // The customer's row first, as an import takes it: two who take them the other way round would
-    // wait for each other.
-    let lock = match Dialect::of(connection) {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => "FOR UPDATE",
-    };
-    let is_known = connection
-        .row(
-            format!("SELECT 1 AS one FROM customers WHERE id = $1 {lock}"),
-            [customer.0.into()],
-        )
-        .await?
-        .is_some();
-    let permissions = permissions_of(connection, customer).await?;
+    let address = fingerprint.map(|fingerprint| (channel, fingerprint));
+    let held = hold_with(connection, customer, address).await?;
     // A live "no" is newer than whatever is on record, also where that came from a faster clock.
-    let at = permissions
+    let at = permissions_of_all(connection, &held.customers)
+        .await?
         .iter()
-        .filter(|permission| permission.channel == channel)
-        .map(|permission| permission.since_at)
+        .filter(|(_, permission)| permission.channel == channel)
+        .map(|(_, permission)| permission.since_at)
         .fold(at, i64::max);
-    let was_suppressed = match fingerprint {
-        Some(fingerprint) => has_suppression(connection, fingerprint, channel, scope).await?,
-        None => true,
-    };
-    let was_out = !is_known || is_out(&permissions, channel, scope);
-    if is_known && !was_out {
-        let evidence = Evidence::withdrawal(customer, channel, scope.clone(), source, at);
-        record(connection, &evidence, fingerprint, at).await?;
-        return Ok(true);
-    }
-    if let Some(fingerprint) = fingerprint {
-        let suppression = Suppression {
-            fingerprint: fingerprint.to_owned(),
+    let mut was_suppressed = true;
+    let mut suppressions = Vec::new();
+    for (_, fingerprint) in held.fingerprints.iter().filter(|(of, _)| *of == channel) {
+        was_suppressed &= has_suppression(connection, fingerprint, channel, scope).await?;
+        suppressions.push(Suppression {
+            fingerprint: fingerprint.clone(),
             channel,
             scope: scope.clone(),
             reason: OPT_OUT.to_owned(),
             suppressed_at: at,
-        };
-        suppress(connection, &[suppression]).await?;
+        });
     }
-    Ok(!was_suppressed)
+    let is_known = held.customers.contains(&customer);
+    let was_out = !is_known || is_out(&permissions_of(connection, customer).await?, channel, scope);
+    // All in one statement, and before the evidence: who takes suppressions in one order cannot wait for
+    // each other.
+    suppress(connection, &suppressions).await?;
+    if !was_out {
+        let evidence = Evidence::withdrawal(customer, channel, scope.clone(), source, at);
+        record(connection, &evidence, fingerprint, at).await?;
+    }
+    Ok(!was_out || !was_suppressed)
 }
 
 /// Whether these permissions already say no to all of `scope`.

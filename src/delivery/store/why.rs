@@ -91,9 +91,13 @@ pub async fn facts(
     let other = |key: &str| {
         format!("(SELECT MIN(o.id) FROM customers o WHERE o.{key} = {c}.{key} AND o.id < {c}.id)")
     };
+    let wished = |column: &str| {
+        let same = question.shares_mailbox("m");
+        format!("(SELECT MAX(m.{column}) FROM customers m WHERE {same})")
+    };
     let sql = format!(
         "SELECT {asked} {c}.{address} IS NOT NULL AS has_address, {c}.last_response_at, {c}.last_order_at,
-             {c}.company, {c}.stage, {c}.paused_until, {c}.frequency_days,
+             {c}.company, {c}.stage, {paused_until} AS paused_until, {frequency_days} AS frequency_days,
              {p}.is_granted, {p}.basis, {p}.since_at, {p}.level, {p}.level_since_at, {p}.expires_at,
              {standing} AS standing, e.source,
              {same_address} AS same_address, {same_household} AS same_household
@@ -102,6 +106,8 @@ pub async fn facts(
          WHERE {c}.id = $1",
         address = address(question.request.channel),
         standing = question.standing(),
+        paused_until = wished("paused_until"),
+        frequency_days = wished("frequency_days"),
         same_address = other(address_key(question.request.channel)),
         same_household = other("household_key"),
         permission = question.permission_join(),
@@ -192,10 +198,11 @@ pub async fn counted(
     // The same test as the gate's, of each message.
     let sql = format!(
         "SELECT k.contacted_at, g.name FROM customers {c}
-         JOIN contacts k ON k.customer_id = {c}.id
+         JOIN customers m ON {same} JOIN contacts k ON k.customer_id = m.id
          LEFT JOIN waves w ON w.id = k.wave_id LEFT JOIN campaigns g ON g.id = w.campaign_id
          WHERE {c}.id = $1 AND EXISTS (SELECT 1 FROM (SELECT k.contacted_at, k.channel, k.topic) AS h WHERE {counts})
          ORDER BY k.contacted_at",
+        same = question.shares_mailbox("m"),
         counts = question.counts(cap),
     );
     db.rows(sql, [customer.0.into()])
@@ -210,7 +217,7 @@ pub async fn counted(
         .collect()
 }
 
-/// How many messages wait for the person in waves of a higher priority.
+/// How many messages wait for the mailbox in waves of a higher priority.
 ///
 /// # Errors
 /// When the database is away.
@@ -228,8 +235,12 @@ pub async fn waiting_first(
         .map(|rival| rival.wave.to_string())
         .collect();
     let sql = format!(
-        "SELECT COUNT(*) AS n FROM deliveries WHERE wave_id IN ({}) AND customer_id = $1 AND state IN (0, 3)",
-        waves.join(", ")
+        "SELECT COUNT(*) AS n FROM customers {c} JOIN customers m ON {same}
+         JOIN deliveries w ON w.customer_id = m.id AND w.wave_id IN ({waves}) AND w.state IN (0, 3)
+         WHERE {c}.id = $1",
+        c = question.c,
+        same = question.shares_mailbox("m"),
+        waves = waves.join(", ")
     );
     match db.row(sql, [customer.0.into()]).await? {
         Some(row) => row.try_get("", "n"),

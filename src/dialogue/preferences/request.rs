@@ -73,13 +73,13 @@ pub async fn erase_confirmed(
     else {
         return Ok(Opened::Unknown);
     };
-    match erase::erase_within(&txn, keys, customer, "person", "asked", now_ms).await {
+    let mailbox = match erase::erase_within(&txn, keys, customer, "person", "asked", now_ms).await {
         // Somebody else erased him meanwhile: what he wants is so.
-        Ok(()) | Err(DialogueError::NoSuchCustomer(_) | DialogueError::Erased { .. }) => {}
-        Err(error) => return Err(error),
-    }
+        Err(DialogueError::NoSuchCustomer(_) | DialogueError::Erased { .. }) => vec![customer],
+        erased => erased?,
+    };
     txn.commit().await?;
-    in_flight::settled(db, customer, now_ms, in_flight::AT_MOST).await?;
+    in_flight::settled(db, &mailbox, now_ms, in_flight::AT_MOST).await?;
     Ok(opened)
 }
 

@@ -57,6 +57,7 @@ pub async fn save(
     now_ms: i64,
 ) -> Result<Option<Saved>, DialogueError> {
     let txn = db.begin().await?;
+    let held = consent::hold_mailboxes(&*txn, customer).await?;
     let Some(person) = store::hold(&txn, customer).await? else {
         return Ok(None);
     };
@@ -78,7 +79,7 @@ pub async fn save(
         now_ms,
     };
     act.record(&before, &changes).await?;
-    finish(db, txn, settings, customer, changes, is_held_back, now_ms).await
+    finish(db, txn, settings, &held, changes, is_held_back, now_ms).await
 }
 
 /// Stops all advertising on every channel, and tracking with it.
@@ -93,6 +94,7 @@ pub async fn stop(
     now_ms: i64,
 ) -> Result<Option<Saved>, DialogueError> {
     let txn = db.begin().await?;
+    let held = consent::hold_mailboxes(&*txn, customer).await?;
     let Some(person) = store::hold(&txn, customer).await? else {
         return Ok(None);
     };
@@ -100,6 +102,7 @@ pub async fn stop(
     for channel in CHANNELS {
         let fingerprint = person.fingerprint(channel);
         let of_channel = || standings.iter().filter(|one| one.channel == channel);
+        let at = of_channel().map(|one| one.since_at).fold(now_ms, i64::max);
         if fingerprint.is_none() && of_channel().next().is_none() {
             continue;
         }
@@ -110,9 +113,17 @@ pub async fn stop(
             None => true,
         };
         if is_out && is_suppressed {
+            // Another with the same mailbox may have agreed since.
+            let again = fingerprint.map(|fingerprint| consent::Suppression {
+                fingerprint: fingerprint.to_owned(),
+                channel,
+                scope: Scope::All,
+                reason: consent::OPT_OUT.to_owned(),
+                suppressed_at: at,
+            });
+            consent::suppress(&*txn, again.as_slice()).await?;
             continue;
         }
-        let at = of_channel().map(|one| one.since_at).fold(now_ms, i64::max);
         let evidence = Evidence {
             locale: Some(said.locale.clone()),
             actor: Some("person".to_owned()),
@@ -142,7 +153,7 @@ pub async fn stop(
         .await?;
     }
     let changes = vec![Change::Stop];
-    finish(db, txn, settings, customer, changes, false, now_ms).await
+    finish(db, txn, settings, &held, changes, false, now_ms).await
 }
 
 /// Commits, waits, and reads what stands then.
@@ -150,7 +161,7 @@ async fn finish(
     db: &Db,
     txn: Txn,
     settings: &Settings,
-    customer: CustomerId,
+    held: &consent::Mailboxes,
     changes: Vec<Change>,
     is_held_back: bool,
     now_ms: i64,
@@ -161,11 +172,12 @@ async fn finish(
             Change::Grant { .. } | Change::Language(_) | Change::Pause(None)
         )
     });
+    let customer = held.customer;
     let person = store::person(&*txn, customer).await?;
     let standings = store::standings(&*txn, customer, now_ms).await?;
     txn.commit().await?;
     if asks_for_less {
-        in_flight::settled(db, customer, now_ms, in_flight::AT_MOST).await?;
+        in_flight::settled(db, &held.customers, now_ms, in_flight::AT_MOST).await?;
     }
     Ok(person.map(|person| Saved {
         changes,

@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::consent::model::Channel;
+use crate::consent::store::{Mailboxes, hold_mailboxes};
 use crate::ids::CustomerId;
 use crate::keys::Keys;
 use crate::storage::{Dialect, Kind, Sql, Txn};
@@ -15,29 +16,29 @@ pub(in crate::dialogue) struct Held {
     pub language: String,
     /// The address of each channel today.
     pub current: Vec<(Channel, String)>,
+    /// Everyone who shares a mailbox with him, himself included.
+    pub mailbox: Vec<CustomerId>,
     /// Every address he is known by here: today's, and those of his evidence; in order, each once.
     pub fingerprints: Vec<(Channel, String)>,
     /// The newest word on record about his permission, in milliseconds since the epoch.
     pub newest_at: i64,
 }
 
-/// Locks the customer's row; `None` when there is none.
+/// Locks the customer's row and those who share a mailbox with him; `None` when there is none.
 pub(in crate::dialogue) async fn hold(
     txn: &Txn,
     keys: &Keys,
     customer: CustomerId,
 ) -> Result<Option<Held>, DbErr> {
-    let lock = match txn.dialect() {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => "FOR UPDATE",
-    };
-    let sql = format!(
-        "SELECT email_key, email_fingerprint, phone, phone_fingerprint, language FROM customers WHERE id = $1 {lock}"
-    );
+    let Mailboxes {
+        customers: mailbox,
+        mut fingerprints,
+        ..
+    } = hold_mailboxes(&**txn, customer).await?;
+    let sql = "SELECT email_key, email_fingerprint, phone, phone_fingerprint, language FROM customers WHERE id = $1";
     let Some(row) = txn.row(sql, [customer.0.into()]).await? else {
         return Ok(None);
     };
-    let mut fingerprints = fingerprints_on_record(txn, customer).await?;
     let mut current = Vec::new();
     for (channel, address, column) in [
         (Channel::Email, "email_key", "email_fingerprint"),
@@ -66,31 +67,10 @@ pub(in crate::dialogue) async fn hold(
         phone: row.try_get("", "phone")?,
         language: row.try_get("", "language")?,
         current,
+        mailbox,
         fingerprints,
         newest_at: newest.unwrap_or_default(),
     }))
-}
-
-/// The addresses a customer's evidence names.
-async fn fingerprints_on_record(
-    txn: &Txn,
-    customer: CustomerId,
-) -> Result<Vec<(Channel, String)>, DbErr> {
-    txn.rows(
-        "SELECT DISTINCT channel, fingerprint FROM permission_evidence
-             WHERE customer_id = $1 AND fingerprint IS NOT NULL ORDER BY channel, fingerprint",
-        [customer.0.into()],
-    )
-    .await?
-    .iter()
-    .map(|row| {
-        let channel: String = row.try_get("", "channel")?;
-        Ok((
-            channel.parse().map_err(DbErr::Type)?,
-            row.try_get("", "fingerprint")?,
-        ))
-    })
-    .collect()
 }
 
 /// How many pieces of evidence name the address or number in their source or wording, where it cannot be

@@ -401,6 +401,8 @@ async fn restore_last_response(txn: &Txn, customer: CustomerId) -> Result<(), Db
 /// What an opt-out needs to know of a delivery.
 #[derive(Debug)]
 pub(super) struct Addressee {
+    /// To whom the delivery went, also when he was erased.
+    pub customer_id: CustomerId,
     pub channel: Channel,
     /// `None` when he was erased.
     pub customer: Option<Known>,
@@ -423,7 +425,7 @@ pub(super) async fn addressee(
 ) -> Result<Option<Addressee>, DbErr> {
     let row = connection
         .row(
-            "SELECT d.channel, w.definition, c.id AS customer_id, c.language, c.email_fingerprint, c.phone_fingerprint
+            "SELECT d.customer_id AS addressee, d.channel, w.definition, c.id AS customer_id, c.language, c.email_fingerprint, c.phone_fingerprint
              FROM deliveries d
              JOIN waves w ON w.id = d.wave_id
              LEFT JOIN customers c ON c.id = d.customer_id
@@ -449,6 +451,7 @@ pub(super) async fn addressee(
         }),
     };
     Ok(Some(Addressee {
+        customer_id: CustomerId(row.try_get("", "addressee")?),
         channel,
         customer,
         terms: Terms::read(&definition),
