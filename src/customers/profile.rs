@@ -6,8 +6,9 @@ use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
 use super::model::{EmailState, Stage};
-use crate::consent::model::Tracking;
+use crate::consent::model::{Channel, Tracking};
 use crate::ids::CustomerId;
+use crate::keys::Keys;
 
 /// The fields that are one line of text, by their columns.
 pub const TEXTS: [&str; 9] = [
@@ -105,6 +106,19 @@ impl Profile {
             is_changed: true,
             updated_at: 0,
         }
+    }
+
+    /// The fingerprint of where the channel would reach him.
+    pub fn fingerprint(&self, channel: Channel, keys: &Keys) -> Option<String> {
+        let key = match channel {
+            Channel::Email => self
+                .email
+                .as_ref()
+                .filter(|email| email.state != EmailState::Malformed)
+                .map(|email| email.key.as_str()),
+            Channel::Sms => self.phone.as_deref(),
+        };
+        key.map(|key| keys.fingerprint(key))
     }
 
     /// Lays a row over the profile. Empty fields erase nothing, tags are added, attributes are set one

@@ -2,6 +2,7 @@
 
 pub(super) mod import;
 pub(super) mod orders;
+pub(super) mod said;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::Map;

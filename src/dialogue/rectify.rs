@@ -9,10 +9,8 @@ use super::store::{lookup, rectification as store};
 use super::{DialogueError, gone};
 use crate::consent::audit;
 use crate::consent::model::{Action, Basis, Channel, Evidence, Permission, Scope};
-use crate::consent::store as consent;
+use crate::consent::store::{self as consent, AddressChange};
 use crate::customers::import::Correction;
-use crate::customers::model::EmailState;
-use crate::customers::profile::Profile;
 use crate::customers::rectify::{self as fields, Rectified};
 use crate::delivery::in_flight;
 use crate::ids::CustomerId;
@@ -34,8 +32,8 @@ pub struct Outcome {
 
 /// Sets a customer's fields right for `actor`. A new address has no permission behind it: what was granted
 /// for the former one ends, unless `is_asked_by_person`; then it is granted anew by the operator's word,
-/// except where the new address is suppressed. Opt-outs of both addresses stay, and one of the former
-/// counts for the person from then on.
+/// except where the new address is suppressed. What he said against the former address follows him to the
+/// new one ([`consent::follow`]).
 ///
 /// # Errors
 /// When there is no such customer (any more), another has the external id, looser tracking is set without
@@ -73,8 +71,8 @@ pub async fn rectify(
         ..Outcome::default()
     };
     for channel in [Channel::Email, Channel::Sms] {
-        let former = fingerprint(before, channel, keys);
-        let new = fingerprint(after, channel, keys);
+        let former = before.fingerprint(channel, keys);
+        let new = after.fingerprint(channel, keys);
         if former != new {
             let change = Change {
                 customer,
@@ -134,19 +132,6 @@ fn names(correction: &Correction) -> Vec<String> {
     names
 }
 
-/// The fingerprint of where the channel reaches him.
-fn fingerprint(profile: &Profile, channel: Channel, keys: &Keys) -> Option<String> {
-    let key = match channel {
-        Channel::Email => profile
-            .email
-            .as_ref()
-            .filter(|email| email.state != EmailState::Malformed)
-            .map(|email| email.key.as_str()),
-        Channel::Sms => profile.phone.as_deref(),
-    };
-    key.map(|key| keys.fingerprint(key))
-}
-
 /// An address that became another one.
 struct Change {
     customer: CustomerId,
@@ -168,15 +153,14 @@ impl Change {
         // As new as whatever is on record, also where that came from a faster clock.
         let newest = on_channel.iter().map(|p| p.since_at).max();
         let at = newest.map_or(self.now_ms, |newest| newest.max(self.now_ms));
+        let followed = AddressChange {
+            customer: self.customer,
+            channel: self.channel,
+            former: self.former.clone(),
+            new: self.new.clone(),
+        };
+        consent::follow(&**txn, &[followed]).await?;
         let mut evidence = Vec::new();
-        let mut refused: Vec<Scope> = Vec::new();
-        if let Some(former) = &self.former {
-            for scope in store::standing(txn, self.customer, former, self.channel).await? {
-                let source = "rectification: the former address was suppressed";
-                evidence.push(self.no(scope.clone(), Action::Withdraw, source, at));
-                refused.push(scope);
-            }
-        }
         let blocked = match &self.new {
             Some(new) => store::scopes(txn, new, self.channel).await?,
             None => Vec::new(),
@@ -185,17 +169,12 @@ impl Change {
             let Scope::Topic(topic) = &permission.scope else {
                 continue;
             };
-            let names = |scopes: &[Scope]| {
-                scopes.contains(&Scope::All) || scopes.contains(&permission.scope)
-            };
-            if names(&refused) {
-                outcome.ended.push(format!("{}/{topic}", self.channel));
-            } else if self.is_asked_by_person && self.new.is_some() && !names(&blocked) {
+            let is_blocked = blocked.contains(&Scope::All) || blocked.contains(&permission.scope);
+            if self.is_asked_by_person && self.new.is_some() && !is_blocked {
                 evidence.push((self.yes(permission, topic, at), self.new.clone()));
                 outcome.moved.push(format!("{}/{topic}", self.channel));
             } else {
-                let source = "rectification: permission was given for another address";
-                evidence.push(self.no(permission.scope.clone(), Action::Expire, source, at));
+                evidence.push((self.end(permission.scope.clone(), at), self.former.clone()));
                 outcome.ended.push(format!("{}/{topic}", self.channel));
             }
         }
@@ -203,24 +182,13 @@ impl Change {
         Ok(())
     }
 
-    /// A withdrawal also suppresses the new address; an end only ends.
-    fn no(
-        &self,
-        scope: Scope,
-        action: Action,
-        source: &str,
-        at: i64,
-    ) -> (Evidence, Option<String>) {
-        let evidence = Evidence {
-            action,
+    fn end(&self, scope: Scope, at: i64) -> Evidence {
+        let source = "rectification: permission was given for another address";
+        Evidence {
+            action: Action::Expire,
             actor: Some("operator".to_owned()),
             ..Evidence::withdrawal(self.customer, self.channel, scope, source, at)
-        };
-        let fingerprint = match action {
-            Action::Withdraw => self.new.clone(),
-            Action::Grant | Action::Expire => self.former.clone(),
-        };
-        (evidence, fingerprint)
+        }
     }
 
     fn yes(&self, permission: &Permission, topic: &str, at: i64) -> Evidence {

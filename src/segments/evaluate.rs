@@ -250,17 +250,22 @@ impl Asker<'_> {
     }
 
     /// When the address was suppressed, if that holds against the permission: a consent given later
-    /// overrides a suppression, no other basis does.
+    /// overrides a suppression, no other basis does, nor one given for another address.
     pub fn blocked_at(&self, permission: &HeldPermission) -> Option<i64> {
         self.profile
             .suppressions
             .iter()
             .filter(|held| held.channel == permission.channel)
             .filter(|held| held.scope == "*" || held.scope == permission.topic)
-            .map(|held| held.suppressed_at)
-            .filter(|at| {
-                *at >= permission.since_at || permission.basis.as_deref() != Some("consent")
+            .filter(|held| {
+                held.suppressed_at >= permission.since_at
+                    || permission.basis.as_deref() != Some("consent")
+                    || permission
+                        .fingerprint
+                        .as_ref()
+                        .is_some_and(|address| *address != held.fingerprint)
             })
+            .map(|held| held.suppressed_at)
             .max()
     }
 }

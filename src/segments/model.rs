@@ -489,11 +489,14 @@ pub struct HeldPermission {
     pub is_granted: bool,
     pub basis: Option<String>,
     pub since_at: i64,
+    /// Of the address for which it was said, where that is known.
+    pub fingerprint: Option<String>,
 }
 
 /// A suppression of an address of a [`Profile`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldSuppression {
+    pub fingerprint: String,
     pub channel: String,
     /// A topic, or `*` for the whole channel.
     pub scope: String,

@@ -201,8 +201,9 @@ async fn deliveries(db: &Db, id: CustomerId) -> Result<Vec<PastDelivery>, DbErr>
 }
 
 async fn permissions(db: &Db, id: CustomerId) -> Result<Vec<HeldPermission>, DbErr> {
-    let sql = "SELECT channel, topic, is_granted, basis, since_at FROM permissions
-        WHERE customer_id = $1 ORDER BY channel, topic";
+    let sql = "SELECT p.channel, p.topic, p.is_granted, p.basis, p.since_at, e.fingerprint
+        FROM permissions p LEFT JOIN permission_evidence e ON e.id = p.evidence_id
+        WHERE p.customer_id = $1 ORDER BY p.channel, p.topic";
     let rows = db.rows(sql, [id.0.into()]).await?;
     rows.iter()
         .map(|row| {
@@ -212,6 +213,7 @@ async fn permissions(db: &Db, id: CustomerId) -> Result<Vec<HeldPermission>, DbE
                 is_granted: row.try_get("", "is_granted")?,
                 basis: row.try_get("", "basis")?,
                 since_at: row.try_get("", "since_at")?,
+                fingerprint: row.try_get("", "fingerprint")?,
             })
         })
         .collect()
@@ -222,7 +224,7 @@ async fn suppressions(
     email_fingerprint: Option<String>,
     phone_fingerprint: Option<String>,
 ) -> Result<Vec<HeldSuppression>, DbErr> {
-    let sql = "SELECT channel, scope, suppressed_at FROM suppressions
+    let sql = "SELECT fingerprint, channel, scope, suppressed_at FROM suppressions
         WHERE (fingerprint = $1 AND channel = 'email') OR (fingerprint = $2 AND channel = 'sms')
         ORDER BY channel, scope";
     let rows = db
@@ -231,6 +233,7 @@ async fn suppressions(
     rows.iter()
         .map(|row| {
             Ok(HeldSuppression {
+                fingerprint: row.try_get("", "fingerprint")?,
                 channel: row.try_get("", "channel")?,
                 scope: row.try_get("", "scope")?,
                 suppressed_at: row.try_get("", "suppressed_at")?,

@@ -194,7 +194,7 @@ on_both! {
                     for event in &events {
                         life.live(event).await;
                         for about in ["offers", "news"] {
-                            let may = may(db, life.customer, about).await;
+                            let may = store::may_contact(&***db, life.customer, life.address, Channel::Email, about).await.unwrap();
                             checked.set(checked.get() + 1);
                             reached.set(reached.get() + i32::from(may));
                             let allowed = life.allowed(about);
@@ -241,6 +241,8 @@ enum Event {
     Reimport,
     /// The row is gone, and the same address comes in as a stranger.
     Erase,
+    /// He has the other of two addresses from now on.
+    Move,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -258,6 +260,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (about(), 0_i64..30).prop_map(|(about, at)| Event::Expire { about, at }),
         2 => Just(Event::Reimport),
         1 => Just(Event::Erase),
+        2 => Just(Event::Move),
     ]
 }
 
@@ -265,10 +268,12 @@ fn event() -> impl Strategy<Value = Event> {
 struct Life<'a> {
     db: &'a Db,
     customer: CustomerId,
-    grants: Vec<Evidence>,
-    /// Every no at this address, whoever had it: never forgotten.
-    noes: Vec<(Scope, i64)>,
-    /// Ends of grants; forgotten with the row.
+    address: &'static str,
+    /// With the address each names.
+    grants: Vec<(Evidence, &'static str)>,
+    /// Every no at an address, whoever had it, and whether it is his own word: never forgotten.
+    noes: Vec<(&'static str, Scope, i64, bool)>,
+    /// Ends of grants, and what he withdrew himself; forgotten with the row.
     ends: Vec<(Scope, i64)>,
     /// The newest evidence about the present row.
     newest: i64,
@@ -276,14 +281,57 @@ struct Life<'a> {
 
 impl<'a> Life<'a> {
     async fn begin(db: &'a Db) -> Self {
-        Self {
+        let life = Self {
             db,
             customer: customer(db).await,
+            address: "f1",
             grants: Vec::new(),
             noes: Vec::new(),
             ends: Vec::new(),
             newest: 0,
+        };
+        life.put_address().await;
+        life
+    }
+
+    async fn put_address(&self) {
+        self.db
+            .run(
+                "UPDATE customers SET email_fingerprint = $1 WHERE id = $2",
+                [self.address.into(), self.customer.0.into()],
+            )
+            .await
+            .unwrap();
+    }
+
+    /// What he said against the address, and no newer consent given there lifted, goes with him.
+    async fn change_address(&mut self) {
+        let former = self.address;
+        self.address = if former == "f1" { "f2" } else { "f1" };
+        let following: Vec<_> = self
+            .noes
+            .iter()
+            .filter(|(address, scope, at, is_own)| {
+                let is_lifted = self.grants.iter().any(|(grant, _)| {
+                    grant.basis == Some(Basis::Consent)
+                        && grant.occurred_at > *at
+                        && (*scope == Scope::All || *scope == grant.scope)
+                });
+                *address == former && *is_own && !is_lifted
+            })
+            .cloned()
+            .collect();
+        for (_, scope, at, is_own) in following {
+            self.noes.push((self.address, scope, at, is_own));
         }
+        self.put_address().await;
+        let change = store::AddressChange {
+            customer: self.customer,
+            channel: Channel::Email,
+            former: Some(former.to_owned()),
+            new: Some(self.address.to_owned()),
+        };
+        store::follow(&**self.db, &[change]).await.unwrap();
     }
 
     async fn live(&mut self, event: &Event) {
@@ -300,18 +348,19 @@ impl<'a> Life<'a> {
                     ..says(self.customer, topic(about), Action::Grant, at)
                 };
                 self.record(&grant).await;
-                self.grants.push(grant);
+                self.grants.push((grant, self.address));
             }
             Event::Withdraw { scope, at } => {
                 self.record(&says(self.customer, scope.clone(), Action::Withdraw, at))
                     .await;
-                self.noes.push((scope, at));
+                self.ends.push((scope.clone(), at));
+                self.noes.push((self.address, scope, at, true));
             }
             Event::OptOut { scope, at } => {
                 store::opt_out(
                     &**self.db,
                     self.customer,
-                    Some("f1"),
+                    Some(self.address),
                     Channel::Email,
                     &scope,
                     "link",
@@ -321,18 +370,18 @@ impl<'a> Life<'a> {
                 .unwrap();
                 // Newer than whatever is on record of him.
                 self.newest = self.newest.max(at);
-                self.noes.push((scope, self.newest));
+                self.noes.push((self.address, scope, self.newest, true));
             }
             Event::ScrubList { scope, at } => {
                 let one = store::Suppression {
-                    fingerprint: "f1".to_owned(),
+                    fingerprint: self.address.to_owned(),
                     channel: Channel::Email,
                     scope: scope.clone(),
                     reason: "robinson".to_owned(),
                     suppressed_at: at,
                 };
                 store::suppress(&**self.db, &[one]).await.unwrap();
-                self.noes.push((scope, at));
+                self.noes.push((self.address, scope, at, false));
             }
             Event::Expire { about, at } => {
                 self.record(&says(self.customer, topic(about), Action::Expire, at))
@@ -343,13 +392,13 @@ impl<'a> Life<'a> {
                 let all: Vec<_> = self
                     .grants
                     .iter()
-                    .map(|grant| {
+                    .map(|(grant, _)| {
                         (
                             Evidence {
                                 customer: self.customer,
                                 ..grant.clone()
                             },
-                            Some("f1".to_owned()),
+                            Some(self.address.to_owned()),
                         )
                     })
                     .collect();
@@ -358,7 +407,10 @@ impl<'a> Life<'a> {
                     .iter()
                     .map(|(grant, _)| grant.occurred_at)
                     .fold(self.newest, i64::max);
+                self.grants
+                    .extend(all.into_iter().map(|(grant, _)| (grant, self.address)));
             }
+            Event::Move => self.change_address().await,
             Event::Erase => {
                 self.db
                     .run(
@@ -368,6 +420,7 @@ impl<'a> Life<'a> {
                     .await
                     .unwrap();
                 self.customer = customer(self.db).await;
+                self.put_address().await;
                 self.ends.clear();
                 self.newest = 0;
             }
@@ -375,14 +428,14 @@ impl<'a> Life<'a> {
     }
 
     async fn record(&mut self, evidence: &Evidence) {
-        store::record(&**self.db, evidence, Some("f1"), 100)
+        store::record(&**self.db, evidence, Some(self.address), 100)
             .await
             .unwrap();
         self.newest = self.newest.max(evidence.occurred_at);
     }
 
-    /// The highest rung a grant gives that is newer than every no; `None` without one, or where a no is
-    /// on record and no consent is newer.
+    /// The highest rung a grant gives that is newer than every no; `None` without one, or where a no to
+    /// the address is on record and no newer consent names it.
     fn allowed(&self, about: &str) -> Option<Level> {
         let newest = |list: &[(Scope, i64)]| {
             list.iter()
@@ -390,18 +443,27 @@ impl<'a> Life<'a> {
                 .map(|(_, at)| *at)
                 .max()
         };
-        let (no, end) = (newest(&self.noes), newest(&self.ends));
+        let here: Vec<_> = self
+            .noes
+            .iter()
+            .filter(|(address, ..)| *address == self.address)
+            .map(|(_, scope, at, _)| (scope.clone(), *at))
+            .collect();
+        let (no, end) = (newest(&here), newest(&self.ends));
         let live = || {
             self.grants
                 .iter()
-                .filter(|grant| grant.scope == topic(about))
-                .filter(|grant| Some(grant.occurred_at) > no.max(end))
+                .filter(|(grant, _)| grant.scope == topic(about))
+                .filter(|(grant, _)| Some(grant.occurred_at) > no.max(end))
         };
-        if no.is_some() && !live().any(|grant| grant.basis == Some(Basis::Consent)) {
+        let lifts = |(grant, address): &(Evidence, &str)| {
+            grant.basis == Some(Basis::Consent) && *address == self.address
+        };
+        if no.is_some() && !live().any(lifts) {
             return None;
         }
         live()
-            .map(|grant| {
+            .map(|(grant, _)| {
                 grant
                     .level
                     .unwrap_or_else(|| Level::of_basis(grant.basis.unwrap()))

@@ -20,6 +20,7 @@ mod kill;
 mod kit;
 mod preferences;
 mod readme;
+mod reimport;
 mod reports;
 mod responses;
 mod retention;

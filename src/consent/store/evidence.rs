@@ -16,7 +16,8 @@ use crate::ids::CustomerId;
 use crate::storage::{Dialect, Kind, Sql};
 
 /// Appends one piece of evidence and derives the permissions that follow; a withdrawal also suppresses
-/// the `fingerprint` of the address. Evidence that is already there word for word is not repeated.
+/// the `fingerprint` of the address. Evidence that is already there word for word, of the same address, is
+/// not repeated.
 ///
 /// # Errors
 /// [`DbErr::Custom`] when a grant has no basis or names no topic (it would prove nothing);
@@ -43,7 +44,7 @@ pub async fn record_all(
     recorded_at: i64,
 ) -> Result<HashSet<CustomerId>, DbErr> {
     let mut suppressions = Vec::new();
-    let mut seen: HashSet<&Evidence> = HashSet::new();
+    let mut seen: HashSet<(&Evidence, Option<&str>)> = HashSet::new();
     let mut customers = BTreeSet::new();
     let mut plain = Vec::with_capacity(evidence.len());
     let mut detailed = Vec::new();
@@ -59,8 +60,8 @@ pub async fn record_all(
                 suppressed_at: piece.occurred_at,
             });
         }
-        if seen.insert(piece) {
-            let unique = (piece, fingerprint.as_deref());
+        let unique = (piece, fingerprint.as_deref());
+        if seen.insert(unique) {
             match &piece.details {
                 None => plain.push(unique),
                 Some(details) => detailed.push((unique, details)),
@@ -190,6 +191,7 @@ async fn append(
          AND e.channel = r.channel AND e.topic = r.topic AND e.action = r.action \
          AND e.basis IS NOT DISTINCT FROM r.basis AND e.source = r.source \
          AND e.wording IS NOT DISTINCT FROM r.wording AND e.occurred_at = r.occurred_at \
+         AND e.fingerprint IS NOT DISTINCT FROM r.fingerprint \
          AND e.level IS NOT DISTINCT FROM r.level AND e.expires_at IS NOT DISTINCT FROM r.expires_at \
          AND e.confirmation_id IS NOT DISTINCT FROM r.confirmation_id) \
          ORDER BY r.place RETURNING id, customer_id"

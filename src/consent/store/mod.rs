@@ -3,8 +3,9 @@
 //! A permission is a function of the set of evidence, whatever the order in which it was recorded: of
 //! what concerns a topic (its own evidence and withdrawals of the whole channel) the newest counts, and
 //! of equally new the withdrawal. A suppression row is never deleted; it blocks where it is as new as
-//! the permission, or where the permission does not rest on consent.
+//! the permission, or where the permission does not rest on consent or names another address.
 
+mod address;
 pub(super) mod audit;
 pub(super) mod chain;
 mod evidence;
@@ -18,6 +19,7 @@ mod suppression;
 
 use serde_json::Value;
 
+pub use address::{AddressChange, follow};
 pub use evidence::{record, record_all};
 pub use expiry::last_act;
 pub use mailbox::{Mailboxes, hold_mailboxes};

@@ -33,14 +33,16 @@ pub(super) async fn lock(
 /// customer_id, channel, topic, is_granted, basis, since_at, evidence_id, level, level_since_at,
 /// expires_at. The one place of these rules.
 ///
-/// A rung counts where its grant is newer than the newest no to the topic or channel; with
-/// `is_suppressing` also newer than every suppression of the address where it was said, or of the one
-/// the customer has now.
+/// Of equally new grants the one that ends first counts, then the one recorded last: the same yes may
+/// name a newer address. A rung counts where its grant is newer than the newest no to the topic or
+/// channel; with `is_suppressing` also newer than every suppression of the address where it was said,
+/// and where the address the customer has now is another, only while nothing suppresses that one.
 pub(super) fn derivation(list: &str, is_suppressing: bool) -> String {
     let suppressed = if is_suppressing {
         "OR EXISTS (SELECT 1 FROM suppressions s WHERE s.fingerprint IN (e.fingerprint, \
          CASE t.channel WHEN 'sms' THEN c.phone_fingerprint ELSE c.email_fingerprint END) \
-         AND s.channel = t.channel AND s.scope IN (t.topic, '*') AND s.suppressed_at >= e.occurred_at)"
+         AND s.channel = t.channel AND s.scope IN (t.topic, '*') \
+         AND (s.suppressed_at >= e.occurred_at OR s.fingerprint <> e.fingerprint))"
     } else {
         ""
     };
@@ -60,7 +62,8 @@ pub(super) fn derivation(list: &str, is_suppressing: bool) -> String {
              ROW_NUMBER() OVER (PARTITION BY t.customer_id, t.channel, t.topic ORDER BY e.occurred_at DESC, \
              CASE e.action WHEN 'withdraw' THEN 0 WHEN 'expire' THEN 1 ELSE 2 END, \
              CASE e.basis WHEN 'consent' THEN 0 WHEN 'soft_opt_in' THEN 1 \
-             WHEN 'b2b_legitimate_interest' THEN 2 ELSE 3 END, e.id) AS place \
+             WHEN 'b2b_legitimate_interest' THEN 2 ELSE 3 END, \
+             COALESCE(e.expires_at, 9223372036854775807), e.id DESC) AS place \
              FROM (SELECT DISTINCT customer_id, channel, topic FROM permission_evidence \
              WHERE customer_id IN {list}) AS t \
              JOIN customers c ON c.id = t.customer_id \

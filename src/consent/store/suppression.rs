@@ -238,11 +238,14 @@ pub async fn is_suppressed(
 }
 
 /// SQL for whether suppression `s` stands against permission `p`, both table aliases: only a consent
-/// given after it lifts it, so that importing an older or weaker permission never revives who opted out.
-/// The one place of this rule.
+/// given after it lifts it, so that importing an older or weaker permission never revives who opted out,
+/// and none that names another address, whose owner said nothing about this one. The one place of this
+/// rule.
 pub fn stands_against(s: &str, p: &str) -> String {
     format!(
-        "NOT COALESCE({p}.is_granted AND {p}.basis = 'consent' AND {p}.since_at > {s}.suppressed_at, FALSE)"
+        "NOT COALESCE({p}.is_granted AND {p}.basis = 'consent' AND {p}.since_at > {s}.suppressed_at \
+         AND NOT EXISTS (SELECT 1 FROM permission_evidence said WHERE said.id = {p}.evidence_id \
+         AND said.fingerprint <> {s}.fingerprint), FALSE)"
     )
 }
 

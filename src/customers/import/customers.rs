@@ -1,23 +1,14 @@
-//! Rows of a customer file: what they say, whom they are about, and what is written.
-
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-use sea_orm::DbErr;
+//! Rows of a customer file: what they say.
 
 use super::columns::{Columns, Field, Proof};
 use super::records::Cells;
 use super::report::{ImportReport, WarningKind};
 use super::{Defaults, values};
 use crate::consent::ladder::Level;
-use crate::consent::model::{Action, Basis, Channel, Evidence, Scope};
-use crate::consent::store as consent;
+use crate::consent::model::{Action, Basis, Channel, Scope};
 use crate::customers::model::{EmailState, Stage};
 use crate::customers::normalise;
-use crate::customers::profile::{Address, Profile, Row, TEXTS};
-use crate::customers::store::import as store;
-use crate::ids::CustomerId;
-use crate::keys::Keys;
-use crate::storage::Txn;
+use crate::customers::profile::{Address, Row, TEXTS};
 use crate::storage::text::fold;
 
 /// Characters a one-line field may have.
@@ -36,7 +27,8 @@ pub(super) struct Answer {
     pub wording: Option<String>,
     pub level: Option<Level>,
     pub expires_at: Option<i64>,
-    /// `None`: a refusal without a date, which counts from the import.
+    /// `None`: a refusal without a date, which counts from the import. Of a yes as the row states it,
+    /// which may be later today.
     pub occurred_at: Option<i64>,
 }
 
@@ -235,9 +227,8 @@ fn answers(
         let proof = |kind| columns.proof(*channel, scope, kind, cells);
         let date = match proof(Proof::Date).map(values::instant) {
             None => None,
-            Some(Ok(at)) if at <= defaults.now_ms => Some(at),
-            // A date without a time may be today; a consent from the future would outlive a later "no".
-            Some(Ok(at)) if at <= values::end_of_day(defaults.now_ms) => Some(defaults.now_ms),
+            // Without an offset, a time of today may lie ahead; a consent from later would outlive a "no".
+            Some(Ok(at)) if at <= values::end_of_day(defaults.now_ms) => Some(at),
             Some(_) => {
                 report
                     .warnings
@@ -257,7 +248,7 @@ fn answers(
                 wording,
                 level: None,
                 expires_at: None,
-                occurred_at: date,
+                occurred_at: date.map(|at| at.min(defaults.now_ms)),
             });
             continue;
         }
@@ -330,244 +321,6 @@ fn plain(text: &str) -> String {
 
 pub(super) fn shorten(text: &str) -> String {
     text.chars().take(40).collect()
-}
-
-/// The customers a batch is about: those the base has, and those it will have.
-struct Base {
-    profiles: Vec<Profile>,
-    by_external_id: HashMap<String, usize>,
-    by_email: HashMap<String, Vec<usize>>,
-    by_phone: HashMap<String, Vec<usize>>,
-}
-
-impl Base {
-    fn new(known: Vec<Profile>) -> Self {
-        let mut base = Self {
-            profiles: known,
-            by_external_id: HashMap::new(),
-            by_email: HashMap::new(),
-            by_phone: HashMap::new(),
-        };
-        for n in 0..base.profiles.len() {
-            base.index(n);
-        }
-        base
-    }
-
-    /// Makes the n-th profile findable by what it holds now.
-    fn index(&mut self, n: usize) {
-        let Some(profile) = self.profiles.get(n) else {
-            return;
-        };
-        if let Some(id) = &profile.external_id {
-            self.by_external_id.insert(id.clone(), n);
-        }
-        if let Some(email) = &profile.email {
-            let same = self.by_email.entry(email.key.clone()).or_default();
-            if !same.contains(&n) {
-                same.push(n);
-            }
-        }
-        if let Some(phone) = &profile.phone {
-            let same = self.by_phone.entry(phone.clone()).or_default();
-            if !same.contains(&n) {
-                same.push(n);
-            }
-        }
-    }
-
-    /// Whom a row is about: by its external id; else by its address; without an address by its
-    /// number. Someone with another external id is someone else, even at the same address.
-    fn find(&self, row: &Row) -> Option<usize> {
-        if let Some(n) = row
-            .external_id
-            .as_ref()
-            .and_then(|id| self.by_external_id.get(id))
-        {
-            return Some(*n);
-        }
-        let fits = |n: &&usize| {
-            row.external_id.is_none()
-                || self
-                    .profiles
-                    .get(**n)
-                    .is_some_and(|profile| profile.external_id.is_none())
-        };
-        let still_has = |n: &usize| {
-            self.profiles
-                .get(*n)
-                .is_some_and(|profile| match &row.email {
-                    Some(email) => profile
-                        .email
-                        .as_ref()
-                        .is_some_and(|known| known.key == email.key),
-                    None => profile.phone == row.phone,
-                })
-        };
-        let same = match (&row.email, &row.phone) {
-            (Some(email), _) => self.by_email.get(&email.key),
-            (None, Some(phone)) => self.by_phone.get(phone),
-            (None, None) => None,
-        };
-        same?.iter().filter(fits).find(|n| still_has(n)).copied()
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    Created,
-    Updated,
-    Unchanged,
-}
-
-/// Writes a batch; returns the customers it was about.
-///
-/// # Errors
-/// When the database is away.
-pub(super) async fn write(
-    txn: &Txn,
-    keys: &Keys,
-    defaults: &Defaults<'_>,
-    batch: &[Entry],
-    report: &mut ImportReport,
-) -> Result<Vec<CustomerId>, DbErr> {
-    let rows: Vec<&Row> = batch.iter().map(|entry| &entry.row).collect();
-    let mut base = Base::new(store::matching(txn, &rows).await?);
-    let mut changes = Vec::with_capacity(batch.len());
-    for entry in batch {
-        let (n, mut change) = match base.find(&entry.row) {
-            Some(n) => (n, Change::Unchanged),
-            None => {
-                base.profiles
-                    .push(Profile::new(defaults.language, defaults.country));
-                (base.profiles.len() - 1, Change::Created)
-            }
-        };
-        if let Some(profile) = base.profiles.get_mut(n) {
-            let merged = profile.merge(&entry.row);
-            if merged.is_changed && change == Change::Unchanged {
-                change = Change::Updated;
-            }
-            if merged.is_email_kept {
-                report.warnings.add(WarningKind::EmailKept, entry.line);
-            }
-            if merged.is_tracking_kept {
-                report.warnings.add(WarningKind::TrackingKept, entry.line);
-            }
-        }
-        base.index(n);
-        changes.push((n, change));
-    }
-    store::write(txn, keys, &mut base.profiles, defaults.now_ms).await?;
-    let concerned = write_answers(txn, keys, defaults, batch, &changes, &base.profiles).await?;
-    for ((n, change), entry) in changes.iter().zip(batch) {
-        let id = base.profiles.get(*n).and_then(|profile| profile.id);
-        let has_news = !entry.answers.is_empty() && id.is_some_and(|id| concerned.contains(&id));
-        match change {
-            Change::Created => report.created += 1,
-            Change::Unchanged if !has_news => report.unchanged += 1,
-            Change::Updated | Change::Unchanged => report.updated += 1,
-        }
-    }
-    Ok(base
-        .profiles
-        .iter()
-        .filter_map(|profile| profile.id)
-        .collect())
-}
-
-/// Records what the rows say about permission; returns the customers about whom that was news.
-async fn write_answers(
-    txn: &Txn,
-    keys: &Keys,
-    defaults: &Defaults<'_>,
-    batch: &[Entry],
-    changes: &[(usize, Change)],
-    profiles: &[Profile],
-) -> Result<HashSet<CustomerId>, DbErr> {
-    let withdrawn = withdrawn(txn, batch, changes, profiles).await?;
-    let mut evidence = Vec::new();
-    let mut suppressions = Vec::new();
-    for (entry, (n, _)) in batch.iter().zip(changes) {
-        let Some((profile, customer)) = profiles.get(*n).and_then(|p| Some((p, p.id?))) else {
-            continue;
-        };
-        for answer in &entry.answers {
-            let fingerprint = fingerprint(profile, answer.channel, keys);
-            let known = withdrawn.get(&(customer, answer.channel, answer.scope.clone()));
-            if let (None, Some(since_at)) = (answer.occurred_at, known) {
-                // He is out already, and when he said so is known: no news. His address may be.
-                suppressions.extend(fingerprint.map(|fingerprint| consent::Suppression {
-                    fingerprint,
-                    channel: answer.channel,
-                    scope: answer.scope.clone(),
-                    reason: consent::OPT_OUT.to_owned(),
-                    suppressed_at: *since_at,
-                }));
-                continue;
-            }
-            let piece = Evidence {
-                customer,
-                channel: answer.channel,
-                scope: answer.scope.clone(),
-                action: answer.action,
-                basis: answer.basis,
-                source: answer.source.clone(),
-                wording: answer.wording.clone(),
-                occurred_at: answer.occurred_at.unwrap_or(defaults.now_ms),
-                level: answer.level,
-                expires_at: answer.expires_at,
-                locale: None,
-                actor: Some("import".to_owned()),
-                confirmation: None,
-                details: None,
-            };
-            evidence.push((piece, fingerprint));
-        }
-    }
-    consent::suppress(&**txn, &suppressions).await?;
-    consent::record_all(&**txn, &evidence, defaults.now_ms).await
-}
-
-/// Since when customers of the batch are out, where a row refuses without saying when.
-async fn withdrawn(
-    txn: &Txn,
-    batch: &[Entry],
-    changes: &[(usize, Change)],
-    profiles: &[Profile],
-) -> Result<BTreeMap<(CustomerId, Channel, Scope), i64>, DbErr> {
-    let mut customers: Vec<CustomerId> = batch
-        .iter()
-        .zip(changes)
-        .filter(|(entry, (_, change))| {
-            *change != Change::Created && entry.answers.iter().any(|a| a.occurred_at.is_none())
-        })
-        .filter_map(|(_, (n, _))| profiles.get(*n)?.id)
-        .collect();
-    customers.sort_unstable();
-    customers.dedup();
-    if customers.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let permissions = consent::permissions_of_all(&**txn, &customers).await?;
-    Ok(permissions
-        .into_iter()
-        .filter(|(_, permission)| !permission.is_granted)
-        .map(|(customer, p)| ((customer, p.channel, p.scope), p.since_at))
-        .collect())
-}
-
-/// The fingerprint of where the channel would reach the customer.
-fn fingerprint(profile: &Profile, channel: Channel, keys: &Keys) -> Option<String> {
-    let key = match channel {
-        Channel::Email => profile
-            .email
-            .as_ref()
-            .filter(|email| email.state != EmailState::Malformed)
-            .map(|email| email.key.as_str()),
-        Channel::Sms => profile.phone.as_deref(),
-    };
-    key.map(|key| keys.fingerprint(key))
 }
 
 const _: () = assert!(

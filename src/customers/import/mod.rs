@@ -14,6 +14,7 @@ pub(super) mod records;
 mod rejects;
 mod report;
 pub(super) mod values;
+mod write;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -246,7 +247,7 @@ pub async fn run(
             })? {
                 let entries: Vec<_> = batch.into_iter().map(|(_, entry)| entry).collect();
                 seen.add(
-                    customers::write(&txn, keys, &defaults, &entries, &mut import.report).await?,
+                    write::write(&txn, keys, &defaults, &entries, &mut import.report).await?,
                 );
                 progress(import.progress());
             }

@@ -97,9 +97,14 @@ fn from_serial(days: u64) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(1899, 12, 30)?.checked_add_days(Days::new(days))
 }
 
+/// The first millisecond of the day of `at` in UTC.
+pub(super) fn start_of_day(at: i64) -> i64 {
+    at.div_euclid(DAY_MS) * DAY_MS
+}
+
 /// The last millisecond of the day of `now_ms`: a date without a time may still be today.
 pub(in crate::customers) fn end_of_day(now_ms: i64) -> i64 {
-    now_ms.div_euclid(DAY_MS) * DAY_MS + DAY_MS - 1
+    start_of_day(now_ms) + DAY_MS - 1
 }
 
 /// An amount of money in cents, exactly: `1 234,56 €`, `1,234.56`, `12.5`, `-3`.
