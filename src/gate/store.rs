@@ -10,7 +10,7 @@ use super::model::{Request, Rival, Withheld};
 use super::moment::{Moment, Place, Places};
 use super::rules::{Cap, DAY_MS, Rules, WEEK_DAYS};
 use crate::config::WindowKind;
-use crate::consent::model::{Basis, Channel};
+use crate::consent::model::{Action, Basis, Channel};
 use crate::consent::store as consent;
 use crate::storage::{Dialect, Sql};
 
@@ -82,7 +82,10 @@ impl Question<'_> {
             ),
             (
                 Withheld::NoPermission,
-                format!("{p}.is_granted IS NULL OR NOT {p}.is_granted"),
+                format!(
+                    "{p}.is_granted IS NULL OR (NOT {p}.is_granted AND NOT {})",
+                    self.ended_by_itself()
+                ),
             ),
             (Withheld::NoBasis, self.no_basis()),
             (Withheld::Expired, self.expired()),
@@ -98,7 +101,7 @@ impl Question<'_> {
         let (c, p) = (self.c, self.p);
         let bought = format!("{c}.stage IN ('customer', 'lapsed')");
         let mut holds = format!(
-            "{p}.basis IS NULL \
+            "{p}.is_granted AND ({p}.basis IS NULL \
              OR ({p}.basis = '{soft}' AND {c}.last_order_at IS NULL AND NOT {bought}) \
              OR ({p}.basis = '{b2b}' AND COALESCE({c}.company, '') = '') \
              OR ({p}.basis = '{contract}' AND NOT {bought})",
@@ -113,7 +116,17 @@ impl Question<'_> {
                 .collect();
             holds.push_str(&format!(" OR {p}.basis NOT IN ({})", bases.join(", ")));
         }
+        holds.push(')');
         holds
+    }
+
+    /// A permission that is not granted ended by itself; nobody withdrew it.
+    fn ended_by_itself(&self) -> String {
+        format!(
+            "EXISTS (SELECT 1 FROM permission_evidence x WHERE x.id = {}.evidence_id AND x.action = '{}')",
+            self.p,
+            Action::Expire.as_str()
+        )
     }
 
     /// The grant ended, or nothing came from the person for as long as its basis holds.
@@ -124,7 +137,8 @@ impl Question<'_> {
             .filter_map(|basis| Some((basis, self.rules.holds_ms(basis)?)))
             .map(|(basis, ms)| format!(" WHEN '{}' THEN {ms}", basis.as_str()))
             .collect();
-        let ended = format!("{p}.expires_at <= {now}");
+        // Without a grant it has come so far only because the grant ended by itself.
+        let ended = format!("NOT {p}.is_granted OR {p}.expires_at <= {now}");
         if holds.is_empty() {
             return ended;
         }

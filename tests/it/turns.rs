@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use visavis::campaigns::plan;
 use visavis::config::{PressureSettings, WindowKind};
+use visavis::consent::expiry;
 use visavis::delivery::model::State;
 use visavis::ids::WaveId;
 use visavis::storage::{Db, Sql};
 
-use crate::kit::database::TestDb;
 use crate::kit::house::{House, definition};
 use crate::kit::ledger::number;
 use crate::on_both;
@@ -49,6 +49,23 @@ on_both! {
             let [a, b] = pair.map(|n| first + n);
             let sql = format!("SELECT COUNT(*) FROM deliveries WHERE customer_id IN ({a}, {b}) AND reason = 'duplicate_address'");
             assert_eq!(number(db, &sql).await, 1, "{pair:?}");
+        }
+    }
+
+    /// Before the nightly upkeep and after it.
+    async fn what_ended_by_itself_is_told_as_expired(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(2, "mail.example").await;
+        let long_ago = (house.now() - chrono::Duration::days(1100)).timestamp_millis();
+        db.run("UPDATE permissions SET since_at = $1, level_since_at = $1", [long_ago.into()]).await.unwrap();
+        let before = house.send("before").await;
+        let expired = expiry::expire_due(db, &house.parts.settings.permission, house.clock_ms()).await.unwrap();
+        assert_eq!(expired.by_basis.values().sum::<u64>(), 2);
+        let after = house.send("after").await;
+        for wave in [before, after] {
+            house.ledger(wave).await;
+            let sql = format!("SELECT COUNT(*) FROM deliveries WHERE wave_id = {wave} AND reason = 'expired'");
+            assert_eq!(number(db, &sql).await, 2);
         }
     }
 

@@ -246,9 +246,7 @@ pub async fn run(
                 customers::read(columns, cells, &defaults, report)
             })? {
                 let entries: Vec<_> = batch.into_iter().map(|(_, entry)| entry).collect();
-                seen.add(
-                    write::write(&txn, keys, &defaults, &entries, &mut import.report).await?,
-                );
+                seen.add(write::write(&txn, keys, &defaults, &entries, &mut import.report).await?);
                 progress(import.progress());
             }
             store::settle(&txn).await?;
