@@ -8,18 +8,23 @@ use rand::RngExt;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
-use super::message;
 use super::model::{Lease, Settlement, Verdict, judge};
 use super::store::{self, Candidate, Passed};
 use super::wave::WaveContext;
 use super::worker::{self, Worker};
+use super::{in_flight, message};
 use crate::campaigns::plan;
-use crate::channels::model::{Class, Outcome};
+use crate::channels::model::{Class, Moment, Outcome};
 use crate::gate::model::Withheld;
 use crate::ids::DeliveryKey;
 
 /// How old a gate's answer may be when a message is handed over.
 pub(super) const GATE_HOLDS: Duration = Duration::from_secs(1);
+
+/// How old it may be when the message itself follows, after a relay that was slow over the envelope: with
+/// [`GATE_HOLDS`] for both, a relay that always takes longer would never get anything. Less than an opt-out
+/// waits ([`in_flight::AT_MOST`]), so that nothing begins to leave once that is answered.
+const HOLDS_FOR_MESSAGE: Duration = Duration::from_secs(in_flight::AT_MOST.as_secs() - 1);
 
 /// How long an outcome waits for others to be settled with it.
 const SETTLE_AFTER: Duration = Duration::from_millis(250);
@@ -159,7 +164,10 @@ impl Worker {
         let seq = candidate.seq;
         let plain = |verdict| Settlement { seq, verdict };
         // The gate's answer holds for a moment only: what has waited longer goes through it again.
-        let may_go = || gated.elapsed() <= GATE_HOLDS && !stop.is_cancelled();
+        let may_go = |moment| match moment {
+            Moment::Begin => gated.elapsed() <= GATE_HOLDS && !stop.is_cancelled(),
+            Moment::Message => gated.elapsed() <= HOLDS_FOR_MESSAGE,
+        };
         if let Some(pace) = &context.pace {
             tokio::select! {
                 () = pace.until_ready() => {}
@@ -169,7 +177,7 @@ impl Worker {
                 }
             }
         }
-        if !may_go() {
+        if !may_go(Moment::Begin) {
             return plain(Verdict::NotHandedOver);
         }
         let delivery = DeliveryKey {
