@@ -111,6 +111,7 @@ async fn person(db: &Db, name: &str, phone: &str, wave: WaveId, seq: i64) -> Cus
             customer: known,
             address,
             fingerprint: fingerprint.clone(),
+            limit_key: fingerprint.clone(),
             language: "de".to_owned(),
             payload: serde_json::to_value(Agreement {
                 topics: vec![AgreedTopic {

@@ -39,6 +39,7 @@ pub async fn request(
         channel: Channel::Email,
         customer: Some(customer),
         address: None,
+        limit_key: fingerprint.clone(),
         fingerprint,
         language: person.language,
         payload: json!({}),
