@@ -96,8 +96,8 @@ pub async fn take(txn: &Txn, keys: &Keys, token: &str, now_ms: i64) -> Result<Op
     }
 }
 
-/// Deletes what was asked before `older_than_ms` and never confirmed, once its link has expired too;
-/// returns how many there were.
+/// Deletes what was asked before `older_than_ms` and never confirmed, or was a deletion that is done, once
+/// its link has expired too; returns how many there were.
 ///
 /// # Errors
 /// When the database is away.

@@ -199,7 +199,7 @@ pub(super) async fn purge(txn: &Txn, older_than_ms: i64, now_ms: i64) -> Result<
     let result = txn
         .run(
             "DELETE FROM confirmations \
-             WHERE used_at IS NULL AND requested_at < $1 AND expires_at <= $2",
+             WHERE (used_at IS NULL OR purpose = 'erasure') AND requested_at < $1 AND expires_at <= $2",
             [older_than_ms.into(), now_ms.into()],
         )
         .await?;

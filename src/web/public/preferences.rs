@@ -159,6 +159,11 @@ fn request_over(
 ) -> Result<HttpResponse, ApiError> {
     let words = language.preferences();
     let (title, line, customer) = match opened {
+        // The second click of two: what he wants is so, and his preferences are gone.
+        Opened::Used(known) if known.purpose == Purpose::Erasure => {
+            let told = Told::plain(state, language, words.erased_title, words.erased_text);
+            return state.pages.answer("told", &told.done());
+        }
         Opened::Used(known) => (words.used_title, words.used_text, known.customer),
         Opened::Expired(known) => (words.expired_title, words.expired_text, known.customer),
         Opened::Fresh(_) | Opened::Unknown => return Err(ApiError::new(StatusCode::NOT_FOUND)),
