@@ -80,6 +80,7 @@ pub async fn erase_confirmed(
         Err(error) => return Err(error),
     }
     txn.commit().await?;
+    db.checkpoint().await;
     in_flight::settled(db, customer, now_ms, in_flight::AT_MOST).await?;
     Ok(opened)
 }
