@@ -79,8 +79,11 @@ impl MigrationTrait for Migration {
                     attempt SMALLINT NOT NULL,
                     next_at BIGINT,
                     sent_at BIGINT,
-                    used_at BIGINT
+                    used_at BIGINT,
+                    limit_key TEXT NOT NULL
                 )",
+                // Fingerprint of the mailbox (the address without its +tag): what limits count by.
+                "CREATE INDEX confirmations_limit_key ON confirmations (limit_key, requested_at)",
                 "CREATE INDEX confirmations_fingerprint ON confirmations (fingerprint, requested_at)",
                 "CREATE INDEX confirmations_customer ON confirmations (customer_id)",
                 "CREATE INDEX confirmations_waiting ON confirmations (next_at) WHERE next_at IS NOT NULL",

@@ -16,6 +16,15 @@ pub struct Sender {
     pub reply_to: Option<String>,
 }
 
+/// When the sender is asked whether a message may still go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the first command to the server.
+    Begin,
+    /// Before the first byte of the message, once the server has agreed to its envelope.
+    Message,
+}
+
 /// What every message of a wave has in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaveFrame {

@@ -209,6 +209,56 @@ impl Outbox {
         }
     }
 
+    /// Deletes the messages whose recipient `is_his`, and takes recipient and subject out of their lines;
+    /// returns how many there were. Their numbers stay.
+    ///
+    /// # Errors
+    /// When a file cannot be read, written or deleted; what was deleted before stays so.
+    pub fn forget(&self, is_his: impl Fn(&str) -> bool) -> Result<u64, OutboxError> {
+        self.forget_within(is_his)
+            .map_err(|cause| self.error(cause))
+    }
+
+    fn forget_within(&self, is_his: impl Fn(&str) -> bool) -> io::Result<u64> {
+        let index = self.open_index()?;
+        index.lock()?;
+        // Not for appending, which would write at the end wherever one stands.
+        let mut blanked = OpenOptions::new().write(true).open(self.index_path())?;
+        let mut reader = BufReader::new(&index);
+        let mut line = Vec::new();
+        let mut forgotten = 0;
+        let mut at = 0;
+        loop {
+            line.clear();
+            let read = reader.read_until(b'\n', &mut line)?;
+            if read == 0 || line.last() != Some(&b'\n') {
+                return Ok(forgotten);
+            }
+            let entry = serde_json::from_slice::<OutboxEntry>(&line).ok();
+            if let Some(entry) = entry.filter(|entry| is_his(&entry.recipient)) {
+                match std::fs::remove_file(self.path(entry.number)) {
+                    Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+                    _ => {}
+                }
+                let mut blank = serde_json::to_vec(&OutboxEntry {
+                    recipient: String::new(),
+                    subject: String::new(),
+                    ..entry
+                })?;
+                // As long as it was: whoever knows how far the index was read is not misled.
+                blank.resize(read - 1, b' ');
+                blanked.seek(SeekFrom::Start(at))?;
+                blanked.write_all(&blank)?;
+                forgotten += 1;
+            }
+            at += read as u64;
+        }
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.folder.join("index.jsonl")
+    }
+
     fn path(&self, number: u64) -> PathBuf {
         let folder = number.saturating_sub(1) / PER_FOLDER;
         self.folder
@@ -221,7 +271,7 @@ impl Outbox {
             .read(true)
             .append(true)
             .create(true)
-            .open(self.folder.join("index.jsonl"))
+            .open(self.index_path())
     }
 
     fn error(&self, cause: io::Error) -> OutboxError {

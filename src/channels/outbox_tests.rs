@@ -82,6 +82,37 @@ fn a_line_torn_by_a_crash_is_cut_away() {
 }
 
 #[test]
+fn a_recipient_is_forgotten_and_the_others_keep_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(folder.path()).unwrap();
+    let other_process = Outbox::open(folder.path()).unwrap();
+    for recipient in ["ada@example.com", "bob@example.com", "ada@example.com"] {
+        let raw = raw("Bonjour Ada");
+        other_process.append(&raw, recipient, None, 1).unwrap();
+    }
+    let is_ada = |recipient: &str| recipient == "ada@example.com";
+    assert_eq!(outbox.forget(is_ada).unwrap(), 2);
+    assert_eq!(outbox.forget(is_ada).unwrap(), 0);
+    let raw = raw("x");
+    assert_eq!(
+        other_process
+            .append(&raw, "y@example.com", None, 1)
+            .unwrap(),
+        4
+    );
+    let listed = outbox.list(0, 10, None).unwrap();
+    let recipients: Vec<_> = listed
+        .iter()
+        .map(|entry| entry.recipient.as_str())
+        .collect();
+    assert_eq!(recipients, ["y@example.com", "", "bob@example.com", ""]);
+    assert_eq!(outbox.read(1).unwrap(), None);
+    assert!(outbox.read(2).unwrap().is_some());
+    let index = std::fs::read_to_string(folder.path().join("index.jsonl")).unwrap();
+    assert!(!index.contains("ada@") && index.contains("bob@"));
+}
+
+#[test]
 fn two_processes_share_an_outbox() {
     let folder = tempfile::tempdir().unwrap();
     let one = Outbox::open(folder.path()).unwrap();

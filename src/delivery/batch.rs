@@ -9,13 +9,13 @@ use rand::RngExt;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
-use super::message;
 use super::model::{Lease, Settlement, Verdict, judge};
 use super::store::{self, Candidate, Passed};
 use super::wave::WaveContext;
 use super::worker::{self, Worker};
+use super::{in_flight, message};
 use crate::campaigns::plan;
-use crate::channels::model::{Class, Outcome};
+use crate::channels::model::{Class, Moment, Outcome};
 use crate::gate::model::Withheld;
 use crate::ids::DeliveryKey;
 
@@ -24,6 +24,11 @@ pub(super) const GATE_HOLDS: Duration = Duration::from_secs(1);
 
 /// How long a lease rests whose people another transaction has in hand, in milliseconds.
 const BUSY_MS: i64 = 1_000;
+
+/// How old it may be when the message itself follows, after a relay that was slow over the envelope: with
+/// [`GATE_HOLDS`] for both, a relay that always takes longer would never get anything. Less than an opt-out
+/// waits ([`in_flight::AT_MOST`]), so that nothing begins to leave once that is answered.
+const HOLDS_FOR_MESSAGE: Duration = Duration::from_secs(in_flight::AT_MOST.as_secs() - 1);
 
 /// How long an outcome waits for others to be settled with it.
 const SETTLE_AFTER: Duration = Duration::from_millis(250);
@@ -169,7 +174,10 @@ impl Worker {
         let seq = candidate.seq;
         let plain = |verdict| Settlement { seq, verdict };
         // The gate's answer holds for a moment only: what has waited longer goes through it again.
-        let may_go = || gated.elapsed() <= GATE_HOLDS && !stop.is_cancelled();
+        let may_go = |moment| match moment {
+            Moment::Begin => gated.elapsed() <= GATE_HOLDS && !stop.is_cancelled(),
+            Moment::Message => gated.elapsed() <= HOLDS_FOR_MESSAGE,
+        };
         if let Some(pace) = &context.pace {
             tokio::select! {
                 () = pace.until_ready() => {}
@@ -179,7 +187,7 @@ impl Worker {
                 }
             }
         }
-        if !may_go() {
+        if !may_go(Moment::Begin) {
             return plain(Verdict::NotHandedOver);
         }
         let delivery = DeliveryKey {

@@ -20,17 +20,21 @@ const ID_BYTES: usize = 8;
 const DAY_MS: i64 = 86_400_000;
 
 /// Asks for a confirmation: the message goes out once the transaction is committed. Requests about one
-/// address wait for each other, so that the limits hold. A request beyond them writes as much as one
+/// mailbox wait for each other, so that the limits hold. A request beyond them writes as much as one
 /// within, so that the time it takes tells nothing; commit it all the same.
 ///
 /// # Errors
 /// When the database is away or the system gives no random bytes.
 pub async fn ask(txn: &Txn, ask: &Ask, limits: Limits, now_ms: i64) -> Result<Asked, DbErr> {
-    store::wait_for_turn(txn, &ask.fingerprint).await?;
-    let open = store::unanswered(txn, &ask.fingerprint, now_ms - DAY_MS).await?;
+    store::wait_for_turn(txn, &ask.limit_key).await?;
+    let mut open = store::unanswered(txn, &ask.limit_key, now_ms - DAY_MS).await?;
+    let is_about_permission = ask.purpose.is_about_permission();
+    open.retain(|asked| asked.purpose.is_about_permission() == is_about_permission);
     let newest = open.first().map(|asked| asked.id);
     let is_too_soon = open.iter().any(|asked| {
-        asked.purpose == ask.purpose && asked.requested_at > now_ms - limits.resend_after_ms
+        asked.purpose == ask.purpose
+            && asked.fingerprint == ask.fingerprint
+            && asked.requested_at > now_ms - limits.resend_after_ms
     });
     let is_too_many = open.len() >= usize::try_from(limits.per_day).unwrap_or(usize::MAX);
     match newest {
@@ -92,8 +96,8 @@ pub async fn take(txn: &Txn, keys: &Keys, token: &str, now_ms: i64) -> Result<Op
     }
 }
 
-/// Deletes what was asked before `older_than_ms` and never confirmed, once its link has expired too;
-/// returns how many there were.
+/// Deletes what was asked before `older_than_ms` and never confirmed, or was a deletion that is done, once
+/// its link has expired too; returns how many there were.
 ///
 /// # Errors
 /// When the database is away.

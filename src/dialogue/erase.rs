@@ -35,6 +35,7 @@ pub async fn erase(
     let txn = db.begin().await?;
     let mailbox = erase_within(&txn, keys, customer, actor, "asked", now_ms).await?;
     txn.commit().await?;
+    db.checkpoint().await;
     in_flight::settled(db, &mailbox, now_ms, in_flight::AT_MOST).await?;
     Ok(())
 }

@@ -38,6 +38,15 @@ impl Purpose {
         }
     }
 
+    /// Whether it is about permission, and not about the person's own data. The form takes a sign-up from
+    /// anybody, in anybody's name; data are asked for behind the person's own link.
+    pub fn is_about_permission(self) -> bool {
+        match self {
+            Self::OptIn | Self::RePermission => true,
+            Self::Download | Self::Erasure => false,
+        }
+    }
+
     /// Reads the database's word.
     pub fn from_column(text: &str) -> Option<Self> {
         Self::ALL
@@ -57,6 +66,8 @@ pub struct Ask {
     pub address: Option<String>,
     /// Of the address, from [`crate::keys::Keys::fingerprint`].
     pub fingerprint: String,
+    /// Of the mailbox, as far as the address tells: what [`Limits::per_day`] counts by.
+    pub limit_key: String,
     /// ISO 639-1.
     pub language: String,
     /// What confirming does: the room that asks reads it back.
@@ -69,9 +80,10 @@ pub struct Ask {
 /// confirmed counts: who confirms reads his mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Milliseconds between two requests of the same purpose at least.
+    /// Milliseconds between two requests of the same purpose to the same address at least.
     pub resend_after_ms: i64,
-    /// Requests of every purpose in 24 hours at most.
+    /// Requests to one mailbox in 24 hours at most; those about permission and those about the person's data
+    /// each for themselves, so that a stranger's sign-ups do not keep him from his data.
     pub per_day: u32,
 }
 

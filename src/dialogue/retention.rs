@@ -179,6 +179,7 @@ async fn ask(
         channel: Channel::Email,
         customer: Some(customer),
         address: None,
+        limit_key: fingerprint.clone(),
         fingerprint,
         language: known.language,
         payload,

@@ -17,14 +17,16 @@ use crate::storage::{Db, Dialect, Sql, Txn};
 const TURN: i32 = 0x7669_7304;
 
 /// One request without an answer yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unanswered {
     pub id: ConfirmationId,
     pub purpose: Purpose,
+    pub fingerprint: String,
     pub requested_at: i64,
 }
 
-/// Waits until no other transaction works on this address. SQLite has one writer, who waited already.
+/// Waits until no other transaction works on this address or mailbox. SQLite has one writer, who waited
+/// already.
 pub(super) async fn wait_for_turn(txn: &Txn, fingerprint: &str) -> Result<(), DbErr> {
     if txn.dialect() == Dialect::Postgres {
         txn.run(
@@ -36,16 +38,16 @@ pub(super) async fn wait_for_turn(txn: &Txn, fingerprint: &str) -> Result<(), Db
     Ok(())
 }
 
-/// What this address was asked after `since` and did not confirm, newest first.
+/// What this mailbox was asked after `since` and did not confirm, newest first.
 pub(super) async fn unanswered(
     txn: &Txn,
-    fingerprint: &str,
+    limit_key: &str,
     since: i64,
 ) -> Result<Vec<Unanswered>, DbErr> {
     txn.rows(
-        "SELECT id, purpose, requested_at FROM confirmations \
-         WHERE fingerprint = $1 AND requested_at > $2 AND used_at IS NULL ORDER BY id DESC",
-        [fingerprint.into(), since.into()],
+        "SELECT id, purpose, fingerprint, requested_at FROM confirmations \
+         WHERE limit_key = $1 AND requested_at > $2 AND used_at IS NULL ORDER BY id DESC",
+        [limit_key.into(), since.into()],
     )
     .await?
     .iter()
@@ -53,6 +55,7 @@ pub(super) async fn unanswered(
         Ok(Unanswered {
             id: ConfirmationId(row.try_get("", "id")?),
             purpose: purpose(row)?,
+            fingerprint: row.try_get("", "fingerprint")?,
             requested_at: row.try_get("", "requested_at")?,
         })
     })
@@ -77,8 +80,8 @@ pub(super) async fn insert(
 ) -> Result<ConfirmationId, DbErr> {
     let sql = format!(
         "INSERT INTO confirmations (purpose, nonce, channel, address, fingerprint, customer_id, language, \
-         payload, requested_at, expires_at, send_state, attempt, next_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, {}, $9, $10, 'waiting', 0, $9) RETURNING id",
+         payload, requested_at, expires_at, send_state, attempt, next_at, limit_key) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, {}, $9, $10, 'waiting', 0, $9, $11) RETURNING id",
         txn.dialect().json(8)
     );
     // An address of somebody the base knows stands there already.
@@ -97,6 +100,7 @@ pub(super) async fn insert(
                 ask.payload.to_string().into(),
                 now_ms.into(),
                 ask.expires_at.into(),
+                ask.limit_key.as_str().into(),
             ],
         )
         .await?
@@ -195,7 +199,7 @@ pub(super) async fn purge(txn: &Txn, older_than_ms: i64, now_ms: i64) -> Result<
     let result = txn
         .run(
             "DELETE FROM confirmations \
-             WHERE used_at IS NULL AND requested_at < $1 AND expires_at <= $2",
+             WHERE (used_at IS NULL OR purpose = 'erasure') AND requested_at < $1 AND expires_at <= $2",
             [older_than_ms.into(), now_ms.into()],
         )
         .await?;

@@ -175,6 +175,7 @@ pub async fn run(
     let unconfirmed_deleted =
         confirmation::purge(db, unconfirmed_before(settings, now_ms), now_ms).await?;
     let retention = retention::run(db, keys, settings, is_acting, now_ms, stop).await?;
+    db.checkpoint().await;
     let file = AnchorFile::in_folder(&settings.data_dir);
     let report = UpkeepReport {
         at: now_ms,

@@ -84,6 +84,11 @@ impl<'de> serde::Deserialize<'de> for DbUrl {
     }
 }
 
+/// How long a statement waits for another process's lock on SQLite, in milliseconds.
+const BUSY_TIMEOUT_MS: &str = "120000";
+/// The same for what can wait until the next time, and holds writers up meanwhile.
+const CHECKPOINT_PATIENCE_MS: &str = "1000";
+
 /// The key of the advisory lock that lets one process migrate at a time.
 const MIGRATION_LOCK: i64 = 0x7669_7361_7669_7301;
 
@@ -105,10 +110,12 @@ impl Db {
                 .pragma("journal_mode", "WAL")
                 // A commit must survive a power cut: an intent that is lost would be sent twice.
                 .pragma("synchronous", "FULL")
-                .pragma("busy_timeout", "120000")
+                .pragma("busy_timeout", BUSY_TIMEOUT_MS)
                 .pragma("foreign_keys", "ON")
                 .pragma("cache_size", "-65536")
                 .pragma("temp_store", "MEMORY")
+                // What is deleted is overwritten where its page is written anyhow.
+                .pragma("secure_delete", "FAST")
         });
         let connection = Database::connect(options)
             .await
@@ -155,6 +162,23 @@ impl Db {
             Ok(())
         } else {
             Err(StorageError::Behind { pending })
+        }
+    }
+
+    /// Empties SQLite's write-ahead log, where what was deleted may still stand; PostgreSQL recycles its own.
+    /// Best effort: it gives way to whoever reads for long, and what it did not do the next one does.
+    pub async fn checkpoint(&self) {
+        if self.dialect == Dialect::Postgres {
+            return;
+        }
+        let _turn = self.writer.lock().await;
+        // One string, so that it runs on one connection, whose patience is given back.
+        let checkpoint = format!(
+            "PRAGMA busy_timeout = {CHECKPOINT_PATIENCE_MS}; PRAGMA wal_checkpoint(TRUNCATE); \
+             PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}"
+        );
+        if let Err(error) = self.connection.execute_unprepared(&checkpoint).await {
+            tracing::warn!(%error, "the write-ahead log was not emptied");
         }
     }
 

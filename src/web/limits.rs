@@ -1,7 +1,7 @@
 //! How often forms may be sent, in this process: from one visitor, and from everywhere.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use actix_web::HttpRequest;
@@ -75,14 +75,26 @@ pub(super) fn visitor(request: &HttpRequest, settings: &WebSettings) -> Option<I
         .flat_map(|value| value.split(','))
         .collect();
     for entry in forwarded.into_iter().rev() {
-        match entry.trim().parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-            Ok(ip) if is_ours(&ip) => {}
-            Ok(ip) => return Some(ip),
+        match address(entry.trim()) {
+            Some(ip) if is_ours(&ip) => {}
+            Some(ip) => return Some(ip),
             // Not written by a proxy of ours; the last one that was is all we know.
-            Err(_) => break,
+            None => break,
         }
     }
     Some(peer)
+}
+
+/// An entry of X-Forwarded-For: an address, with the port as some gateways write it.
+fn address(entry: &str) -> Option<IpAddr> {
+    let bare = entry
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(entry);
+    bare.parse::<IpAddr>()
+        .or_else(|_| entry.parse::<SocketAddr>().map(|socket| socket.ip()))
+        .ok()
+        .map(|ip| ip.to_canonical())
 }
 
 #[cfg(test)]
@@ -114,6 +126,11 @@ mod tests {
             ("127.0.0.1", &["1.1.1.1, nonsense"], "127.0.0.1"),
             ("::ffff:127.0.0.1", &["198.51.100.1"], "198.51.100.1"),
             ("127.0.0.1", &[], "127.0.0.1"),
+            ("127.0.0.1", &["1.1.1.1, 198.51.100.1:443"], "198.51.100.1"),
+            ("127.0.0.1", &["198.51.100.1, [::1]:8080"], "198.51.100.1"),
+            ("127.0.0.1", &["1.1.1.1, [2001:db8::1]:443"], "2001:db8::1"),
+            ("127.0.0.1", &["1.1.1.1, [2001:db8::1]"], "2001:db8::1"),
+            ("127.0.0.1", &["1.1.1.1, 198.51.100.1:x"], "127.0.0.1"),
         ] {
             assert_eq!(seen(peer, forwarded), expected, "{peer} {forwarded:?}");
         }

@@ -362,6 +362,11 @@ on_both! {
         assert!(page.contains("irréversible"), "{page}");
         let gone = post(&site, &link, "").await.text().await.unwrap();
         assert!(gone.contains("Vos données sont supprimées"), "{gone}");
+        let twice = post(&site, &link, "").await;
+        assert_eq!(twice.status(), StatusCode::OK);
+        assert!(twice.text().await.unwrap().contains("Vos données sont supprimées"), "the second click of two");
+        let looked = site.get(&link).await.text().await.unwrap();
+        assert!(looked.contains("Vos données sont supprimées") && !looked.contains("<form"), "{looked}");
         assert_eq!(number(db, "SELECT COUNT(*) FROM customers").await, 1);
         assert_eq!(on(db, "bob", bob).await, ["news", "offers"], "nobody else is touched");
         let told = site.ask(Method::GET, &path).header(ACCEPT_LANGUAGE, "fr").send().await.unwrap();

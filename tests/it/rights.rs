@@ -111,6 +111,7 @@ async fn person(db: &Db, name: &str, phone: &str, wave: WaveId, seq: i64) -> Cus
             customer: known,
             address,
             fingerprint: fingerprint.clone(),
+            limit_key: fingerprint.clone(),
             language: "de".to_owned(),
             payload: serde_json::to_value(Agreement {
                 topics: vec![AgreedTopic {
@@ -231,6 +232,30 @@ on_both! {
         assert!(matches!(again, Err(DialogueError::Erased { .. })), "{again:?}");
         let never = erase::erase(db, &keys, CustomerId(999_999), "operator", NOW + 3).await;
         assert!(matches!(never, Err(DialogueError::NoSuchCustomer(_))), "{never:?}");
+    }
+
+    async fn nothing_of_an_erased_person_stands_in_the_files(db: &TestDb) {
+        let Some(file) = db.url.expose().strip_prefix("sqlite://").and_then(|rest| rest.split('?').next()) else {
+            return;
+        };
+        let wave = ledger::wave(db, CLICKS).await;
+        let ada = person(db, "ada", "+33612345678", wave, 1).await;
+        person(db, "bob", "+33698765432", wave, 2).await;
+        let holds = |end: &str, text: &str| {
+            let bytes = std::fs::read(format!("{file}{end}")).unwrap();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        assert!(holds("-wal", "adacanary"), "the test can see it");
+        erase::erase(db, &keys(), ada, "operator", NOW).await.unwrap();
+        for end in ["", "-wal"] {
+            assert!(!holds(end, "adacanary"), "{end}");
+        }
+        assert!(holds("", "bobcanary"));
+        // The connection is as patient as before.
+        for _ in 0..8 {
+            let row = db.row("PRAGMA busy_timeout", []).await.unwrap().unwrap();
+            assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), 120_000);
+        }
     }
 
     async fn who_was_erased_is_not_revived_by_an_import_but_by_his_own_yes(db: &TestDb) {

@@ -19,6 +19,7 @@ use visavis::consent::store as consent;
 use visavis::dialogue::confirmation;
 use visavis::dialogue::model::{AgreedTopic, Agreement, Ask, Asked, Limits, Opened, Purpose};
 use visavis::dialogue::notice::Notices;
+use visavis::dialogue::preferences::request;
 use visavis::ids::{ConfirmationId, CustomerId};
 use visavis::keys::Keys;
 use visavis::responses::ResponseWriter;
@@ -30,6 +31,8 @@ use crate::kit::dump;
 use crate::kit::house::House;
 use crate::kit::ledger::number;
 use crate::on_both;
+
+mod strangers;
 
 /// A house with its public pages open.
 struct Desk {
@@ -313,6 +316,30 @@ on_both! {
         desk.close().await;
     }
 
+    async fn the_sandbox_forgets_whom_the_base_forgets(db: &TestDb) {
+        let desk = Desk::open(db).await;
+        let first = desk.house.add_customers(2, "mail.example").await;
+        desk.house.send("spring").await;
+        let parts = &desk.house.parts;
+        let now_ms = desk.house.clock_ms();
+        assert!(request::request(db, &parts.settings, CustomerId(first), Purpose::Erasure, now_ms).await.unwrap());
+        let his = format!("c{first}@mail.example");
+        let mut mail = desk.mail().await;
+        mail.retain(|(to, _)| to.contains(&his));
+        assert_eq!(mail.len(), 2);
+        let asked = mail.iter().find(|(_, message)| message.text.as_deref().is_some_and(|text| text.contains("/confirm/")));
+        let (status, _) = desk.post(&link_in(&asked.unwrap().1), &[]).await;
+        assert_eq!(status, StatusCode::OK);
+        let outbox = Outbox::open(&parts.settings.data_dir.join("outbox")).unwrap();
+        let listed = outbox.list(0, 10, None).unwrap();
+        assert_eq!(listed.iter().filter(|entry| entry.recipient.is_empty()).count(), 2);
+        assert_eq!(listed.len(), 3);
+        for entry in listed {
+            assert_eq!(outbox.read(entry.number).unwrap().is_some(), !entry.recipient.is_empty());
+        }
+        desk.close().await;
+    }
+
     async fn scanners_change_nothing(db: &TestDb) {
         let desk = Desk::open(db).await;
         for email in ["fresh@mail.example", "used@mail.example"] {
@@ -570,6 +597,7 @@ on_both! {
                 customer: Some(CustomerId(id)),
                 address: None,
                 fingerprint: parts.keys.fingerprint(&format!("c{id}@mail.example")),
+                limit_key: format!("c{id}"),
                 language: "de".to_owned(),
                 payload: serde_json::to_value(&agreement).unwrap(),
                 expires_at: now + 30 * 86_400_000,
@@ -682,6 +710,7 @@ async fn opening_is_not_taking() {
         customer: Some(CustomerId(1)),
         address: Some("never@kept.example".to_owned()),
         fingerprint: "print".to_owned(),
+        limit_key: "print".to_owned(),
         language: "en".to_owned(),
         payload: json!({}),
         expires_at: 1_000,

@@ -299,6 +299,39 @@ on_both! {
         assert!(peer.messages().iter().all(|message| message.recipient != out));
     }
 
+    async fn a_relay_slow_over_the_envelope_gets_nothing_once_an_opt_out_was_answered(db: &TestDb) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let slow = Act::Wait(in_flight::AT_MOST + Duration::from_millis(500));
+        let peer = SmtpPeer::start(Script::new().on(Step::Rcpt, When::FirstTimes(1), slow)).await;
+        let mut email = peer.settings();
+        email.timeout_seconds = 30;
+        let house = House::new(db, Some(email));
+        house.add_customers(2, "mail.example").await;
+        let wave = house.send("spring").await;
+        let customers = customers_by_seq(db, wave).await;
+        let (parts, _folder) = node(&house, db).await;
+        let app = App::build(parts).await.unwrap();
+        let url = format!("http://{}{}", app.public_address(), link(&house, wave, 1));
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(app.run(stop.clone()));
+        let rcpts = || peer.commands().iter().filter(|line| line.starts_with("RCPT")).count();
+        while rcpts() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        one_click(&reqwest::Client::new(), &url).await;
+        for _ in 0..200 {
+            if peer.messages().len() == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        let arrived: Vec<String> = peer.messages().into_iter().map(|one| one.recipient).collect();
+        assert_eq!(arrived, [format!("c{}@mail.example", customers[&2])], "the other went through the gate again");
+        assert_eq!(house.ledger(wave).await, [("accepted", 1), ("withheld", 1)].into());
+    }
+
     async fn the_wait_ends_when_the_row_is_settled_and_not_before(db: &TestDb) {
         let house = House::new(db, None);
         let first = house.add_customers(2, "mail.example").await;

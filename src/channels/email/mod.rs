@@ -24,7 +24,7 @@ pub use facts::RelayFacts;
 pub use mime::ComposeError;
 
 use super::limits::Pace;
-use super::model::{EmailMessage, NoticeMessage, Outcome, Reply, Sender, WaveFrame};
+use super::model::{EmailMessage, Moment, NoticeMessage, Outcome, Reply, Sender, WaveFrame};
 use super::outbox::{Outbox, OutboxError};
 use super::sandbox::Sandbox;
 use crate::clock::{SharedClock, SystemClock};
@@ -217,18 +217,18 @@ impl EmailWave {
     /// whether the message was taken.
     pub async fn send(&self, message: &EmailMessage) -> Outcome {
         // It may always go, so there is always an outcome.
-        let outcome = self.send_if(message, || true).await;
+        let outcome = self.send_if(message, |_| true).await;
         outcome.unwrap_or(Outcome::Unknown {
             why: "the message was held back",
         })
     }
 
-    /// As [`EmailWave::send`], asking `may_go` after the waiting, right before the first command: `None`
-    /// when it says no, and nothing was handed over.
+    /// As [`EmailWave::send`], asking `may_go` after the waiting, right before the first command, and again
+    /// right before the first byte of the message: `None` when it says no, and nothing was handed over.
     pub async fn send_if(
         &self,
         message: &EmailMessage,
-        may_go: impl Fn() -> bool + Send,
+        may_go: impl Fn(Moment) -> bool + Send + Sync,
     ) -> Option<Outcome> {
         match self.compose(message) {
             Ok(composed) => self.inner.pool.deliver(&composed, may_go).await,
@@ -278,7 +278,7 @@ impl EmailNotices {
     pub async fn send_if(
         &self,
         notice: &NoticeMessage,
-        may_go: impl Fn() -> bool + Send,
+        may_go: impl Fn(Moment) -> bool + Send + Sync,
     ) -> Option<Outcome> {
         match self.compose(notice) {
             Ok(composed) => self.inner.pool.deliver(&composed, may_go).await,

@@ -12,7 +12,7 @@ use super::Composed;
 use super::connect::{ConnectError, Connection, Peer, put_off, within};
 use super::smtp::{self, After};
 use crate::channels::limits::Pace;
-use crate::channels::model::{Class, Outcome};
+use crate::channels::model::{Class, Moment, Outcome};
 
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -69,31 +69,32 @@ impl Pool {
         &self.peer
     }
 
-    /// Hands a message over when a connection is free and the pace allows it. `may_go` is asked last,
-    /// before the first command; `None` when it then says no, and the server has seen nothing.
+    /// Hands a message over when a connection is free and the pace allows it. `may_go` is asked before the
+    /// first command, and once more before the message itself; `None` when it says no, and the server has
+    /// seen no byte of the message.
     pub async fn deliver(
         self: &Arc<Self>,
         mail: &Composed,
-        may_go: impl Fn() -> bool + Send,
+        may_go: impl Fn(Moment) -> bool + Send + Sync,
     ) -> Option<Outcome> {
         let Ok(_slot) = self.slots.acquire().await else {
             // Closed: the process is stopping.
             return Some(put_off(Class::Network));
         };
-        if !may_go() {
+        if !may_go(Moment::Begin) {
             return None;
         }
         if let Some(pace) = &self.pace {
             pace.until_ready().await;
         }
-        if !may_go() {
+        if !may_go(Moment::Begin) {
             return None;
         }
         if let Some(mut connection) = self.freshest() {
-            let end = smtp::transact(&mut connection, mail, self.timeout).await;
+            let end = smtp::transact(&mut connection, mail, self.timeout, &may_go).await;
             if !end.is_stale {
                 self.put_back(connection, end.after).await;
-                return Some(end.outcome);
+                return end.outcome;
             }
             // It was closed while it was idle, and the server has seen nothing of this message.
         }
@@ -105,13 +106,13 @@ impl Pool {
                 return Some(outcome);
             }
         };
-        if !may_go() {
+        if !may_go(Moment::Begin) {
             self.keep(connection);
             return None;
         }
-        let end = smtp::transact(&mut connection, mail, self.timeout).await;
+        let end = smtp::transact(&mut connection, mail, self.timeout, &may_go).await;
         self.put_back(connection, end.after).await;
-        Some(end.outcome)
+        end.outcome
     }
 
     /// Opens a connection, apart from the pool's.
@@ -248,7 +249,7 @@ mod tests {
         for _ in 0..2 {
             let mail = mail();
             let (one, two) =
-                tokio::join!(pool.deliver(&mail, || true), pool.deliver(&mail, || true));
+                tokio::join!(pool.deliver(&mail, |_| true), pool.deliver(&mail, |_| true));
             let accepted = || Some(Outcome::Accepted);
             assert_eq!((one, two), (accepted(), accepted()));
             assert!(!pool.idle().connections.is_empty());
@@ -263,11 +264,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pool = pool(folder.path(), Duration::from_millis(60));
         assert_eq!(
-            pool.deliver(&mail(), || true).await,
+            pool.deliver(&mail(), |_| true).await,
             Some(Outcome::Accepted)
         );
         // What may not go is not shown to the server.
-        assert_eq!(pool.deliver(&mail(), || false).await, None);
+        assert_eq!(pool.deliver(&mail(), |_| false).await, None);
         let weak = Arc::downgrade(&pool);
         drop(pool);
         tokio::time::sleep(Duration::from_millis(50)).await;

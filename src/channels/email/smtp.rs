@@ -2,6 +2,8 @@
 //!
 //! The promise is about the final dot: before it is written, whatever goes wrong may be tried again;
 //! once it may have been written, only the server's answer tells, and without one the outcome is unknown.
+//! And about the first byte: a server may take its time over the envelope, so the sender is asked once more
+//! whether the message may go.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,7 +13,7 @@ use lettre::transport::smtp::response::{Response, Severity};
 use super::Composed;
 use super::classify::Phase;
 use super::connect::{Connection, Trouble, put_off, within};
-use crate::channels::model::{Class, Outcome, Reply};
+use crate::channels::model::{Class, Moment, Outcome, Reply};
 
 /// What the connection is good for after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,8 @@ pub(super) enum After {
 /// How a message ended.
 #[derive(Debug)]
 pub(super) struct End {
-    pub outcome: Outcome,
+    /// `None`: the message was held back, and no byte of it was written.
+    pub outcome: Option<Outcome>,
     pub after: After,
     /// The server had hung up before it heard of this message.
     pub is_stale: bool,
@@ -34,7 +37,16 @@ pub(super) struct End {
 impl End {
     fn new(outcome: Outcome, after: After) -> Self {
         Self {
-            outcome,
+            outcome: Some(outcome),
+            after,
+            is_stale: false,
+        }
+    }
+
+    /// The end of a message that may not go any more.
+    fn held_back(after: After) -> Self {
+        Self {
+            outcome: None,
             after,
             is_stale: false,
         }
@@ -52,18 +64,19 @@ impl End {
                 Trouble::Lost(_) | Trouble::Refused { code: 421, .. }
             );
         Self {
-            outcome: trouble.outcome(phase),
+            outcome: Some(trouble.outcome(phase)),
             after,
             is_stale,
         }
     }
 }
 
-/// Hands one message over.
+/// Hands one message over, unless `may_go` says no before its first byte.
 pub(super) async fn transact(
     connection: &mut Connection,
     mail: &Composed,
     timeout: Duration,
+    may_go: &(impl Fn(Moment) -> bool + Sync),
 ) -> End {
     let needs_utf8 = !mail.recipient.is_ascii() || !mail.raw.is_ascii();
     if needs_utf8 && !connection.has_utf8 {
@@ -83,10 +96,12 @@ pub(super) async fn transact(
     let envelope = if connection.has_pipelining {
         envelope_at_once(connection, &from, &to, timeout).await
     } else {
-        envelope_in_turn(connection, &from, &to, timeout).await
+        envelope_in_turn(connection, &from, &to, timeout, may_go).await
     };
     match envelope {
-        Ok(()) => body(connection, &mail.raw, timeout).await,
+        Ok(()) if may_go(Moment::Message) => body(connection, &mail.raw, timeout).await,
+        // Nothing but a message may follow now, and an empty one would be taken for one.
+        Ok(()) => End::held_back(After::Close),
         Err(end) => end,
     }
 }
@@ -103,6 +118,7 @@ async fn envelope_in_turn(
     from: &str,
     to: &str,
     timeout: Duration,
+    may_go: &(impl Fn(Moment) -> bool + Sync),
 ) -> Result<(), End> {
     let smtp = &mut connection.smtp;
     within(timeout, smtp.command(from))
@@ -111,6 +127,9 @@ async fn envelope_in_turn(
     within(timeout, smtp.command(to))
         .await
         .map_err(|trouble| End::by(&trouble, Phase::Rcpt, After::Reset))?;
+    if !may_go(Moment::Message) {
+        return Err(End::held_back(After::Reset));
+    }
     let go = within(timeout, smtp.command("DATA\r\n")).await;
     go_ahead(go)
 }

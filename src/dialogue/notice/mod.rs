@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::model::{Confirmation, Purpose};
 use super::store::{self, Claimed, Sent};
 use crate::channels::email::{EmailChannel, EmailNotices};
-use crate::channels::model::{NoticeMessage, Outcome, Sender};
+use crate::channels::model::{Moment, NoticeMessage, Outcome, Sender};
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::consent::model::Channel;
@@ -33,6 +33,9 @@ const ATTEMPTS: i16 = 5;
 const WAIT_AT_MOST: Duration = Duration::from_secs(60);
 /// The same where a "no" may come between: as a campaign's message.
 const FRESH_FOR: Duration = Duration::from_secs(1);
+/// How long a relay may take over the envelope besides: one that always takes long gets them all the same,
+/// since who is never asked to stay is erased.
+const SLOW_ENVELOPE: Duration = Duration::from_secs(3);
 /// How often is looked for something to send.
 const IDLE: Duration = Duration::from_millis(500);
 /// The longest wait while the database is away.
@@ -205,10 +208,11 @@ impl Notices {
             Purpose::RePermission => FRESH_FOR,
             Purpose::OptIn | Purpose::Download | Purpose::Erasure => WAIT_AT_MOST,
         };
-        let outcome = self
-            .channel
-            .send_if(&message, || asked.elapsed() < patience)
-            .await;
+        let may_go = |moment| match moment {
+            Moment::Begin => asked.elapsed() < patience,
+            Moment::Message => asked.elapsed() < patience + SLOW_ENVELOPE,
+        };
+        let outcome = self.channel.send_if(&message, may_go).await;
         let retry_after = match &outcome {
             Some(Outcome::Accepted) => return Sent::Yes,
             Some(Outcome::Rejected { class, .. }) if !class.is_sender_fault() => {

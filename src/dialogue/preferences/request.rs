@@ -39,6 +39,7 @@ pub async fn request(
         channel: Channel::Email,
         customer: Some(customer),
         address: None,
+        limit_key: fingerprint.clone(),
         fingerprint,
         language: person.language,
         payload: json!({}),
@@ -79,6 +80,7 @@ pub async fn erase_confirmed(
         erased => erased?,
     };
     txn.commit().await?;
+    db.checkpoint().await;
     in_flight::settled(db, &mailbox, now_ms, in_flight::AT_MOST).await?;
     Ok(opened)
 }

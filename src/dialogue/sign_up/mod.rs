@@ -78,6 +78,7 @@ pub async fn request(
         channel: Channel::Email,
         customer: store::oldest_of(&txn, &filled.email.key).await?,
         fingerprint: keys.fingerprint(&filled.email.key),
+        limit_key: keys.fingerprint(&mailbox(&filled.email.key)),
         address: Some(filled.email.address),
         language,
         payload,
@@ -86,6 +87,19 @@ pub async fn request(
     let asked = confirmation::ask(&txn, &ask, Limits::from(&settings.sign_up), now_ms).await?;
     txn.commit().await?;
     Ok(asked)
+}
+
+/// The address without the tag by which many hosts tell letters of one mailbox apart (RFC 5233):
+/// `ada+shop@mail.example` is in `ada@mail.example`. Elsewhere that is somebody else, so this is for
+/// counting, not for writing to.
+fn mailbox(email_key: &str) -> String {
+    match email_key.rsplit_once('@') {
+        Some((local, domain)) => match local.split_once('+') {
+            Some((name, _tag)) if !name.is_empty() => format!("{name}@{domain}"),
+            _ => email_key.to_owned(),
+        },
+        None => email_key.to_owned(),
+    }
 }
 
 /// What became of a confirmation.

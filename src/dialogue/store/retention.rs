@@ -190,7 +190,7 @@ pub(in crate::dialogue) async fn unconfirmed(
     let row = db
         .row(
             "SELECT COUNT(*) AS n FROM confirmations
-             WHERE used_at IS NULL AND requested_at < $1 AND expires_at <= $2",
+             WHERE (used_at IS NULL OR purpose = 'erasure') AND requested_at < $1 AND expires_at <= $2",
             [older_than_ms.into(), now_ms.into()],
         )
         .await?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::words::{Language, SignUpWords};
 use super::{browser_language, details, preferences};
+use crate::config::in_language;
 use crate::delivery::message::preferences_url;
 use crate::dialogue::confirmation;
 use crate::dialogue::model::{Agreement, Confirmation, Opened, Purpose};
@@ -22,8 +23,17 @@ struct View<'a> {
     text: &'static str,
     button: &'static str,
     wordings: Vec<&'a str>,
+    /// What was typed into the form and will be stored.
+    fields: Vec<Entry<'a>>,
     preferences_url: Option<String>,
     form_url: Option<String>,
+}
+
+/// A field of the form as it was filled in.
+#[derive(Debug, Serialize)]
+struct Entry<'a> {
+    label: &'a str,
+    value: &'a str,
 }
 
 impl<'a> View<'a> {
@@ -36,6 +46,7 @@ impl<'a> View<'a> {
             text: "",
             button: "",
             wordings: Vec::new(),
+            fields: Vec::new(),
             preferences_url: None,
             form_url: None,
         }
@@ -155,6 +166,7 @@ fn ask(
     let view = View {
         button,
         wordings: wordings(&agreement),
+        fields: entries(state, language, &agreement),
         ..View::new(state, language, title)
     };
     state.pages.answer("confirm", &view)
@@ -193,6 +205,22 @@ fn expired(
 /// The language of the message whose link this is.
 fn language(request: &HttpRequest, confirmation: &Confirmation) -> Language {
     Language::from_tag(&confirmation.language).unwrap_or_else(|| browser_language(request))
+}
+
+/// With the labels of the form; one that left it meanwhile goes by its name.
+fn entries<'a>(state: &'a State, language: Language, agreement: &'a Agreement) -> Vec<Entry<'a>> {
+    let known = &state.settings.sign_up.fields;
+    agreement
+        .fields
+        .iter()
+        .map(|(name, value)| Entry {
+            label: known
+                .iter()
+                .find(|field| field.name == *name)
+                .map_or(name, |field| in_language(&field.label, language.code())),
+            value,
+        })
+        .collect()
 }
 
 fn wordings(agreement: &Agreement) -> Vec<&str> {

@@ -6,6 +6,8 @@
 mod told;
 mod view;
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -15,6 +17,7 @@ pub(super) use self::view::topic_title;
 use self::view::{Entered, PreferencesView};
 use super::words::Language;
 use super::{browser_language, details};
+use crate::customers::normalise;
 use crate::dialogue::model::{Opened, Purpose};
 use crate::dialogue::preferences::model::{Pause, Preferences, Wishes};
 use crate::dialogue::preferences::save::{self, Said};
@@ -139,7 +142,8 @@ pub(super) async fn fulfil(
         }
         Opened::Fresh(_) => {
             match requests::erase_confirmed(&state.db, &state.keys, token, now).await? {
-                Opened::Fresh(_) => {
+                Opened::Fresh(known) => {
+                    forget_test_mails(state, known.fingerprint).await;
                     let words = language.preferences();
                     let told = Told::plain(state, language, words.erased_title, words.erased_text);
                     state.pages.answer("told", &told.done())
@@ -151,6 +155,22 @@ pub(super) async fn fulfil(
     }
 }
 
+/// Deletes what the sandbox received for him. Best effort: he is erased already.
+async fn forget_test_mails(state: &State, fingerprint: String) {
+    let (outbox, keys) = (Arc::clone(&state.outbox), state.keys.clone());
+    let forgotten = web::block(move || {
+        outbox.forget(|recipient| {
+            let email = normalise::email(recipient);
+            email.is_ok_and(|email| keys.fingerprint(&email.key) == fingerprint)
+        })
+    });
+    match forgotten.await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "test mails of an erased person stay"),
+        Err(error) => tracing::warn!(%error, "test mails of an erased person stay"),
+    }
+}
+
 /// What a link of a download or a deletion says when it works no more.
 fn request_over(
     state: &State,
@@ -159,6 +179,11 @@ fn request_over(
 ) -> Result<HttpResponse, ApiError> {
     let words = language.preferences();
     let (title, line, customer) = match opened {
+        // The second click of two: what he wants is so, and his preferences are gone.
+        Opened::Used(known) if known.purpose == Purpose::Erasure => {
+            let told = Told::plain(state, language, words.erased_title, words.erased_text);
+            return state.pages.answer("told", &told.done());
+        }
         Opened::Used(known) => (words.used_title, words.used_text, known.customer),
         Opened::Expired(known) => (words.expired_title, words.expired_text, known.customer),
         Opened::Fresh(_) | Opened::Unknown => return Err(ApiError::new(StatusCode::NOT_FOUND)),

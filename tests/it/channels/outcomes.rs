@@ -273,3 +273,31 @@ async fn a_server_that_talks_without_end_is_cut_off() {
         "{outcome:?}"
     );
 }
+
+#[tokio::test]
+async fn what_may_not_go_any_more_is_held_back_however_late_it_turns_out() {
+    for slow in [Step::Mail, Step::Rcpt, Step::Data] {
+        for pipelining in [true, false] {
+            let wait = Act::Wait(Duration::from_millis(300));
+            let mut script = Script::new().on(slow, When::Nth(1), wait);
+            if !pipelining {
+                script = script.without("PIPELINING");
+            }
+            let peer = SmtpPeer::start(script).await;
+            let (_channel, wave) = open(&peer.settings());
+            let begin = Instant::now();
+            let may_go = |_| begin.elapsed() < Duration::from_millis(150);
+            let outcome = wave.send_if(&message(1, "x@example.org"), may_go).await;
+            assert_eq!(outcome, None, "{slow:?} {pipelining}");
+            // The connection, or a new one, is good for the next.
+            let outcome = wave.send(&message(2, "y@example.org")).await;
+            assert_eq!(outcome, Outcome::Accepted, "{slow:?} {pipelining}");
+            let recipients: Vec<_> = peer
+                .messages()
+                .into_iter()
+                .map(|one| one.recipient)
+                .collect();
+            assert_eq!(recipients, ["y@example.org"], "{slow:?} {pipelining}");
+        }
+    }
+}
