@@ -18,7 +18,7 @@ mod suppression;
 use serde_json::Value;
 
 pub use evidence::{record, record_all};
-pub use expiry::last_act;
+pub use expiry::{basis_ends_at, last_act};
 pub use opt_out::opt_out;
 pub use permission::{permissions_of, permissions_of_all};
 pub use standing::standing;
