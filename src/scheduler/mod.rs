@@ -1,6 +1,6 @@
 //! Turns what is due into work, nothing else.
 //!
-//! Due times are rows; this room only looks every second, and every five seconds after the upkeep. The
+//! Due times are rows; this room only looks every second, and every five seconds after evidence to seal and the upkeep. The
 //! cron crate is the ticker: it knows no campaign, and a tick that is lost is made up for by the next.
 
 use std::sync::Arc;
@@ -82,12 +82,16 @@ impl Duties {
         }
     }
 
-    /// Seals new evidence, and does the daily upkeep where it is due.
-    async fn keep_up(&self, stop: &CancellationToken) {
-        let now_ms = self.clock.now_ms();
-        if let Err(error) = upkeep::seal(&self.db, &self.keys, now_ms).await {
+    /// Seals new evidence.
+    async fn seal(&self) {
+        if let Err(error) = upkeep::seal(&self.db, &self.keys, self.clock.now_ms()).await {
             tracing::error!(%error, "evidence could not be sealed; it is tried again");
         }
+    }
+
+    /// Does the daily upkeep where it is due.
+    async fn keep_up(&self, stop: &CancellationToken) {
+        let now_ms = self.clock.now_ms();
         match upkeep::run_if_due(&self.db, &self.keys, &self.settings, now_ms, stop).await {
             Ok(None) => {}
             Ok(Some(report)) => {
@@ -110,7 +114,8 @@ impl Duties {
 pub struct Ticker {
     jobs: JobScheduler,
     stop: CancellationToken,
-    upkeep: Turn,
+    /// Of sealing and of the upkeep, which are let end.
+    under_way: [Turn; 2],
 }
 
 /// The crate starts a tick whether or not the last one has ended: one at a time here.
@@ -142,9 +147,24 @@ impl Ticker {
         })?;
         jobs.add(launch).await?;
         let stop = CancellationToken::new();
+        let sealing = Turn::default();
+        let (to_seal, its_turn, its_stop) =
+            (Arc::clone(&duties), Arc::clone(&sealing), stop.clone());
+        let seal = Job::new_async("*/5 * * * * *", move |_, _| {
+            let (duties, turn) = (Arc::clone(&to_seal), Arc::clone(&its_turn));
+            let stop = its_stop.clone();
+            Box::pin(async move {
+                if let Ok(_turn) = turn.try_lock()
+                    && !stop.is_cancelled()
+                {
+                    duties.seal().await;
+                }
+            })
+        })?;
+        jobs.add(seal).await?;
         let upkeep = Turn::default();
         let (its_turn, its_stop) = (Arc::clone(&upkeep), stop.clone());
-        // A turn of its own: a long upkeep holds up no campaign.
+        // A turn of its own: a long upkeep holds up neither a campaign nor the sealing.
         let keep_up = Job::new_async("*/5 * * * * *", move |_, _| {
             let (duties, turn) = (Arc::clone(&duties), Arc::clone(&its_turn));
             let stop = its_stop.clone();
@@ -158,7 +178,11 @@ impl Ticker {
         })?;
         jobs.add(keep_up).await?;
         jobs.start().await?;
-        Ok(Self { jobs, stop, upkeep })
+        Ok(Self {
+            jobs,
+            stop,
+            under_way: [sealing, upkeep],
+        })
     }
 
     /// Stops ticking; an upkeep under way ends at the next person.
@@ -167,6 +191,8 @@ impl Ticker {
         if let Err(error) = self.jobs.shutdown().await {
             tracing::warn!(%error, "stopping the ticker");
         }
-        drop(self.upkeep.lock().await);
+        for turn in &self.under_way {
+            drop(turn.lock().await);
+        }
     }
 }
