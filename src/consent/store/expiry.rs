@@ -77,35 +77,30 @@ pub(in crate::consent) async fn ended(
     );
     txn.rows(
         sql,
-        [
-            now_ms.into(),
-            customer.into(),
-            channel.into(),
-            topic.into(),
-        ],
+        [now_ms.into(), customer.into(), channel.into(), topic.into()],
     )
-        .await?
-        .iter()
-        .map(|row| {
-            let channel: String = row.try_get("", "channel")?;
-            let basis: Option<String> = row.try_get("", "basis")?;
-            let since_at: i64 = row.try_get("", "since_at")?;
-            let by_date: Option<i64> = row.try_get("", "expires_at")?;
-            let by_date = by_date.filter(|at| *at <= now_ms);
-            let by_basis: Option<i64> = row.try_get("", "basis_ends_at")?;
-            let by_basis = by_basis.filter(|at| *at < now_ms);
-            let is_by_date = by_date.is_some_and(|date| by_basis.is_none_or(|basis| date <= basis));
-            let ended_at = if is_by_date { by_date } else { by_basis };
-            Ok(Ended {
-                customer: CustomerId(row.try_get("", "customer_id")?),
-                channel: channel.parse().map_err(DbErr::Type)?,
-                scope: Scope::from_column(row.try_get("", "topic")?),
-                basis: basis
-                    .and_then(|word| Basis::ALL.into_iter().find(|basis| basis.as_str() == word)),
-                fingerprint: row.try_get("", "fingerprint")?,
-                is_by_date,
-                ended_at: ended_at.unwrap_or(now_ms).max(since_at),
-            })
+    .await?
+    .iter()
+    .map(|row| {
+        let channel: String = row.try_get("", "channel")?;
+        let basis: Option<String> = row.try_get("", "basis")?;
+        let since_at: i64 = row.try_get("", "since_at")?;
+        let by_date: Option<i64> = row.try_get("", "expires_at")?;
+        let by_date = by_date.filter(|at| *at <= now_ms);
+        let by_basis: Option<i64> = row.try_get("", "basis_ends_at")?;
+        let by_basis = by_basis.filter(|at| *at < now_ms);
+        let is_by_date = by_date.is_some_and(|date| by_basis.is_none_or(|basis| date <= basis));
+        let ended_at = if is_by_date { by_date } else { by_basis };
+        Ok(Ended {
+            customer: CustomerId(row.try_get("", "customer_id")?),
+            channel: channel.parse().map_err(DbErr::Type)?,
+            scope: Scope::from_column(row.try_get("", "topic")?),
+            basis: basis
+                .and_then(|word| Basis::ALL.into_iter().find(|basis| basis.as_str() == word)),
+            fingerprint: row.try_get("", "fingerprint")?,
+            is_by_date,
+            ended_at: ended_at.unwrap_or(now_ms).max(since_at),
         })
-        .collect()
+    })
+    .collect()
 }

@@ -56,8 +56,9 @@ pub(in crate::consent) async fn count(
     now_ms: i64,
 ) -> Result<[u64; 6], DbErr> {
     let dialect = Dialect::of(connection);
-    let holds = basis_ends_at(dialect, lengths, "p", "c")
-        .map_or_else(String::new, |ends| format!("AND COALESCE({ends} >= $1, TRUE)"));
+    let holds = basis_ends_at(dialect, lengths, "p", "c").map_or_else(String::new, |ends| {
+        format!("AND COALESCE({ends} >= $1, TRUE)")
+    });
     let sql = format!(
         "SELECT rung, COUNT(*) AS n FROM (SELECT c.id, COALESCE(MAX({standing}), 0) AS rung \
          FROM customers c LEFT JOIN permissions p ON p.customer_id = c.id AND p.is_granted \
