@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
+/// Milliseconds of a day of 24 hours.
+pub const DAY_MS: i64 = 86_400_000;
+
 /// Tells the time, in UTC.
 pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> DateTime<Utc>;

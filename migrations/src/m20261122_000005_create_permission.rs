@@ -62,7 +62,7 @@ impl MigrationTrait for Migration {
                 "CREATE INDEX customers_phone_wish ON customers (phone) WHERE paused_until IS NOT NULL OR frequency_days IS NOT NULL",
                 // What a person asked for and has not confirmed yet, and what we asked him to confirm.
                 // purpose: opt_in, re_permission, download, erasure. payload: what confirming does.
-                // send_state: waiting, sent, failed. next_at: when it is (re)sent; NULL: not to be sent.
+                // send_state: waiting, sent, failed, refused (no such address). next_at: when it is (re)sent; NULL: not to be sent.
                 "CREATE TABLE confirmations (
                     id {identity},
                     purpose TEXT NOT NULL,

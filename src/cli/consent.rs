@@ -248,7 +248,7 @@ fn ladder(overview: &Overview) -> String {
     let _ = writeln!(
         text,
         "  The permission ladder: {} people, {about}",
-        thousands(overview.customers)
+        overview.customers.map(thousands).unwrap_or_default()
     );
     for rung in &overview.rungs {
         let _ = writeln!(
@@ -256,7 +256,7 @@ fn ladder(overview: &Overview) -> String {
             "\n  {} {:<44}{:>12} people",
             rung.level.code(),
             rung.title.to_uppercase(),
-            thousands(rung.people)
+            rung.people.map(thousands).unwrap_or_default()
         );
         let _ = writeln!(text, "    {}", rung.who);
         let mut lines = vec![("allows", rung.contact.as_str())];

@@ -8,12 +8,11 @@ use serde::Serialize;
 
 use super::bases::holds_days;
 use super::model::{Action, Basis, Evidence};
+use super::store::expiry::Ended;
 use super::store::{self, expiry};
+use crate::clock::DAY_MS;
 use crate::config::PermissionSettings;
 use crate::storage::{Db, Txn};
-
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 
 /// What an upkeep ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -58,11 +57,12 @@ pub async fn expire_due(
     now_ms: i64,
 ) -> Result<Expired, DbErr> {
     let mut expired = Expired::default();
+    let mut last = None;
     loop {
         let txn = db.begin().await?;
-        let is_done = expire_some(&txn, settings, now_ms, &mut expired).await?;
+        last = expire_some(&txn, settings, now_ms, last.as_ref(), &mut expired).await?;
         txn.commit().await?;
-        if is_done {
+        if last.is_none() {
             return Ok(expired);
         }
     }
@@ -79,21 +79,29 @@ pub async fn count_due(
 ) -> Result<Expired, DbErr> {
     let mut expired = Expired::default();
     let txn = db.begin().await?;
-    while !expire_some(&txn, settings, now_ms, &mut expired).await? {}
+    let mut last = None;
+    loop {
+        last = expire_some(&txn, settings, now_ms, last.as_ref(), &mut expired).await?;
+        if last.is_none() {
+            break;
+        }
+    }
     txn.rollback().await?;
     Ok(expired)
 }
 
-/// Ends some of the grants that have ended; whether there was nothing new to record.
+/// Ends some of the grants that have ended, those that follow `after`; the last of them, `None` when there
+/// were none left.
 async fn expire_some(
     txn: &Txn,
     settings: &PermissionSettings,
     now_ms: i64,
+    after: Option<&Ended>,
     expired: &mut Expired,
-) -> Result<bool, DbErr> {
+) -> Result<Option<Ended>, DbErr> {
     let limits = limits(settings);
     let lengths = lengths(settings);
-    let ended = expiry::ended(txn, &lengths, now_ms).await?;
+    let mut ended = expiry::ended(txn, &lengths, now_ms, after).await?;
     let mut evidence = Vec::with_capacity(ended.len());
     for end in &ended {
         let days = limits
@@ -121,8 +129,6 @@ async fn expire_some(
         };
         evidence.push((piece, end.fingerprint.clone()));
     }
-    // Nothing new although something has ended: its end is on record and does not decide.
-    store::record_all(&**txn, &evidence, now_ms)
-        .await
-        .map(|concerned| concerned.is_empty())
+    store::record_all(&**txn, &evidence, now_ms).await?;
+    Ok(ended.pop())
 }

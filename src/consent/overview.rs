@@ -1,5 +1,7 @@
 //! The permission ladder and the rules in force, in words a marketer understands, on one page.
 
+use std::collections::BTreeMap;
+
 use sea_orm::DbErr;
 use serde::Serialize;
 
@@ -7,11 +9,9 @@ use super::bases::{GROUNDS, Ground, holds_days};
 use super::expiry::lengths;
 use super::ladder::{Ladder, Level, OfferKind, Rung};
 use super::store::standing;
+use crate::clock::DAY_MS;
 use crate::config::{ConfigError, Settings, WindowKind};
 use crate::storage::Db;
-
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 
 /// Why there is no overview.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,8 @@ pub enum OverviewError {
 pub struct Overview {
     /// `None`: the best of each person's topics.
     pub topic: Option<String>,
-    pub customers: u64,
+    /// `None`: not counted.
+    pub customers: Option<u64>,
     pub rungs: Vec<RungLine>,
     /// How much one person may get.
     pub caps: Vec<String>,
@@ -52,8 +53,8 @@ pub struct RungLine {
     pub climb: &'static str,
     /// How long it holds; then he is one rung down.
     pub holds: String,
-    /// People standing on it now.
-    pub people: u64,
+    /// People standing on it; `None`: not counted.
+    pub people: Option<u64>,
 }
 
 /// One legal basis in plain words.
@@ -81,15 +82,58 @@ pub async fn overview(
     topic: Option<&str>,
     now_ms: i64,
 ) -> Result<Overview, OverviewError> {
+    let counts = count(db, settings, topic, now_ms).await?;
+    Ok(of(settings, topic, Some(counts))?)
+}
+
+/// People by rung, strangers first, for each topic of the settings and, under the empty name, the best of
+/// each person's topics.
+///
+/// # Errors
+/// As [`overview`].
+pub async fn standings(
+    db: &Db,
+    settings: &Settings,
+    now_ms: i64,
+) -> Result<BTreeMap<String, [u64; 6]>, OverviewError> {
+    let mut standings = BTreeMap::new();
+    let overall = count(db, settings, None, now_ms).await?;
+    standings.insert(String::new(), overall);
+    for topic in &settings.permission.topics {
+        let counts = count(db, settings, Some(&topic.name), now_ms).await?;
+        standings.insert(topic.name.clone(), counts);
+    }
+    Ok(standings)
+}
+
+async fn count(
+    db: &Db,
+    settings: &Settings,
+    topic: Option<&str>,
+    now_ms: i64,
+) -> Result<[u64; 6], OverviewError> {
     let ladder = Ladder::new(&settings.permission.levels)?;
     let lengths = lengths(&settings.permission);
-    let counts = standing::count(&**db, &ladder, &lengths, topic, now_ms).await?;
+    Ok(standing::count(&**db, &ladder, &lengths, topic, now_ms).await?)
+}
+
+/// Says the rules; `counts` are people by rung, strangers first, where somebody counted them.
+///
+/// # Errors
+/// When the settings hold no ladder.
+pub fn of(
+    settings: &Settings,
+    topic: Option<&str>,
+    counts: Option<[u64; 6]>,
+) -> Result<Overview, ConfigError> {
+    let ladder = Ladder::new(&settings.permission.levels)?;
+    let people: [Option<u64>; 6] = counts.map_or([None; 6], |counts| counts.map(Some));
     let below = [None].into_iter().chain(ladder.rungs().iter().map(Some));
     let mut rungs: Vec<RungLine> = ladder
         .rungs()
         .iter()
         .zip(below)
-        .zip(counts)
+        .zip(people)
         .map(|((rung, below), people)| line(rung, below, people))
         .collect();
     rungs.reverse();
@@ -126,7 +170,7 @@ pub async fn overview(
         .collect();
     Ok(Overview {
         topic: topic.map(str::to_owned),
-        customers: counts.iter().sum(),
+        customers: counts.map(|counts| counts.iter().sum()),
         rungs,
         caps: caps(settings),
         hours: hours(settings),
@@ -135,7 +179,7 @@ pub async fn overview(
     })
 }
 
-fn line(rung: &Rung, below: Option<&Rung>, people: u64) -> RungLine {
+fn line(rung: &Rung, below: Option<&Rung>, people: Option<u64>) -> RungLine {
     let level = rung.level;
     let is_stranger = level == Level::Stranger;
     let channels: Vec<&str> = rung

@@ -21,6 +21,7 @@ use chrono::NaiveDate;
 use sea_orm::DbErr;
 
 use crate::clock::from_ms;
+use crate::config::ConfigError;
 use crate::consent::audit;
 use crate::ids::CustomerId;
 use crate::storage::Txn;
@@ -40,6 +41,8 @@ pub enum DialogueError {
     Field(String),
     #[error("the archive could not be made: {0}; the export can be tried again")]
     Archive(zip::result::ZipError),
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
     #[error("the database failed: {0}; nothing was changed")]
     Database(#[from] DbErr),
 }

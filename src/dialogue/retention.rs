@@ -1,29 +1,27 @@
 //! Retention (CNIL): three years after the last act that came from the person he is asked once whether he
-//! wants to stay; who does not answer, or cannot be asked, is erased.
+//! wants to stay; who does not answer, or cannot be asked, is erased. The time to answer runs from when the
+//! next server took the question; what did not go out is asked again.
 //!
 //! A click is an act, an open is none. Each person is looked at again under the lock of his row and dealt
 //! with in a transaction of his own, so that an interruption leaves nobody asked twice or half erased.
 
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::DialogueError;
 use super::confirmation;
 use super::erase;
-use super::model::{AgreedTopic, Agreement, Ask, Asked, Limits, Purpose};
+use super::model::{AgreedTopic, Agreement, Ask, Limits, Purpose};
 use super::store::retention::{self as store, Silent};
+use crate::clock::DAY_MS;
 use crate::config::Settings;
-use crate::consent::audit;
 use crate::consent::model::Channel;
 use crate::customers::store as customers;
 use crate::ids::CustomerId;
 use crate::keys::Keys;
 use crate::storage::{Db, Txn};
 
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 /// People read at once.
 const PAGE: i64 = 500;
 /// Where the yes came from, in the evidence.
@@ -37,7 +35,7 @@ pub struct RetentionReport {
     pub is_acting: bool,
     /// Asked whether they want to stay.
     pub asked: u64,
-    /// Asked before, with time left to answer.
+    /// To be asked as soon as a message goes out, or asked with time left to answer.
     pub waiting: u64,
     /// Erased because they did not answer in time.
     pub erased_unanswered: u64,
@@ -59,8 +57,9 @@ impl Step {
         match silent.asked_at {
             Some(asked_at) if now_ms - asked_at < answer_ms => Self::Wait,
             Some(_) => Self::EraseUnanswered,
-            None if silent.is_reachable => Self::Ask,
-            None => Self::EraseUnreachable,
+            None if !silent.is_reachable => Self::EraseUnreachable,
+            None if silent.is_queued => Self::Wait,
+            None => Self::Ask,
         }
     }
 }
@@ -89,7 +88,7 @@ pub(super) async fn run(
     let answer_ms = i64::from(settings.retention.answer_days) * DAY_MS;
     let mut after = 0;
     loop {
-        let page = store::silent_after(db, cutoff_ms, after, PAGE).await?;
+        let page = store::silent_after(db, cutoff_ms, now_ms, after, PAGE).await?;
         let Some(last) = page.last() else {
             return Ok(report);
         };
@@ -124,7 +123,7 @@ async fn act(
 ) -> Result<Option<Step>, DialogueError> {
     let txn = db.begin().await?;
     let fingerprint = store::hold_fingerprint(&txn, customer).await?;
-    let Some(silent) = store::still_silent(&txn, cutoff_ms, customer).await? else {
+    let Some(silent) = store::still_silent(&txn, cutoff_ms, now_ms, customer).await? else {
         txn.rollback().await?;
         return Ok(None);
     };
@@ -160,7 +159,8 @@ async fn ask(
     let Some(known) = customers::get(&**txn, txn.dialect(), customer).await? else {
         return Err(DialogueError::NoSuchCustomer(customer));
     };
-    let topics = store::renewable_topics(txn, customer).await?;
+    store::forget_unsent(txn, customer).await?;
+    let topics = store::renewable_topics(&**txn, customer).await?;
     let agreement = Agreement {
         topics: topics
             .into_iter()
@@ -185,20 +185,8 @@ async fn ask(
         payload,
         expires_at: now_ms.saturating_add(answer_ms),
     };
-    let Asked::Queued(id) = confirmation::ask(txn, &request, Limits::NONE, now_ms).await? else {
-        // Something else was asked a moment ago: the next upkeep asks this.
-        return Ok(());
-    };
-    let details = json!({ "confirmation": id });
-    audit::record(
-        &**txn,
-        now_ms,
-        SYSTEM,
-        store::ASKED,
-        Some(customer),
-        details,
-    )
-    .await?;
+    // When something else was asked a moment ago, the next upkeep asks this.
+    confirmation::ask(txn, &request, Limits::NONE, now_ms).await?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ pub(super) mod retention;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::model::{Ask, Confirmation, Purpose};
+use crate::consent::audit;
 use crate::ids::{ConfirmationId, CustomerId};
 use crate::storage::{Db, Dialect, Sql, Txn};
 
@@ -215,12 +216,14 @@ pub(super) struct Claimed {
     pub attempt: i16,
 }
 
-/// Takes what is due, `n` at most, until `until_ms`: whoever dies with it gives it back by that.
+/// Takes what is due, `n` at most, until `until_ms`: whoever dies with it gives it back by that. A question
+/// whether somebody wants to stay leaves him `answer_ms` from when it goes out, however long it waited.
 pub(super) async fn claim(
     db: &Db,
     n: u32,
     now_ms: i64,
     until_ms: i64,
+    answer_ms: i64,
 ) -> Result<Vec<Claimed>, DbErr> {
     // Most of the time nothing is due: then no writer need wait for this look.
     let is_due = db
@@ -238,14 +241,23 @@ pub(super) async fn claim(
         Dialect::Postgres => "FOR UPDATE SKIP LOCKED",
     };
     let sql = format!(
-        "UPDATE confirmations SET attempt = attempt + 1, next_at = $2 WHERE id IN (\
+        "UPDATE confirmations SET attempt = attempt + 1, next_at = $2, \
+         expires_at = CASE WHEN purpose = 're_permission' AND expires_at > $1 THEN $3 ELSE expires_at END \
+         WHERE id IN (\
          SELECT id FROM confirmations WHERE next_at <= $1 ORDER BY next_at, id LIMIT {n} {lock}) \
          RETURNING {}",
         columns(db.dialect())
     );
     let txn = db.begin().await?;
     let claimed = txn
-        .rows(sql, [now_ms.into(), until_ms.into()])
+        .rows(
+            sql,
+            [
+                now_ms.into(),
+                until_ms.into(),
+                until_ms.saturating_add(answer_ms).into(),
+            ],
+        )
         .await?
         .iter()
         .map(|row| {
@@ -286,34 +298,18 @@ pub(super) async fn reach(
     }
 }
 
-/// Whether the address was suppressed on this channel, in any scope, since the confirmation was asked for.
-pub(super) async fn is_suppressed_since(
-    db: &Db,
-    confirmation: &Confirmation,
-) -> Result<bool, DbErr> {
-    let row = db
-        .row(
-            "SELECT 1 AS one FROM suppressions \
-             WHERE fingerprint = $1 AND channel = $2 AND suppressed_at >= $3 LIMIT 1",
-            [
-                confirmation.fingerprint.as_str().into(),
-                confirmation.channel.as_str().into(),
-                confirmation.requested_at.into(),
-            ],
-        )
-        .await?;
-    Ok(row.is_some())
-}
-
 /// How a message ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sent {
     Yes,
     Never,
+    /// Never: there is no such address.
+    Refused,
     /// Not before this instant.
     Later(i64),
 }
 
+/// Notes how a message ended; who was asked whether he wants to stay has that on record from then on.
 pub(super) async fn settle(
     db: &Db,
     id: ConfirmationId,
@@ -324,22 +320,33 @@ pub(super) async fn settle(
     let (state, next_at, sent_at) = match sent {
         Sent::Yes => ("sent", None, Some(now_ms)),
         Sent::Never => ("failed", None, None),
+        Sent::Refused => ("refused", None, None),
         Sent::Later(at) => ("waiting", Some(at), None),
     };
     let txn = db.begin().await?;
     // What was confirmed meanwhile (a message may arrive before we know that it was taken) is not sent
     // again.
-    txn.run(
-        "UPDATE confirmations SET send_state = $3, sent_at = $5, \
-         next_at = CASE WHEN used_at IS NULL THEN $4 END WHERE id = $1 AND attempt = $2",
-        [
-            id.0.into(),
-            attempt.into(),
-            state.into(),
-            next_at.into(),
-            sent_at.into(),
-        ],
-    )
-    .await?;
+    let settled = txn
+        .row(
+            "UPDATE confirmations SET send_state = $3, sent_at = $5, \
+             next_at = CASE WHEN used_at IS NULL THEN $4 END WHERE id = $1 AND attempt = $2 \
+             RETURNING purpose, customer_id",
+            [
+                id.0.into(),
+                attempt.into(),
+                state.into(),
+                next_at.into(),
+                sent_at.into(),
+            ],
+        )
+        .await?;
+    if let (Sent::Yes, Some(row)) = (sent, settled)
+        && purpose(&row)? == Purpose::RePermission
+    {
+        let customer: Option<i64> = row.try_get("", "customer_id")?;
+        let details = serde_json::json!({ "confirmation": id });
+        let customer = customer.map(CustomerId);
+        audit::record(&*txn, now_ms, "system", retention::ASKED, customer, details).await?;
+    }
     txn.commit().await
 }

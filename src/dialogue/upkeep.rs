@@ -1,6 +1,7 @@
 //! The upkeep: seals evidence every few seconds; once a day ends what has expired, deletes what nobody
 //! confirmed, and keeps the retention period. Each run tells what it did.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{NaiveTime, Timelike};
@@ -12,17 +13,16 @@ use super::DialogueError;
 use super::confirmation;
 use super::retention::{self, RetentionReport};
 use super::store::retention as store;
-use crate::clock::from_ms;
+use crate::clock::{DAY_MS, from_ms};
 use crate::config::Settings;
 use crate::consent::anchor::{self, AnchorFile, SealError};
 use crate::consent::expiry;
+use crate::consent::overview::{self, OverviewError};
 use crate::keys::Keys;
 use crate::storage::{Db, Dialect};
 
 /// The hour (UTC) from which on the daily upkeep is due: night where our customers live.
 const HOUR: u32 = 2;
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 
 /// What one upkeep did; of a dry run, what it would have done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct UpkeepReport {
     /// Requests for confirmation that nobody answered, deleted.
     pub unconfirmed_deleted: u64,
     pub retention: RetentionReport,
+    /// People by rung, strangers first, by topic; of the empty name: the best of each person's topics.
+    #[serde(default)]
+    pub standings: BTreeMap<String, [u64; 6]>,
 }
 
 impl fmt::Display for UpkeepReport {
@@ -67,10 +70,7 @@ impl fmt::Display for UpkeepReport {
             ]
         };
         line(kept.asked, asked)?;
-        line(
-            kept.waiting,
-            "people asked before, with time left to answer",
-        )?;
+        line(kept.waiting, "people being asked, with time left to answer")?;
         line(kept.erased_unanswered, unanswered)?;
         line(kept.erased_unreachable, unreachable)?;
         if !kept.is_acting && !self.is_dry_run {
@@ -183,6 +183,13 @@ pub async fn run(
         expired: expired.count(),
         unconfirmed_deleted,
         retention,
+        standings: if stop.is_cancelled() {
+            BTreeMap::new()
+        } else {
+            overview::standings(db, settings, now_ms)
+                .await
+                .map_err(uncounted)?
+        },
         sealed: anchor::seal_or_log(db, keys, &file, now_ms).await?,
     };
     if !stop.is_cancelled() {
@@ -214,7 +221,28 @@ pub async fn dry_run(
         unconfirmed_deleted: store::unconfirmed(db, unconfirmed_before(settings, now_ms), now_ms)
             .await?,
         retention: retention::run(db, keys, settings, false, now_ms, &never).await?,
+        standings: BTreeMap::new(),
     })
+}
+
+/// When people were last counted, in milliseconds since the epoch, and how many stood on each rung then,
+/// strangers first; `None` before the first upkeep that knew the topic.
+///
+/// # Errors
+/// As [`history`].
+pub async fn standings(db: &Db, topic: Option<&str>) -> Result<Option<(i64, [u64; 6])>, DbErr> {
+    let last = history(db, 1).await?.into_iter().next();
+    Ok(last.and_then(|report| {
+        let counts = report.standings.get(topic.unwrap_or_default())?;
+        Some((report.at, *counts))
+    }))
+}
+
+fn uncounted(error: OverviewError) -> DialogueError {
+    match error {
+        OverviewError::Database(error) => error.into(),
+        OverviewError::Settings(error) => error.into(),
+    }
 }
 
 fn unconfirmed_before(settings: &Settings, now_ms: i64) -> i64 {

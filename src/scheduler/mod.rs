@@ -1,6 +1,6 @@
 //! Turns what is due into work, nothing else.
 //!
-//! Due times are rows; this room only looks every second, and every five seconds after the upkeep. The
+//! Due times are rows; this room only looks every second, and every five seconds after evidence to seal and the upkeep. The
 //! cron crate is the ticker: it knows no campaign, and a tick that is lost is made up for by the next.
 
 use std::sync::Arc;
@@ -85,9 +85,8 @@ impl Duties {
         }
     }
 
-    /// Seals new evidence, and does the daily upkeep where it is due.
-    /// `told_at`: when it was last logged that evidence could not be sealed, once a minute.
-    async fn keep_up(&self, stop: &CancellationToken, told_at: &mut i64) {
+    /// Seals new evidence. `told_at`: when it was last logged that this could not be done, once a minute.
+    async fn seal(&self, told_at: &mut i64) {
         let now_ms = self.clock.now_ms();
         if let Err(error) = upkeep::seal(&self.db, &self.keys, &self.settings, now_ms).await
             && now_ms - *told_at >= MINUTE_MS
@@ -95,6 +94,11 @@ impl Duties {
             *told_at = now_ms;
             tracing::error!(%error, "evidence could not be sealed; it is tried again");
         }
+    }
+
+    /// Does the daily upkeep where it is due.
+    async fn keep_up(&self, stop: &CancellationToken) {
+        let now_ms = self.clock.now_ms();
         match upkeep::run_if_due(&self.db, &self.keys, &self.settings, now_ms, stop).await {
             Ok(None) => {}
             Ok(Some(report)) => {
@@ -117,7 +121,8 @@ impl Duties {
 pub struct Ticker {
     jobs: JobScheduler,
     stop: CancellationToken,
-    upkeep: Turn<i64>,
+    sealing: Turn<i64>,
+    upkeep: Turn<()>,
 }
 
 /// The crate starts a tick whether or not the last one has ended: one at a time here, with what it
@@ -150,23 +155,43 @@ impl Ticker {
         })?;
         jobs.add(launch).await?;
         let stop = CancellationToken::new();
-        let upkeep = Turn::default();
-        let (its_turn, its_stop) = (Arc::clone(&upkeep), stop.clone());
-        // A turn of its own: a long upkeep holds up no campaign.
-        let keep_up = Job::new_async("*/5 * * * * *", move |_, _| {
-            let (duties, turn) = (Arc::clone(&duties), Arc::clone(&its_turn));
+        let sealing = Turn::<i64>::default();
+        let (to_seal, its_turn, its_stop) =
+            (Arc::clone(&duties), Arc::clone(&sealing), stop.clone());
+        let seal = Job::new_async("*/5 * * * * *", move |_, _| {
+            let (duties, turn) = (Arc::clone(&to_seal), Arc::clone(&its_turn));
             let stop = its_stop.clone();
             Box::pin(async move {
                 if let Ok(mut told_at) = turn.try_lock()
                     && !stop.is_cancelled()
                 {
-                    duties.keep_up(&stop, &mut told_at).await;
+                    duties.seal(&mut told_at).await;
+                }
+            })
+        })?;
+        jobs.add(seal).await?;
+        let upkeep = Turn::<()>::default();
+        let (its_turn, its_stop) = (Arc::clone(&upkeep), stop.clone());
+        // A turn of its own: a long upkeep holds up neither a campaign nor the sealing.
+        let keep_up = Job::new_async("*/5 * * * * *", move |_, _| {
+            let (duties, turn) = (Arc::clone(&duties), Arc::clone(&its_turn));
+            let stop = its_stop.clone();
+            Box::pin(async move {
+                if let Ok(_turn) = turn.try_lock()
+                    && !stop.is_cancelled()
+                {
+                    duties.keep_up(&stop).await;
                 }
             })
         })?;
         jobs.add(keep_up).await?;
         jobs.start().await?;
-        Ok(Self { jobs, stop, upkeep })
+        Ok(Self {
+            jobs,
+            stop,
+            sealing,
+            upkeep,
+        })
     }
 
     /// Stops ticking; an upkeep under way ends at the next person.
@@ -175,6 +200,7 @@ impl Ticker {
         if let Err(error) = self.jobs.shutdown().await {
             tracing::warn!(%error, "stopping the ticker");
         }
+        drop(self.sealing.lock().await);
         drop(self.upkeep.lock().await);
     }
 }

@@ -221,7 +221,7 @@ impl From<DialogueError> for ApiError {
     fn from(error: DialogueError) -> Self {
         match error {
             DialogueError::Database(_) => Self::unavailable(error),
-            DialogueError::Archive(_) => Self::internal(error),
+            DialogueError::Settings(_) | DialogueError::Archive(_) => Self::internal(error),
             DialogueError::Field(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY),
             DialogueError::NoSuchCustomer(_) => Self::new(StatusCode::NOT_FOUND),
             DialogueError::Erased { .. } => Self::new(StatusCode::GONE),

@@ -382,13 +382,13 @@ on_both! {
         expected[0] += 3;
         for (topic, expected) in [(None, expected), (Some("offers"), expected), (Some("news"), [expected.iter().sum(), 0, 0, 0, 0, 0])] {
             let overview = overview::overview(db, &settings, topic, now).await.unwrap();
-            let mut counts: Vec<u64> = overview.rungs.iter().map(|rung| rung.people).collect();
+            let mut counts: Vec<u64> = overview.rungs.iter().map(|rung| rung.people.unwrap()).collect();
             counts.reverse();
             assert_eq!(counts, expected, "{topic:?}");
         }
         settings.permission.consent_days = 1;
         let overview = overview::overview(db, &settings, None, now).await.unwrap();
-        let standing: u64 = overview.rungs.iter().filter(|rung| rung.level != Level::Stranger).map(|rung| rung.people).sum();
+        let standing: u64 = overview.rungs.iter().filter(|rung| rung.level != Level::Stranger).map(|rung| rung.people.unwrap()).sum();
         assert_eq!(standing, 10, "a basis that ended carries no rung: only those of today stand");
     }
 }

@@ -328,6 +328,30 @@ on_both! {
         site.close().await;
     }
 
+    async fn a_link_dies_with_the_address_it_was_sent_to(db: &TestDb) {
+        let ada = ledger::customer(db, "ada", "en", "none").await;
+        let site = Site::open(db).await;
+        let path = path(&site, ada);
+        for (action, email) in [("action=download", "new@example.org"), ("action=erase", "newer@example.org")] {
+            post(&site, &path, action).await;
+            let link = newest_link(db, &site.keys).await;
+            let fields = [("email".to_owned(), email.to_owned())];
+            let correction = visavis::customers::import::read_fields(&fields, "FR", LAUNCHED_AT).unwrap();
+            let now = visavis::clock::Clock::now_ms(&*site.clock);
+            visavis::dialogue::rectify::rectify(db, &site.keys, ada, &correction, true, "operator jo", now).await.unwrap();
+            let before = dump::tables(db).await;
+            let told = post(&site, &link, "").await.text().await.unwrap();
+            assert!(told.contains("expired") && !told.contains(&path), "{told}");
+            assert_eq!(dump::tables(db).await, before, "nothing was given or done");
+        }
+        assert_eq!(number(db, "SELECT COUNT(*) FROM audit_records WHERE action = 'export'").await, 0);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM customers").await, 1);
+        post(&site, &path, "action=erase").await;
+        post(&site, &newest_link(db, &site.keys).await, "").await;
+        assert_eq!(number(db, "SELECT COUNT(*) FROM customers").await, 0, "the link to the new address works");
+        site.close().await;
+    }
+
     async fn his_data_leaves_and_is_deleted_by_a_link_to_his_own_mailbox_only(db: &TestDb) {
         let ada = ledger::customer(db, "ada", "fr", "none").await;
         let bob = ledger::customer(db, "bob", "fr", "none").await;

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use chrono::Duration as Span;
 use tokio_util::sync::CancellationToken;
+use visavis::channels::email::EmailChannel;
+use visavis::config::{RelaySettings, RelayTls};
 use visavis::consent::model::{Basis, Channel, Details, Evidence, Scope};
-use visavis::consent::{audit, chain, store as consent};
+use visavis::consent::{audit, chain, expiry, store as consent};
 use visavis::dialogue::confirmation;
+use visavis::dialogue::notice::Notices;
 use visavis::dialogue::sign_up::{self, Confirmed};
 use visavis::dialogue::upkeep::{self, UpkeepReport};
 use visavis::ids::{ConfirmationId, CustomerId};
@@ -67,6 +70,24 @@ async fn keep_up(house: &House) -> UpkeepReport {
     )
     .await
     .unwrap()
+}
+
+/// Sends the questions that wait.
+async fn send(house: &House) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let parts = &house.parts;
+    let folder = parts.settings.data_dir.join("outbox");
+    let channel = EmailChannel::new(&parts.settings.email, parts.keys.clone(), &folder).unwrap();
+    let (db, clock, keys) = (
+        parts.db.clone(),
+        Arc::clone(&parts.clock),
+        parts.keys.clone(),
+    );
+    let notices = Notices::new(db, clock, keys, Arc::clone(&parts.settings), &channel);
+    notices
+        .run_until_idle(&CancellationToken::new())
+        .await
+        .unwrap();
 }
 
 async fn exists(house: &House, id: i64) -> bool {
@@ -139,6 +160,7 @@ on_both! {
         assert_eq!(dry.expired, report.expired);
         assert!(report.expired >= 4, "their permissions ended the same day: {report:?}");
         assert!(!exists(&house, has_no_address).await);
+        send(&house).await;
         for id in [silent, opens, says_yes] {
             let records = audit::of_customer(&***db, CustomerId(id)).await.unwrap();
             assert_eq!(records.iter().map(|r| r.action.as_str()).collect::<Vec<_>>(), ["re_permission_asked"]);
@@ -168,6 +190,96 @@ on_both! {
         let history = upkeep::history(db, 10).await.unwrap();
         assert_eq!(history.len(), 4);
         assert_eq!(history[0], report);
+    }
+
+    async fn nobody_is_erased_for_a_question_that_was_never_sent(db: &TestDb) {
+        let mut house = house(db);
+        let first = add(&house, 2).await;
+        let [silent, says_yes] = [first, first + 1];
+        let works = house.parts.settings.email.clone();
+        let mut down = works.clone();
+        down.timeout_seconds = 1;
+        down.relay = Some(RelaySettings {
+            host: "127.0.0.1".to_owned(),
+            port: std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
+            tls: RelayTls::None,
+            username: None,
+            password: None,
+            password_file: None,
+            ca_file: None,
+        });
+        house.relay(down);
+        let act = |house: &mut House| house.change_settings(|settings| settings.retention.act = true);
+        act(&mut house);
+        house.advance(Span::days(1_096));
+        for _ in 0..8 {
+            let kept = keep_up(&house).await.retention;
+            assert_eq!((kept.asked + kept.waiting, kept.erased_unanswered, kept.erased_unreachable), (2, 0, 0), "{kept:?}");
+            send(&house).await;
+            house.advance(Span::days(5));
+        }
+        let told = "SELECT COUNT(*) FROM audit_records WHERE action = 're_permission_asked'";
+        assert_eq!(number(db, told).await, 0, "nobody was asked in 40 days");
+        keep_up(&house).await;
+        assert_eq!(number(db, "SELECT COUNT(*) FROM confirmations").await, 2, "one request each, however often it failed");
+        house.relay(works);
+        // What was queued last goes out late, and leaves him his 30 days all the same.
+        house.advance(Span::days(20));
+        keep_up(&house).await;
+        send(&house).await;
+        assert_eq!(number(db, told).await, 2);
+        house.advance(Span::days(29));
+        let kept = keep_up(&house).await.retention;
+        assert_eq!((kept.waiting, kept.asked, kept.erased_unanswered), (2, 0, 0), "{kept:?}");
+        assert!(say_yes(&house, CustomerId(says_yes)).await, "the link lives as long");
+        house.advance(Span::days(2));
+        assert_eq!(keep_up(&house).await.retention.erased_unanswered, 1);
+        assert!(!exists(&house, silent).await && exists(&house, says_yes).await);
+    }
+
+    async fn an_address_that_refuses_the_question_cannot_be_asked(db: &TestDb) {
+        let house = house(db);
+        let first = add(&house, 2).await;
+        // The sandbox refuses this one for ever; c2's address stays.
+        let print = house.parts.keys.fingerprint("c@refused.example");
+        db.run("UPDATE customers SET email = 'c@refused.example', email_key = 'c@refused.example', email_fingerprint = $2 WHERE id = $1", [first.into(), print.into()]).await.unwrap();
+        house.advance(Span::days(1_096));
+        assert_eq!(keep_up(&house).await.retention.asked, 2);
+        send(&house).await;
+        house.advance(Span::days(1));
+        let kept = keep_up(&house).await.retention;
+        assert_eq!((kept.asked, kept.waiting, kept.erased_unreachable), (0, 1, 1), "{kept:?}");
+        assert!(!exists(&house, first).await);
+    }
+
+    async fn every_grant_that_has_ended_is_ended_once(db: &TestDb) {
+        let house = house(db);
+        let first = add(&house, 2_300).await;
+        let now = house.clock_ms();
+        let news: Vec<_> = (first..first + 2_300).map(|id| {
+            (Evidence::grant(CustomerId(id), Channel::Email, "news", Basis::Consent, "form 3", now), None)
+        }).collect();
+        consent::record_all(&***db, &news, now).await.unwrap();
+        house.advance(Span::days(1_096));
+        let settings = &house.parts.settings.permission;
+        let due = expiry::count_due(db, settings, house.clock_ms()).await.unwrap();
+        let ended = expiry::expire_due(db, settings, house.clock_ms()).await.unwrap();
+        assert_eq!((due.count(), ended.count()), (4_600, 4_600));
+        assert_eq!(number(db, "SELECT COUNT(*) FROM permissions WHERE is_granted").await, 0);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM permission_evidence WHERE action = 'expire'").await, 4_600);
+        assert_eq!(expiry::expire_due(db, settings, house.clock_ms()).await.unwrap().count(), 0);
+    }
+
+    async fn the_upkeep_counts_who_stands_where(db: &TestDb) {
+        let house = house(db);
+        add(&house, 3).await;
+        assert_eq!(upkeep::standings(db, None).await.unwrap(), None);
+        keep_up(&house).await;
+        let at = house.clock_ms();
+        let counted = upkeep::standings(db, Some("offers")).await.unwrap().unwrap();
+        assert_eq!((counted.0, counted.1.iter().sum::<u64>(), counted.1[0]), (at, 3, 0));
+        assert_eq!(upkeep::standings(db, None).await.unwrap(), Some(counted));
+        assert_eq!(upkeep::standings(db, Some("nothing")).await.unwrap(), None);
     }
 
     async fn without_leave_to_act_it_only_counts(db: &TestDb) {
@@ -201,6 +313,7 @@ on_both! {
         }
         assert!(cuts > 1, "it was interrupted");
         keep_up(&house).await;
+        send(&house).await;
         let asked = "SELECT COUNT(*) FROM confirmations";
         let told = "SELECT COUNT(*) FROM audit_records WHERE action = 're_permission_asked'";
         assert_eq!((number(db, asked).await, number(db, told).await), (120, 120), "everyone once");

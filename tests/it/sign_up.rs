@@ -553,7 +553,7 @@ on_both! {
         engine.close().await;
         let mail = desk.mail().await;
         assert_eq!(mail.len(), 1);
-        assert_eq!(number(db, "SELECT COUNT(*) FROM confirmations WHERE send_state = 'failed' AND next_at IS NULL").await, 1);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM confirmations WHERE send_state = 'refused' AND next_at IS NULL").await, 1);
         assert_eq!(number(db, "SELECT COUNT(*) FROM confirmations WHERE send_state = 'sent' AND sent_at IS NOT NULL").await, 1);
         desk.close().await;
     }
@@ -581,7 +581,7 @@ on_both! {
 
     async fn nobody_who_says_no_is_asked_to_stay(db: &TestDb) {
         let desk = Desk::open(db).await;
-        let first = desk.house.add_customers(2, "mail.example").await;
+        let first = desk.house.add_customers(3, "mail.example").await;
         let parts = &desk.house.parts;
         let now = desk.house.clock_ms();
         let agreement = Agreement {
@@ -589,7 +589,7 @@ on_both! {
             source: "re_permission".to_owned(),
             ..Agreement::default()
         };
-        for id in [first, first + 1] {
+        for id in [first, first + 1, first + 2] {
             let txn = db.begin().await.unwrap();
             let ask = Ask {
                 purpose: Purpose::RePermission,
@@ -607,6 +607,16 @@ on_both! {
         }
         let print = parts.keys.fingerprint(&format!("c{first}@mail.example"));
         consent::opt_out(&***db, CustomerId(first), Some(&print), Channel::Email, &Scope::All, "test", now + 1).await.unwrap();
+        // A list that came in since says no of a day long ago; his yes rests on no consent.
+        db.run("UPDATE permissions SET basis = 'soft_opt_in' WHERE customer_id = $1", [(first + 2).into()]).await.unwrap();
+        let robinson = consent::Suppression {
+            fingerprint: parts.keys.fingerprint(&format!("c{}@mail.example", first + 2)),
+            channel: Channel::Email,
+            scope: Scope::All,
+            reason: "robinson".to_owned(),
+            suppressed_at: now - 900 * 86_400_000,
+        };
+        consent::suppress(&***db, &[robinson]).await.unwrap();
         let mail = desk.mail().await;
         let [(to, message)] = mail.as_slice() else { panic!("one message: {}", mail.len()) };
         assert!(to.contains(&format!("c{}@", first + 1)));

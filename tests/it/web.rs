@@ -368,6 +368,33 @@ on_both! {
         site.close().await;
     }
 
+    async fn a_large_base_is_counted_by_the_upkeep_not_by_the_page(db: &TestDb) {
+        let json = |text: &str| match db.dialect() {
+            visavis::storage::Dialect::Sqlite => format!("'{text}'"),
+            visavis::storage::Dialect::Postgres => format!("CAST('{text}' AS JSONB)"),
+        };
+        let people = format!(
+            "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 50000)
+             INSERT INTO customers (id, email_state, language, country, stage, attributes, attributes_key, tracking,
+                 orders_count, revenue_cents, engagement, created_at, updated_at)
+             SELECT id, 'ok', 'fr', 'FR', 'prospect', {empty}, {empty}, 'none', 0, 0, 0, 0, 0 FROM n",
+            empty = json("{}")
+        );
+        db.execute_unprepared(&people).await.unwrap();
+        let site = Site::open(db).await;
+        let page = site.get("/permission?topic=offers").await.text().await.unwrap();
+        assert!(page.contains("People are not counted yet") && !page.contains(" people as of"), "{page}");
+        let report = json(&serde_json::to_string(&visavis::dialogue::upkeep::UpkeepReport {
+            at: 1_790_000_000_000,
+            standings: [("offers".to_owned(), [49_990, 0, 7, 3, 0, 0])].into(),
+            ..Default::default()
+        }).unwrap());
+        db.execute_unprepared(&format!("INSERT INTO upkeep_runs (at, report) VALUES (1790000000000, {report})")).await.unwrap();
+        let page = site.get("/permission?topic=offers").await.text().await.unwrap();
+        assert!(page.contains("people as of 2026-09-21") && page.contains("<strong>7</strong>"), "{page}");
+        site.close().await;
+    }
+
     async fn the_console_shows_the_ladder_and_a_persons_proof(db: &TestDb) {
         let ada = ledger::customer(db, "ada", "fr", "none").await;
         let site = Site::open(db).await;

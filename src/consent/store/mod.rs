@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub use address::{AddressChange, follow};
 pub use evidence::{record, record_all};
-pub use expiry::last_act;
+pub use expiry::{basis_ends_at, last_act};
 pub use mailbox::{Mailboxes, hold_mailboxes};
 pub use opt_out::opt_out;
 pub use permission::{permissions_of, permissions_of_all};

@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::expiry::last_act;
+use super::expiry::{basis_ends_at, last_act};
 use super::suppression::stands_against;
 use crate::consent::ladder::{Ladder, Level};
 use crate::consent::model::Basis;
@@ -56,21 +56,9 @@ pub(in crate::consent) async fn count(
     now_ms: i64,
 ) -> Result<[u64; 6], DbErr> {
     let dialect = Dialect::of(connection);
-    let cases: String = lengths
-        .iter()
-        .map(|(basis, ms)| {
-            format!(
-                " WHEN '{}' THEN {} + {ms} >= $1",
-                basis.as_str(),
-                last_act(dialect, "p", "c")
-            )
-        })
-        .collect();
-    let holds = if cases.is_empty() {
-        String::new()
-    } else {
-        format!("AND CASE p.basis{cases} ELSE TRUE END")
-    };
+    let holds = basis_ends_at(dialect, lengths, "p", "c").map_or_else(String::new, |ends| {
+        format!("AND COALESCE({ends} >= $1, TRUE)")
+    });
     let sql = format!(
         "SELECT rung, COUNT(*) AS n FROM (SELECT c.id, COALESCE(MAX({standing}), 0) AS rung \
          FROM customers c LEFT JOIN permissions p ON p.customer_id = c.id AND p.is_granted \

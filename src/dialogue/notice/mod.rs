@@ -14,11 +14,11 @@ use rand::RngExt as _;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
-use super::model::{Confirmation, Purpose};
-use super::store::{self, Claimed, Sent};
+use super::model::{Agreement, Confirmation, Purpose};
+use super::store::{self, Claimed, Sent, retention};
 use crate::channels::email::{EmailChannel, EmailNotices};
-use crate::channels::model::{Moment, NoticeMessage, Outcome, Sender};
-use crate::clock::SharedClock;
+use crate::channels::model::{Class, Moment, NoticeMessage, Outcome, Sender};
+use crate::clock::{DAY_MS, SharedClock};
 use crate::config::Settings;
 use crate::consent::model::Channel;
 use crate::delivery::model::back_off;
@@ -119,7 +119,8 @@ impl Notices {
         // Past the wait for a connection and every step of the dialogue (eight, RFC 5321 section 4.5.3.2).
         let claim = WAIT_AT_MOST + 8 * Duration::from_secs(self.settings.email.timeout_seconds);
         let until_ms = now_ms.saturating_add(milliseconds(claim));
-        let claimed = store::claim(&self.db, BATCH, now_ms, until_ms).await?;
+        let answer_ms = i64::from(self.settings.retention.answer_days) * DAY_MS;
+        let claimed = store::claim(&self.db, BATCH, now_ms, until_ms, answer_ms).await?;
         let sends = claimed.iter().map(|one| self.send(one));
         let results = futures_util::future::join_all(sends).await;
         results.into_iter().collect::<Result<Vec<()>, DbErr>>()?;
@@ -157,10 +158,7 @@ impl Notices {
         if confirmation.channel != Channel::Email {
             return Ok(None);
         }
-        // He said no since we asked of our own accord.
-        if confirmation.purpose == Purpose::RePermission
-            && store::is_suppressed_since(&self.db, confirmation).await?
-        {
+        if confirmation.purpose == Purpose::RePermission && !self.may_ask(confirmation).await? {
             return Ok(None);
         }
         let Some(customer) = confirmation.customer else {
@@ -170,6 +168,22 @@ impl Notices {
         // What was asked about one address is not told to another.
         let is_same = reach.fingerprint.as_deref() == Some(confirmation.fingerprint.as_str());
         Ok(reach.address.filter(|_| is_same))
+    }
+
+    /// Whether what we ask of our own accord may still be asked: nothing stands against any of its topics,
+    /// whenever that is said to have come.
+    async fn may_ask(&self, confirmation: &Confirmation) -> Result<bool, DbErr> {
+        let (Some(customer), Ok(agreement)) = (
+            confirmation.customer,
+            Agreement::read(&confirmation.payload),
+        ) else {
+            return Ok(false);
+        };
+        let renewable = retention::renewable_topics(&*self.db, customer).await?;
+        Ok(agreement
+            .topics
+            .iter()
+            .all(|topic| renewable.contains(&topic.name)))
     }
 
     fn compose(
@@ -215,6 +229,10 @@ impl Notices {
         let outcome = self.channel.send_if(&message, may_go).await;
         let retry_after = match &outcome {
             Some(Outcome::Accepted) => return Sent::Yes,
+            Some(Outcome::Rejected {
+                class: Class::InvalidRecipient | Class::Inactive,
+                ..
+            }) => return Sent::Refused,
             Some(Outcome::Rejected { class, .. }) if !class.is_sender_fault() => {
                 return Sent::Never;
             }

@@ -5,12 +5,12 @@ use serde_json::json;
 use crate::config::Settings;
 use crate::consent::model::Channel;
 use crate::delivery::in_flight;
-use crate::dialogue::model::{Ask, Asked, Limits, Opened, Purpose};
+use crate::dialogue::model::{Ask, Asked, Confirmation, Limits, Opened, Purpose};
 use crate::dialogue::store::preferences as store;
 use crate::dialogue::{DialogueError, confirmation, erase, export};
 use crate::ids::CustomerId;
 use crate::keys::Keys;
-use crate::storage::Db;
+use crate::storage::{Db, Txn};
 
 /// How long a link to a copy of the data, or to deletion, works.
 const REQUEST_HOLDS_MS: i64 = 24 * 3_600_000;
@@ -53,6 +53,33 @@ pub async fn request(
     Ok(true)
 }
 
+/// Takes a link of `purpose` while the person's row is locked. One that went to an address which is not his
+/// any more has expired, and does not tell whom it was about.
+async fn take(
+    txn: &Txn,
+    keys: &Keys,
+    token: &str,
+    purpose: Purpose,
+    known: &Confirmation,
+    now_ms: i64,
+) -> Result<Opened, DialogueError> {
+    let Some(customer) = known.customer.filter(|_| known.purpose == purpose) else {
+        return Ok(Opened::Unknown);
+    };
+    let has_moved = match store::hold(txn, customer).await? {
+        Some(person) => person.fingerprint(known.channel) != Some(known.fingerprint.as_str()),
+        // Somebody else erased him meanwhile, and the link with him.
+        None => false,
+    };
+    if has_moved {
+        return Ok(Opened::Expired(Confirmation {
+            customer: None,
+            ..known.clone()
+        }));
+    }
+    Ok(confirmation::take(txn, keys, token, now_ms).await?)
+}
+
 /// Deletes the person who confirmed it by the link: the link is taken and the data erased together.
 ///
 /// # Errors
@@ -63,15 +90,16 @@ pub async fn erase_confirmed(
     token: &str,
     now_ms: i64,
 ) -> Result<Opened, DialogueError> {
+    let opened = confirmation::open(db, keys, token, now_ms).await?;
+    let Opened::Fresh(known) = &opened else {
+        return Ok(opened);
+    };
     let txn = db.begin().await?;
-    let opened = confirmation::take(&txn, keys, token, now_ms).await?;
+    let opened = take(&txn, keys, token, Purpose::Erasure, known, now_ms).await?;
     let Opened::Fresh(confirmation) = &opened else {
         return Ok(opened);
     };
-    let Some(customer) = confirmation
-        .customer
-        .filter(|_| confirmation.purpose == Purpose::Erasure)
-    else {
+    let Some(customer) = confirmation.customer else {
         return Ok(Opened::Unknown);
     };
     let mailbox = match erase::erase_within(&txn, keys, customer, "person", "asked", now_ms).await {
@@ -97,19 +125,23 @@ pub async fn download_confirmed(
     now_ms: i64,
 ) -> Result<(Opened, Option<Vec<u8>>), DialogueError> {
     let opened = confirmation::open(db, keys, token, now_ms).await?;
-    let customer = match &opened {
-        Opened::Fresh(confirmation) if confirmation.purpose == Purpose::Download => {
-            confirmation.customer
-        }
-        _ => None,
+    let Opened::Fresh(known) = &opened else {
+        return Ok((opened, None));
     };
-    let Some(customer) = customer else {
+    let looked = db.begin().await?;
+    let opened = take(&looked, keys, token, Purpose::Download, known, now_ms).await?;
+    looked.rollback().await?;
+    let Opened::Fresh(Confirmation {
+        customer: Some(customer),
+        ..
+    }) = opened
+    else {
         return Ok((opened, None));
     };
     // Made before the link is taken: who gets nothing may try again.
     let archive = export::archive(db, keys, customer, "person", now_ms).await?;
     let txn = db.begin().await?;
-    let opened = confirmation::take(&txn, keys, token, now_ms).await?;
+    let opened = take(&txn, keys, token, Purpose::Download, known, now_ms).await?;
     txn.commit().await?;
     let archive = matches!(opened, Opened::Fresh(_)).then_some(archive);
     Ok((opened, archive))

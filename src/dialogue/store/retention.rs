@@ -3,11 +3,12 @@
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use crate::consent::store as consent;
+use crate::dialogue::model::Purpose;
 use crate::ids::CustomerId;
 use crate::storage::{Db, Dialect, Sql, Txn};
 
-/// The action of the audit record of a person who was asked whether he wants to stay. It outlives the
-/// confirmation, which is deleted when its link has expired.
+/// The action of the audit record of a person who was asked whether he wants to stay: the next server took
+/// the message. It outlives the confirmation, which is deleted when its link has expired.
 pub(in crate::dialogue) const ASKED: &str = "re_permission_asked";
 
 /// The key of the advisory lock that lets one node do the upkeep.
@@ -17,9 +18,12 @@ const UPKEEP_LOCK: i64 = 0x7669_7361_7669_7305;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::dialogue) struct Silent {
     pub customer: CustomerId,
-    /// When he was asked, since then.
+    /// When the message that asks him was handed over, since then.
     pub asked_at: Option<i64>,
-    /// Whether he may be asked: an address that can arrive, and a permission that he did not withdraw.
+    /// Whether a message that asks him waits to be handed over.
+    pub is_queued: bool,
+    /// Whether he may be asked: an address that can arrive and did not refuse to be asked, and a permission
+    /// that he did not withdraw.
     pub is_reachable: bool,
 }
 
@@ -36,7 +40,16 @@ fn can_renew() -> String {
     )
 }
 
-/// People whose last act came before `cutoff_ms`, from `$2` on, in the order of their numbers.
+/// SQL for whether customer `c` has a request to stay, at his address of today, of which `holds`.
+fn has_request(holds: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM confirmations q WHERE q.customer_id = c.id AND q.purpose = '{}'
+             AND q.fingerprint = c.email_fingerprint AND q.used_at IS NULL AND {holds})",
+        Purpose::RePermission.as_str()
+    )
+}
+
+/// People whose last act came before `$1`, as it stands at `$2`.
 ///
 /// An act is what came from the person: a click or whatever else came back from a message, an order, a
 /// yes, or that he was added; an open is none. Who has a contract is kept as long as it holds.
@@ -44,8 +57,10 @@ fn silent(where_else: &str) -> String {
     format!(
         "SELECT c.id, (SELECT MAX(a.at) FROM audit_records a WHERE a.customer_id = c.id
                  AND a.action = '{ASKED}' AND a.at >= $1) AS asked_at,
+             {is_queued} AS is_queued,
              (c.email IS NOT NULL AND c.email_state = 'ok' AND c.email_fingerprint IS NOT NULL
-                 AND EXISTS (SELECT 1 FROM permissions p WHERE {})) AS is_reachable
+                 AND NOT {is_refused}
+                 AND EXISTS (SELECT 1 FROM permissions p WHERE {can_renew})) AS is_reachable
          FROM customers c
          WHERE c.created_at < $1 AND COALESCE(c.last_response_at, 0) < $1
            AND COALESCE(c.last_order_at, 0) < $1
@@ -54,7 +69,9 @@ fn silent(where_else: &str) -> String {
            AND NOT EXISTS (SELECT 1 FROM permissions p WHERE p.customer_id = c.id AND p.is_granted
                AND p.basis = 'contract')
            AND {where_else}",
-        can_renew()
+        is_queued = has_request("q.send_state = 'waiting' AND q.expires_at > $2"),
+        is_refused = has_request("q.send_state = 'refused'"),
+        can_renew = can_renew(),
     )
 }
 
@@ -62,6 +79,7 @@ fn read(row: &QueryResult) -> Result<Silent, DbErr> {
     Ok(Silent {
         customer: CustomerId(row.try_get("", "id")?),
         asked_at: row.try_get("", "asked_at")?,
+        is_queued: row.try_get("", "is_queued")?,
         is_reachable: row.try_get("", "is_reachable")?,
     })
 }
@@ -70,24 +88,24 @@ fn read(row: &QueryResult) -> Result<Silent, DbErr> {
 pub(in crate::dialogue) async fn silent_after(
     db: &Db,
     cutoff_ms: i64,
+    now_ms: i64,
     after: i64,
     limit: i64,
 ) -> Result<Vec<Silent>, DbErr> {
-    let sql = silent("c.id > $2 ORDER BY c.id LIMIT $3");
-    db.rows(sql, [cutoff_ms.into(), after.into(), limit.into()])
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+    let sql = silent("c.id > $3 ORDER BY c.id LIMIT $4");
+    let values = [cutoff_ms.into(), now_ms.into(), after.into(), limit.into()];
+    db.rows(sql, values).await?.iter().map(read).collect()
 }
 
 /// Whether one of them still is, asked under the lock of his row.
 pub(in crate::dialogue) async fn still_silent(
     txn: &Txn,
     cutoff_ms: i64,
+    now_ms: i64,
     customer: CustomerId,
 ) -> Result<Option<Silent>, DbErr> {
-    txn.row(silent("c.id = $2"), [cutoff_ms.into(), customer.0.into()])
+    let values = [cutoff_ms.into(), now_ms.into(), customer.0.into()];
+    txn.row(silent("c.id = $3"), values)
         .await?
         .as_ref()
         .map(read)
@@ -96,18 +114,36 @@ pub(in crate::dialogue) async fn still_silent(
 
 /// The topics on which he may be asked whether his permission still holds.
 pub(in crate::dialogue) async fn renewable_topics(
-    txn: &Txn,
+    connection: &impl ConnectionTrait,
     customer: CustomerId,
 ) -> Result<Vec<String>, DbErr> {
     let sql = format!(
         "SELECT p.topic FROM customers c JOIN permissions p ON {} WHERE c.id = $1 ORDER BY p.topic",
         can_renew()
     );
-    txn.rows(sql, [customer.0.into()])
+    connection
+        .rows(sql, [customer.0.into()])
         .await?
         .iter()
         .map(|row| row.try_get("", "topic"))
         .collect()
+}
+
+/// Deletes the requests to stay of a customer that never went out.
+pub(in crate::dialogue) async fn forget_unsent(
+    txn: &Txn,
+    customer: CustomerId,
+) -> Result<(), DbErr> {
+    txn.run(
+        "DELETE FROM confirmations WHERE customer_id = $1 AND purpose = $2 AND send_state = 'failed' \
+         AND used_at IS NULL",
+        [
+            customer.0.into(),
+            Purpose::RePermission.as_str().into(),
+        ],
+    )
+    .await?;
+    Ok(())
 }
 
 /// The fingerprint of a customer's e-mail address now; locks his row. `None` when he or it is gone.

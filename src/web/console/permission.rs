@@ -1,19 +1,23 @@
 //! `GET /permission`: the ladder and the rules on one page; `GET /permission/customers/{id}`: the proof of
 //! one person's permission, as a page that can be printed and filed.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::spoken;
-use crate::consent::bases::GROUNDS;
+use crate::clock::from_ms;
 use crate::consent::overview::{self, Overview, OverviewError};
-use crate::consent::proof::{self, Entry, Piece, Proof, ProofError};
-use crate::customers::model::Customer;
 use crate::customers::store as customers;
-use crate::ids::CustomerId;
+use crate::dialogue::upkeep;
 use crate::reports::table::thousands;
-use crate::web::{ApiError, Pages, State};
+use crate::web::{ApiError, State};
+
+mod proof;
+
+pub use proof::html;
+pub(super) use proof::proof;
+
+/// Customers from which on people are counted by the daily upkeep only, not for each look at the page.
+const MANY: u64 = 50_000;
 
 /// The length of a full bar, in the units of its drawing.
 const FULL: u64 = 1000;
@@ -31,7 +35,11 @@ struct LadderView {
     section: &'static str,
     topics: Vec<TopicChoice>,
     is_overall: bool,
+    /// Empty where they were not counted.
     customers: String,
+    /// When they were counted, where that was not now.
+    as_of: Option<String>,
+    is_counted: bool,
     rungs: Vec<RungView>,
     overview: Overview,
 }
@@ -64,7 +72,21 @@ pub(super) async fn ladder(
 ) -> Result<HttpResponse, ApiError> {
     let topic = Some(asked.topic.as_str()).filter(|topic| !topic.is_empty());
     let now_ms = state.clock.now_ms();
-    let overview = overview::overview(&state.db, &state.settings, topic, now_ms).await?;
+    let known = customers::count(&state.db)
+        .await
+        .map_err(ApiError::unavailable)?;
+    let (overview, as_of) = if known < MANY {
+        let overview = overview::overview(&state.db, &state.settings, topic, now_ms).await?;
+        (overview, None)
+    } else {
+        let counted = upkeep::standings(&state.db, topic)
+            .await
+            .map_err(ApiError::unavailable)?;
+        let counts = counted.map(|(_, counts)| counts);
+        let overview = overview::of(&state.settings, topic, counts).map_err(ApiError::internal)?;
+        (overview, counted.map(|(at, _)| from_ms(at)))
+    };
+    let is_counted = overview.customers.is_some();
     let topics = overview
         .topics
         .iter()
@@ -85,8 +107,9 @@ pub(super) async fn ladder(
             offers: capital(&rung.offers),
             climb: rung.climb,
             holds: capital(&rung.holds),
-            people: thousands(rung.people),
-            width: rung.people * FULL / overview.customers.max(1),
+            people: rung.people.map_or_else(|| "–".to_owned(), thousands),
+            width: rung.people.unwrap_or_default() * FULL
+                / overview.customers.unwrap_or_default().max(1),
             is_stranger: rung.level.code() == 0,
         })
         .collect();
@@ -95,36 +118,13 @@ pub(super) async fn ladder(
         section: "permission",
         topics,
         is_overall: topic.is_none(),
-        customers: thousands(overview.customers),
+        customers: overview.customers.map(thousands).unwrap_or_default(),
+        as_of: as_of.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()),
+        is_counted,
         rungs,
         overview,
     };
     state.pages.answer("permission", &view)
-}
-
-/// The proof.
-pub(super) async fn proof(
-    customer: web::Path<i64>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let id = CustomerId(customer.into_inner());
-    let now_ms = state.clock.now_ms();
-    let proof = proof::of_customer(&state.db, &state.settings.permission, id, now_ms).await?;
-    let person = customers::get(&*state.db, state.db.dialect(), id)
-        .await
-        .map_err(ApiError::unavailable)?;
-    state.pages.answer("proof", &view(&proof, person.as_ref()))
-}
-
-/// The proof as a page of its own, for a file.
-///
-/// # Errors
-/// When the page does not compile: a defect of this program.
-pub fn html(proof: &Proof, person: Option<&Customer>) -> Result<String, String> {
-    let pages = Pages::new().map_err(|error| error.to_string())?;
-    pages
-        .page("proof", &view(proof, person))
-        .map_err(|error| error.cause().unwrap_or_default().to_owned())
 }
 
 impl From<OverviewError> for ApiError {
@@ -134,417 +134,6 @@ impl From<OverviewError> for ApiError {
             OverviewError::Settings(_) => Self::internal(error),
         }
     }
-}
-
-impl From<ProofError> for ApiError {
-    fn from(error: ProofError) -> Self {
-        match error {
-            ProofError::Nothing(_) => {
-                Self::new(StatusCode::NOT_FOUND).with_detail(error.to_string())
-            }
-            ProofError::Database(_) => Self::unavailable(error),
-            ProofError::Settings(_) => Self::internal(error),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct ProofView {
-    title: String,
-    customer: i64,
-    made: String,
-    /// Name, address and number as the base has them.
-    person: Vec<Fact>,
-    gone: Option<String>,
-    summary: Vec<SummaryRow>,
-    sections: Vec<SectionView>,
-    suppressions: Vec<SuppressionRow>,
-    audit: Vec<AuditRow>,
-}
-
-#[derive(Debug, Serialize)]
-struct Fact {
-    name: &'static str,
-    value: String,
-    /// Digits nobody reads, only compares.
-    is_code: bool,
-}
-
-fn fact(name: &'static str, value: impl Into<String>) -> Fact {
-    Fact {
-        name,
-        value: value.into(),
-        is_code: false,
-    }
-}
-
-fn code(name: &'static str, value: impl Into<String>) -> Fact {
-    Fact {
-        is_code: true,
-        ..fact(name, value)
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct SummaryRow {
-    what: String,
-    anchor: usize,
-    state: &'static str,
-    since: String,
-    is_granted: bool,
-    basis: String,
-    level: String,
-    until: String,
-    sent: String,
-}
-
-#[derive(Debug, Serialize)]
-struct SectionView {
-    anchor: usize,
-    what: String,
-    rests: Vec<Fact>,
-    pieces: Vec<PieceView>,
-}
-
-#[derive(Debug, Serialize)]
-struct PieceView {
-    id: i64,
-    action: &'static str,
-    is_no: bool,
-    is_deciding: bool,
-    when: String,
-    wording: Option<String>,
-    language: Option<String>,
-    facts: Vec<Fact>,
-    position: String,
-}
-
-#[derive(Debug, Serialize)]
-struct SuppressionRow {
-    channel: String,
-    scope: String,
-    reason: String,
-    since: String,
-    fingerprint: String,
-}
-
-#[derive(Debug, Serialize)]
-struct AuditRow {
-    at: String,
-    what: String,
-    actor: String,
-    details: String,
-}
-
-fn view(proof: &Proof, person: Option<&Customer>) -> ProofView {
-    let summary = proof
-        .permissions
-        .iter()
-        .enumerate()
-        .map(|(n, entry)| summary(n + 1, entry))
-        .collect();
-    let sections = proof
-        .permissions
-        .iter()
-        .enumerate()
-        .map(|(n, entry)| section(n + 1, entry))
-        .collect();
-    let gone = (!proof.is_known).then(|| match &proof.erased_at {
-        Some(at) => format!(
-            "This person was erased on {}. What stays is what proves that earlier contacts were lawful, and what keeps them from being contacted again.",
-            spoken(at)
-        ),
-        None => "This person is not in the base.".to_owned(),
-    });
-    ProofView {
-        title: format!("Proof of permission, customer {}", proof.customer),
-        customer: proof.customer.0,
-        made: spoken(&proof.made_at),
-        person: person.map(who).unwrap_or_default(),
-        gone,
-        summary,
-        sections,
-        suppressions: proof
-            .suppressions
-            .iter()
-            .map(|one| SuppressionRow {
-                channel: channel(&one.channel).to_owned(),
-                scope: topic(&one.scope),
-                reason: one.reason.replace('_', " "),
-                since: spoken(&one.since),
-                fingerprint: one.fingerprint.clone(),
-            })
-            .collect(),
-        audit: proof
-            .audit
-            .iter()
-            .map(|record| AuditRow {
-                at: spoken(&record.at),
-                what: capital(&record.action.replace('_', " ")),
-                actor: record.actor.clone(),
-                details: details_in_words(&record.details),
-            })
-            .collect(),
-    }
-}
-
-fn who(person: &Customer) -> Vec<Fact> {
-    let name = [&person.first_name, &person.last_name]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(" ");
-    [
-        ("Name", Some(name).filter(|name| !name.is_empty())),
-        ("Company", person.company.clone()),
-        ("Email", person.email.clone()),
-        ("Telephone", person.phone.clone()),
-        ("Your number", person.external_id.clone()),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some(fact(name, value?)))
-    .collect()
-}
-
-fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
-    let current = entry.current.as_ref();
-    let is_granted = current.is_some_and(|current| current.is_granted);
-    let until = current.and_then(|current| {
-        let ends = [
-            current.expires_at.as_deref(),
-            current.basis_ends_at.as_deref(),
-        ];
-        ends.into_iter().flatten().min()
-    });
-    SummaryRow {
-        what: what(entry),
-        anchor,
-        state: match current {
-            Some(current) if current.is_granted => "allowed",
-            Some(current) if has_expired(entry, current.evidence) => "ended",
-            Some(_) => "refused",
-            None => "no longer held",
-        },
-        since: current.map_or_else(String::new, |current| {
-            format!("since {}", day(&current.since))
-        }),
-        is_granted,
-        basis: current
-            .and_then(|current| current.ground)
-            .map_or_else(|| "–".to_owned(), |ground| ground.title.to_owned()),
-        level: current.filter(|current| current.is_granted).map_or_else(
-            || "–".to_owned(),
-            |current| {
-                if current.level_today == current.level_granted {
-                    current.level_today.title().to_owned()
-                } else {
-                    format!(
-                        "{} (granted: {})",
-                        current.level_today.title(),
-                        current.level_granted.title()
-                    )
-                }
-            },
-        ),
-        until: until.map_or_else(|| "–".to_owned(), |end| day(end).to_owned()),
-        sent: match entry.contacts.count {
-            0 => "none".to_owned(),
-            n => thousands(n),
-        },
-    }
-}
-
-/// Whether what decides is the end of a grant, not a no.
-fn has_expired(entry: &Entry, deciding: i64) -> bool {
-    entry
-        .evidence
-        .iter()
-        .any(|piece| piece.id == deciding && piece.action == "expire")
-}
-
-fn section(anchor: usize, entry: &Entry) -> SectionView {
-    let mut rests = Vec::new();
-    if let Some(current) = &entry.current {
-        if let Some(ground) = current.ground {
-            rests.push(fact(
-                "Legal basis",
-                format!("{} – {}", ground.title, ground.law),
-            ));
-            rests.push(fact("Rests on", ground.rests_on));
-        }
-        if let Some(end) = &current.expires_at {
-            rests.push(fact("Ends by itself", spoken(end)));
-        }
-        if let Some(end) = &current.basis_ends_at {
-            rests.push(fact(
-                "Basis ends",
-                format!("{}, unless the person acts before", day(end)),
-            ));
-        }
-    }
-    let sent = &entry.contacts;
-    rests.push(fact(
-        "Messages",
-        match (sent.count, &sent.first_at, &sent.last_at) {
-            (0, _, _) => "none handed over".to_owned(),
-            (n, Some(first), Some(last)) => format!(
-                "{} handed over, first {}, last {}",
-                thousands(n),
-                spoken(first),
-                spoken(last)
-            ),
-            (n, _, _) => format!("{} handed over", thousands(n)),
-        },
-    ));
-    let deciding = entry.current.as_ref().map(|current| current.evidence);
-    SectionView {
-        anchor,
-        what: what(entry),
-        rests,
-        pieces: entry
-            .evidence
-            .iter()
-            .map(|piece| piece_view(piece, deciding))
-            .collect(),
-    }
-}
-
-fn piece_view(piece: &Piece, deciding: Option<i64>) -> PieceView {
-    let mut facts = vec![fact("Source", source(&piece.source))];
-    if let Some(basis) = &piece.basis {
-        let ground = GROUNDS.iter().find(|ground| ground.basis.as_str() == basis);
-        facts.push(fact(
-            "Basis",
-            ground.map_or(basis.as_str(), |ground| ground.title),
-        ));
-    }
-    if let Some(level) = piece.level {
-        let level = crate::consent::ladder::Level::from_code(level);
-        facts.push(fact("Level", level.title()));
-    }
-    if let Some(end) = &piece.expires_at {
-        facts.push(fact("Ends", spoken(end)));
-    }
-    if let Some(details) = &piece.details {
-        let given = [
-            ("IP address", &details.ip),
-            ("Browser", &details.user_agent),
-            ("Page", &details.page_url),
-        ];
-        for (name, value) in given {
-            facts.extend(value.as_ref().map(|value| fact(name, value.clone())));
-        }
-    }
-    if piece.are_details_erased {
-        facts.push(fact("IP address, browser, page", "erased"));
-    }
-    if let Some(confirmation) = &piece.confirmation {
-        let times = [
-            ("asked", &confirmation.requested_at),
-            ("sent", &confirmation.sent_at),
-            ("confirmed", &confirmation.confirmed_at),
-        ];
-        let times: Vec<String> = times
-            .iter()
-            .filter_map(|(word, at)| Some(format!("{word} {}", second(at.as_ref()?))))
-            .collect();
-        facts.push(fact(
-            "Double opt-in",
-            if times.is_empty() {
-                format!("no. {}; its times were deleted", confirmation.id)
-            } else {
-                times.join(", ")
-            },
-        ));
-    }
-    if let Some(actor) = &piece.recorded_by {
-        facts.push(fact(
-            "Recorded",
-            format!("{} by {actor}", spoken(&piece.recorded_at)),
-        ));
-    } else {
-        facts.push(fact("Recorded", spoken(&piece.recorded_at)));
-    }
-    if let Some(fingerprint) = &piece.address_fingerprint {
-        facts.push(code("Address (fingerprint)", fingerprint.clone()));
-    }
-    facts.extend(piece.link.as_ref().map(|link| code("Seal", link.clone())));
-    PieceView {
-        id: piece.id,
-        action: match piece.action.as_str() {
-            "grant" => "Yes",
-            "withdraw" => "No",
-            _ => "Ended",
-        },
-        is_no: piece.action != "grant",
-        is_deciding: deciding == Some(piece.id),
-        when: second(&piece.occurred_at),
-        wording: piece.wording.clone(),
-        language: piece.language.clone(),
-        facts,
-        position: piece
-            .position
-            .map_or_else(|| "waits to be sealed".to_owned(), |n| n.to_string()),
-    }
-}
-
-fn what(entry: &Entry) -> String {
-    format!("{}, {}", channel(&entry.channel), topic(&entry.topic))
-}
-
-fn channel(word: &str) -> &str {
-    match word {
-        "email" => "Email",
-        "sms" => "SMS",
-        other => other,
-    }
-}
-
-fn topic(word: &str) -> String {
-    match word {
-        "*" => "every topic".to_owned(),
-        topic => format!("topic “{topic}”"),
-    }
-}
-
-/// Where it was said, in words where it is one of our own links.
-fn source(word: &str) -> &str {
-    match word {
-        "rfc8058_post" => "one click on “unsubscribe” in the mail program (RFC 8058)",
-        "unsubscribe_page" => "the button of our unsubscribe page",
-        "unsubscribe_link" => "the unsubscribe link of a message",
-        other => other,
-    }
-}
-
-/// `2026-11-22` of an RFC 3339 instant.
-fn day(rfc3339: &str) -> &str {
-    rfc3339.get(..10).unwrap_or(rfc3339)
-}
-
-/// `2026-11-22 13:25:07 UTC` of an RFC 3339 instant.
-fn second(rfc3339: &str) -> String {
-    let second = rfc3339.get(..19).unwrap_or(rfc3339);
-    format!("{} UTC", second.replace('T', " "))
-}
-
-/// `rows 3, new 2` of a flat JSON object.
-fn details_in_words(details: &serde_json::Value) -> String {
-    let Some(object) = details.as_object() else {
-        return details.to_string();
-    };
-    object
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            format!("{} {value}", name.replace('_', " "))
-        })
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 fn capital(text: &str) -> String {
