@@ -158,7 +158,7 @@ impl Question<'_> {
     /// A cap is reached, counting what he was sent and what waits for him of a higher priority. `None`
     /// where nothing limits.
     fn pressure(&self) -> Option<String> {
-        let (c, now) = (self.c, &self.moment.now);
+        let now = &self.moment.now;
         let mut reached: Vec<String> = self
             .rules
             .caps_for(self.request.channel, &self.request.topic)
@@ -195,15 +195,7 @@ impl Question<'_> {
                 standing = self.standing(),
             ));
         }
-        // His own wish, in calendar days too: "once a week" lets a message of every Monday pass.
-        let wish = format!(
-            "({c}.frequency_days IS NOT NULL AND EXISTS (SELECT 1 FROM {history} \
-             WHERE h.contacted_at >= {begin} - ({c}.frequency_days - 1) * {DAY_MS} \
-             AND h.contacted_at < {end} + ({c}.frequency_days - 1) * {DAY_MS}))",
-            history = self.history(None),
-            begin = self.moment.begin(1),
-            end = self.moment.end(1),
-        );
+        let wish = self.wish();
         if reached.is_empty() {
             return Some(wish);
         }
@@ -214,6 +206,20 @@ impl Question<'_> {
             reached.join(" OR "),
             self.history(Some(&since)),
         ))
+    }
+
+    /// SQL for whether he had a message within the days of his own wish, in calendar days too: "once a
+    /// week" lets a message of every Monday pass.
+    pub fn wish(&self) -> String {
+        let c = self.c;
+        format!(
+            "({c}.frequency_days IS NOT NULL AND EXISTS (SELECT 1 FROM {history} \
+             WHERE h.contacted_at >= {begin} - ({c}.frequency_days - 1) * {DAY_MS} \
+             AND h.contacted_at < {end} + ({c}.frequency_days - 1) * {DAY_MS}))",
+            history = self.history(None),
+            begin = self.moment.begin(1),
+            end = self.moment.end(1),
+        )
     }
 
     /// SQL for whether message `h` counts against a cap.
