@@ -62,6 +62,7 @@ impl Suppression {
                 json,
             } => {
                 let parts = common.open_to_write().await?;
+                super::ensure_topic(&parts, scope.as_deref()).await?;
                 let request = ScrubRequest {
                     path: file,
                     channel,
