@@ -148,6 +148,14 @@ impl Keys {
         HEXLOWER.encode(hmac::sign(&self.fingerprint, normalised.as_bytes()).as_ref())
     }
 
+    /// Names the key of fingerprints, 8 hexadecimal digits: fingerprints under another mean nothing here.
+    pub fn fingerprint_key_id(&self) -> String {
+        // No normalised address has a line break.
+        let mut id = self.fingerprint("\nkey id\n");
+        id.truncate(8);
+        id
+    }
+
     /// The link of the evidence chain that follows `previous`, 64 hexadecimal digits: HMAC-SHA-256 of the
     /// previous link and the evidence. Keyed, so that who can only write the database cannot forge it.
     pub fn evidence_link(&self, previous: &str, evidence: &str) -> String {

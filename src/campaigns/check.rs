@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::audience::{Audience, DueBy};
 use super::definition::Definition;
+use super::model::Status;
+use super::store::Campaign;
 use super::{schedule, store};
 use crate::clock::from_ms;
 use crate::config::{ConfigError, Settings};
@@ -16,6 +18,7 @@ use crate::customers::store as customer_store;
 use crate::gate::model::Withheld;
 use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
+use crate::ids::WaveId;
 use crate::segments::{ParseError, Rule, names};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
@@ -43,6 +46,9 @@ pub struct CheckedCampaign {
     /// Of those, who wait for the end of quiet hours, and until when (UTC).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<(String, u64)>,
+    /// The latest launch, of one that had any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launched: Option<LaunchedBefore>,
     /// What forbids the launch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refusals: Vec<String>,
@@ -54,6 +60,17 @@ pub struct CheckedCampaign {
     pub findings: Vec<Finding>,
     /// What stands in the way of a real mailing.
     pub warnings: Vec<String>,
+}
+
+/// What became of the plan so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LaunchedBefore {
+    pub wave: WaveId,
+    /// UTC.
+    pub at: String,
+    pub status: Status,
+    /// Another launch is to come, so that being ready still means something.
+    pub comes_again: bool,
 }
 
 /// Customers looked at to tell how often a field is empty.
@@ -75,9 +92,12 @@ pub async fn check(
     let request = definition.request();
     let places = gate_store::places(&**db, request.fallback_zone).await?;
     let rivals = store::rivals(&**db, request.priority, None).await?;
-    let salt = store::by_name(&**db, &definition.name)
-        .await?
-        .map_or(0, |campaign| campaign.id.0);
+    let stored = store::by_name(&**db, &definition.name).await?;
+    let salt = stored.as_ref().map_or(0, |campaign| campaign.id.0);
+    let launched = match &stored {
+        Some(campaign) => launched_before(db, campaign, definition).await?,
+        None => None,
+    };
     let audience = Audience {
         rule: &rule,
         rules: &rules,
@@ -122,6 +142,7 @@ pub async fn check(
         withheld: withheld.into_iter().collect(),
         will_receive,
         held: by_instant(&count.held),
+        launched,
         refusals: offer_refusal(definition, &rules).into_iter().collect(),
         estimated_seconds,
         due: definition
@@ -132,6 +153,24 @@ pub async fn check(
         findings: template.lint(&facts),
         warnings,
     })
+}
+
+async fn launched_before(
+    db: &Db,
+    campaign: &Campaign,
+    definition: &Definition,
+) -> Result<Option<LaunchedBefore>, DbErr> {
+    let Some((wave, at)) = store::last_wave(&**db, campaign.id).await? else {
+        return Ok(None);
+    };
+    Ok(Some(LaunchedBefore {
+        wave,
+        at: from_ms(at).format("%Y-%m-%d %H:%M UTC").to_string(),
+        status: campaign.status,
+        // Waiting for a due time, or changed (in a file) so that it can be applied and launched anew.
+        comes_again: matches!(campaign.status, Status::Ready | Status::Scheduled)
+            || (campaign.status == Status::Finished && campaign.definition != *definition),
+    }))
 }
 
 /// When the next launch will ask: at its due time, where that is still to come.
@@ -315,6 +354,17 @@ impl fmt::Display for CheckedCampaign {
         }
         for warning in &self.warnings {
             writeln!(f, "  warning: {warning}")?;
+        }
+        if let Some(launched) = &self.launched {
+            write!(
+                f,
+                "  Launched before: wave {} on {}; it is {}. See `visavis campaign status {}`.",
+                launched.wave, launched.at, launched.status, self.name
+            )?;
+            if !launched.comes_again {
+                return Ok(());
+            }
+            writeln!(f)?;
         }
         if self.will_receive == 0 {
             write!(f, "  Nobody to send to.")

@@ -119,6 +119,9 @@ pub enum Missed {
     Skip,
 }
 
+const NO_TIME: &str =
+    "has neither at nor every; give one, or leave [schedule] out and launch by hand";
+
 /// Why a definition cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DefinitionError {
@@ -153,6 +156,18 @@ impl Definition {
     /// # Errors
     /// As [`Definition::load`].
     pub fn parse(text: &str, path: &str) -> Result<Self, DefinitionError> {
+        // Before the keys are read: an empty one would only be told to have no zone.
+        if let Ok(table) = text.parse::<toml::Table>()
+            && let Some(schedule) = table.get("schedule").and_then(toml::Value::as_table)
+            && !schedule.contains_key("at")
+            && !schedule.contains_key("every")
+        {
+            return Err(DefinitionError::Key {
+                path: path.to_owned(),
+                key: "schedule",
+                problem: NO_TIME.to_owned(),
+            });
+        }
         let definition: Self = toml::from_str(text).map_err(|error| DefinitionError::Toml {
             path: path.to_owned(),
             message: error.to_string(),
@@ -278,11 +293,7 @@ impl Schedule {
                 "schedule",
                 "has both at and every; keep one of them".to_owned(),
             )),
-            (None, None) => Err((
-                "schedule",
-                "has neither at nor every; give one, or leave [schedule] out and launch by hand"
-                    .to_owned(),
-            )),
+            (None, None) => Err(("schedule", NO_TIME.to_owned())),
             (None, Some(cron)) => {
                 super::cron::parse(cron).map_err(|problem| ("schedule.every", problem))?;
                 if self.zone == Zone::Recipient {

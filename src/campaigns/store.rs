@@ -346,6 +346,29 @@ pub async fn has_wave(connection: &impl ConnectionTrait, id: CampaignId) -> Resu
         .map(|row| row.is_some())
 }
 
+/// The latest wave of this campaign: its number and when it was launched, in milliseconds since the epoch.
+///
+/// # Errors
+/// When the database is away.
+pub async fn last_wave(
+    connection: &impl ConnectionTrait,
+    id: CampaignId,
+) -> Result<Option<(WaveId, i64)>, DbErr> {
+    connection
+        .row(
+            "SELECT id, launched_at FROM waves WHERE campaign_id = $1 ORDER BY id DESC LIMIT 1",
+            [id.0.into()],
+        )
+        .await?
+        .map(|row| {
+            Ok((
+                WaveId(row.try_get("", "id")?),
+                row.try_get("", "launched_at")?,
+            ))
+        })
+        .transpose()
+}
+
 /// Whether a wave of this campaign is under way.
 ///
 /// # Errors

@@ -8,9 +8,10 @@ use clap::Subcommand;
 use super::{Common, print};
 use crate::campaigns::check::{self, CheckedCampaign};
 use crate::campaigns::definition::Definition;
-use crate::campaigns::{plan, store};
+use crate::campaigns::{plan, schedule, store};
 use crate::delivery::launch::{self, Occurrence};
 use crate::delivery::{cancel, progress};
+use crate::storage::text::counted;
 use crate::templates::{self, Template};
 
 #[derive(Debug, Subcommand)]
@@ -65,6 +66,10 @@ impl CampaignCommand {
             Self::Apply { file } => {
                 let definition = Definition::load(&file)?;
                 let template = find_template(&parts.settings.templates_dir, &definition.template)?;
+                // What check and launch would refuse is not stored either.
+                if let Some(refusal) = check::offer_refusal(&definition, &parts.rules) {
+                    anyhow::bail!("{}: {refusal}", file.display());
+                }
                 let (_, applied) = plan::apply(db, &definition, &template, now).await?;
                 let campaign = plan::find(db, &definition.name).await?;
                 let what = match applied {
@@ -76,7 +81,20 @@ impl CampaignCommand {
                     "{} {what}, {}.",
                     definition.name, campaign.status
                 ));
+                let plan = definition.schedule.as_ref();
                 match store::next_due(&**db, campaign.id).await? {
+                    Some((due, at)) if at < now_ms => {
+                        let due_at = crate::clock::from_ms(at);
+                        let is_missed =
+                            plan.is_some_and(|plan| schedule::is_missed(plan, due_at, now));
+                        print(if is_missed {
+                            format!("{due} has passed and is left out (missed = \"skip\").")
+                        } else {
+                            format!(
+                                "{due} is overdue; starts with the next `visavis serve` or `visavis work`."
+                            )
+                        });
+                    }
                     Some((due, at)) => print(format_args!(
                         "Next: {due} by the clock of its zone, launched at {}. See what would happen: visavis campaign check {}",
                         crate::clock::from_ms(at).format("%Y-%m-%d %H:%M UTC"),
@@ -150,8 +168,8 @@ impl CampaignCommand {
                     ));
                 } else {
                     print(format_args!(
-                        "{name} launched: {} messages to send, {} withheld.",
-                        launched.deliveries,
+                        "{name} launched: {} to send, {} withheld.",
+                        counted(launched.deliveries, "message", "messages"),
                         launched.withheld.values().sum::<u64>()
                     ));
                     print("`visavis serve` or `visavis work --until-idle` sends them.");
@@ -178,7 +196,8 @@ impl CampaignCommand {
             Self::Cancel { name } => {
                 let withheld = cancel::cancel(db, &name, now_ms).await?;
                 print(format_args!(
-                    "{name} is cancelled; {withheld} messages were not sent and are on record as withheld."
+                    "{name} is cancelled; {} not sent and on record as withheld.",
+                    counted(withheld.unsigned_abs(), "message was", "messages were")
                 ));
             }
             Self::Status { name, json } => {

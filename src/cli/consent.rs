@@ -74,6 +74,7 @@ impl Consent {
             } => prove(common, &customer, json, html).await,
             Self::Levels { topic, json } => {
                 let parts = common.open().await?;
+                super::ensure_topic(&parts, topic.as_deref()).await?;
                 let now_ms = parts.clock.now_ms();
                 let overview =
                     overview::overview(&parts.db, &parts.settings, topic.as_deref(), now_ms)
@@ -219,7 +220,7 @@ async fn prove(
             format!("nobody in the base is {who:?}; of one who was erased, give the number he had")
         })?),
     };
-    let proof = proof::of_customer(&parts.db, &parts.settings.permission, id, now_ms).await?;
+    let proof = proof::of_customer(&parts.db, &parts.settings, id, now_ms).await?;
     if let Some(file) = &html {
         let page = permission::html(&proof, person.as_ref()).map_err(anyhow::Error::msg)?;
         std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;

@@ -15,6 +15,8 @@ use crate::dialogue::lookup::{self, Who};
 use crate::dialogue::object::Objection;
 use crate::dialogue::{erase, export, object, rectify};
 use crate::ids::CustomerId;
+use crate::storage::Db;
+use crate::storage::text::counted;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CustomerCommand {
@@ -55,9 +57,10 @@ pub(super) struct Find {
 /// Who it is about, and who does it.
 #[derive(Debug, Args)]
 pub(super) struct One {
-    /// The customer's number; `visavis customer find` prints it
-    #[arg(long, value_name = "NUMBER")]
-    customer: i64,
+    /// The customer: his number, your own key for him, or his e-mail address; number:42 where your keys
+    /// are numbers too
+    #[arg(long, value_name = "ID")]
+    customer: String,
     /// Who does it, for the audit record [default: the user of this machine]
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
@@ -103,8 +106,21 @@ pub(super) struct Object {
 
 #[derive(Debug, Args)]
 pub(super) struct Erase {
-    #[command(flatten)]
-    one: One,
+    /// The customer: his number, your own key for him, or his e-mail address; number:42 where your keys
+    /// are numbers too
+    #[arg(
+        long,
+        value_name = "ID",
+        required_unless_present = "pending_email",
+        conflicts_with = "pending_email"
+    )]
+    customer: Option<String>,
+    /// Deletes the sign-ups of an address that nobody confirmed, instead
+    #[arg(long, value_name = "ADDRESS")]
+    pending_email: Option<String>,
+    /// Who does it, for the audit record [default: the user of this machine]
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
     /// Does not ask again
     #[arg(long)]
     yes: bool,
@@ -124,21 +140,25 @@ impl CustomerCommand {
 }
 
 impl One {
-    fn id(&self) -> CustomerId {
-        CustomerId(self.customer)
+    async fn id(&self, db: &Db) -> anyhow::Result<CustomerId> {
+        Ok(lookup::one(db, &self.customer).await?)
     }
 
-    /// The operator, with his name where the machine tells it.
     fn actor(&self) -> String {
-        let user = || {
-            ["USER", "LOGNAME", "USERNAME"]
-                .into_iter()
-                .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-        };
-        match self.actor.clone().or_else(user) {
-            Some(name) => format!("operator {name}"),
-            None => "operator".to_owned(),
-        }
+        operator(self.actor.as_deref())
+    }
+}
+
+/// The operator, with his name where the machine tells it.
+fn operator(name: Option<&str>) -> String {
+    let user = || {
+        ["USER", "LOGNAME", "USERNAME"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+    };
+    match name.map(str::to_owned).or_else(user) {
+        Some(name) => format!("operator {name}"),
+        None => "operator".to_owned(),
     }
 }
 
@@ -159,7 +179,21 @@ impl Find {
         for customer in &found {
             print(customer);
         }
-        if found.is_empty() {
+        let mut waiting = 0;
+        if let Who::Email(email) = &who {
+            waiting = lookup::waiting_sign_ups(&parts.db, &parts.keys, email).await?;
+        }
+        if waiting > 0 {
+            print(format_args!(
+                "{} of this address not confirmed yet; the daily upkeep deletes what stays so for {}, `visavis customer erase --pending-email ADDRESS` does at once.",
+                counted(waiting, "sign-up", "sign-ups"),
+                counted(
+                    parts.settings.sign_up.keep_unconfirmed_days.into(),
+                    "day",
+                    "days"
+                ),
+            ));
+        } else if found.is_empty() {
             anyhow::bail!("nobody in the base is known by that");
         }
         Ok(ExitCode::SUCCESS)
@@ -169,9 +203,9 @@ impl Find {
 async fn show(one: &One, common: &Common) -> anyhow::Result<ExitCode> {
     let parts = common.open().await?;
     let now_ms = parts.clock.now_ms();
-    let actor = one.actor();
-    let shown = export::overview(&parts.db, &parts.keys, one.id(), &actor, now_ms).await?;
-    print(format_args!("Customer {}", one.customer));
+    let (id, actor) = (one.id(&parts.db).await?, one.actor());
+    let shown = export::overview(&parts.db, &parts.keys, id, &actor, now_ms).await?;
+    print(format_args!("Customer {id}"));
     for (name, value) in shown
         .get("profile")
         .and_then(Value::as_object)
@@ -212,15 +246,14 @@ impl Export {
     async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
         let parts = common.open().await?;
         let now_ms = parts.clock.now_ms();
-        let (one, actor) = (&self.one, self.one.actor());
-        let archive = export::archive(&parts.db, &parts.keys, one.id(), &actor, now_ms).await?;
-        write_private(&self.file, &archive)
-            .with_context(|| format!("cannot write {}", self.file.display()))?;
-        print(format_args!(
-            "Everything about customer {} is in {}.",
-            self.one.customer,
-            self.file.display()
-        ));
+        let path = self.file.display();
+        if self.file.exists() {
+            anyhow::bail!("{path} is there already and is not written over; choose another name");
+        }
+        let (id, actor) = (self.one.id(&parts.db).await?, self.one.actor());
+        let archive = export::archive(&parts.db, &parts.keys, id, &actor, now_ms).await?;
+        write_private(&self.file, &archive).with_context(|| format!("cannot write {path}"))?;
+        print(format_args!("Everything about customer {id} is in {path}."));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -253,11 +286,11 @@ impl Rectify {
         let parts = common.open_to_write().await?;
         let now_ms = parts.clock.now_ms();
         let correction = import::read_fields(&fields, &self.region, now_ms)
-            .map_err(|problem| anyhow::anyhow!("--set {problem}"))?;
+            .map_err(|problem| anyhow::anyhow!("--set: {problem}; nothing was changed"))?;
         let outcome = rectify::rectify(
             &parts.db,
             &parts.keys,
-            self.one.id(),
+            self.one.id(&parts.db).await?,
             &correction,
             self.asked_by_person,
             &self.one.actor(),
@@ -288,17 +321,25 @@ impl Rectify {
 impl Object {
     async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
         let parts = common.open_to_write().await?;
+        super::ensure_topic(&parts, self.topic.as_deref()).await?;
+        let channel = match self.channel {
+            Some(channel) => format!(" by {channel}"),
+            None => String::new(),
+        };
+        let what = match self.topic.as_deref() {
+            Some(topic) if topic != "*" => format!(" about {topic}"),
+            _ => String::new(),
+        };
         let objection = Objection {
             channel: self.channel,
-            scope: self.topic.map_or(Scope::All, Scope::Topic),
+            scope: self.topic.map_or(Scope::All, Scope::from_column),
             source: self.source,
         };
         let now_ms = parts.clock.now_ms();
-        let (one, actor) = (&self.one, self.one.actor());
-        object::object(&parts.db, &parts.keys, one.id(), &objection, &actor, now_ms).await?;
+        let (id, actor) = (self.one.id(&parts.db).await?, self.one.actor());
+        object::object(&parts.db, &parts.keys, id, &objection, &actor, now_ms).await?;
         print(format_args!(
-            "Recorded: customer {} is not written to any more about that.",
-            self.one.customer
+            "Recorded: customer {id} is not written to any more{what}{channel}."
         ));
         Ok(ExitCode::SUCCESS)
     }
@@ -306,18 +347,33 @@ impl Object {
 
 impl Erase {
     async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
-        if !self.yes && !is_confirmed(self.one.customer)? {
+        let parts = common.open_to_write().await?;
+        let (db, keys) = (&parts.db, &parts.keys);
+        let now_ms = parts.clock.now_ms();
+        let actor = operator(self.actor.as_deref());
+        if let Some(email) = &self.pending_email {
+            let n = lookup::delete_waiting_sign_ups(db, keys, email, &actor, now_ms).await?;
+            print(format_args!(
+                "{} deleted.",
+                counted(n, "unconfirmed sign-up", "unconfirmed sign-ups")
+            ));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let id = lookup::one(db, self.customer.as_deref().unwrap_or_default()).await?;
+        if !self.yes && !is_confirmed(id)? {
             print("Nothing was changed.");
             return Ok(ExitCode::FAILURE);
         }
-        let parts = common.open_to_write().await?;
-        let now_ms = parts.clock.now_ms();
-        let actor = self.one.actor();
-        erase::erase(&parts.db, &parts.keys, self.one.id(), &actor, now_ms).await?;
+        let others = lookup::sharing_an_address(db, id).await?;
+        erase::erase(db, keys, id, &actor, now_ms).await?;
         print(format_args!(
-            "Customer {} is erased. His addresses stay blocked by their fingerprints.",
-            self.one.customer
+            "Customer {id} is erased. His addresses stay blocked by their fingerprints."
         ));
+        for other in others {
+            print(format_args!(
+                "Customer {other} has the same address or number and is not erased: `visavis customer erase --customer {other}`"
+            ));
+        }
         let outbox = parts.settings.data_dir.join("outbox");
         if outbox.join("index.jsonl").exists() {
             print(format_args!(
@@ -329,7 +385,7 @@ impl Erase {
     }
 }
 
-fn is_confirmed(customer: i64) -> anyhow::Result<bool> {
+fn is_confirmed(customer: CustomerId) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         anyhow::bail!("erasing cannot be undone; say --yes to do it without being asked");
     }

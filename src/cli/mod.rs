@@ -128,6 +128,18 @@ impl Common {
     }
 }
 
+/// Refuses a topic that nothing here knows: most likely misspelt.
+async fn ensure_topic(parts: &Parts, topic: Option<&str>) -> anyhow::Result<()> {
+    let Some(topic) = topic.filter(|topic| *topic != "*") else {
+        return Ok(());
+    };
+    let campaigns = crate::campaigns::store::list(&parts.db).await?;
+    let of_campaigns = campaigns.into_iter().map(|one| one.definition.topic);
+    crate::consent::topics::ensure_known(&parts.db, &parts.settings, of_campaigns, topic)
+        .await
+        .map_err(Into::into)
+}
+
 fn clock() -> SharedClock {
     Arc::new(SystemClock)
 }

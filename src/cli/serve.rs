@@ -50,7 +50,8 @@ impl Work {
         if self.until_idle {
             let accepted = engine.run_until_idle(&stop).await?;
             print(format_args!(
-                "{accepted} messages accepted; nothing more is due."
+                "{} accepted; nothing more is due.",
+                crate::storage::text::counted(accepted, "message", "messages")
             ));
             for campaign in store::list(&parts.db).await? {
                 if campaign.status == Status::Running {

@@ -14,7 +14,9 @@ use crate::customers::scrub_list::{self, ScrubRequest};
 pub(super) enum Suppression {
     /// Suppresses the addresses of a list: one a line, or a CSV file
     Import {
-        /// Columns email, phone or fingerprint, and perhaps channel, scope, reason, date
+        /// Columns email, phone or fingerprint, and perhaps channel, scope, reason, date.
+        /// Fingerprints only of this installation's own export: its column key names their key, and
+        /// those of another installation protect nobody here and are refused
         file: PathBuf,
         /// Where the addresses must not be used: email or sms
         #[arg(long)]
@@ -38,7 +40,8 @@ pub(super) enum Suppression {
         #[arg(long)]
         json: bool,
     },
-    /// Writes every suppression as CSV: fingerprints, no addresses
+    /// Writes every suppression as CSV: fingerprints, no addresses; only an installation with the same
+    /// secret.key understands them
     Export {
         /// A file, or - for standard output
         file: PathBuf,
@@ -59,6 +62,7 @@ impl Suppression {
                 json,
             } => {
                 let parts = common.open_to_write().await?;
+                super::ensure_topic(&parts, scope.as_deref()).await?;
                 let request = ScrubRequest {
                     path: file,
                     channel,
@@ -80,7 +84,7 @@ impl Suppression {
                 let parts = common.open().await?;
                 let now_ms = parts.clock.now_ms();
                 if file.as_os_str() == "-" {
-                    scrub_list::export(&parts.db, now_ms, std::io::stdout()).await?;
+                    scrub_list::export(&parts.db, &parts.keys, now_ms, std::io::stdout()).await?;
                     return Ok(ExitCode::SUCCESS);
                 }
                 // The file has its name only when it is whole.
@@ -89,7 +93,7 @@ impl Suppression {
                 let unfinished = PathBuf::from(unfinished);
                 let failed = || format!("cannot write {}", file.display());
                 let out = std::fs::File::create(&unfinished).with_context(failed)?;
-                let count = scrub_list::export(&parts.db, now_ms, out).await?;
+                let count = scrub_list::export(&parts.db, &parts.keys, now_ms, out).await?;
                 std::fs::rename(&unfinished, &file).with_context(failed)?;
                 print(format_args!(
                     "{count} suppressions written to {}.",

@@ -80,6 +80,7 @@ pub struct PressureSettings {
     pub max: u32,
     pub days: u32,
     /// `calendar`: days of the recipient's zone; `sliding`: so many times 24 hours back.
+    #[serde(default)]
     pub window: WindowKind,
     /// Only messages by this channel; left out: every channel.
     #[serde(default)]
@@ -90,9 +91,10 @@ pub struct PressureSettings {
 }
 
 /// How days are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WindowKind {
+    #[default]
     Calendar,
     Sliding,
 }
@@ -108,7 +110,12 @@ pub struct QuietHoursSettings {
     /// `"Mon-Fri 08:00-20:00"`, `"Sat 10:00-18:00"`.
     pub allowed: Vec<String>,
     /// Whether public holidays are quiet all day.
+    #[serde(default = "yes")]
     pub holidays_are_quiet: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `[sign_up]`

@@ -14,3 +14,4 @@ pub mod model;
 pub mod overview;
 pub mod proof;
 pub mod store;
+pub mod topics;

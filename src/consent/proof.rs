@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::audit;
 use super::bases::{Ground, holds_days};
 use super::ladder::{Ladder, Level};
-use super::model::{Details, Permission};
-use super::store::{self, proof};
+use super::model::{Basis, Channel, Details, Permission, Scope};
+use super::store::{self, Suppression, proof};
 use crate::clock::from_ms;
-use crate::config::{ConfigError, PermissionSettings};
+use crate::config::{ConfigError, PermissionSettings, Settings};
 use crate::ids::CustomerId;
 use crate::storage::Db;
 
@@ -34,6 +34,8 @@ pub enum ProofError {
 /// The permission file of one person. Instants are RFC 3339, UTC.
 #[derive(Debug, Clone, Serialize)]
 pub struct Proof {
+    /// Who answers for the data (GDPR art. 4(7)).
+    pub controller: Controller,
     pub customer: CustomerId,
     pub made_at: String,
     /// Whether he is in the base.
@@ -46,6 +48,13 @@ pub struct Proof {
     pub suppressions: Vec<SuppressionEntry>,
     /// What was done to his data.
     pub audit: Vec<AuditEntry>,
+}
+
+/// Who answers for the data, as `[notices]` names him.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Controller {
+    pub name: String,
+    pub postal_address: String,
 }
 
 /// One channel and topic.
@@ -64,18 +73,41 @@ pub struct Entry {
 /// The permission that follows from the evidence.
 #[derive(Debug, Clone, Serialize)]
 pub struct Current {
+    pub state: Standing,
+    /// The suppression of his address that stands against it.
+    pub blocked_by: Option<Block>,
+    /// What the evidence says, whatever the address is blocked by.
     pub is_granted: bool,
     pub since: String,
     pub ground: Option<&'static Ground>,
     /// The piece of evidence that decides.
     pub evidence: i64,
-    /// Granted, and where the person stands today after decay.
+    /// Granted, and where the person stands today: after decay, and a stranger unless it is allowed.
     pub level_granted: Level,
     pub level_today: Level,
     /// The grant's own end.
     pub expires_at: Option<String>,
     /// When its basis ends if nothing more comes from the person.
     pub basis_ends_at: Option<String>,
+}
+
+/// Whether he may be contacted about it today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    Allowed,
+    /// His address is suppressed.
+    Blocked,
+    /// Given once, and it ended by itself.
+    Ended,
+    Refused,
+}
+
+/// What blocks an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Block {
+    pub reason: String,
+    pub since: String,
 }
 
 /// One piece of evidence.
@@ -152,10 +184,15 @@ pub(super) fn instant(ms: i64) -> String {
 /// When nothing is on record of him, the settings hold no ladder, or the database is away.
 pub async fn of_customer(
     db: &Db,
-    settings: &PermissionSettings,
+    settings: &Settings,
     customer: CustomerId,
     now_ms: i64,
 ) -> Result<Proof, ProofError> {
+    let Settings {
+        permission: settings,
+        notices,
+        ..
+    } = settings;
     let ladder = Ladder::new(&settings.levels)?;
     let acts = proof::acts(&**db, customer).await?;
     let evidence = proof::evidence(&**db, customer).await?;
@@ -166,8 +203,12 @@ pub async fn of_customer(
     }
     let mut fingerprints = acts
         .as_ref()
-        .map(|acts| acts.fingerprints.clone())
-        .unwrap_or_default();
+        .map(|acts| [&acts.email_fingerprint, &acts.phone_fingerprint])
+        .into_iter()
+        .flatten()
+        .flatten()
+        .cloned()
+        .collect::<Vec<_>>();
     let mut entries: BTreeMap<(String, String), Entry> = BTreeMap::new();
     for placed in evidence {
         fingerprints.extend(placed.piece.address_fingerprint.clone());
@@ -178,6 +219,9 @@ pub async fn of_customer(
     for (channel, topic, sent) in contacts {
         entry(&mut entries, &channel, &topic).contacts = sent;
     }
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
+    let suppressions = store::suppressions_of(&**db, &fingerprints).await?;
     if let Some(acts) = &acts {
         let last_act = acts.last_response_at.max(acts.last_order_at);
         for permission in store::permissions_of(&**db, customer).await? {
@@ -186,13 +230,39 @@ pub async fn of_customer(
                 permission.channel.as_str(),
                 permission.scope.as_str(),
             );
-            of.current = Some(current(&permission, last_act, settings, &ladder, now_ms));
+            let address = match permission.channel {
+                Channel::Email => &acts.email_fingerprint,
+                Channel::Sms => &acts.phone_fingerprint,
+            };
+            let block = suppressions
+                .iter()
+                .filter(|one| Some(&one.fingerprint) == address.as_ref())
+                .filter(|one| stands_against(one, &permission))
+                .max_by_key(|one| one.suppressed_at);
+            let has_ended = of
+                .evidence
+                .iter()
+                .any(|piece| piece.id == permission.evidence_id && piece.action == "expire");
+            let mut current = current(&permission, last_act, settings, &ladder, now_ms);
+            if has_ended {
+                current.state = Standing::Ended;
+            }
+            if let Some(block) = block.filter(|_| current.state == Standing::Allowed) {
+                current.state = Standing::Blocked;
+                current.level_today = Level::Stranger;
+                current.blocked_by = Some(Block {
+                    reason: block.reason.clone(),
+                    since: instant(block.suppressed_at),
+                });
+            }
+            of.current = Some(current);
         }
     }
-    fingerprints.sort_unstable();
-    fingerprints.dedup();
-    let suppressions = store::suppressions_of(&**db, &fingerprints).await?;
     Ok(Proof {
+        controller: Controller {
+            name: notices.sender_name.clone(),
+            postal_address: notices.postal_address.clone(),
+        },
         customer,
         made_at: instant(now_ms),
         is_known: acts.is_some(),
@@ -239,6 +309,16 @@ fn entry<'a>(
         })
 }
 
+/// The rule of [`store::stands_against`], of rows that were read.
+fn stands_against(suppression: &Suppression, permission: &Permission) -> bool {
+    let is_lifted = permission.is_granted
+        && permission.basis == Some(Basis::Consent)
+        && permission.since_at > suppression.suppressed_at;
+    suppression.channel == permission.channel
+        && (suppression.scope == Scope::All || suppression.scope == permission.scope)
+        && !is_lifted
+}
+
 fn current(
     permission: &Permission,
     last_act: Option<i64>,
@@ -261,6 +341,12 @@ fn current(
         Level::Stranger
     };
     Current {
+        state: match (permission.is_granted, has_ended) {
+            (true, false) => Standing::Allowed,
+            (true, true) => Standing::Ended,
+            (false, _) => Standing::Refused,
+        },
+        blocked_by: None,
         is_granted: permission.is_granted,
         since: instant(permission.since_at),
         ground: basis.map(Ground::of),

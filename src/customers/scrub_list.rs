@@ -3,7 +3,9 @@
 //!
 //! Addresses are normalised as those of customers are and become fingerprints while the file is read;
 //! none is kept, and none stands in the report. The export holds fingerprints, so it means something to
-//! a base with the same secret only.
+//! a base with the same secret only; it names their key, and fingerprints under another are refused.
+
+mod columns;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,19 +18,16 @@ use sea_orm::DbErr;
 use serde::Serialize;
 use serde_json::json;
 
-use super::import::columns::Field;
 use super::import::encoding::{self, Decoded};
-use super::import::names::names;
-use super::import::records::{Cells, Record, Records};
-use super::import::{ImportKind, Rejection, values};
-use super::normalise;
+use super::import::records::{Record, Records};
+use super::import::{Rejection, values};
 use super::store::import as store;
 use crate::consent::audit;
 use crate::consent::model::{Channel, Scope};
 use crate::consent::store::{self as consent, Suppression};
 use crate::keys::Keys;
-use crate::storage::text::fold;
 use crate::storage::{Db, Txn};
+use columns::{Columns, RowDefaults};
 
 /// Rows written together: many, since each batch looks through the base once.
 const BATCH: usize = 20_000;
@@ -76,6 +75,10 @@ pub enum ScrubError {
     BadReason(String),
     #[error("the date {0:?} cannot be read; write 2026-11-22")]
     BadDate(String),
+    #[error(
+        "line {line}: this fingerprint was not made with the key of this installation ({key_id}, column `key`) and would protect nobody here; nothing was changed. Import the addresses themselves from the system the list comes from, or give this installation that system's secret.key before its first start"
+    )]
+    ForeignKey { line: u64, key_id: String },
     #[error("cannot write the list: {0}")]
     Write(#[from] std::io::Error),
     #[error("the database failed, nothing was changed: {0}")]
@@ -124,12 +127,14 @@ impl fmt::Display for ScrubReport {
 }
 
 /// Imports a list, whole or not at all: an address or number a line, or a CSV file with a column
-/// `email`, `phone` or `fingerprint` and perhaps `channel`, `scope`, `reason` and `date`.
+/// `email`, `phone` or `fingerprint` and perhaps `channel`, `scope`, `reason` and `date`. A fingerprint
+/// needs the column `key` of our own export.
 ///
 /// A day counts to its end, since nothing tells at what time of it a consent was taken back.
 ///
 /// # Errors
-/// When the file cannot be read or does not say enough, or the database fails.
+/// When the file cannot be read or does not say enough, holds fingerprints of another installation, or the
+/// database fails.
 pub async fn import(
     db: &Db,
     keys: &Keys,
@@ -178,6 +183,7 @@ pub async fn import(
         is_dry_run: request.dry_run,
         ..ScrubReport::default()
     };
+    let key_id = keys.fingerprint_key_id();
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let record = match pending.take() {
@@ -187,6 +193,10 @@ pub async fn import(
         let (line, taken) = match record {
             None => break,
             Some(Record::Cells(cells)) if cells.is_blank() => continue,
+            Some(Record::Cells(cells)) if columns.is_foreign(&cells, &key_id) => {
+                let line = cells.line;
+                return Err(ScrubError::ForeignKey { line, key_id });
+            }
             Some(Record::Cells(cells)) => (cells.line, columns.read(&cells, keys, &row_defaults)),
             Some(Record::TooLarge { line, .. }) => (
                 line,
@@ -287,11 +297,12 @@ async fn count_reachable(
 ///
 /// # Errors
 /// When the list cannot be written or the database fails.
-pub async fn export(db: &Db, now_ms: i64, out: impl Write) -> Result<u64, ScrubError> {
+pub async fn export(db: &Db, keys: &Keys, now_ms: i64, out: impl Write) -> Result<u64, ScrubError> {
+    let key_id = keys.fingerprint_key_id();
     let mut writer = csv::Writer::from_writer(out);
     let failed = |error: csv::Error| ScrubError::Write(std::io::Error::other(error));
     writer
-        .write_record(["fingerprint", "channel", "scope", "reason", "date"])
+        .write_record(["fingerprint", "channel", "scope", "reason", "date", "key"])
         .map_err(failed)?;
     let mut count = 0;
     let mut last: Option<Suppression> = None;
@@ -305,6 +316,7 @@ pub async fn export(db: &Db, now_ms: i64, out: impl Write) -> Result<u64, ScrubE
                     one.scope.as_str(),
                     one.reason.as_str(),
                     &rfc3339(one.suppressed_at),
+                    &key_id,
                 ])
                 .map_err(failed)?;
             count += 1;
@@ -354,143 +366,4 @@ fn instant(text: &str, now_ms: i64) -> Option<i64> {
 fn is_word(text: &str) -> bool {
     let is_letter = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
     !text.is_empty() && text.chars().count() <= MAX_WORD && text.chars().all(is_letter)
-}
-
-/// What a row takes where it says nothing itself.
-#[derive(Debug, Clone, Copy)]
-struct RowDefaults<'a> {
-    channel: Option<Channel>,
-    reason: Option<&'a str>,
-    scope: &'a Scope,
-    date: i64,
-    region: &'a str,
-    now_ms: i64,
-}
-
-/// Which cell holds what; without a header, the only one holds the address.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Columns {
-    has_header: bool,
-    email: Option<usize>,
-    phone: Option<usize>,
-    fingerprint: Option<usize>,
-    channel: Option<usize>,
-    scope: Option<usize>,
-    reason: Option<usize>,
-    date: Option<usize>,
-}
-
-impl Columns {
-    /// Reads a header; `None` when no cell names an address.
-    fn of_header(cells: &Cells) -> Option<Self> {
-        let folded: Vec<String> = cells.iter().map(|cell| fold(cell.trim())).collect();
-        let place = |words: &[&str]| {
-            folded
-                .iter()
-                .position(|name| words.contains(&name.as_str()))
-        };
-        let field = |wanted: &Field| {
-            names(ImportKind::Customers)
-                .iter()
-                .find(|(_, field, _)| field == wanted)
-                .and_then(|(name, _, aliases)| place(&[name]).or_else(|| place(aliases)))
-        };
-        let columns = Self {
-            has_header: true,
-            email: field(&Field::Email),
-            phone: field(&Field::Phone),
-            fingerprint: place(&["fingerprint"]),
-            channel: place(&["channel", "canal", "kanal"]),
-            scope: place(&["scope", "topic"]),
-            reason: place(&["reason", "motif", "grund"]),
-            date: place(&["date", "datum"]),
-        };
-        (columns.email.is_some() || columns.phone.is_some() || columns.fingerprint.is_some())
-            .then_some(columns)
-    }
-
-    /// The channel of the only address column.
-    fn own_channel(&self) -> Option<Channel> {
-        match (self.email, self.phone, self.fingerprint) {
-            (Some(_), None, None) => Some(Channel::Email),
-            (None, Some(_), None) => Some(Channel::Sms),
-            _ => None,
-        }
-    }
-
-    /// Reads a row.
-    ///
-    /// # Errors
-    /// Why it cannot be taken, without what stands in it.
-    fn read(
-        &self,
-        cells: &Cells,
-        keys: &Keys,
-        defaults: &RowDefaults<'_>,
-    ) -> Result<Suppression, String> {
-        let cell = |place: Option<usize>| {
-            place
-                .and_then(|place| cells.get(place))
-                .map(str::trim)
-                .filter(|text| !text.is_empty())
-        };
-        if !self.has_header && cells.iter().skip(1).any(|cell| !cell.trim().is_empty()) {
-            return Err("the row has more than one cell, and no header names them".to_owned());
-        }
-        let channel = match cell(self.channel) {
-            Some(word) => fold(word)
-                .parse()
-                .map_err(|_problem| "the channel is not email or sms".to_owned())?,
-            None => defaults
-                .channel
-                .ok_or_else(|| "the row names no channel".to_owned())?,
-        };
-        let address = |place| {
-            if self.has_header {
-                cell(place)
-            } else {
-                cell(Some(0))
-            }
-        };
-        let fingerprint = match (cell(self.fingerprint), channel) {
-            (Some(fingerprint), _) => Some(fingerprint)
-                .filter(|text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()))
-                .map(str::to_ascii_lowercase)
-                .ok_or_else(|| "the fingerprint is not 64 hexadecimal digits".to_owned())?,
-            (None, Channel::Email) => {
-                let text = address(self.email).ok_or("the row holds no e-mail address")?;
-                let email = normalise::email(text)
-                    .map_err(|problem| format!("the e-mail address is not one: {problem}"))?;
-                keys.fingerprint(&email.key)
-            }
-            (None, Channel::Sms) => {
-                let text = address(self.phone).ok_or("the row holds no telephone number")?;
-                let phone = normalise::phone(text, defaults.region)
-                    .map_err(|problem| format!("the telephone number is not one: {problem}"))?;
-                keys.fingerprint(&phone)
-            }
-        };
-        let reason = cell(self.reason)
-            .or(defaults.reason)
-            .filter(|word| is_word(word))
-            .ok_or("the reason is missing or not a word")?;
-        let scope = match cell(self.scope) {
-            None => defaults.scope.clone(),
-            Some(topic) if topic == "*" || is_word(topic) => Scope::from_column(topic.to_owned()),
-            Some(_) => return Err("the scope is not a topic or *".to_owned()),
-        };
-        let suppressed_at = match cell(self.date) {
-            None => defaults.date,
-            Some(text) => {
-                instant(text, defaults.now_ms).ok_or("the date cannot be read; write 2026-11-22")?
-            }
-        };
-        Ok(Suppression {
-            fingerprint,
-            channel,
-            scope,
-            reason: reason.to_owned(),
-            suppressed_at,
-        })
-    }
 }

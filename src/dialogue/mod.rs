@@ -39,6 +39,8 @@ pub enum DialogueError {
     Erased { customer: CustomerId, on: NaiveDate },
     #[error("{0}; nothing was changed")]
     Field(String),
+    #[error("{0}")]
+    Whom(String),
     #[error("the archive could not be made: {0}; the export can be tried again")]
     Archive(zip::result::ZipError),
     #[error(transparent)]

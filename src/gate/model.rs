@@ -126,7 +126,7 @@ impl Withheld {
             Self::NoAddress => "no address for this channel",
             Self::MalformedAddress => "the address is malformed",
             Self::RefusedAddress => "the address was refused by its server before",
-            Self::Suppressed => "suppressed (opted out)",
+            Self::Suppressed => "the address is suppressed (opt-out or list)",
             Self::NoPermission => "no permission for this channel and topic",
             Self::NoBasis => "the legal basis is not proved or does not suffice",
             Self::Expired => "the permission expired",

@@ -159,7 +159,12 @@ impl QuietHours {
         } else {
             ""
         };
-        Some(format!("{}{holidays}", days.join(", ")))
+        let days = if table.week.iter().all(|hours| is_whole_day(hours)) {
+            "any time".to_owned()
+        } else {
+            days.join(", ")
+        };
+        Some(format!("{days}{holidays}"))
     }
 
     fn timetable(&self, channel: Channel, country: &str) -> Option<&Timetable> {
@@ -255,6 +260,18 @@ fn clock_change(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> Option<Date
         }
     }
     Some(from + TimeDelta::minutes(high))
+}
+
+/// Whether the spans, in order, leave no minute of a day out.
+fn is_whole_day(hours: &[Range<u32>]) -> bool {
+    let reached = hours.iter().fold(0, |reached, span| {
+        if span.start <= reached {
+            reached.max(span.end)
+        } else {
+            reached
+        }
+    });
+    reached == 24 * 60
 }
 
 fn at_minute(day: NaiveDate, minute: u32) -> Option<NaiveDateTime> {

@@ -175,3 +175,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn hours_that_leave_nothing_out_are_any_time() {
+    let described = |allowed: &[&str], holidays_are_quiet| {
+        let entry = QuietHoursSettings {
+            channel: "sms".to_owned(),
+            country: None,
+            allowed: allowed.iter().map(|&text| text.to_owned()).collect(),
+            holidays_are_quiet,
+        };
+        let hours = QuietHours::new(&[entry], &BTreeMap::new()).unwrap();
+        hours.describe(Channel::Sms, "FR").unwrap()
+    };
+    let all_day = ["Mon-Sun 00:00-12:00", "Mon-Sun 12:00-24:00"];
+    assert_eq!(described(&all_day, false), "any time");
+    assert_eq!(
+        described(&all_day, true),
+        "any time, not on public holidays"
+    );
+    let but_a_minute = ["Mon-Sun 00:00-12:00", "Mon-Sun 12:01-24:00"];
+    assert!(described(&but_a_minute, false).starts_with("Mon 00:00-12:00 and 12:01-24:00"));
+}

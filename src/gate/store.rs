@@ -225,17 +225,7 @@ impl Question<'_> {
                 standing = self.standing(),
             ));
         }
-        // His own wish, in calendar days too: "once a week" lets a message of every Monday pass.
-        let wish = format!(
-            "EXISTS (SELECT 1 FROM customers wish WHERE {same} AND wish.frequency_days IS NOT NULL \
-             AND EXISTS (SELECT 1 FROM {history} \
-             WHERE h.contacted_at >= {begin} - (wish.frequency_days - 1) * {DAY_MS} \
-             AND h.contacted_at < {end} + (wish.frequency_days - 1) * {DAY_MS}))",
-            same = self.shares_mailbox("wish"),
-            history = self.history(None),
-            begin = self.moment.begin(1),
-            end = self.moment.end(1),
-        );
+        let wish = self.wish();
         if reached.is_empty() {
             return Some(wish);
         }
@@ -246,6 +236,22 @@ impl Question<'_> {
             reached.join(" OR "),
             self.history(Some(&since)),
         ))
+    }
+
+    /// SQL for whether he had a message within the days of his own wish, in calendar days too: "once a
+    /// week" lets a message of every Monday pass.
+    pub fn wish(&self) -> String {
+        // In calendar days too: "once a week" lets a message of every Monday pass.
+        format!(
+            "EXISTS (SELECT 1 FROM customers wish WHERE {same} AND wish.frequency_days IS NOT NULL \
+             AND EXISTS (SELECT 1 FROM {history} \
+             WHERE h.contacted_at >= {begin} - (wish.frequency_days - 1) * {DAY_MS} \
+             AND h.contacted_at < {end} + (wish.frequency_days - 1) * {DAY_MS}))",
+            same = self.shares_mailbox("wish"),
+            history = self.history(None),
+            begin = self.moment.begin(1),
+            end = self.moment.end(1),
+        )
     }
 
     /// SQL for whether message `h` counts against a cap.

@@ -325,7 +325,6 @@ fn discrepancies(wave: &Wave) -> Vec<String> {
 /// A reason or class in words: `no_permission` becomes `no permission`.
 pub fn in_words(name: &str) -> String {
     match name {
-        "suppressed" => "suppressed (opted out)".to_owned(),
         "control" => "control group".to_owned(),
         other => other.replace('_', " "),
     }

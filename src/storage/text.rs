@@ -3,6 +3,11 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+/// `1 message`, `2 messages`.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
 /// Lower case, without accents, white space collapsed: `"  Élodie  LEFÈVRE"` becomes `"elodie lefevre"`.
 ///
 /// Compatibility decomposition (Unicode NFKD) less the combining marks, then the letters that have no

@@ -223,7 +223,9 @@ impl From<DialogueError> for ApiError {
             DialogueError::Database(_) => Self::unavailable(error),
             DialogueError::Settings(_) | DialogueError::Archive(_) => Self::internal(error),
             DialogueError::Field(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY),
-            DialogueError::NoSuchCustomer(_) => Self::new(StatusCode::NOT_FOUND),
+            DialogueError::NoSuchCustomer(_) | DialogueError::Whom(_) => {
+                Self::new(StatusCode::NOT_FOUND)
+            }
             DialogueError::Erased { .. } => Self::new(StatusCode::GONE),
         }
     }

@@ -287,7 +287,7 @@ on_both! {
     }
 
     async fn a_proof_holds_all_that_is_on_record_and_survives_erasure(db: &TestDb) {
-        let settings = Settings::load_from(None, std::collections::HashMap::new()).unwrap().permission;
+        let settings = Settings::load_from(None, std::collections::HashMap::new()).unwrap();
         let anna = customer(db).await;
         db.run("UPDATE customers SET email_fingerprint = 'fa' WHERE id = $1", [anna.0.into()]).await.unwrap();
         let confirmation: i64 = db.row(

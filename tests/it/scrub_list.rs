@@ -78,7 +78,9 @@ async fn may(db: &Db, channel: Channel, address: &str) -> bool {
 
 async fn export(db: &Db) -> Vec<u8> {
     let mut bytes = Vec::new();
-    scrub_list::export(db, NOW, &mut bytes).await.unwrap();
+    scrub_list::export(db, &keys(), NOW, &mut bytes)
+        .await
+        .unwrap();
     bytes
 }
 
@@ -148,6 +150,27 @@ on_both! {
         let report = scrub(db, &back).await.unwrap();
         assert_eq!((report.new, report.rejected, report.unreachable), (3, 0, 1));
         assert_eq!(export(db).await, bytes);
+        assert!(!may(db, Channel::Email, "anne@example.com").await);
+    }
+    async fn fingerprints_of_another_installation_are_refused(db: &TestDb) {
+        let folder = tempfile::tempdir().unwrap();
+        customers(db, &folder).await;
+        scrub(db, &request(&folder, b"email\nanne@example.com\n")).await.unwrap();
+        let own = String::from_utf8(export(db).await).unwrap();
+        db.run("DELETE FROM suppressions", []).await.unwrap();
+        let key = keys().fingerprint_key_id();
+        assert!(own.lines().all(|line| line.ends_with(",key") || line.ends_with(&format!(",{key}"))), "{own}");
+        let another = Keys::from_secret(&[8; 32]).fingerprint_key_id();
+        let without: String = own.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+        for foreign in [own.replace(&key, &another), own.replace(&key, ""), without] {
+            let mut list = request(&folder, foreign.as_bytes());
+            list.reason = None;
+            let refused = scrub(db, &list).await.unwrap_err();
+            assert!(matches!(refused, ScrubError::ForeignKey { line: 2, .. }), "{refused}");
+            assert!(refused.to_string().contains("secret.key"), "{refused}");
+            assert!(store::suppressions_after(&***db, None).await.unwrap().is_empty());
+        }
+        scrub(db, &request(&folder, own.as_bytes())).await.unwrap();
         assert!(!may(db, Channel::Email, "anne@example.com").await);
     }
 }

@@ -16,6 +16,7 @@ mod permission;
 pub(super) mod proof;
 pub(super) mod standing;
 mod suppression;
+pub(super) mod topics;
 
 use serde_json::Value;
 

@@ -113,7 +113,8 @@ pub(in crate::consent) struct Acts {
     pub last_response_at: Option<i64>,
     pub last_order_at: Option<i64>,
     /// Of the addresses he has now.
-    pub fingerprints: Vec<String>,
+    pub email_fingerprint: Option<String>,
+    pub phone_fingerprint: Option<String>,
 }
 
 /// `None` when he is not in the base.
@@ -129,14 +130,11 @@ pub(in crate::consent) async fn acts(
         )
         .await?
         .map(|row| {
-            let fingerprints: [Option<String>; 2] = [
-                row.try_get("", "email_fingerprint")?,
-                row.try_get("", "phone_fingerprint")?,
-            ];
             Ok(Acts {
                 last_response_at: row.try_get("", "last_response_at")?,
                 last_order_at: row.try_get("", "last_order_at")?,
-                fingerprints: fingerprints.into_iter().flatten().collect(),
+                email_fingerprint: row.try_get("", "email_fingerprint")?,
+                phone_fingerprint: row.try_get("", "phone_fingerprint")?,
             })
         })
         .transpose()

@@ -77,7 +77,10 @@ pub fn read_fields(
     let mut report = ImportReport::new(ImportKind::Customers, false, "UTF-8", b',');
     let entry = customers::read(&columns, &Cells::of(2, &values), &defaults, &mut report)?;
     if let Some(kind) = report.warnings.0.keys().next() {
-        return Err(kind.sentence().to_owned());
+        // What an import makes of it comes after the semicolon, and does not happen here.
+        let sentence = kind.sentence();
+        let problem = sentence.split(';').next().unwrap_or(sentence);
+        return Err(format!("the {problem}"));
     }
     correction.row = entry.row;
     if external_id.is_none() {

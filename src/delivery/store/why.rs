@@ -37,6 +37,8 @@ pub struct PermissionFacts {
     pub basis: Option<String>,
     pub since_at: i64,
     pub source: Option<String>,
+    /// It was not taken back, it ended by itself.
+    pub has_ended: bool,
     pub level: i16,
     pub level_since_at: i64,
     pub standing: i16,
@@ -99,7 +101,7 @@ pub async fn facts(
         "SELECT {asked} {c}.{address} IS NOT NULL AS has_address, {c}.last_response_at, {c}.last_order_at,
              {c}.company, {c}.stage, {paused_until} AS paused_until, {frequency_days} AS frequency_days,
              {p}.is_granted, {p}.basis, {p}.since_at, {p}.level, {p}.level_since_at, {p}.expires_at,
-             {standing} AS standing, e.source,
+             {standing} AS standing, e.source, e.action,
              {same_address} AS same_address, {same_household} AS same_household
          FROM customers {c} LEFT JOIN permissions {p} ON {permission}
          LEFT JOIN permission_evidence e ON e.id = {p}.evidence_id
@@ -128,6 +130,7 @@ pub async fn facts(
             basis: row.try_get("", "basis")?,
             since_at: row.try_get("", "since_at")?,
             source: row.try_get("", "source")?,
+            has_ended: row.try_get::<Option<String>>("", "action")?.as_deref() == Some("expire"),
             level: row.try_get("", "level")?,
             level_since_at: row.try_get("", "level_since_at")?,
             standing: i16::try_from(row.try_get::<i32>("", "standing")?).unwrap_or_default(),
@@ -217,35 +220,44 @@ pub async fn counted(
         .collect()
 }
 
-/// How many messages wait for the mailbox in waves of a higher priority.
+/// How many messages count against a cap now, with what waits of a higher priority.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn waiting_first(
+pub async fn count_against(
+    db: &Db,
+    question: &Question<'_>,
+    cap: &Cap,
+    customer: CustomerId,
+) -> Result<usize, DbErr> {
+    let c = question.c;
+    let sql = format!(
+        "SELECT (SELECT COUNT(CASE WHEN {counts} THEN 1 END) FROM {history}) AS n FROM customers {c} WHERE {c}.id = $1",
+        counts = question.counts(cap),
+        history = question.history(None),
+    );
+    let n: i64 = match db.row(sql, [customer.0.into()]).await? {
+        Some(row) => row.try_get("", "n")?,
+        None => 0,
+    };
+    Ok(usize::try_from(n).unwrap_or_default())
+}
+
+/// Whether the person had a message within the days of his own wish.
+///
+/// # Errors
+/// When the database is away.
+pub async fn had_his_wish(
     db: &Db,
     question: &Question<'_>,
     customer: CustomerId,
-) -> Result<i64, DbErr> {
-    if question.rivals.is_empty() {
-        return Ok(0);
-    }
-    let waves: Vec<String> = question
-        .rivals
-        .iter()
-        .map(|rival| rival.wave.to_string())
-        .collect();
+) -> Result<bool, DbErr> {
+    let c = question.c;
     let sql = format!(
-        "SELECT COUNT(*) AS n FROM customers {c} JOIN customers m ON {same}
-         JOIN deliveries w ON w.customer_id = m.id AND w.wave_id IN ({waves}) AND w.state IN (0, 3)
-         WHERE {c}.id = $1",
-        c = question.c,
-        same = question.shares_mailbox("m"),
-        waves = waves.join(", ")
+        "SELECT 1 AS one FROM customers {c} WHERE {c}.id = $1 AND {}",
+        question.wish()
     );
-    match db.row(sql, [customer.0.into()]).await? {
-        Some(row) => row.try_get("", "n"),
-        None => Ok(0),
-    }
+    Ok(db.row(sql, [customer.0.into()]).await?.is_some())
 }
 
 /// What the audience query says of one person: due, wished and why not; `None` when the segment does not

@@ -7,6 +7,7 @@ use sea_orm::DbErr;
 use super::{Step, minute};
 use crate::clock::from_ms;
 use crate::config::WindowKind;
+use crate::consent::bases::Ground;
 use crate::consent::ladder::Level;
 use crate::consent::model::Basis;
 use crate::customers::model::EmailState;
@@ -78,6 +79,11 @@ impl Teller<'_> {
     pub(super) fn permission(&self) -> Vec<Step> {
         let Some(permission) = self.facts.permission.as_ref().filter(|p| p.is_granted) else {
             let found = match &self.facts.permission {
+                Some(no) if no.has_ended => format!(
+                    "ended on {} ({})",
+                    minute(no.since_at),
+                    no.source.as_deref().unwrap_or("by itself")
+                ),
                 Some(no) => format!(
                     "withdrawn on {}{}",
                     minute(no.since_at),
@@ -114,8 +120,11 @@ impl Teller<'_> {
 
     fn basis(&self, permission: &PermissionFacts) -> String {
         let name = permission.basis.as_deref().unwrap_or("none");
-        let mut found = name.replace('_', " ");
-        match Basis::ALL.into_iter().find(|basis| basis.as_str() == name) {
+        let basis = Basis::ALL.into_iter().find(|basis| basis.as_str() == name);
+        let mut found = basis
+            .map_or(name, |basis| Ground::of(basis).title)
+            .to_owned();
+        match basis {
             Some(Basis::SoftOptIn) => found.push_str(&match self.facts.last_order_at {
                 Some(at) => format!(", last order on {}", minute(at)),
                 None => format!(", no order, stage {}", self.facts.stage),
@@ -128,10 +137,7 @@ impl Teller<'_> {
             Some(Basis::Consent) | None => {}
         }
         if let Some(bases) = self.rules.bases_for(&self.request.topic) {
-            let names: Vec<String> = bases
-                .iter()
-                .map(|basis| basis.as_str().replace('_', " "))
-                .collect();
+            let names: Vec<&str> = bases.iter().map(|basis| Ground::of(*basis).title).collect();
             found.push_str(&format!(
                 "; {} wants {}",
                 self.request.topic,
@@ -150,7 +156,14 @@ impl Teller<'_> {
             .and_then(|basis| self.rules.holds_ms(basis))
             .map(|ms| last_act + ms);
         match [permission.expires_at, by_rule].into_iter().flatten().min() {
-            Some(at) if at <= self.now_ms => format!("ended on {}", minute(at)),
+            Some(at) if at <= self.now_ms && permission.expires_at == Some(at) => {
+                format!("ended on {} (end date of the grant)", minute(at))
+            }
+            Some(at) if at <= self.now_ms => format!(
+                "ended on {} (nothing came from the person since {})",
+                minute(at),
+                minute(last_act)
+            ),
             Some(at) => format!(
                 "holds until {}; last act on {}",
                 minute(at),
@@ -228,33 +241,39 @@ pub(super) async fn pressure(
     {
         caps.push(calendar(max, WEEK_DAYS));
     }
-    let mut lines = Vec::new();
+    // Each by its own count, so that only what is reached is marked.
+    let line = |passes: bool, found: String| Step {
+        rule: "pressure",
+        passes: Some(passes),
+        found,
+    };
+    let mut steps = Vec::new();
     for cap in &caps {
-        let counted = store::counted(db, question, cap, customer).await?;
-        lines.push(room(cap, &counted, zone));
-    }
-    if let Some(days) = teller.facts.frequency_days {
-        lines.push(format!("wants a message every {days} days at most"));
-    }
-    let waiting = store::waiting_first(db, question, customer).await?;
-    if waiting > 0 {
-        lines.push(format!(
-            "{waiting} waiting in campaigns of a higher priority"
+        let sent = store::counted(db, question, cap, customer).await?;
+        let counted = store::count_against(db, question, cap, customer).await?;
+        let waiting = counted.saturating_sub(sent.len());
+        steps.push(line(
+            counted < usize::try_from(cap.max).unwrap_or(usize::MAX),
+            room(cap, &sent, waiting, zone),
         ));
     }
-    if lines.is_empty() {
-        lines.push("nothing limits it".to_owned());
+    if let Some(days) = teller.facts.frequency_days {
+        let found = match days {
+            1 => "wants one message a day at most".to_owned(),
+            days => format!("wants a message every {days} days at most"),
+        };
+        let is_reached = store::had_his_wish(db, question, customer).await?;
+        steps.push(line(!is_reached, found));
     }
-    // One verdict over all caps, as the gate has it.
-    Ok(lines
-        .into_iter()
-        .map(|found| teller.step("pressure", &[Withheld::Pressure], found))
-        .collect())
+    if steps.is_empty() {
+        steps.push(line(true, "nothing limits it".to_owned()));
+    }
+    Ok(steps)
 }
 
-fn room(cap: &Cap, counted: &[store::Counted], zone: Tz) -> String {
+fn room(cap: &Cap, counted: &[store::Counted], waiting: usize, zone: Tz) -> String {
     let max = usize::try_from(cap.max).unwrap_or(usize::MAX);
-    let mut text = format!("{} of at most {}", counted.len(), cap.describe());
+    let mut text = format!("{} of at most {}", counted.len() + waiting, cap.describe());
     if !counted.is_empty() {
         let which: Vec<String> = counted
             .iter()
@@ -266,6 +285,11 @@ fn room(cap: &Cap, counted: &[store::Counted], zone: Tz) -> String {
             })
             .collect();
         text.push_str(&format!(" ({})", which.join(", ")));
+    }
+    if waiting > 0 {
+        text.push_str(&format!(
+            ", {waiting} of them waiting in campaigns of a higher priority"
+        ));
     }
     // Room comes when so many have left the window that one less than the cap is in it.
     if counted.len() >= max

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::ORIGIN;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{Either, HttpMessage, HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use self::view::{FormView, SentView};
@@ -100,11 +100,14 @@ struct ApiAnswer {
 /// A sign-up from a form of one's own.
 pub(super) async fn api(
     request: HttpRequest,
-    body: web::Json<ApiSignUp>,
+    body: Either<web::Json<ApiSignUp>, web::Bytes>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     limit(&request, &state)?;
-    let body = body.into_inner();
+    let body = match body {
+        Either::Left(body) => body.into_inner(),
+        Either::Right(bytes) => return Err(not_understood(&request, &bytes)),
+    };
     let language = language(&request, body.language.as_deref());
     let typed = Typed {
         email: body.email,
@@ -127,6 +130,20 @@ pub(super) async fn api(
     Ok(HttpResponse::Accepted().json(ApiAnswer {
         status: "confirmation_sent",
     }))
+}
+
+/// The shape that a form of one's own sends.
+const SHAPE: &str = r#"Send Content-Type: application/json and {"email": "name@example.com", "topics": ["offers"], "language": "en", "fields": {"first_name": "Ada"}}; language and fields may be left out."#;
+
+/// Names what is wrong with a body, and the shape that is wanted.
+fn not_understood(request: &HttpRequest, body: &[u8]) -> ApiError {
+    let problem = match serde_json::from_slice::<ApiSignUp>(body) {
+        Err(error) => error.to_string(),
+        Ok(_) if request.content_type().is_empty() => "there is no Content-Type".to_owned(),
+        Ok(_) => "the Content-Type is not application/json".to_owned(),
+    };
+    ApiError::new(StatusCode::BAD_REQUEST)
+        .with_detail(format!("The body was not understood: {problem}. {SHAPE}"))
 }
 
 async fn take(

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::capital;
 use crate::consent::bases::GROUNDS;
-use crate::consent::proof::{self, Entry, Piece, Proof, ProofError};
+use crate::consent::proof::{self, Entry, Piece, Proof, ProofError, Standing};
 use crate::customers::model::Customer;
 use crate::customers::store as customers;
 use crate::ids::CustomerId;
@@ -21,7 +21,7 @@ pub(in crate::web::console) async fn proof(
 ) -> Result<HttpResponse, ApiError> {
     let id = CustomerId(customer.into_inner());
     let now_ms = state.clock.now_ms();
-    let proof = proof::of_customer(&state.db, &state.settings.permission, id, now_ms).await?;
+    let proof = proof::of_customer(&state.db, &state.settings, id, now_ms).await?;
     let person = customers::get(&*state.db, state.db.dialect(), id)
         .await
         .map_err(ApiError::unavailable)?;
@@ -54,6 +54,7 @@ impl From<ProofError> for ApiError {
 #[derive(Debug, Serialize)]
 struct ProofView {
     title: String,
+    controller: String,
     customer: i64,
     made: String,
     /// Name, address and number as the base has them.
@@ -94,7 +95,7 @@ struct SummaryRow {
     anchor: usize,
     state: &'static str,
     since: String,
-    is_granted: bool,
+    is_allowed: bool,
     basis: String,
     level: String,
     until: String,
@@ -161,6 +162,10 @@ fn view(proof: &Proof, person: Option<&Customer>) -> ProofView {
     });
     ProofView {
         title: format!("Proof of permission, customer {}", proof.customer),
+        controller: format!(
+            "{}, {}",
+            proof.controller.name, proof.controller.postal_address
+        ),
         customer: proof.customer.0,
         made: spoken(&proof.made_at),
         person: person.map(who).unwrap_or_default(),
@@ -212,7 +217,6 @@ fn who(person: &Customer) -> Vec<Fact> {
 
 fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
     let current = entry.current.as_ref();
-    let is_granted = current.is_some_and(|current| current.is_granted);
     let until = current.and_then(|current| {
         let ends = [
             current.expires_at.as_deref(),
@@ -223,16 +227,34 @@ fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
     SummaryRow {
         what: what(entry),
         anchor,
-        state: match current {
-            Some(current) if current.is_granted => "allowed",
-            Some(current) if has_expired(entry, current.evidence) => "ended",
-            Some(_) => "refused",
+        state: match current.map(|current| current.state) {
+            Some(Standing::Allowed) => "allowed",
+            Some(Standing::Blocked) => "blocked",
+            Some(Standing::Ended) => "ended",
+            Some(Standing::Refused) => "refused",
             None => "no longer held",
         },
-        since: current.map_or_else(String::new, |current| {
-            format!("since {}", day(&current.since))
-        }),
-        is_granted,
+        since: match current {
+            Some(current) => match &current.blocked_by {
+                Some(block) => format!(
+                    "{}, since {}",
+                    block.reason.replace('_', " "),
+                    day(&block.since)
+                ),
+                None if current.state == Standing::Ended => current
+                    .basis_ends_at
+                    .iter()
+                    .chain(&current.expires_at)
+                    .min()
+                    .map_or_else(
+                        || format!("since {}", day(&current.since)),
+                        |end| format!("on {}", day(end)),
+                    ),
+                None => format!("since {}", day(&current.since)),
+            },
+            None => String::new(),
+        },
+        is_allowed: current.is_some_and(|current| current.state == Standing::Allowed),
         basis: current
             .and_then(|current| current.ground)
             .map_or_else(|| "–".to_owned(), |ground| ground.title.to_owned()),
@@ -256,14 +278,6 @@ fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
             n => thousands(n),
         },
     }
-}
-
-/// Whether what decides is the end of a grant, not a no.
-fn has_expired(entry: &Entry, deciding: i64) -> bool {
-    entry
-        .evidence
-        .iter()
-        .any(|piece| piece.id == deciding && piece.action == "expire")
 }
 
 fn section(anchor: usize, entry: &Entry) -> SectionView {
