@@ -90,7 +90,9 @@ impl CampaignCommand {
                         print(if is_missed {
                             format!("{due} has passed and is left out (missed = \"skip\").")
                         } else {
-                            format!("{due} is overdue; starts with the next `visavis serve` or `visavis work`.")
+                            format!(
+                                "{due} is overdue; starts with the next `visavis serve` or `visavis work`."
+                            )
                         });
                     }
                     Some((due, at)) => print(format_args!(

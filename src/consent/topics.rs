@@ -65,7 +65,5 @@ fn nearest(wrong: &str, known: &BTreeSet<String>) -> String {
         .map(|word| (strsim::damerau_levenshtein(&wrong, word), word))
         .filter(|(distance, word)| *distance <= 1.max(word.len().max(wrong.len()) / 3))
         .min_by_key(|(distance, _)| *distance)
-        .map_or_else(String::new, |(_, word)| {
-            format!("; did you mean {word:?}?")
-        })
+        .map_or_else(String::new, |(_, word)| format!("; did you mean {word:?}?"))
 }

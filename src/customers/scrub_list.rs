@@ -297,12 +297,7 @@ async fn count_reachable(
 ///
 /// # Errors
 /// When the list cannot be written or the database fails.
-pub async fn export(
-    db: &Db,
-    keys: &Keys,
-    now_ms: i64,
-    out: impl Write,
-) -> Result<u64, ScrubError> {
+pub async fn export(db: &Db, keys: &Keys, now_ms: i64, out: impl Write) -> Result<u64, ScrubError> {
     let key_id = keys.fingerprint_key_id();
     let mut writer = csv::Writer::from_writer(out);
     let failed = |error: csv::Error| ScrubError::Write(std::io::Error::other(error));

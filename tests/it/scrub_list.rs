@@ -78,7 +78,9 @@ async fn may(db: &Db, channel: Channel, address: &str) -> bool {
 
 async fn export(db: &Db) -> Vec<u8> {
     let mut bytes = Vec::new();
-    scrub_list::export(db, &keys(), NOW, &mut bytes).await.unwrap();
+    scrub_list::export(db, &keys(), NOW, &mut bytes)
+        .await
+        .unwrap();
     bytes
 }
 

@@ -121,7 +121,9 @@ impl Teller<'_> {
     fn basis(&self, permission: &PermissionFacts) -> String {
         let name = permission.basis.as_deref().unwrap_or("none");
         let basis = Basis::ALL.into_iter().find(|basis| basis.as_str() == name);
-        let mut found = basis.map_or(name, |basis| Ground::of(basis).title).to_owned();
+        let mut found = basis
+            .map_or(name, |basis| Ground::of(basis).title)
+            .to_owned();
         match basis {
             Some(Basis::SoftOptIn) => found.push_str(&match self.facts.last_order_at {
                 Some(at) => format!(", last order on {}", minute(at)),
@@ -135,10 +137,7 @@ impl Teller<'_> {
             Some(Basis::Consent) | None => {}
         }
         if let Some(bases) = self.rules.bases_for(&self.request.topic) {
-            let names: Vec<&str> = bases
-                .iter()
-                .map(|basis| Ground::of(*basis).title)
-                .collect();
+            let names: Vec<&str> = bases.iter().map(|basis| Ground::of(*basis).title).collect();
             found.push_str(&format!(
                 "; {} wants {}",
                 self.request.topic,
