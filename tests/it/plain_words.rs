@@ -2,6 +2,7 @@
 
 use chrono::Duration as Span;
 use visavis::campaigns::{check, plan};
+use visavis::clock::{Clock, SystemClock};
 use visavis::config::{PressureSettings, WindowKind};
 use visavis::consent::model::{Basis, Channel, Evidence, Scope};
 use visavis::consent::proof::{self, Standing};
@@ -265,7 +266,7 @@ fn a_plan_that_cannot_be_launched_is_not_applied() {
     write(plan("", "[schedule]\n"));
     assert!(failed(folder, &apply).contains("neither at nor every"));
     // An hour ago by the clock of the first zones, and to come in the last.
-    let local = (chrono::Utc::now() - Span::hours(1)).format("%Y-%m-%dT%H:%M");
+    let local = (SystemClock.now() - Span::hours(1)).format("%Y-%m-%dT%H:%M");
     write(plan(
         "",
         &format!("[schedule]\nat = \"{local}\"\nzone = \"recipient\"\n"),
