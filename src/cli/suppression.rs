@@ -96,7 +96,8 @@ impl Suppression {
                 let count = scrub_list::export(&parts.db, &parts.keys, now_ms, out).await?;
                 std::fs::rename(&unfinished, &file).with_context(failed)?;
                 print(format_args!(
-                    "{count} suppressions written to {}.",
+                    "{} written to {}.",
+                    crate::storage::text::counted(count, "suppression", "suppressions"),
                     file.display()
                 ));
             }

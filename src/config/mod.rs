@@ -32,10 +32,17 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    // In words, not as its source: the chain of causes would say it twice.
     #[error("cannot read the settings: {0}")]
-    Read(#[from] config::ConfigError),
+    Read(String),
     #[error("{key}: {problem}")]
     Key { key: String, problem: String },
+}
+
+impl From<config::ConfigError> for ConfigError {
+    fn from(error: config::ConfigError) -> Self {
+        Self::Read(error.to_string())
+    }
 }
 
 impl ConfigError {

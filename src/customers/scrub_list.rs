@@ -26,6 +26,7 @@ use crate::consent::audit;
 use crate::consent::model::{Channel, Scope};
 use crate::consent::store::{self as consent, Suppression};
 use crate::keys::Keys;
+use crate::storage::text::counted;
 use crate::storage::{Db, Txn};
 use columns::{Columns, RowDefaults};
 
@@ -106,12 +107,18 @@ impl fmt::Display for ScrubReport {
         if self.is_dry_run {
             writeln!(f, "Dry run: nothing was kept.")?;
         }
-        writeln!(f, "{} rows read", self.rows)?;
+        writeln!(f, "{} read", counted(self.rows, "row", "rows"))?;
         for (n, word) in [
             (self.new, "newly suppressed"),
             (self.known, "suppressed already"),
             (self.rejected, "rejected"),
-            (self.unreachable, "people of the base no longer reachable"),
+            (
+                self.unreachable,
+                match self.unreachable {
+                    1 => "person of the base no longer reachable",
+                    _ => "people of the base no longer reachable",
+                },
+            ),
         ] {
             writeln!(f, "{n:>10} {word}")?;
         }

@@ -178,3 +178,14 @@ fn reorder(text: &str) -> String {
     }
     plain + &relay + &dkim
 }
+
+#[test]
+fn a_list_of_ones_own_needs_to_say_what_differs_only() {
+    let file = "[[pressure]]\nmax = 1\ndays = 2\n[[quiet_hours]]\nchannel = \"email\"\nallowed = [\"Mon-Fri 08:00-20:00\"]\n";
+    let settings = load(file, &[]).unwrap();
+    assert_eq!(
+        settings.pressure[0].window,
+        visavis::config::WindowKind::Calendar
+    );
+    assert!(settings.quiet_hours[0].holidays_are_quiet);
+}

@@ -18,6 +18,7 @@ mod evidence;
 mod gate;
 mod kill;
 mod kit;
+mod plain_words;
 mod preferences;
 mod readme;
 mod reimport;

@@ -534,6 +534,28 @@ on_both! {
         desk.close().await;
     }
 
+    async fn a_body_that_is_not_understood_is_told_with_the_shape(db: &TestDb) {
+        let desk = Desk::open(db).await;
+        for (body, part) in [
+            (json!({"email": "ada@mail.example", "topic": "offers"}), "unknown field `topic`"),
+            (json!({"email": "ada@mail.example", "topics": "offers"}), "expected a sequence"),
+        ] {
+            let (status, problem) = desk.api(body).await;
+            let detail = problem["detail"].as_str().unwrap();
+            assert_eq!(status, StatusCode::BAD_REQUEST);
+            assert!(detail.contains(part) && detail.contains("\"topics\": [\"offers\"]"), "{detail}");
+        }
+        // A script of another site could send it as plain text without being asked for leave.
+        let plain = desk.client.post(format!("{}/api/sign-up", desk.base)).header("content-type", "text/plain")
+            .body(r#"{"email": "ada@mail.example", "topics": ["offers"]}"#).send().await.unwrap();
+        assert_eq!(plain.status(), StatusCode::BAD_REQUEST);
+        assert!(plain.text().await.unwrap().contains("Content-Type is not application/json"));
+        let (status, problem) = desk.api(json!({})).await;
+        assert_eq!((status, problem["errors"].as_array().unwrap().len()), (StatusCode::UNPROCESSABLE_ENTITY, 2));
+        assert_eq!(number(db, "SELECT COUNT(*) FROM confirmations").await, 0);
+        desk.close().await;
+    }
+
     async fn a_message_put_off_is_tried_again_and_a_refused_one_is_not(db: &TestDb) {
         let desk = Desk::open(db).await;
         desk.sign_up("ada@busy.example").await;
