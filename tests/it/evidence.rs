@@ -291,8 +291,8 @@ on_both! {
         let anna = customer(db).await;
         db.run("UPDATE customers SET email_fingerprint = 'fa' WHERE id = $1", [anna.0.into()]).await.unwrap();
         let confirmation: i64 = db.row(
-            "INSERT INTO confirmations (purpose, nonce, channel, fingerprint, language, payload, requested_at, expires_at, \
-             send_state, attempt, sent_at, used_at) VALUES ('opt_in', 'n', 'email', 'fa', 'en', '{}', 1000, 9000, 'sent', 1, 2000, 3000) RETURNING id",
+            "INSERT INTO confirmations (purpose, nonce, channel, fingerprint, limit_key, language, payload, requested_at, expires_at, \
+             send_state, attempt, sent_at, used_at) VALUES ('opt_in', 'n', 'email', 'fa', 'fa', 'en', '{}', 1000, 9000, 'sent', 1, 2000, 3000) RETURNING id",
             [],
         ).await.unwrap().unwrap().try_get("", "id").unwrap();
         let yes = Evidence {

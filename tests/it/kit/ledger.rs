@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::Value;
+use sea_orm::{QueryResult, Value};
 use visavis::consent::model::{Basis, Channel, Evidence};
 use visavis::consent::store as consent;
 use visavis::ids::{CustomerId, DeliveryKey, WaveId};
@@ -160,14 +160,25 @@ pub async fn order(
     .await
 }
 
+/// Rows, asked again where the connection was opened by a server that has stopped since: it went with that
+/// server's threads, and the pool then gives another.
+async fn rows(db: &Db, sql: &str, values: Vec<Value>) -> Vec<QueryResult> {
+    for _ in 0..10 {
+        if let Ok(rows) = db.rows(sql.to_owned(), values.clone()).await {
+            return rows;
+        }
+    }
+    db.rows(sql.to_owned(), values).await.unwrap()
+}
+
 /// The counters of a wave that are not 0.
 pub async fn counters(db: &Db, wave: WaveId) -> BTreeMap<String, i64> {
-    db.rows(
+    rows(
+        db,
         "SELECT counter, value FROM wave_counters WHERE wave_id = $1 AND value <> 0",
-        [wave.0.into()],
+        vec![wave.0.into()],
     )
     .await
-    .unwrap()
     .iter()
     .map(|row| {
         (
@@ -188,6 +199,6 @@ pub fn expected<const N: usize>(counters: [(&str, i64); N]) -> BTreeMap<String, 
 
 /// One number from the database.
 pub async fn number(db: &Db, sql: &str) -> i64 {
-    let row = db.row(sql.to_owned(), []).await.unwrap().unwrap();
+    let row = rows(db, sql, vec![]).await.pop().unwrap();
     row.try_get_by_index(0).unwrap()
 }
