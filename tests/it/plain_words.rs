@@ -136,8 +136,8 @@ on_both! {
         let keys = &house.parts.keys;
         for (email, used_at) in [("ada@mail.example", "NULL"), ("ada@mail.example", "5"), ("bert@mail.example", "NULL")] {
             db.run(
-                format!("INSERT INTO confirmations (purpose, nonce, channel, fingerprint, language, payload, requested_at, expires_at, \
-                 send_state, attempt, used_at) VALUES ('opt_in', 'n', 'email', $1, 'en', '{{}}', 1, 9, 'sent', 1, {used_at})"),
+                format!("INSERT INTO confirmations (purpose, nonce, channel, fingerprint, limit_key, language, payload, requested_at, expires_at, \
+                 send_state, attempt, used_at) VALUES ('opt_in', 'n', 'email', $1, $1, 'en', '{{}}', 1, 9, 'sent', 1, {used_at})"),
                 [keys.fingerprint(email).into()],
             ).await.unwrap();
         }
