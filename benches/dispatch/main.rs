@@ -1,0 +1,116 @@
+//! Dispatch at the limit of the machine: each figure as a ratio to what the machine allows, in one run.
+//!
+//! `cargo bench --bench dispatch -- [--quick] [--only throughput,launch] [--people 20000] [--runs 3]
+//!     [--database URL] [--verify] [--rules on|off|compare]`
+//!
+//! Each section measures one promise beside the bare work of the same kind, in the same run, and prints a
+//! line of the table: the median of the runs, with the least and the greatest. Absolute figures depend on
+//! the machine. `--database` names an empty PostgreSQL database; without it all runs on SQLite. `--quick`
+//! uses few people, to see that everything runs.
+//!
+//! Throughput: Postfix's `smtp-source` sends as many messages of the same size over as many connections
+//! to the same `smtp-sink` as the wave that follows, with ledger, gate, rendering and tracked links on.
+//! `--verify` lets the sink keep the mail and checks that each recipient got exactly one (and is not
+//! timed against `smtp-source`). `--rules` tells what the gate costs: `on` is three pressure caps (one of
+//! calendar days), a weekly cap by level, quiet hours that are open, one message a household and a running
+//! wave of a higher priority, over a contact history of ten messages a person; `off` is none of that.
+//! `compare` sends a wave of each in turn in every run.
+
+#![expect(
+    clippy::expect_used,
+    clippy::cast_precision_loss,
+    reason = "a bench that cannot run says so by failing; its counts are far below 2^53"
+)]
+
+mod house;
+mod smtp;
+mod table;
+mod throughput;
+
+use table::Line;
+
+/// What was asked for on the command line.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    pub people: u32,
+    pub runs: usize,
+    /// `None`: SQLite in a temporary folder.
+    pub database: Option<String>,
+    pub is_quick: bool,
+    pub verify: bool,
+    pub rules: throughput::Mode,
+    /// The sections to run; empty: all.
+    only: Vec<String>,
+}
+
+impl Bench {
+    /// "SQLite" or "PostgreSQL".
+    pub fn database_name(&self) -> &'static str {
+        if self.database.is_some() {
+            "PostgreSQL"
+        } else {
+            "SQLite"
+        }
+    }
+
+    fn wants(&self, section: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == section)
+    }
+}
+
+fn main() {
+    let bench = arguments();
+    let installed = rustls::crypto::ring::default_provider().install_default();
+    drop(installed);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let lines = runtime.block_on(run(&bench));
+    println!("\n{}", table::print(&bench, &lines));
+}
+
+async fn run(bench: &Bench) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if bench.wants("throughput") {
+        lines.extend(throughput::run(bench).await);
+    }
+    lines
+}
+
+fn arguments() -> Bench {
+    let mut bench = Bench {
+        people: 20_000,
+        runs: 3,
+        database: None,
+        is_quick: false,
+        verify: false,
+        rules: throughput::Mode::Off,
+        only: Vec::new(),
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().expect("a value follows");
+        match argument.as_str() {
+            "--quick" => {
+                bench.is_quick = true;
+                bench.people = 2_000;
+                bench.runs = 1;
+            }
+            "--only" => bench.only = value().split(',').map(str::to_owned).collect(),
+            "--people" => bench.people = value().parse().expect("a number"),
+            "--runs" => bench.runs = value().parse().expect("a number"),
+            "--database" => bench.database = Some(value()),
+            "--verify" => bench.verify = true,
+            "--rules" => {
+                bench.rules = match value().as_str() {
+                    "on" => throughput::Mode::On,
+                    "off" => throughput::Mode::Off,
+                    "compare" => throughput::Mode::Compare,
+                    other => panic!("--rules is on, off or compare, not {other:?}"),
+                };
+            }
+            // Cargo passes this to every bench.
+            "--bench" => {}
+            other => panic!("{other:?} is not known; see the head of benches/dispatch/main.rs"),
+        }
+    }
+    bench
+}
