@@ -7,6 +7,7 @@
 )]
 
 mod anchor;
+mod audience;
 mod browser;
 mod channels;
 mod cli;
