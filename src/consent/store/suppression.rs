@@ -100,11 +100,13 @@ async fn outlasting(
     rows: String,
 ) -> Result<Vec<CustomerId>, DbErr> {
     let sql = format!(
-        // CROSS JOIN keeps SQLite from beginning with every permission of the channel.
+        // CROSS JOIN keeps SQLite, and the empty text PostgreSQL, from beginning with every permission
+        // of the channel: a suppression is known by its address, and that by its evidence.
         "SELECT DISTINCT p.customer_id FROM {recordset} AS r \
          CROSS JOIN permission_evidence e CROSS JOIN permissions p \
          WHERE e.fingerprint = r.fingerprint AND p.customer_id = e.customer_id \
-         AND p.channel = r.channel AND (p.topic = r.scope OR r.scope = '*') AND p.is_granted AND p.since_at > r.suppressed_at AND p.level_since_at <= r.suppressed_at \
+         AND p.channel || '' = r.channel AND (p.topic = r.scope OR r.scope = '*') \
+         AND p.is_granted AND p.since_at > r.suppressed_at AND p.level_since_at <= r.suppressed_at \
          ORDER BY p.customer_id"
     );
     connection
