@@ -13,7 +13,7 @@ use super::{CHUNK, as_text};
 use crate::consent::ladder::Level;
 use crate::consent::model::{Action, Basis, Evidence, Scope};
 use crate::ids::CustomerId;
-use crate::storage::{Dialect, Kind, Sql};
+use crate::storage::{Dialect, Kind, Sql, insert, take_numbers};
 
 /// Appends one piece of evidence and derives the permissions that follow; a withdrawal also suppresses
 /// the `fingerprint` of the address. Evidence that is already there word for word, of the same address, is
@@ -43,14 +43,31 @@ pub async fn record_all(
     evidence: &[(Evidence, Option<String>)],
     recorded_at: i64,
 ) -> Result<HashSet<CustomerId>, DbErr> {
+    record_with_new(connection, evidence, &HashSet::new(), recorded_at).await
+}
+
+/// [`record_all`], where some of the customers are `new`: made in this transaction, so that nothing is on
+/// record of them and nobody else knows them.
+///
+/// # Errors
+/// As [`record`]; nothing is then to be committed.
+pub async fn record_with_new(
+    connection: &impl ConnectionTrait,
+    evidence: &[(Evidence, Option<String>)],
+    new: &HashSet<CustomerId>,
+    recorded_at: i64,
+) -> Result<HashSet<CustomerId>, DbErr> {
     let mut suppressions = Vec::new();
     let mut seen: HashSet<(&Evidence, Option<&str>)> = HashSet::new();
     let mut customers = BTreeSet::new();
     let mut plain = Vec::with_capacity(evidence.len());
+    let mut first = Vec::new();
     let mut detailed = Vec::new();
     for (piece, fingerprint) in evidence {
         require_proof(piece)?;
-        customers.insert(piece.customer);
+        if !new.contains(&piece.customer) {
+            customers.insert(piece.customer);
+        }
         if let (Action::Withdraw, Some(fingerprint)) = (piece.action, fingerprint) {
             suppressions.push(Suppression {
                 fingerprint: fingerprint.clone(),
@@ -63,6 +80,7 @@ pub async fn record_all(
         let unique = (piece, fingerprint.as_deref());
         if seen.insert(unique) {
             match &piece.details {
+                None if new.contains(&piece.customer) => first.push(unique),
                 None => plain.push(unique),
                 Some(details) => detailed.push((unique, details)),
             }
@@ -73,6 +91,10 @@ pub async fn record_all(
     // Before the permissions: whoever waits for them on PostgreSQL finds the address blocked already.
     suppress(connection, &suppressions).await?;
     let mut concerned = HashSet::new();
+    for chunk in first.chunks(CHUNK) {
+        append_first(connection, chunk, recorded_at).await?;
+        concerned.extend(chunk.iter().map(|(piece, _)| piece.customer));
+    }
     for chunk in plain.chunks(CHUNK) {
         let appended = append(connection, chunk, None, recorded_at).await?;
         concerned.extend(appended.into_iter().map(|(_, customer)| customer));
@@ -140,47 +162,15 @@ async fn append(
     details_digest: Option<&str>,
     recorded_at: i64,
 ) -> Result<Vec<(i64, CustomerId)>, DbErr> {
+    if evidence.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows: Vec<Value> = evidence
         .iter()
-        .map(|(piece, fingerprint)| {
-            json!([
-                piece.customer,
-                piece.channel.as_str(),
-                piece.scope.as_str(),
-                piece.action.as_str(),
-                piece.basis.map(Basis::as_str),
-                piece.source,
-                piece.wording,
-                fingerprint,
-                piece.occurred_at,
-                piece.level.map(Level::code),
-                piece.expires_at,
-                piece.locale,
-                piece.actor,
-                piece.confirmation,
-            ])
-        })
+        .map(|piece| Value::Array(as_row(piece)))
         .collect();
     let dialect = Dialect::of(connection);
-    let recordset = dialect.recordset(
-        1,
-        &[
-            ("customer_id", Kind::Int),
-            ("channel", Kind::Text),
-            ("topic", Kind::Text),
-            ("action", Kind::Text),
-            ("basis", Kind::Text),
-            ("source", Kind::Text),
-            ("wording", Kind::Text),
-            ("fingerprint", Kind::Text),
-            ("occurred_at", Kind::Int),
-            ("level", Kind::Int),
-            ("expires_at", Kind::Int),
-            ("locale", Kind::Text),
-            ("actor", Kind::Text),
-            ("confirmation_id", Kind::Int),
-        ],
-    );
+    let recordset = dialect.recordset(1, &COLUMNS);
     let sql = format!(
         "INSERT INTO permission_evidence (customer_id, channel, topic, action, basis, source, wording, \
          fingerprint, occurred_at, level, expires_at, locale, actor, confirmation_id, details_digest, recorded_at) \
@@ -212,13 +202,75 @@ async fn append(
             ))
         })
         .collect::<Result<Vec<(i64, CustomerId)>, DbErr>>()?;
-    if !appended.is_empty() {
-        let ids = appended.iter().map(|(id, _)| json!([id])).collect();
-        let sql = format!(
-            "INSERT INTO unsealed_evidence (evidence_id) SELECT r.id FROM {} AS r",
-            dialect.recordset(1, &[("id", Kind::Int)])
-        );
-        connection.run(sql, [as_text(ids).into()]).await?;
-    }
+    await_sealing(connection, appended.iter().map(|(id, _)| *id)).await?;
     Ok(appended)
+}
+
+/// Appends evidence of customers of whom there is none, and puts it in line for the chain.
+async fn append_first(
+    connection: &impl ConnectionTrait,
+    evidence: &[(&Evidence, Option<&str>)],
+    recorded_at: i64,
+) -> Result<(), DbErr> {
+    let ids = take_numbers(connection, "permission_evidence", evidence.len()).await?;
+    let mut columns = COLUMNS.to_vec();
+    columns.extend([("id", Kind::Int), ("recorded_at", Kind::Int)]);
+    let rows = evidence
+        .iter()
+        .zip(&ids)
+        .map(|(piece, id)| {
+            let mut row = as_row(piece);
+            row.extend([json!(id), json!(recorded_at)]);
+            row
+        })
+        .collect();
+    insert(connection, "permission_evidence", &columns, rows, "").await?;
+    await_sealing(connection, ids.into_iter()).await
+}
+
+/// The columns of a piece of evidence, in the order of [`as_row`].
+const COLUMNS: [(&str, Kind); 14] = [
+    ("customer_id", Kind::Int),
+    ("channel", Kind::Text),
+    ("topic", Kind::Text),
+    ("action", Kind::Text),
+    ("basis", Kind::Text),
+    ("source", Kind::Text),
+    ("wording", Kind::Text),
+    ("fingerprint", Kind::Text),
+    ("occurred_at", Kind::Int),
+    ("level", Kind::Int),
+    ("expires_at", Kind::Int),
+    ("locale", Kind::Text),
+    ("actor", Kind::Text),
+    ("confirmation_id", Kind::Int),
+];
+
+fn as_row((piece, fingerprint): &(&Evidence, Option<&str>)) -> Vec<Value> {
+    vec![
+        json!(piece.customer),
+        json!(piece.channel.as_str()),
+        json!(piece.scope.as_str()),
+        json!(piece.action.as_str()),
+        json!(piece.basis.map(Basis::as_str)),
+        json!(piece.source),
+        json!(piece.wording),
+        json!(fingerprint),
+        json!(piece.occurred_at),
+        json!(piece.level.map(Level::code)),
+        json!(piece.expires_at),
+        json!(piece.locale),
+        json!(piece.actor),
+        json!(piece.confirmation),
+    ]
+}
+
+/// Puts evidence in line for the chain.
+async fn await_sealing(
+    connection: &impl ConnectionTrait,
+    ids: impl Iterator<Item = i64>,
+) -> Result<(), DbErr> {
+    let rows = ids.map(|id| vec![json!(id)]).collect();
+    let columns = [("evidence_id", Kind::Int)];
+    insert(connection, "unsealed_evidence", &columns, rows, "").await
 }

@@ -21,7 +21,7 @@ pub(super) mod topics;
 use serde_json::Value;
 
 pub use address::{AddressChange, follow};
-pub use evidence::{record, record_all};
+pub use evidence::{record, record_all, record_with_new};
 pub use expiry::{basis_ends_at, last_act};
 pub use mailbox::{Mailboxes, hold_mailboxes};
 pub use opt_out::opt_out;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::permission::{derive, lock};
 use super::{CHUNK, as_text};
 use crate::consent::model::{Channel, Scope};
 use crate::ids::CustomerId;
-use crate::storage::{Dialect, Kind, Sql};
+use crate::storage::{self, Dialect, Kind, Sql};
 
 /// Why a withdrawal suppresses: the customer's own word.
 pub const OPT_OUT: &str = "opt_out";
@@ -26,6 +26,15 @@ pub struct Suppression {
     /// Milliseconds since the epoch.
     pub suppressed_at: i64,
 }
+
+/// The columns of a suppression.
+const COLUMNS: [(&str, Kind); 5] = [
+    ("fingerprint", Kind::Text),
+    ("channel", Kind::Text),
+    ("scope", Kind::Text),
+    ("reason", Kind::Text),
+    ("suppressed_at", Kind::Int),
+];
 
 /// Suppresses addresses; where one is suppressed already, the newest date and its reason stay. A rung
 /// granted at the address before is lost also by one whose newer consent still stands.
@@ -51,40 +60,26 @@ pub async fn suppress(
     let mut newest: Vec<&Suppression> = newest.into_values().collect();
     // Always in the same order, so that two transactions cannot wait for each other.
     newest.sort_unstable_by_key(|one| (&one.fingerprint, one.channel, one.scope.as_str()));
-    let recordset = Dialect::of(connection).recordset(
-        1,
-        &[
-            ("fingerprint", Kind::Text),
-            ("channel", Kind::Text),
-            ("scope", Kind::Text),
-            ("reason", Kind::Text),
-            ("suppressed_at", Kind::Int),
-        ],
-    );
-    let sql = format!(
-        "INSERT INTO suppressions (fingerprint, channel, scope, reason, suppressed_at) \
-         SELECT r.fingerprint, r.channel, r.scope, r.reason, r.suppressed_at FROM {recordset} AS r \
-         WHERE TRUE ORDER BY r.place \
-         ON CONFLICT (fingerprint, channel, scope) DO UPDATE SET reason = excluded.reason, \
-         suppressed_at = excluded.suppressed_at \
-         WHERE excluded.suppressed_at > suppressions.suppressed_at"
-    );
+    let recordset = Dialect::of(connection).recordset(1, &COLUMNS);
     for chunk in newest.chunks(CHUNK) {
-        let rows = chunk
+        let rows: Vec<Vec<Value>> = chunk
             .iter()
             .map(|one| {
-                json!([
-                    one.fingerprint,
-                    one.channel.as_str(),
-                    one.scope.as_str(),
-                    one.reason,
-                    one.suppressed_at,
-                ])
+                vec![
+                    json!(one.fingerprint),
+                    json!(one.channel.as_str()),
+                    json!(one.scope.as_str()),
+                    json!(one.reason),
+                    json!(one.suppressed_at),
+                ]
             })
             .collect();
-        let rows = as_text(rows);
-        connection.run(sql.as_str(), [rows.as_str().into()]).await?;
-        let outlasting = outlasting(connection, &recordset, rows).await?;
+        let looked_for = json!(rows).to_string();
+        let conflict = "ON CONFLICT (fingerprint, channel, scope) DO UPDATE SET reason = excluded.reason, \
+             suppressed_at = excluded.suppressed_at \
+             WHERE excluded.suppressed_at > suppressions.suppressed_at";
+        storage::insert(connection, "suppressions", &COLUMNS, rows, conflict).await?;
+        let outlasting = outlasting(connection, &recordset, looked_for).await?;
         if !outlasting.is_empty() {
             lock(connection, &outlasting).await?;
             derive(connection, &outlasting).await?;
@@ -99,14 +94,15 @@ async fn outlasting(
     recordset: &str,
     rows: String,
 ) -> Result<Vec<CustomerId>, DbErr> {
+    // The fixed order and the two steps keep both databases from beginning with every permission of the
+    // channel: a suppression is known by its address, and who said something of it by the evidence.
     let sql = format!(
-        // CROSS JOIN keeps SQLite, and the empty text PostgreSQL, from beginning with every permission
-        // of the channel: a suppression is known by its address, and that by its evidence.
-        "SELECT DISTINCT p.customer_id FROM {recordset} AS r \
-         CROSS JOIN permission_evidence e CROSS JOIN permissions p \
-         WHERE e.fingerprint = r.fingerprint AND p.customer_id = e.customer_id \
-         AND p.channel || '' = r.channel AND (p.topic = r.scope OR r.scope = '*') \
-         AND p.is_granted AND p.since_at > r.suppressed_at AND p.level_since_at <= r.suppressed_at \
+        "WITH said AS MATERIALIZED (SELECT DISTINCT e.customer_id, r.channel, r.scope, r.suppressed_at \
+         FROM {recordset} AS r CROSS JOIN permission_evidence e WHERE e.fingerprint = r.fingerprint) \
+         SELECT DISTINCT p.customer_id FROM said CROSS JOIN permissions p \
+         WHERE p.customer_id = said.customer_id AND p.channel || '' = said.channel \
+         AND (p.topic = said.scope OR said.scope = '*') AND p.is_granted \
+         AND p.since_at > said.suppressed_at AND p.level_since_at <= said.suppressed_at \
          ORDER BY p.customer_id"
     );
     connection
