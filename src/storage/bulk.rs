@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{Dialect, Sql};
 
-/// Rows of a statement on SQLite: more save nothing, and it stays small to prepare.
-const ROWS: usize = 50;
+/// Values of a statement on SQLite: more save nothing, and it stays small to prepare.
+const VALUES: usize = 2_000;
 
 /// What a place of a row holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,11 +130,16 @@ pub async fn insert(
                 let rows = vec![format!("({marks})"); rows].join(", ");
                 format!("INSERT INTO {table} ({names}) VALUES {rows} {conflict}")
             };
-            let full = statement(ROWS);
+            let most = (VALUES / columns.len().max(1)).max(1);
+            let full = statement(most);
             let mut rows = rows.into_iter();
             while rows.len() > 0 {
-                let n = rows.len().min(ROWS);
-                let sql = if n == ROWS { full.clone() } else { statement(n) };
+                let n = rows.len().min(most);
+                let sql = if n == most {
+                    full.clone()
+                } else {
+                    statement(n)
+                };
                 let cells: Vec<Parameter> = rows.by_ref().take(n).flatten().map(bound).collect();
                 connection.run(sql, cells).await?;
             }

@@ -7,13 +7,32 @@ use ring::digest;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 
+use super::first;
 use super::permission::{derive, lock};
 use super::suppression::{OPT_OUT, Suppression, suppress};
 use super::{CHUNK, as_text};
 use crate::consent::ladder::Level;
 use crate::consent::model::{Action, Basis, Evidence, Scope};
 use crate::ids::CustomerId;
-use crate::storage::{Dialect, Kind, Sql, insert, take_numbers};
+use crate::storage::{Dialect, Kind, Sql, insert};
+
+/// The columns of a piece of evidence, in the order of [`as_row`].
+pub(super) const COLUMNS: [(&str, Kind); 14] = [
+    ("customer_id", Kind::Int),
+    ("channel", Kind::Text),
+    ("topic", Kind::Text),
+    ("action", Kind::Text),
+    ("basis", Kind::Text),
+    ("source", Kind::Text),
+    ("wording", Kind::Text),
+    ("fingerprint", Kind::Text),
+    ("occurred_at", Kind::Int),
+    ("level", Kind::Int),
+    ("expires_at", Kind::Int),
+    ("locale", Kind::Text),
+    ("actor", Kind::Text),
+    ("confirmation_id", Kind::Int),
+];
 
 /// Appends one piece of evidence and derives the permissions that follow; a withdrawal also suppresses
 /// the `fingerprint` of the address. Evidence that is already there word for word, of the same address, is
@@ -47,7 +66,7 @@ pub async fn record_all(
 }
 
 /// [`record_all`], where some of the customers are `new`: made in this transaction, so that nothing is on
-/// record of them and nobody else knows them.
+/// record of them and nobody else knows them. Their fingerprints are those of the addresses they have.
 ///
 /// # Errors
 /// As [`record`]; nothing is then to be committed.
@@ -91,10 +110,6 @@ pub async fn record_with_new(
     // Before the permissions: whoever waits for them on PostgreSQL finds the address blocked already.
     suppress(connection, &suppressions).await?;
     let mut concerned = HashSet::new();
-    for chunk in first.chunks(CHUNK) {
-        append_first(connection, chunk, recorded_at).await?;
-        concerned.extend(chunk.iter().map(|(piece, _)| piece.customer));
-    }
     for chunk in plain.chunks(CHUNK) {
         let appended = append(connection, chunk, None, recorded_at).await?;
         concerned.extend(appended.into_iter().map(|(_, customer)| customer));
@@ -119,6 +134,8 @@ pub async fn record_with_new(
     let mut changed: Vec<CustomerId> = concerned.iter().copied().collect();
     changed.sort_unstable();
     derive(connection, &changed).await?;
+    first::append(connection, &first, recorded_at).await?;
+    concerned.extend(first.iter().map(|(piece, _)| piece.customer));
     Ok(concerned)
 }
 
@@ -206,47 +223,8 @@ async fn append(
     Ok(appended)
 }
 
-/// Appends evidence of customers of whom there is none, and puts it in line for the chain.
-async fn append_first(
-    connection: &impl ConnectionTrait,
-    evidence: &[(&Evidence, Option<&str>)],
-    recorded_at: i64,
-) -> Result<(), DbErr> {
-    let ids = take_numbers(connection, "permission_evidence", evidence.len()).await?;
-    let mut columns = COLUMNS.to_vec();
-    columns.extend([("id", Kind::Int), ("recorded_at", Kind::Int)]);
-    let rows = evidence
-        .iter()
-        .zip(&ids)
-        .map(|(piece, id)| {
-            let mut row = as_row(piece);
-            row.extend([json!(id), json!(recorded_at)]);
-            row
-        })
-        .collect();
-    insert(connection, "permission_evidence", &columns, rows, "").await?;
-    await_sealing(connection, ids.into_iter()).await
-}
-
-/// The columns of a piece of evidence, in the order of [`as_row`].
-const COLUMNS: [(&str, Kind); 14] = [
-    ("customer_id", Kind::Int),
-    ("channel", Kind::Text),
-    ("topic", Kind::Text),
-    ("action", Kind::Text),
-    ("basis", Kind::Text),
-    ("source", Kind::Text),
-    ("wording", Kind::Text),
-    ("fingerprint", Kind::Text),
-    ("occurred_at", Kind::Int),
-    ("level", Kind::Int),
-    ("expires_at", Kind::Int),
-    ("locale", Kind::Text),
-    ("actor", Kind::Text),
-    ("confirmation_id", Kind::Int),
-];
-
-fn as_row((piece, fingerprint): &(&Evidence, Option<&str>)) -> Vec<Value> {
+/// A piece of evidence as a row of [`COLUMNS`].
+pub(super) fn as_row((piece, fingerprint): &(&Evidence, Option<&str>)) -> Vec<Value> {
     vec![
         json!(piece.customer),
         json!(piece.channel.as_str()),
@@ -266,7 +244,7 @@ fn as_row((piece, fingerprint): &(&Evidence, Option<&str>)) -> Vec<Value> {
 }
 
 /// Puts evidence in line for the chain.
-async fn await_sealing(
+pub(super) async fn await_sealing(
     connection: &impl ConnectionTrait,
     ids: impl Iterator<Item = i64>,
 ) -> Result<(), DbErr> {

@@ -10,6 +10,7 @@ pub(super) mod audit;
 pub(super) mod chain;
 mod evidence;
 pub(super) mod expiry;
+mod first;
 mod mailbox;
 mod opt_out;
 mod permission;

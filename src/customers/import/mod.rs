@@ -331,8 +331,9 @@ impl<'a> Taking<'a> {
         };
         let rejects = match &mut self.rejects {
             Some(rejects) => rejects,
-            none => none
-                .insert(Rejects::create(path, &self.columns, self.delimiter).map_err(failed)?),
+            none => {
+                none.insert(Rejects::create(path, &self.columns, self.delimiter).map_err(failed)?)
+            }
         };
         rejects.write(&self.columns, cells, reason).map_err(failed)
     }
