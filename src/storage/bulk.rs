@@ -109,7 +109,8 @@ pub async fn insert(
         .join(", ");
     match Dialect::of(connection) {
         Dialect::Postgres => {
-            // An array for each column: read as fast as COPY reads, and COPY has no ON CONFLICT.
+            // An array for each column, parsed once; COPY would need a connection of its own, and has no
+            // ON CONFLICT.
             let arrays = columns
                 .iter()
                 .enumerate()
