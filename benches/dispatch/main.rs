@@ -8,6 +8,9 @@
 //! the machine. `--database` names an empty PostgreSQL database; without it all runs on SQLite. `--quick`
 //! uses few people, to see that everything runs.
 //!
+//! Import: at least 200,000 people; on PostgreSQL in two databases of its own, made and dropped beside the
+//! one that is named.
+//!
 //! Throughput: Postfix's `smtp-source` sends as many messages of the same size over as many connections
 //! to the same `smtp-sink` as the wave that follows, with ledger, gate, rendering and tracked links on.
 //! `--verify` lets the sink keep the mail and checks that each recipient got exactly one (and is not
@@ -28,6 +31,7 @@
 )]
 
 mod house;
+mod import;
 mod launch;
 mod memory;
 mod smtp;
@@ -91,6 +95,9 @@ async fn run(bench: &Bench) -> Vec<Line> {
     }
     if bench.wants("memory") {
         lines.extend(memory::run(bench).await);
+    }
+    if bench.wants("import") {
+        lines.extend(import::run(bench).await);
     }
     lines
 }
