@@ -1,171 +1,428 @@
-//! The way of a response into the base: a queue, and one writer that commits in batches.
+//! The way of a response into the base: a queue, a journal on disk, and one writer that commits in batches.
 //!
-//! A click is answered before it is written when the queue has room; when it has none it is written at
-//! once by whoever brings it, rather than dropped. A commit that fails is tried again, then the batch is
-//! counted as lost and logged. A response that was acknowledged but not yet written is lost by a power
-//! cut (at most [`BATCH_WAIT`] of them); an opt-out never goes this way (see [`super::opt_out`]).
+//! A click is answered when it is in the queue. Within milliseconds it is in the journal and survives a
+//! crash and a power cut; the database gets it at the database's pace, however long that is away. A crash
+//! loses what was in the queue: at most [`QUEUE`] responses, of the last [`COMPANY`] and one write to disk.
+//! When the queue is full, or the disk does not take the journal, a response is written to the database by
+//! whoever brings it, rather than dropped; what that refuses after every try is counted as lost and
+//! logged. An opt-out never goes this way (see [`super::opt_out`]).
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sea_orm::DbErr;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::journal::{Journal, Reader, Segment};
 use super::model::Response;
 use super::store::{self, Waves};
 use crate::storage::Db;
 
-/// Responses waiting at most; then they are written by whoever brings them.
+/// Responses in the queue at most; then they are written by whoever brings them.
 const QUEUE: usize = 10_000;
 /// Responses in one transaction at most.
-const BATCH: usize = 500;
-/// How long a batch waits for company.
-const BATCH_WAIT: Duration = Duration::from_millis(20);
-/// How often a commit is tried, with pauses of 100 ms, doubling: about six seconds in all.
+const BATCH: usize = 1_000;
+/// How long the first response in the queue waits for others.
+const COMPANY: Duration = Duration::from_millis(5);
+/// How often a commit is tried that no journal stands behind, with pauses of 100 ms, doubling: about six
+/// seconds in all.
 const TRIES: u32 = 7;
+/// How long a stop waits for a database that takes nothing; then the journal keeps the rest.
+const PATIENCE: Duration = Duration::from_secs(6);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause of the writer of the journal, who tries for ever.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Takes responses and writes them, cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ResponseWriter {
-    queue: mpsc::Sender<Response>,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
     db: Db,
+    queue: Queue,
+    journal: Option<Arc<Journal>>,
+    /// Nothing new is taken into the queue.
     stop: CancellationToken,
-    task: TaskTracker,
+    /// What was in the queue is in the journal.
+    is_collected: CancellationToken,
+    tasks: TaskTracker,
     figures: AtomicFigures,
+}
+
+/// What waits for the journal. A list behind a lock, and not a channel, so that a click wakes somebody only
+/// when it is the first.
+#[derive(Debug)]
+struct Queue {
+    room: usize,
+    inside: Mutex<Inside>,
+    begun: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    responses: Vec<Response>,
+    is_closed: bool,
+}
+
+impl Queue {
+    /// `false` when it is full or closed.
+    fn push(&self, response: Response) -> bool {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        if inside.is_closed || inside.responses.len() >= self.room {
+            return false;
+        }
+        inside.responses.push(response);
+        let is_first = inside.responses.len() == 1;
+        drop(inside);
+        if is_first {
+            self.begun.notify_one();
+        }
+        true
+    }
+
+    /// Swaps what is in it for `empty`.
+    fn swap(&self, empty: &mut Vec<Response>) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut inside.responses, empty);
+    }
+
+    fn close(&self) {
+        self.inside
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_closed = true;
+    }
 }
 
 #[derive(Debug, Default)]
 struct AtomicFigures {
+    taken: AtomicU64,
     written: AtomicU64,
     orphaned: AtomicU64,
     lost: AtomicU64,
     unqueued: AtomicU64,
 }
 
-/// How the writer fared since it was started.
+/// How the writer fared since it was started: what was taken is written, orphaned, lost or waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WriterFigures {
     /// Responses that were committed.
     pub written: u64,
-    /// Responses to deliveries that do not exist.
+    /// Responses to deliveries that do not exist, or no longer.
     pub orphaned: u64,
     /// Responses that were given up after every try.
     pub lost: u64,
     /// Responses written by whoever brought them, because the queue was full or closed.
     pub unqueued: u64,
-    /// Responses waiting now.
-    pub waiting: usize,
+    /// Responses that are not in the database yet.
+    pub waiting: u64,
 }
 
 impl ResponseWriter {
-    /// Starts the writer; it needs a tokio runtime around it.
+    /// Starts a writer without a journal: what is in the queue goes to the database, and is lost with the
+    /// process. It needs a tokio runtime around it.
     pub fn start(db: Db) -> Self {
         Self::start_with_queue(db, QUEUE)
     }
 
     /// As [`ResponseWriter::start`], with room for `queue` responses (at least 1).
     pub fn start_with_queue(db: Db, queue: usize) -> Self {
-        let (sender, receiver) = mpsc::channel(queue.max(1));
+        Self::run(db, queue, None)
+    }
+
+    /// Starts a writer with its journal in `folder`, which must be there; what an earlier process left in
+    /// it is written first. It needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn with_journal(db: Db, folder: &Path) -> std::io::Result<Self> {
+        let journal = Journal::open(folder)?;
+        Ok(Self::run(db, QUEUE, Some(Arc::new(journal))))
+    }
+
+    fn run(db: Db, queue: usize, journal: Option<Arc<Journal>>) -> Self {
         let shared = Arc::new(Shared {
             db,
+            queue: Queue {
+                room: queue.max(1),
+                inside: Mutex::default(),
+                begun: Notify::new(),
+            },
+            journal: journal.clone(),
             stop: CancellationToken::new(),
-            task: TaskTracker::new(),
+            is_collected: CancellationToken::new(),
+            tasks: TaskTracker::new(),
             figures: AtomicFigures::default(),
         });
-        shared.task.spawn(write_all(Arc::clone(&shared), receiver));
-        shared.task.close();
-        Self {
-            queue: sender,
-            shared,
+        shared.tasks.spawn(collect(Arc::clone(&shared)));
+        if let Some(journal) = journal {
+            shared.tasks.spawn(transcribe(Arc::clone(&shared), journal));
         }
+        shared.tasks.close();
+        Self { shared }
     }
 
     /// Takes a response; returns at once unless the queue is full.
     pub async fn record(&self, response: Response) {
-        if self.queue.try_send(response).is_err() {
-            self.shared.figures.unqueued.fetch_add(1, Ordering::Relaxed);
+        let figures = &self.shared.figures;
+        figures.taken.fetch_add(1, Ordering::Relaxed);
+        if !self.shared.queue.push(response) {
+            figures.unqueued.fetch_add(1, Ordering::Relaxed);
             commit(&self.shared, &mut Waves::default(), &[response]).await;
         }
     }
 
-    /// Takes nothing more into the queue and waits until what is in it is written.
+    /// Takes nothing more into the queue and waits until what is in it and in the journal is written; what
+    /// a database that stays away does not take remains in the journal, for the next start.
     pub async fn drain(&self) {
+        self.shared.queue.close();
         self.shared.stop.cancel();
-        self.shared.task.wait().await;
+        self.shared.tasks.wait().await;
     }
 
     /// How the writer fared.
     pub fn figures(&self) -> WriterFigures {
         let figures = &self.shared.figures;
+        // What is done first: a response never is done before it was taken.
+        let written = figures.written.load(Ordering::Acquire);
+        let orphaned = figures.orphaned.load(Ordering::Acquire);
+        let lost = figures.lost.load(Ordering::Acquire);
+        let taken = figures.taken.load(Ordering::Acquire);
         WriterFigures {
-            written: figures.written.load(Ordering::Relaxed),
-            orphaned: figures.orphaned.load(Ordering::Relaxed),
-            lost: figures.lost.load(Ordering::Relaxed),
+            written,
+            orphaned,
+            lost,
             unqueued: figures.unqueued.load(Ordering::Relaxed),
-            waiting: self.queue.max_capacity() - self.queue.capacity(),
+            waiting: taken.saturating_sub(written + orphaned + lost),
         }
     }
 }
 
-async fn write_all(shared: Arc<Shared>, mut queue: mpsc::Receiver<Response>) {
+/// Takes what is in the queue into the journal, until the queue is closed and empty.
+async fn collect(shared: Arc<Shared>) {
     let mut waves = Waves::default();
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut is_stopping = false;
+    let mut batch = Vec::new();
     loop {
-        tokio::select! {
-            biased;
-            () = shared.stop.cancelled(), if !is_stopping => {
-                // What is in the queue still comes out; what is brought now is written by its bringer.
-                queue.close();
-                is_stopping = true;
-                continue;
+        let is_stopping = tokio::select! {
+            () = shared.queue.begun.notified() => false,
+            () = shared.stop.cancelled() => true,
+        };
+        if !is_stopping {
+            tokio::time::sleep(COMPANY).await;
+        }
+        shared.queue.swap(&mut batch);
+        keep(&shared, &mut waves, &mut batch).await;
+        if is_stopping {
+            break;
+        }
+    }
+    if let Some(journal) = &shared.journal {
+        journal.close();
+    }
+    shared.is_collected.cancel();
+}
+
+/// Makes responses durable: in the journal, or else in the database. Leaves the list empty.
+async fn keep(shared: &Shared, waves: &mut Waves, batch: &mut Vec<Response>) {
+    if batch.is_empty() {
+        return;
+    }
+    if let Some(journal) = &shared.journal {
+        let journal = Arc::clone(journal);
+        let responses = std::mem::take(batch);
+        let appended = tokio::task::spawn_blocking(move || {
+            let appended = journal.append(&responses);
+            (responses, appended)
+        });
+        match appended.await {
+            Ok((responses, appended)) => {
+                *batch = responses;
+                match appended {
+                    Ok(()) => {
+                        batch.clear();
+                        return;
+                    }
+                    Err(error) => tracing::error!(%error,
+                        "the journal of responses cannot be written; they go to the database at once"),
+                }
             }
-            received = queue.recv_many(&mut batch, BATCH) => {
-                if received == 0 {
+            // The runtime is going down, and with it the database's connections.
+            Err(error) => tracing::error!(%error, "responses could not be journalled"),
+        }
+    }
+    for batch in batch.chunks(BATCH) {
+        commit(shared, waves, batch).await;
+    }
+    batch.clear();
+}
+
+/// Writes the journal to the database, segment by segment, until it is closed and written. After a stop it
+/// goes on for as long as the database takes something within [`PATIENCE`].
+async fn transcribe(shared: Arc<Shared>, journal: Arc<Journal>) {
+    let mut transcriber = Transcriber {
+        shared: &shared,
+        waves: Waves::default(),
+        reader: None,
+    };
+    let mut pause = FIRST_PAUSE;
+    let mut moved_at = Instant::now();
+    loop {
+        let is_stopping = shared.stop.is_cancelled();
+        let step = transcriber.step(&journal);
+        let outcome = if is_stopping {
+            let step = tokio::time::timeout(PATIENCE, step).await;
+            step.unwrap_or(Err(StepError::TooLong))
+        } else {
+            tokio::select! {
+                outcome = step => outcome,
+                () = shared.stop.cancelled() => {
+                    transcriber.reader = None;
+                    moved_at = Instant::now();
+                    continue;
+                }
+            }
+        };
+        match outcome {
+            Ok(Step::Wrote) => {
+                pause = FIRST_PAUSE;
+                moved_at = Instant::now();
+            }
+            Ok(Step::NothingLeft) if shared.is_collected.is_cancelled() => {
+                // The last segment may have been closed since it was looked at.
+                if journal.oldest().is_none() {
                     return;
                 }
             }
-        }
-        if !is_stopping {
-            let company = async {
-                while batch.len() < BATCH {
-                    let room = BATCH - batch.len();
-                    if queue.recv_many(&mut batch, room).await == 0 {
-                        return;
-                    }
+            Ok(Step::NothingLeft) => {
+                tokio::select! {
+                    () = journal.grown.notified() => {}
+                    () = shared.is_collected.cancelled() => {}
                 }
-            };
-            // Cancel safe: whatever `recv_many` took is in the batch.
-            let _ = tokio::time::timeout(BATCH_WAIT, company).await;
+                moved_at = Instant::now();
+            }
+            Err(error) => {
+                // Where it stands is asked again: a commit that was not answered may have been done.
+                transcriber.reader = None;
+                if is_stopping && moved_at.elapsed() >= PATIENCE {
+                    tracing::error!(%error, "responses stay in the journal until the next start");
+                    return;
+                }
+                tracing::warn!(%error, "responses could not be written; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(if is_stopping { FIRST_PAUSE } else { LONGEST_PAUSE });
+            }
         }
-        commit(&shared, &mut waves, &batch).await;
-        batch.clear();
     }
 }
 
+/// What one step of the transcription did.
+enum Step {
+    Wrote,
+    NothingLeft,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error("{0}")]
+    Database(#[from] DbErr),
+    #[error("the journal cannot be read or deleted: {0}")]
+    Journal(#[from] std::io::Error),
+    #[error("the database did not answer in time")]
+    TooLong,
+}
+
+struct Transcriber<'a> {
+    shared: &'a Shared,
+    waves: Waves,
+    /// Where it stands in which segment.
+    reader: Option<(Arc<Segment>, Reader)>,
+}
+
+impl Transcriber<'_> {
+    /// Writes the next batch, or deletes a segment that is written.
+    async fn step(&mut self, journal: &Journal) -> Result<Step, StepError> {
+        let Some((segment, may_grow)) = journal.oldest() else {
+            return Ok(Step::NothingLeft);
+        };
+        let (_, reader) = match &mut self.reader {
+            Some(current) if current.0.id == segment.id => current,
+            current => current.insert(open(self.shared, &segment).await?),
+        };
+        let before = reader.position;
+        let batch = reader.next(&segment, BATCH)?;
+        if !batch.is_empty() {
+            let after = i64::try_from(before).unwrap_or(i64::MAX)
+                + i64::try_from(batch.len()).unwrap_or(i64::MAX);
+            let txn = self.shared.db.begin().await?;
+            store::note_position(&txn, &segment.id, after).await?;
+            let orphaned = store::write(&txn, &mut self.waves, &batch).await?;
+            txn.commit().await?;
+            segment.counted.store(reader.position, Ordering::Relaxed);
+            self.shared.count(batch.len(), orphaned);
+            return Ok(Step::Wrote);
+        }
+        if may_grow {
+            return Ok(Step::NothingLeft);
+        }
+        self.reader = None;
+        journal.remove(&segment)?;
+        let txn = self.shared.db.begin().await?;
+        store::forget_journal(&txn, &segment.id).await?;
+        txn.commit().await?;
+        Ok(Step::Wrote)
+    }
+}
+
+/// A reader at the first entry of a segment that is not in the database.
+async fn open(
+    shared: &Shared,
+    segment: &Arc<Segment>,
+) -> Result<(Arc<Segment>, Reader), StepError> {
+    let position = store::position(&*shared.db, &segment.id).await?;
+    let position = u64::try_from(position).unwrap_or_default();
+    let reader = segment.read_from(position)?;
+    let counted = segment.counted.swap(position, Ordering::Relaxed);
+    if segment.is_inherited.swap(false, Ordering::Relaxed) {
+        let left = segment.entries().saturating_sub(position);
+        shared.figures.taken.fetch_add(left, Ordering::Relaxed);
+    } else {
+        // A commit whose answer was lost, as it now turns out.
+        let done = position.saturating_sub(counted);
+        shared.figures.written.fetch_add(done, Ordering::Release);
+    }
+    Ok((Arc::clone(segment), reader))
+}
+
+impl Shared {
+    fn count(&self, responses: usize, orphaned: usize) {
+        let count = u64::try_from(responses).unwrap_or(u64::MAX);
+        let orphaned = u64::try_from(orphaned).unwrap_or(count);
+        let figures = &self.figures;
+        figures.orphaned.fetch_add(orphaned, Ordering::Release);
+        figures
+            .written
+            .fetch_add(count.saturating_sub(orphaned), Ordering::Release);
+    }
+}
+
+/// Writes responses that no journal has.
 async fn commit(shared: &Shared, waves: &mut Waves, batch: &[Response]) {
-    let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+    let count = batch.len();
     let mut pause = FIRST_PAUSE;
     let mut tries = 0;
     loop {
         tries += 1;
         match write(&shared.db, waves, batch).await {
             Ok(orphaned) => {
-                let orphaned = u64::try_from(orphaned).unwrap_or(count);
-                let figures = &shared.figures;
-                figures.orphaned.fetch_add(orphaned, Ordering::Relaxed);
-                figures
-                    .written
-                    .fetch_add(count - orphaned, Ordering::Relaxed);
+                shared.count(count, orphaned);
                 return;
             }
             Err(error) if tries < TRIES => {
@@ -174,7 +431,8 @@ async fn commit(shared: &Shared, waves: &mut Waves, batch: &[Response]) {
                 pause *= 2;
             }
             Err(error) => {
-                shared.figures.lost.fetch_add(count, Ordering::Relaxed);
+                let lost = u64::try_from(count).unwrap_or(u64::MAX);
+                shared.figures.lost.fetch_add(lost, Ordering::Release);
                 tracing::error!(%error, count, "{count} responses are lost: the database did not take them");
                 return;
             }
