@@ -8,6 +8,9 @@
 //! the machine. `--database` names an empty PostgreSQL database; without it all runs on SQLite. `--quick`
 //! uses few people, to see that everything runs.
 //!
+//! Tracking: `wrk` follows links at the real server and asks an empty actix handler beside it; then every
+//! click that was answered is looked for in the database.
+//!
 //! Throughput: Postfix's `smtp-source` sends as many messages of the same size over as many connections
 //! to the same `smtp-sink` as the wave that follows, with ledger, gate, rendering and tracked links on.
 //! `--verify` lets the sink keep the mail and checks that each recipient got exactly one (and is not
@@ -26,6 +29,7 @@ mod house;
 mod smtp;
 mod table;
 mod throughput;
+mod tracking;
 
 use table::Line;
 
@@ -71,6 +75,9 @@ async fn run(bench: &Bench) -> Vec<Line> {
     let mut lines = Vec::new();
     if bench.wants("throughput") {
         lines.extend(throughput::run(bench).await);
+    }
+    if bench.wants("tracking") {
+        lines.extend(tracking::run(bench).await);
     }
     lines
 }

@@ -316,7 +316,11 @@ async fn transcribe(shared: Arc<Shared>, journal: Arc<Journal>) {
                 }
                 tracing::warn!(%error, "responses could not be written; trying again");
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(if is_stopping { FIRST_PAUSE } else { LONGEST_PAUSE });
+                pause = (pause * 2).min(if is_stopping {
+                    FIRST_PAUSE
+                } else {
+                    LONGEST_PAUSE
+                });
             }
         }
     }

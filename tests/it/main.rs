@@ -9,6 +9,7 @@
 mod anchor;
 mod browser;
 mod channels;
+mod clean_up;
 mod cli;
 mod config;
 mod consent;
@@ -34,5 +35,6 @@ mod sink;
 mod storage;
 mod templates;
 mod time_to_effect;
+mod tracking;
 mod turns;
 mod web;
