@@ -10,32 +10,29 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sea_orm::DbErr;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::journal::{Journal, Reader, Segment};
+use super::journal::Journal;
 use super::model::Response;
 use super::store::{self, Waves};
+use super::transcribe::transcribe;
 use crate::storage::Db;
 
 /// Responses in the queue at most; then they are written by whoever brings them.
 const QUEUE: usize = 10_000;
 /// Responses in one transaction at most.
-const BATCH: usize = 1_000;
+pub(super) const BATCH: usize = 1_000;
 /// How long the first response in the queue waits for others.
 const COMPANY: Duration = Duration::from_millis(5);
 /// How often a commit is tried that no journal stands behind, with pauses of 100 ms, doubling: about six
 /// seconds in all.
 const TRIES: u32 = 7;
-/// How long a stop waits for a database that takes nothing; then the journal keeps the rest.
-const PATIENCE: Duration = Duration::from_secs(6);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause of the writer of the journal, who tries for ever.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes responses and writes them, cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,16 +41,16 @@ pub struct ResponseWriter {
 }
 
 #[derive(Debug)]
-struct Shared {
-    db: Db,
+pub(super) struct Shared {
+    pub db: Db,
     queue: Queue,
     journal: Option<Arc<Journal>>,
     /// Nothing new is taken into the queue.
-    stop: CancellationToken,
+    pub stop: CancellationToken,
     /// What was in the queue is in the journal.
-    is_collected: CancellationToken,
+    pub is_collected: CancellationToken,
     tasks: TaskTracker,
-    figures: AtomicFigures,
+    pub figures: AtomicFigures,
 }
 
 /// What waits for the journal. A list behind a lock, and not a channel, so that a click wakes somebody only
@@ -102,9 +99,9 @@ impl Queue {
 }
 
 #[derive(Debug, Default)]
-struct AtomicFigures {
-    taken: AtomicU64,
-    written: AtomicU64,
+pub(super) struct AtomicFigures {
+    pub taken: AtomicU64,
+    pub written: AtomicU64,
     orphaned: AtomicU64,
     lost: AtomicU64,
     unqueued: AtomicU64,
@@ -263,150 +260,9 @@ async fn keep(shared: &Shared, waves: &mut Waves, batch: &mut Vec<Response>) {
     batch.clear();
 }
 
-/// Writes the journal to the database, segment by segment, until it is closed and written. After a stop it
-/// goes on for as long as the database takes something within [`PATIENCE`].
-async fn transcribe(shared: Arc<Shared>, journal: Arc<Journal>) {
-    let mut transcriber = Transcriber {
-        shared: &shared,
-        waves: Waves::default(),
-        reader: None,
-    };
-    let mut pause = FIRST_PAUSE;
-    let mut moved_at = Instant::now();
-    loop {
-        let is_stopping = shared.stop.is_cancelled();
-        let step = transcriber.step(&journal);
-        let outcome = if is_stopping {
-            let step = tokio::time::timeout(PATIENCE, step).await;
-            step.unwrap_or(Err(StepError::TooLong))
-        } else {
-            tokio::select! {
-                outcome = step => outcome,
-                () = shared.stop.cancelled() => {
-                    transcriber.reader = None;
-                    moved_at = Instant::now();
-                    continue;
-                }
-            }
-        };
-        match outcome {
-            Ok(Step::Wrote) => {
-                pause = FIRST_PAUSE;
-                moved_at = Instant::now();
-            }
-            Ok(Step::NothingLeft) if shared.is_collected.is_cancelled() => {
-                // The last segment may have been closed since it was looked at.
-                if journal.oldest().is_none() {
-                    return;
-                }
-            }
-            Ok(Step::NothingLeft) => {
-                tokio::select! {
-                    () = journal.grown.notified() => {}
-                    () = shared.is_collected.cancelled() => {}
-                }
-                moved_at = Instant::now();
-            }
-            Err(error) => {
-                // Where it stands is asked again: a commit that was not answered may have been done.
-                transcriber.reader = None;
-                if is_stopping && moved_at.elapsed() >= PATIENCE {
-                    tracing::error!(%error, "responses stay in the journal until the next start");
-                    return;
-                }
-                tracing::warn!(%error, "responses could not be written; trying again");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(if is_stopping {
-                    FIRST_PAUSE
-                } else {
-                    LONGEST_PAUSE
-                });
-            }
-        }
-    }
-}
-
-/// What one step of the transcription did.
-enum Step {
-    Wrote,
-    NothingLeft,
-}
-
-/// Why a step failed.
-#[derive(Debug, thiserror::Error)]
-enum StepError {
-    #[error("{0}")]
-    Database(#[from] DbErr),
-    #[error("the journal cannot be read or deleted: {0}")]
-    Journal(#[from] std::io::Error),
-    #[error("the database did not answer in time")]
-    TooLong,
-}
-
-struct Transcriber<'a> {
-    shared: &'a Shared,
-    waves: Waves,
-    /// Where it stands in which segment.
-    reader: Option<(Arc<Segment>, Reader)>,
-}
-
-impl Transcriber<'_> {
-    /// Writes the next batch, or deletes a segment that is written.
-    async fn step(&mut self, journal: &Journal) -> Result<Step, StepError> {
-        let Some((segment, may_grow)) = journal.oldest() else {
-            return Ok(Step::NothingLeft);
-        };
-        let (_, reader) = match &mut self.reader {
-            Some(current) if current.0.id == segment.id => current,
-            current => current.insert(open(self.shared, &segment).await?),
-        };
-        let before = reader.position;
-        let batch = reader.next(&segment, BATCH)?;
-        if !batch.is_empty() {
-            let after = i64::try_from(before).unwrap_or(i64::MAX)
-                + i64::try_from(batch.len()).unwrap_or(i64::MAX);
-            let txn = self.shared.db.begin().await?;
-            store::note_position(&txn, &segment.id, after).await?;
-            let orphaned = store::write(&txn, &mut self.waves, &batch).await?;
-            txn.commit().await?;
-            segment.counted.store(reader.position, Ordering::Relaxed);
-            self.shared.count(batch.len(), orphaned);
-            return Ok(Step::Wrote);
-        }
-        if may_grow {
-            return Ok(Step::NothingLeft);
-        }
-        self.reader = None;
-        journal.remove(&segment)?;
-        let txn = self.shared.db.begin().await?;
-        store::forget_journal(&txn, &segment.id).await?;
-        txn.commit().await?;
-        Ok(Step::Wrote)
-    }
-}
-
-/// A reader at the first entry of a segment that is not in the database.
-async fn open(
-    shared: &Shared,
-    segment: &Arc<Segment>,
-) -> Result<(Arc<Segment>, Reader), StepError> {
-    let position = store::position(&*shared.db, &segment.id).await?;
-    let position = u64::try_from(position).unwrap_or_default();
-    let reader = segment.read_from(position)?;
-    let counted = segment.counted.swap(position, Ordering::Relaxed);
-    if segment.is_inherited.swap(false, Ordering::Relaxed) {
-        let left = segment.entries().saturating_sub(position);
-        shared.figures.taken.fetch_add(left, Ordering::Relaxed);
-    } else {
-        // A commit whose answer was lost, as it now turns out.
-        let done = position.saturating_sub(counted);
-        shared.figures.written.fetch_add(done, Ordering::Release);
-    }
-    Ok((Arc::clone(segment), reader))
-}
-
 impl Shared {
-    fn count(&self, responses: usize, orphaned: usize) {
+    /// Counts what is committed.
+    pub fn count(&self, responses: usize, orphaned: usize) {
         let count = u64::try_from(responses).unwrap_or(u64::MAX);
         let orphaned = u64::try_from(orphaned).unwrap_or(count);
         let figures = &self.figures;

@@ -1,5 +1,7 @@
 //! Clicks under load at the real server, on both databases.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,6 +38,50 @@ async fn away(db: &TestDb, moment: Duration) {
             admin.shut_out(db, false).await;
         }
     }
+}
+
+/// `visavis serve` on the house's folder and database, and where it answers.
+fn serve(house: &House, db: &TestDb) -> (Child, String) {
+    let folder = &house.parts.settings.data_dir;
+    std::fs::write(folder.join("secret.key"), "07".repeat(32)).unwrap();
+    let settings = folder.join("settings.toml");
+    std::fs::write(
+        &settings,
+        format!("data_dir = {folder:?}\n[web]\nlisten = \"127.0.0.1:0\"\nconsole_listen = \"127.0.0.1:0\"\n"),
+    )
+    .unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .args(["serve", "--config"])
+        .arg(&settings)
+        .env("DATABASE_URL", db.url.expose())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = told.next().unwrap().unwrap();
+    let base = line.split(' ').next_back().unwrap().to_owned();
+    (child, base)
+}
+
+/// Bytes of the journals in a data folder.
+fn journalled(house: &House) -> u64 {
+    std::fs::read_dir(house.parts.settings.data_dir.join("responses"))
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum()
+}
+
+/// Waits for what will come.
+async fn until(mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting)
+        .await
+        .expect("it comes");
 }
 
 /// A figure of /metrics.
@@ -116,5 +162,45 @@ on_both! {
         stop.cancel();
         app.await.unwrap();
         assert_eq!(number(db, "SELECT COUNT(*) FROM responses").await.unsigned_abs(), answered);
+    }
+
+    async fn clicks_outlive_a_process_that_is_killed_and_count_once(db: &TestDb) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let house = House::new(db, None);
+        let wave = ledger::wave(db, CLICKS).await;
+        let mut tokens = Vec::new();
+        for seq in 1..=20 {
+            let customer = ledger::customer(db, &format!("c{seq}"), "en", "none").await;
+            let delivery = ledger::delivery(db, wave, seq, customer).await;
+            tokens.push(LinkToken { delivery, kind: LinkKind::Click(0) }.encode(&house.parts.keys));
+        }
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let follow_all = async |base: &str| {
+            for token in &tokens {
+                let answer = client.get(format!("{base}/c/{token}")).header("user-agent", "Mozilla/5.0 (X11) Firefox/132.0").send().await;
+                assert_eq!(answer.unwrap().status(), 302);
+            }
+        };
+        let (mut child, base) = serve(&house, db);
+        follow_all(&base).await;
+        until(async || number(db, "SELECT COUNT(*) FROM responses").await == 20).await;
+        let of_twenty = journalled(&house);
+        // The database takes nothing until the process is dead.
+        let held = db.begin().await.unwrap();
+        held.execute_unprepared("UPDATE deliveries SET attempt = attempt").await.unwrap();
+        follow_all(&base).await;
+        until(async || journalled(&house) == 2 * of_twenty).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        held.rollback().await.unwrap();
+        assert_eq!(number(db, "SELECT COUNT(*) FROM responses").await, 20);
+        let (mut child, base) = serve(&house, db);
+        until(async || number(db, "SELECT COUNT(*) FROM responses").await == 40).await;
+        until(async || figure(&client, &base, "visavis_responses_waiting").await == 0).await;
+        assert_eq!(figure(&client, &base, "visavis_responses_written_total").await, 20);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(number(db, "SELECT COUNT(*) FROM responses").await, 40);
+        assert_eq!(number(db, "SELECT CAST(SUM(value) AS BIGINT) FROM wave_counters WHERE counter IN ('clicks.total', 'clicks.machine')").await, 40);
     }
 }

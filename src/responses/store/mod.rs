@@ -3,79 +3,29 @@
 mod addressee;
 mod journal;
 mod orders;
+mod waves;
 
 pub(super) use addressee::{Addressee, addressee};
 pub(super) use journal::{forget_journal, note_position, position};
 pub(super) use orders::{Contact, OpenOrder, claim_orders, contacts, open_orders, terms};
+pub(super) use waves::{Waves, template_source};
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{DbErr, QueryResult, Value};
 use serde::Serialize;
 
 use super::judge::BURST_MS;
-use super::model::{Marks, Response, Terms, What};
+use super::model::{Marks, Response, What};
 use super::tally::{self, Delivery, EarlierClick, Feedback, Judged, Moves, RemainingClicks, Wave};
 use crate::consent::model::Tracking;
-use crate::ids::{CampaignId, CustomerId, DeliveryKey, WaveId};
-use crate::storage::{Db, Dialect, Kind, Sql, Txn};
+use crate::ids::{CustomerId, DeliveryKey, WaveId};
+use crate::storage::{Dialect, Kind, Sql, Txn};
 use crate::templates::model::Part;
 
 /// The ledger's states of a row that no server has answered for: pending, sending, deferred. Whoever has the
 /// link of such a message has it from the hand-over that goes on.
 const IN_HAND: [i16; 3] = [0, 1, 3];
-
-/// The template version of a wave and its frozen source.
-pub(super) async fn template_source(db: &Db, wave: WaveId) -> Result<Option<(i64, String)>, DbErr> {
-    db.row(
-        "SELECT t.id, t.source FROM waves w JOIN template_versions t ON t.id = w.template_version_id
-         WHERE w.id = $1",
-        [wave.0.into()],
-    )
-    .await?
-    .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "source")?)))
-    .transpose()
-}
-
-/// The waves met so far: frozen at launch, so they are read once.
-#[derive(Debug, Default)]
-pub(super) struct Waves(HashMap<WaveId, Wave>);
-
-/// Waves kept at once.
-const KEPT_WAVES: usize = 1_000;
-
-impl Waves {
-    async fn read(
-        &mut self,
-        connection: &impl ConnectionTrait,
-        ids: impl IntoIterator<Item = WaveId>,
-    ) -> Result<(), DbErr> {
-        if self.0.len() > KEPT_WAVES {
-            self.0.clear();
-        }
-        for id in ids {
-            if self.0.contains_key(&id) {
-                continue;
-            }
-            let row = connection
-                .row(
-                    "SELECT campaign_id, is_simulated, definition FROM waves WHERE id = $1",
-                    [id.0.into()],
-                )
-                .await?;
-            if let Some(row) = row {
-                let definition: String = row.try_get("", "definition")?;
-                let wave = Wave {
-                    campaign: CampaignId(row.try_get("", "campaign_id")?),
-                    is_simulated: row.try_get("", "is_simulated")?,
-                    terms: Terms::read(&definition),
-                };
-                self.0.insert(id, wave);
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Writes responses with all that they change: raw events, marks, counters, customers. Responses to a
 /// delivery that does not exist are left out; returns how many were.
@@ -101,10 +51,9 @@ pub(super) async fn write(
     let mut known = 0;
     let mut judged_all: Vec<(&Delivery, &Wave, Judged)> = Vec::with_capacity(deliveries.len());
     for delivery in &deliveries {
-        let (Some(wave), Some(new)) = (
-            waves.0.get(&delivery.key.wave),
-            by_delivery.get(&delivery.key),
-        ) else {
+        let (Some(wave), Some(new)) =
+            (waves.get(delivery.key.wave), by_delivery.get(&delivery.key))
+        else {
             continue;
         };
         known += new.len();
