@@ -3,9 +3,9 @@
 //! A click is answered when it is in the queue. Within milliseconds it is in the journal and survives a
 //! crash and a power cut; the database gets it at the database's pace, however long that is away. A crash
 //! loses what was in the queue: at most [`QUEUE`] responses, of the last [`COMPANY`] and one write to disk.
-//! When the queue is full, or the disk does not take the journal, a response is written to the database by
-//! whoever brings it, rather than dropped; what that refuses after every try is counted as lost and
-//! logged. An opt-out never goes this way (see [`super::opt_out`]).
+//! When the queue is full, whoever brings a response waits until the journal has what was before him. Where
+//! the disk takes no journal, or there is none, the database gets it at once, if need be by whoever brings
+//! it, rather than that it is dropped; what that refuses after every try is counted as lost and logged. An opt-out never goes this way (see [`super::opt_out`]).
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,8 +23,10 @@ use super::store::{self, Waves};
 use super::transcribe::transcribe;
 use crate::storage::Db;
 
-/// Responses in the queue at most; then they are written by whoever brings them.
+/// Responses in the queue at most; then whoever brings them waits.
 const QUEUE: usize = 10_000;
+/// Responses in the queue that show that many more are coming.
+const BUSY: usize = 64;
 /// Responses in one transaction at most.
 pub(super) const BATCH: usize = 1_000;
 /// How long the first response in the queue waits for others.
@@ -60,6 +62,7 @@ struct Queue {
     room: usize,
     inside: Mutex<Inside>,
     begun: Notify,
+    emptied: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -84,10 +87,40 @@ impl Queue {
         true
     }
 
+    /// As [`Queue::push`], but waits for room; `false` when it is closed.
+    async fn push_when_there_is_room(&self, response: Response) -> bool {
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            // From here on no emptying is missed, so the look at the queue comes after it.
+            emptied.as_mut().enable();
+            if self.push(response) {
+                return true;
+            }
+            if self.is_closed() {
+                return false;
+            }
+            emptied.await;
+        }
+    }
+
+    /// Whether responses come faster than one by one.
+    fn is_busy(&self) -> bool {
+        let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.responses.len() >= BUSY
+    }
+
+    fn is_closed(&self) -> bool {
+        let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.is_closed
+    }
+
     /// Swaps what is in it for `empty`.
     fn swap(&self, empty: &mut Vec<Response>) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut inside.responses, empty);
+        drop(inside);
+        self.emptied.notify_waiters();
     }
 
     fn close(&self) {
@@ -116,7 +149,7 @@ pub struct WriterFigures {
     pub orphaned: u64,
     /// Responses that were given up after every try.
     pub lost: u64,
-    /// Responses written by whoever brought them, because the queue was full or closed.
+    /// Responses written by whoever brought them, because the queue was closed, or full without a journal.
     pub unqueued: u64,
     /// Responses that are not in the database yet.
     pub waiting: u64,
@@ -151,6 +184,7 @@ impl ResponseWriter {
                 room: queue.max(1),
                 inside: Mutex::default(),
                 begun: Notify::new(),
+                emptied: Notify::new(),
             },
             journal: journal.clone(),
             stop: CancellationToken::new(),
@@ -166,11 +200,14 @@ impl ResponseWriter {
         Self { shared }
     }
 
-    /// Takes a response; returns at once unless the queue is full.
+    /// Takes a response; returns at once unless the queue is full or closed.
     pub async fn record(&self, response: Response) {
         let figures = &self.shared.figures;
         figures.taken.fetch_add(1, Ordering::Relaxed);
-        if !self.shared.queue.push(response) {
+        let queue = &self.shared.queue;
+        let is_taken = queue.push(response)
+            || (self.shared.journal.is_some() && queue.push_when_there_is_room(response).await);
+        if !is_taken {
             figures.unqueued.fetch_add(1, Ordering::Relaxed);
             commit(&self.shared, &mut Waves::default(), &[response]).await;
         }
@@ -261,6 +298,11 @@ async fn keep(shared: &Shared, waves: &mut Waves, batch: &mut Vec<Response>) {
 }
 
 impl Shared {
+    /// Whether so many responses come that the database should leave them the machine.
+    pub fn is_busy(&self) -> bool {
+        self.queue.is_busy()
+    }
+
     /// Counts what is committed.
     pub fn count(&self, responses: usize, orphaned: usize) {
         let count = u64::try_from(responses).unwrap_or(u64::MAX);

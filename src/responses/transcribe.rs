@@ -12,6 +12,8 @@ use super::store::{self, Waves};
 
 /// The longest pause between two tries, of which there is no end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How many times as long as a batch took the next one waits while clicks pour in.
+const GIVE_WAY: u32 = 3;
 /// How long a stop waits for a database that takes nothing; then the journal keeps the rest.
 const PATIENCE: Duration = Duration::from_secs(6);
 
@@ -27,6 +29,7 @@ pub(super) async fn transcribe(shared: Arc<Shared>, journal: Arc<Journal>) {
     let mut moved_at = Instant::now();
     loop {
         let is_stopping = shared.stop.is_cancelled();
+        let begun_at = Instant::now();
         let step = transcriber.step(&journal);
         let outcome = if is_stopping {
             let step = tokio::time::timeout(PATIENCE, step).await;
@@ -44,6 +47,10 @@ pub(super) async fn transcribe(shared: Arc<Shared>, journal: Arc<Journal>) {
         match outcome {
             Ok(Step::Wrote) => {
                 pause = FIRST_PAUSE;
+                if !is_stopping && shared.is_busy() {
+                    // Who clicks now goes first: what is in the journal can wait, and is not lost.
+                    tokio::time::sleep(begun_at.elapsed() * GIVE_WAY).await;
+                }
                 moved_at = Instant::now();
             }
             Ok(Step::NothingLeft) if shared.is_collected.is_cancelled() => {

@@ -78,7 +78,7 @@ impl Writer {
             )?,
             unqueued: IntCounter::new(
                 "visavis_responses_unqueued_total",
-                "Responses written by whoever brought them, because the queue was full.",
+                "Responses written by whoever brought them, because the queue took none.",
             )?,
             waiting: IntGauge::new(
                 "visavis_responses_waiting",

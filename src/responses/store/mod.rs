@@ -161,9 +161,18 @@ async fn earlier_clicks(
             .iter()
             .filter(|response| matches!(response.what, What::Click { .. }))
     };
-    let mut keys: Vec<DeliveryKey> = clicks().map(|click| click.delivery).collect();
-    keys.sort_unstable();
-    keys.dedup();
+    // Only a click on another link can make a burst: of a link that is followed over and over nothing is read.
+    let mut wanted: Vec<(i64, i64, u16)> = responses
+        .iter()
+        .filter_map(|response| match response.what {
+            What::Click { link, .. } => {
+                Some((response.delivery.wave.0, response.delivery.seq, link))
+            }
+            _ => None,
+        })
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
     let (Some(first), Some(last)) = (
         clicks().map(|click| click.at).min(),
         clicks().map(|click| click.at).max(),
@@ -171,14 +180,16 @@ async fn earlier_clicks(
         return Ok(HashMap::new());
     };
     let sql = format!(
-        "SELECT r.id, r.wave_id, r.seq, r.link, r.responded_at, r.is_machine
+        "SELECT DISTINCT r.id, r.wave_id, r.seq, r.link, r.responded_at, r.is_machine
          FROM {} AS wanted CROSS JOIN responses r
          WHERE r.wave_id = wanted.wave_id AND r.seq = wanted.seq
-           AND r.kind = 'click' AND r.responded_at > $2 AND r.responded_at < $3",
-        txn.dialect().recordset(1, &KEY)
+           AND r.kind = 'click' AND r.link <> wanted.link
+           AND r.responded_at > $2 AND r.responded_at < $3",
+        txn.dialect()
+            .recordset(1, &[KEY[0], KEY[1], ("link", Kind::Int)])
     );
     let values = [
-        json(&key_values(&keys))?,
+        json(&wanted)?,
         (first - BURST_MS).into(),
         (last + BURST_MS).into(),
     ];
