@@ -11,6 +11,9 @@
 //! Import: at least 200,000 people; on PostgreSQL in two databases of its own, made and dropped beside the
 //! one that is named.
 //!
+//! Tracking: `wrk` follows links at the real server and asks an empty actix handler beside it; then every
+//! click that was answered is looked for in the database.
+//!
 //! Throughput: Postfix's `smtp-source` sends as many messages of the same size over as many connections
 //! to the same `smtp-sink` as the wave that follows, with ledger, gate, rendering and tracked links on.
 //! `--verify` lets the sink keep the mail and checks that each recipient got exactly one (and is not
@@ -37,6 +40,7 @@ mod memory;
 mod smtp;
 mod table;
 mod throughput;
+mod tracking;
 
 use std::path::PathBuf;
 
@@ -98,6 +102,9 @@ async fn run(bench: &Bench) -> Vec<Line> {
     }
     if bench.wants("import") {
         lines.extend(import::run(bench).await);
+    }
+    if bench.wants("tracking") {
+        lines.extend(tracking::run(bench).await);
     }
     lines
 }

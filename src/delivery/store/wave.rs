@@ -88,7 +88,7 @@ pub async fn wave_of(
         .transpose()
 }
 
-/// Whom a delivery is for.
+/// Whom a delivery is for, also when the ledger has let it go.
 ///
 /// # Errors
 /// When the database is away.
@@ -98,7 +98,8 @@ pub async fn customer_of(
 ) -> Result<Option<CustomerId>, DbErr> {
     connection
         .row(
-            "SELECT customer_id FROM deliveries WHERE wave_id = $1 AND seq = $2",
+            "SELECT customer_id FROM deliveries WHERE wave_id = $1 AND seq = $2
+             UNION ALL SELECT customer_id FROM past_deliveries WHERE wave_id = $1 AND seq = $2",
             [delivery.wave.0.into(), delivery.seq.into()],
         )
         .await?
