@@ -89,6 +89,10 @@ const BUSY_TIMEOUT_MS: &str = "120000";
 /// The same for what can wait until the next time, and holds writers up meanwhile.
 const CHECKPOINT_PATIENCE_MS: &str = "1000";
 
+/// How long PostgreSQL waits for the next statement of a transaction: the locks of a node that sleeps, or
+/// whose machine is gone, would hold up all others for as long. Less than a lease holds by default.
+const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "60s");
+
 /// The key of the advisory lock that lets one process migrate at a time.
 const MIGRATION_LOCK: i64 = 0x7669_7361_7669_7301;
 
@@ -117,6 +121,10 @@ impl Db {
                 // What is deleted is overwritten where its page is written anyhow.
                 .pragma("secure_delete", "FAST")
         });
+        // A URL may name another: `?options[idle_in_transaction_session_timeout]=20s`.
+        if !url.0.contains(IDLE_IN_TRANSACTION.0) {
+            options.map_sqlx_postgres_opts(|postgres| postgres.options([IDLE_IN_TRANSACTION]));
+        }
         let connection = Database::connect(options)
             .await
             .map_err(StorageError::Connect)?;
