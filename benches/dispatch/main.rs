@@ -15,6 +15,9 @@
 //! calendar days), a weekly cap by level, quiet hours that are open, one message a household and a running
 //! wave of a higher priority, over a contact history of ten messages a person; `off` is none of that.
 //! `compare` sends a wave of each in turn in every run.
+//!
+//! Nodes (PostgreSQL only): the built program, once and twice, on a relay that takes 50 ms a message; and
+//! three times with one `email.rate_per_second` for all, counted at the relay.
 
 #![expect(
     clippy::expect_used,
@@ -23,6 +26,8 @@
 )]
 
 mod house;
+mod nodes;
+mod peer;
 mod smtp;
 mod table;
 mod throughput;
@@ -71,6 +76,9 @@ async fn run(bench: &Bench) -> Vec<Line> {
     let mut lines = Vec::new();
     if bench.wants("throughput") {
         lines.extend(throughput::run(bench).await);
+    }
+    if bench.wants("nodes") {
+        lines.extend(nodes::run(bench).await);
     }
     lines
 }
