@@ -9,7 +9,7 @@ use visavis::storage::Sql;
 use super::truth;
 use crate::kit::house::House;
 use crate::kit::program::Node;
-use crate::kit::smtp::{Script, SmtpPeer};
+use crate::kit::smtp::{Act, Script, SmtpPeer, Step, When};
 use crate::on_both;
 
 const PEOPLE: i64 = 50_000;
@@ -80,5 +80,48 @@ on_both! {
         assert_eq!(count("withheld"), refused, "{ledger:?}");
         assert_eq!(count("accepted") + count("unknown"), PEOPLE - refused, "{ledger:?}");
         assert!(count("unknown") <= CONNECTIONS * KILLS as i64, "what was on the wire: {ledger:?}");
+    }
+
+    /// Half are greylisted twice; each run after a kill is later by more than the wait.
+    async fn killed_among_retries_each_is_tried_again_and_got_once(db: &TestDb) {
+        const PEOPLE: i64 = 600;
+        let script = Script::new().on(
+            Step::Rcpt,
+            When::FirstTimesTo(2, "@half.example"),
+            Act::Reply("450 4.2.0 greylisted"),
+        );
+        let peer = SmtpPeer::start(script).await;
+        let house = House::new(db, None);
+        house.go_by_the_machine(0);
+        house.add_customers(PEOPLE / 2, "mail.example").await;
+        house.add_customers(PEOPLE / 2, "half.example").await;
+        let wave = house.send("spring").await;
+        let mut node = Node::new(db, &peer);
+        let mut chance = StdRng::seed_from_u64(7);
+        let mut kills = 0;
+        let begin = Instant::now();
+        for run in 0.. {
+            assert!(begin.elapsed() < Duration::from_secs(120), "the wave ends by itself: {}", node.log());
+            let Some(later) = node.clock_ahead(run * 1_200) else { return };
+            node = later;
+            let mut program = node.start(&["work", "--until-idle"]);
+            let until = peer.reached(Step::Rcpt) + chance.random_range(20..250);
+            while program.is_running() && peer.reached(Step::Rcpt) < until {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            if run < 12 {
+                kills += i64::from(program.kill());
+            } else {
+                assert!(program.ended().await.success(), "{}", node.log());
+            }
+            if house.is_over(wave).await {
+                break;
+            }
+        }
+        assert!(kills >= 4, "{kills} kills");
+        let ledger = truth(&house, wave, &peer).await;
+        let count = |state: &str| ledger.get(state).copied().unwrap_or(0);
+        assert_eq!(count("accepted") + count("unknown"), PEOPLE, "{ledger:?}");
+        assert!(count("unknown") <= CONNECTIONS * kills, "{kills} kills: {ledger:?}");
     }
 }

@@ -97,6 +97,7 @@ on_both! {
             .on(Step::Dot, When::To("@taken.example"), Act::AcceptAndHangUp)
             .on(Step::Dot, When::To("@dropped.example"), Act::HangUp)
             .on(Step::Dot, When::To("@babble.example"), Act::Reply("it was a dark and stormy night"))
+            .on(Step::Dot, When::FirstTimesTo(1, "@late.example"), Act::ReplyAndHangUp("421 4.3.2 closing"))
             .on(Step::Rcpt, When::FirstTimesTo(1, "@noise.example"), Act::Reply("\u{1}\u{2} 99"))
             .on(Step::Rcpt, When::FirstTimesTo(1, "@shut.example"), Act::HangUp)
             .on(Step::Body, When::FirstTimesTo(1, "@cut.example"), Act::HangUp)
@@ -107,7 +108,7 @@ on_both! {
             if house.parts.db.row("SELECT 1 AS one FROM customers", []).await.unwrap().is_none() {
                 for (domain, n) in [
                     ("fine", 20), ("silent", 2), ("taken", 3), ("dropped", 3), ("babble", 3), ("noise", 3), ("shut", 3),
-                    ("cut", 3),
+                    ("cut", 3), ("late", 3),
                 ] {
                     house.add_customers(n, &format!("{domain}.example")).await;
                 }
@@ -128,6 +129,7 @@ on_both! {
                     ("babble.example unknown", 3),
                     ("dropped.example unknown", 3),
                     ("fine.example accepted", 20),
+                    ("late.example accepted", 3),
                     ("noise.example accepted", 3),
                     ("shut.example accepted", 3),
                     ("silent.example unknown", 2),

@@ -59,6 +59,7 @@ impl Node {
     /// With a clock that goes so many seconds before (or, negative, behind) the machine's; `None` (said
     /// aloud) where libfaketime is not installed.
     pub fn clock_ahead(mut self, seconds: i64) -> Option<Self> {
+        self.environment.retain(|(name, _)| name != "FAKETIME");
         let Some(library) = libfaketime() else {
             super::missing("libfaketime");
             return None;

@@ -175,6 +175,12 @@ impl SmtpPeer {
         self.state.commands.lock().expect("no panic").clone()
     }
 
+    /// How often its script was asked what to do at a step; one without rules is not.
+    pub fn reached(&self, step: Step) -> usize {
+        let reached = self.state.reached.lock().expect("no panic");
+        reached.get(&(step, None)).copied().unwrap_or(0)
+    }
+
     /// The most connections that were open at once.
     pub fn max_connections(&self) -> usize {
         self.state.max_open.load(Ordering::SeqCst)
