@@ -8,8 +8,10 @@ use std::time::Duration;
 use prometheus::{IntCounterVec, Opts};
 use sea_orm::DbErr;
 use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::journal::Journal;
 use super::store;
 use super::wave::{WaveContext, WaveError};
 use crate::campaigns::plan;
@@ -47,6 +49,9 @@ pub struct Worker {
     keys: Keys,
     channel: EmailChannel,
     node: String,
+    pub(super) journal: Journal,
+    /// Cancelled when a stop took too long: nobody waits for answers any more.
+    pub(super) given_up: CancellationToken,
     /// Waves made ready; few at a time.
     contexts: Mutex<HashMap<WaveId, Arc<WaveContext>>>,
     /// Whether a lease was given back because other transactions have its people in hand.
@@ -68,6 +73,7 @@ impl Worker {
         rules: Arc<Rules>,
         channel: EmailChannel,
         node: String,
+        journal: Journal,
     ) -> Result<Self, prometheus::Error> {
         let hand_overs = IntCounterVec::new(
             Opts::new(
@@ -85,6 +91,8 @@ impl Worker {
             keys,
             channel,
             node,
+            journal,
+            given_up: CancellationToken::new(),
             contexts: Mutex::new(HashMap::new()),
             has_put_off: AtomicBool::new(false),
             wake: Arc::new(Notify::new()),
@@ -101,35 +109,58 @@ impl Worker {
         self.hand_overs.clone()
     }
 
+    /// Gives up waiting for answers: after a stop that took too long.
+    pub fn give_up(&self) {
+        self.given_up.cancel();
+    }
+
     /// Works until `stop`, then settles what is in flight; `workers` leases at once.
-    pub async fn run(&self, stop: &CancellationToken) {
-        let workers = self.settings.delivery.workers;
-        let loops = (0..workers).map(|_| self.run_one(stop));
-        futures_util::future::join_all(loops).await;
+    pub async fn run(self: &Arc<Self>, stop: &CancellationToken) {
+        let mut lanes = JoinSet::new();
+        for _ in 0..self.settings.delivery.workers {
+            let (worker, stop) = (Arc::clone(self), stop.clone());
+            lanes.spawn(async move { worker.run_one(&stop).await });
+        }
+        while lanes.join_next().await.is_some() {}
     }
 
     /// Works until no lease is due, or `stop`; returns how many messages were accepted.
     ///
     /// # Errors
     /// When the database fails; what was in flight may be `unknown`.
-    pub async fn run_until_idle(&self, stop: &CancellationToken) -> Result<u64, DbErr> {
-        let workers = self.settings.delivery.workers;
-        let loops = (0..workers).map(|_| async {
-            let mut accepted = 0;
-            while !stop.is_cancelled() {
-                match self.next(stop).await? {
-                    Some(n) => accepted += n,
-                    // A lease that was put off is not idle.
-                    None if self.has_put_off.swap(false, Ordering::Relaxed) => {
-                        tokio::time::sleep(IDLE * 2).await;
-                    }
-                    None => break,
+    pub async fn run_until_idle(self: &Arc<Self>, stop: &CancellationToken) -> Result<u64, DbErr> {
+        let mut lanes = JoinSet::new();
+        for _ in 0..self.settings.delivery.workers {
+            let (worker, stop) = (Arc::clone(self), stop.clone());
+            lanes.spawn(async move { worker.run_one_until_idle(&stop).await });
+        }
+        let mut accepted = 0;
+        let mut failed = None;
+        while let Some(ended) = lanes.join_next().await {
+            match ended {
+                Ok(Ok(n)) => accepted += n,
+                Ok(Err(error)) => failed = Some(error),
+                Err(broken) => {
+                    failed = Some(DbErr::Custom(format!("a worker broke off: {broken}")))
                 }
             }
-            Ok::<u64, DbErr>(accepted)
-        });
-        let results = futures_util::future::join_all(loops).await;
-        results.into_iter().sum()
+        }
+        failed.map_or(Ok(accepted), Err)
+    }
+
+    async fn run_one_until_idle(&self, stop: &CancellationToken) -> Result<u64, DbErr> {
+        let mut accepted = 0;
+        while !stop.is_cancelled() {
+            match self.next(stop).await? {
+                Some(n) => accepted += n,
+                // A lease that was put off is not idle.
+                None if self.has_put_off.swap(false, Ordering::Relaxed) => {
+                    tokio::time::sleep(IDLE * 2).await;
+                }
+                None => break,
+            }
+        }
+        Ok(accepted)
     }
 
     async fn run_one(&self, stop: &CancellationToken) {
@@ -167,7 +198,7 @@ impl Worker {
             return Ok(None);
         };
         match self.context(lease.wave).await {
-            Ok(context) => self.work(&lease, &context, stop).await.map(Some),
+            Ok(context) => self.work(lease, context, stop).await.map(Some),
             Err(WaveError::Database(error)) => {
                 self.give_back(&lease).await;
                 Err(error)

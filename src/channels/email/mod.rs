@@ -4,11 +4,13 @@
 //! no relay. Per wave an [`EmailWave`] holds what its messages have in common. Handing over never fails:
 //! what goes wrong is an [`Outcome`].
 
+mod carrier;
 mod classify;
 mod connect;
 mod dkim;
 mod facts;
 mod mime;
+mod parcel;
 mod pool;
 mod smtp;
 pub(in crate::channels) mod stream;
@@ -22,6 +24,7 @@ pub use classify::{Phase, outcome as outcome_of_reply};
 pub use dkim::DkimError;
 pub use facts::RelayFacts;
 pub use mime::ComposeError;
+pub use parcel::Parcel;
 
 use super::limits::Pace;
 use super::model::{EmailMessage, Moment, NoticeMessage, Outcome, Reply, Sender, WaveFrame};
@@ -228,12 +231,17 @@ impl EmailWave {
     pub async fn send_if(
         &self,
         message: &EmailMessage,
-        may_go: impl Fn(Moment) -> bool + Send + Sync,
+        may_go: impl Fn(Moment) -> bool + Send + Sync + 'static,
     ) -> Option<Outcome> {
         match self.compose(message) {
-            Ok(composed) => self.inner.pool.deliver(&composed, may_go).await,
+            Ok(composed) => self.inner.pool.deliver(composed, may_go).await,
             Err(fault) => Some(refused(fault)),
         }
+    }
+
+    /// Puts a parcel into the line of what is to be handed over, once there is room in it.
+    pub async fn submit(&self, parcel: Box<dyn Parcel>) {
+        self.inner.pool.submit(parcel).await;
     }
 }
 
@@ -278,10 +286,10 @@ impl EmailNotices {
     pub async fn send_if(
         &self,
         notice: &NoticeMessage,
-        may_go: impl Fn(Moment) -> bool + Send + Sync,
+        may_go: impl Fn(Moment) -> bool + Send + Sync + 'static,
     ) -> Option<Outcome> {
         match self.compose(notice) {
-            Ok(composed) => self.inner.pool.deliver(&composed, may_go).await,
+            Ok(composed) => self.inner.pool.deliver(composed, may_go).await,
             Err(fault) => Some(refused(fault)),
         }
     }
@@ -312,7 +320,8 @@ impl Inner {
     }
 }
 
-fn refused(fault: ComposeError) -> Outcome {
+/// How a message ends that cannot be composed.
+pub fn refused(fault: ComposeError) -> Outcome {
     Outcome::Rejected {
         class: fault.class(),
         reply: Reply::default(),

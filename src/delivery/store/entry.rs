@@ -173,9 +173,10 @@ impl Entry {
             .into_iter()
             .map(|(reason, key)| {
                 let holds = format!(
-                    // CROSS JOIN keeps SQLite from beginning with the whole wave.
-                    "EXISTS (SELECT 1 FROM customers o CROSS JOIN deliveries od \
-                     WHERE {same} AND od.customer_id = o.id AND od.wave_id = {wave} AND od.state IN (1, 2, 5))",
+                    // Who is in hand, was contacted, or may have been stands in the contact history. CROSS
+                    // JOIN keeps SQLite from beginning with the contacts of all.
+                    "EXISTS (SELECT 1 FROM customers o CROSS JOIN contacts ok \
+                     WHERE {same} AND ok.customer_id = o.id AND ok.wave_id = {wave})",
                     wave = self.wave,
                     same = self.same(key),
                 );
