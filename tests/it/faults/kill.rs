@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use visavis::campaigns::plan;
 use visavis::storage::Sql;
+use visavis::templates::Template;
 
 use super::truth;
-use crate::kit::house::House;
+use crate::kit::house::{House, definition};
 use crate::kit::program::Node;
 use crate::kit::smtp::{Act, Script, SmtpPeer, Step, When};
 use crate::on_both;
@@ -15,6 +17,28 @@ use crate::on_both;
 const PEOPLE: i64 = 50_000;
 const KILLS: usize = 25;
 const CONNECTIONS: i64 = 8;
+
+/// Half as long as a real message, for the sake of the test's time.
+fn brief() -> Template {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"
+        name = "brief"
+        language = "fr"
+        description = "Pans, in few words"
+        [attention]
+        subject = "Bonjour {{first_name}}"
+        headline = "Bonjour"
+        [interest]
+        body = "[Les poêles](https://shop.example/poeles)"
+        [desire]
+        body = "De bonnes poêles."
+        [action]
+        button = "Je commande"
+        link = "https://shop.example/commande"
+    "#;
+    std::fs::write(folder.path().join("template.toml"), text).unwrap();
+    Template::load(folder.path()).unwrap()
+}
 
 /// When the program is killed.
 enum Moment {
@@ -50,7 +74,10 @@ on_both! {
         house.add_customers(PEOPLE, "mail.example").await;
         let refused = PEOPLE / 100;
         db.run("DELETE FROM permissions WHERE customer_id % 100 = 7", []).await.unwrap();
-        let wave = house.send("spring").await;
+        let mut short = definition("spring");
+        short.template = "brief".to_owned();
+        let (campaign, _) = plan::apply(&house.parts.db, &short, &brief(), house.now()).await.unwrap();
+        let wave = house.launch(campaign).await.wave;
         let node = Node::new(db, &peer);
         let mut chance = StdRng::seed_from_u64(5);
         for moment in moments(&mut chance) {

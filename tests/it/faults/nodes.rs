@@ -102,7 +102,7 @@ async fn written(db: &TestDb) -> Vec<String> {
 /// the wave; then it wakes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_wakes_after_his_lease_writes_nothing_and_sends_nothing() {
-    const PEOPLE: i64 = 400;
+    const PEOPLE: i64 = 600;
     let Some(db) = postgres().await else { return };
     let peer = SmtpPeer::start(Script::new().latency(Duration::from_millis(10))).await;
     let house = House::new(&db, None);

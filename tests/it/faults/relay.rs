@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
+use visavis::config::EmailSettings;
 use visavis::delivery::model::State;
 use visavis::ids::WaveId;
 use visavis::storage::Sql;
@@ -41,6 +42,14 @@ async fn by_domain(house: &House, wave: WaveId) -> BTreeMap<String, usize> {
     found
 }
 
+/// Settings that lead to the peer and wait so many seconds for an answer.
+fn patient(peer: &SmtpPeer, seconds: u64) -> EmailSettings {
+    EmailSettings {
+        timeout_seconds: seconds,
+        ..peer.settings()
+    }
+}
+
 fn expected(of: &[(&str, usize)]) -> BTreeMap<String, usize> {
     of.iter()
         .map(|(said, n)| ((*said).to_owned(), *n))
@@ -71,7 +80,7 @@ on_both! {
                 .on(Step::Dot, When::To("@big.example"), Act::Reply("552 5.3.4 too big"))
                 .on(Step::Rcpt, When::FirstTimesTo(1, "@busy.example"), Act::ReplyAndHangUp("421 4.3.2 busy"));
             let peer = SmtpPeer::start(script).await;
-            house.relay(peer.settings());
+            house.relay(patient(&peer, 10));
             db.run("UPDATE customers SET email_state = 'ok'", []).await.unwrap();
             let wave = house.send(&format!("way-{n}")).await;
             house.deliver_to_the_end(wave).await;
@@ -104,7 +113,7 @@ on_both! {
             .hang_up_after(3);
         for script in [script.clone(), script.without("PIPELINING")] {
             let peer = SmtpPeer::start(script).await;
-            let house = House::new(db, Some(peer.settings()));
+            let house = House::new(db, Some(patient(&peer, 3)));
             if house.parts.db.row("SELECT 1 AS one FROM customers", []).await.unwrap().is_none() {
                 for (domain, n) in [
                     ("fine", 20), ("silent", 2), ("taken", 3), ("dropped", 3), ("babble", 3), ("noise", 3), ("shut", 3),
@@ -145,7 +154,7 @@ on_both! {
             .on(Step::Greeting, When::Nth(2), Act::ReplyAndHangUp("554 5.3.2 not now"))
             .on(Step::Greeting, When::FirstTimes(6), Act::ReplyAndHangUp("421 4.3.2 too many of you"));
         let peer = SmtpPeer::start(script).await;
-        let house = House::new(db, Some(peer.settings()));
+        let house = House::new(db, Some(patient(&peer, 10)));
         house.add_customers(60, "mail.example").await;
         let wave = house.send("spring").await;
         house.deliver_to_the_end(wave).await;
@@ -155,7 +164,7 @@ on_both! {
     /// Its port closed in the middle of a wave, for two seconds of ours.
     async fn a_relay_that_goes_away_and_comes_back_gets_everyone(db: &TestDb) {
         let mut peer = SmtpPeer::start(Script::new().latency(Duration::from_millis(5))).await;
-        let house = House::new(db, Some(peer.settings()));
+        let house = House::new(db, Some(patient(&peer, 10)));
         house.add_customers(300, "mail.example").await;
         let wave = house.send("spring").await;
         // One engine throughout, which may remember how the relay is.

@@ -196,9 +196,9 @@ impl SmtpPeer {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Waits until so many messages were accepted; panics after ten seconds.
+    /// Waits until so many messages were accepted; panics after a minute.
     pub async fn wait_for(&self, messages: usize) {
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             if self.count() >= messages {
                 return;
             }
