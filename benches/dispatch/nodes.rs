@@ -35,7 +35,8 @@ brand_trust.contacts_per_week = 0
 personal_relationship.contacts_per_week = 0
 points.contacts_per_week = 0
 [delivery]
-chunk = 50
+chunk = 20
+batch = 20
 [email]
 connections = 10
 messages_per_connection = 1000000
