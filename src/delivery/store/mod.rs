@@ -1,6 +1,7 @@
 //! Queries about waves, the ledger and its leases.
 
 mod advance;
+mod audience;
 mod entry;
 mod gate;
 mod in_flight;
@@ -10,13 +11,13 @@ mod wave;
 pub mod why;
 
 pub use advance::{Passed, Wanted, advance};
+pub use audience::{Written, insert_audience, insert_counters, insert_leases};
 pub use entry::Entry;
 pub use gate::Candidate;
 pub use in_flight::is_in_flight;
 pub use lease::{claim, recover, release, revoke_of_node, take_back};
 pub use settle::{Remains, withhold_rest};
 pub use wave::{
-    Counters, WaveRow, count_audience, counters, customer_of, deferrals, finish_if_done, held,
-    insert_audience, insert_counters, insert_leases, insert_wave, latest_wave, next_lease_due,
-    wave, wave_of, waves_of,
+    Counters, WaveRow, counters, customer_of, deferrals, finish_if_done, held, insert_wave,
+    latest_wave, next_lease_due, wave, wave_of, waves_of,
 };
