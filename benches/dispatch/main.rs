@@ -26,6 +26,9 @@
 //! rules, beside a copy of the very rows it wrote from a plain table into the same ledger. Memory: a wave
 //! to `--people` and one to ten times as many, each in a process of its own; and what a message of each
 //! costs from launch to the last settlement.
+//!
+//! Nodes (PostgreSQL only): the built program, once and twice, on a relay that takes 50 ms a message; and
+//! three times with one `email.rate_per_second` for all, counted at the relay.
 
 #![expect(
     clippy::expect_used,
@@ -37,6 +40,8 @@ mod house;
 mod import;
 mod launch;
 mod memory;
+mod nodes;
+mod peer;
 mod smtp;
 mod table;
 mod throughput;
@@ -105,6 +110,9 @@ async fn run(bench: &Bench) -> Vec<Line> {
     }
     if bench.wants("tracking") {
         lines.extend(tracking::run(bench).await);
+    }
+    if bench.wants("nodes") {
+        lines.extend(nodes::run(bench).await);
     }
     lines
 }

@@ -89,6 +89,10 @@ const BUSY_TIMEOUT_MS: &str = "120000";
 /// The same for what can wait until the next time, and holds writers up meanwhile.
 const CHECKPOINT_PATIENCE_MS: &str = "1000";
 
+/// How long PostgreSQL waits for the next statement of a transaction: the locks of a node that sleeps, or
+/// whose machine is gone, would hold up all others for as long. Less than a lease holds by default.
+const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "60s");
+
 /// What SQLite keeps of the database for each connection, in KiB, negated. The pages live in the page cache of
 /// the system, which all connections share: a copy of our own in each saved no time that could be measured.
 const CACHE_SIZE: &str = "-4096";
@@ -122,6 +126,10 @@ impl Db {
                 // What is deleted is overwritten where its page is written anyhow.
                 .pragma("secure_delete", "FAST")
         });
+        // A URL may name another: `?options[idle_in_transaction_session_timeout]=20s`.
+        if !url.0.contains(IDLE_IN_TRANSACTION.0) {
+            options.map_sqlx_postgres_opts(|postgres| postgres.options([IDLE_IN_TRANSACTION]));
+        }
         let connection = Database::connect(options)
             .await
             .map_err(StorageError::Connect)?;

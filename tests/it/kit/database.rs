@@ -75,6 +75,21 @@ pub async fn postgres() -> Option<TestDb> {
     })
 }
 
+/// A PostgreSQL server for one test, which may restart it, and a migrated database there; `None` (said aloud)
+/// when PostgreSQL is missing.
+pub async fn postgres_of_its_own() -> Option<(postgres::Server, TestDb)> {
+    let server = postgres::Server::of_its_own()?;
+    let url = DbUrl::new(server.url("postgres"));
+    let db = Db::open(&url, 4).await.expect("PostgreSQL opens");
+    db.migrate().await.expect("the schema");
+    let db = TestDb {
+        db,
+        url,
+        _folder: None,
+    };
+    Some((server, db))
+}
+
 /// A connection beside the test's database, to do it harm.
 pub struct Admin(Db);
 

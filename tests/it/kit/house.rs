@@ -18,7 +18,7 @@ use visavis::delivery::store::{self, Entry, Passed, Wanted};
 use visavis::gate::rules::Rules;
 use visavis::ids::{CampaignId, WaveId};
 use visavis::keys::Keys;
-use visavis::storage::{Dialect, Sql};
+use visavis::storage::{Dialect, Kind, Sql};
 use visavis::templates::Template;
 
 use super::database::TestDb;
@@ -142,31 +142,44 @@ impl House {
             .unwrap()
             .try_get("", "n")
             .unwrap();
+        let since = (self.now() - Duration::days(30)).timestamp_millis();
         let txn = db.begin().await.unwrap();
-        for id in first..first + n {
-            let email = format!("c{id}@{domain}");
+        let people: Vec<_> = (first..first + n)
+            .map(|id| {
+                let email = format!("c{id}@{domain}");
+                let fingerprint = self.parts.keys.fingerprint(&email);
+                serde_json::json!([id, email, fingerprint])
+            })
+            .collect();
+        for people in people.chunks(5_000) {
+            let rows = db.dialect().recordset(
+                1,
+                &[
+                    ("id", Kind::Int),
+                    ("email", Kind::Text),
+                    ("fingerprint", Kind::Text),
+                ],
+            );
+            let people = serde_json::Value::from(people).to_string();
             txn.run(
                 format!(
                     "INSERT INTO customers (id, email, email_key, email_fingerprint, email_state, first_name, first_name_key,
                         language, country, stage, attributes, attributes_key, tracking, orders_count, revenue_cents, engagement,
                         created_at, updated_at)
-                     VALUES ($1, $2, $2, $3, 'ok', 'Élodie', 'elodie', 'fr', 'FR', 'prospect', {}, {}, 'none', 0, 0, 0, 0, 0)",
-                    db.dialect().json(4), db.dialect().json(5)
+                     SELECT id, email, email, fingerprint, 'ok', 'Élodie', 'elodie', 'fr', 'FR', 'prospect', {json}, {json},
+                        'none', 0, 0, 0, 0, 0 FROM {rows} AS x",
+                    json = db.dialect().json(2)
                 ),
-                [
-                    id.into(),
-                    email.as_str().into(),
-                    self.parts.keys.fingerprint(&email).into(),
-                    "{}".into(),
-                    "{}".into(),
-                ],
+                [people.as_str().into(), "{}".into()],
             )
             .await
             .unwrap();
             txn.run(
-                "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id, level_since_at)
-                 VALUES ($1, 'email', 'offers', $2, 'consent', $3, 0, $3)",
-                [id.into(), true.into(), (noon() - Duration::days(30)).timestamp_millis().into()],
+                format!(
+                    "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id, level_since_at)
+                     SELECT id, 'email', 'offers', TRUE, 'consent', $2, 0, $2 FROM {rows} AS x"
+                ),
+                [people.as_str().into(), since.into()],
             )
             .await
             .unwrap();
@@ -225,6 +238,32 @@ impl House {
         accepted
     }
 
+    /// Sets its clock `minutes` behind the machine's, by which processes go.
+    pub fn go_by_the_machine(&self, minutes: i64) {
+        let machine = visavis::clock::Clock::now(&visavis::clock::SystemClock);
+        self.advance(machine - self.now() - Duration::minutes(minutes));
+    }
+
+    /// Delivers what is due, lets five minutes pass, and so on until the wave is over: it must end by itself.
+    pub async fn deliver_to_the_end(&self, wave: WaveId) {
+        let begin = std::time::Instant::now();
+        while !self.is_over(wave).await {
+            assert!(
+                begin.elapsed() < std::time::Duration::from_secs(120),
+                "the wave ends by itself"
+            );
+            self.deliver().await;
+            self.advance(Duration::minutes(5));
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn is_over(&self, wave: WaveId) -> bool {
+        let running = "SELECT 1 AS one FROM waves WHERE id = $1 AND status = 'running'";
+        // A database that a test stops for a while is asked again.
+        matches!(self.parts.db.row(running, [wave.0.into()]).await, Ok(None))
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         visavis::clock::Clock::now(&*self.clock)
     }
@@ -271,6 +310,35 @@ impl House {
             .filter(|(name, value)| *value != 0 && name != "opt_outs")
             .collect();
         assert_eq!(counters, counted, "the counters are the ledger's");
+        rows
+    }
+
+    /// As [`House::ledger`], of a wave that nobody has in hand: the contact history must hold whom it reached
+    /// or may have reached, once each, and nobody else.
+    pub async fn closed_ledger(&self, wave: WaveId) -> BTreeMap<&'static str, i64> {
+        let rows = self.ledger(wave).await;
+        assert!(!rows.contains_key("sending"), "{rows:?}");
+        let db = &self.parts.db;
+        let count = async |sql: &str| -> i64 {
+            let row = db.row(sql, [wave.0.into()]).await.unwrap().unwrap();
+            row.try_get("", "n").unwrap()
+        };
+        let contacts = count("SELECT COUNT(*) AS n FROM contacts WHERE wave_id = $1").await;
+        let reached = count(
+            "SELECT COUNT(*) AS n FROM deliveries d JOIN contacts c ON c.customer_id = d.customer_id
+                 AND c.wave_id = d.wave_id AND c.seq = d.seq
+             WHERE d.wave_id = $1 AND d.state IN (2, 5)",
+        )
+        .await;
+        let ledger = ["accepted", "unknown"]
+            .iter()
+            .filter_map(|state| rows.get(state))
+            .sum::<i64>();
+        assert_eq!(
+            (contacts, reached),
+            (ledger, ledger),
+            "contacts are the ledger's: {rows:?}"
+        );
         rows
     }
 }

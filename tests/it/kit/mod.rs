@@ -8,6 +8,7 @@ pub mod dump;
 pub mod house;
 pub mod ledger;
 pub mod postgres;
+pub mod program;
 pub mod smtp;
 
 /// Says that a test did not run because `tool` is missing; with `VISAVIS_TEST_ALL=1` that is a failure.

@@ -12,18 +12,61 @@ pub struct Server {
     _watch: ChildStdin,
     _watcher: Child,
     port: u16,
+    bin: PathBuf,
+    folder: PathBuf,
+}
+
+/// How a server is stopped before it starts again.
+#[derive(Debug, Clone, Copy)]
+pub enum Restart {
+    /// Transactions are ended, and the files are left in order.
+    Fast,
+    /// As after a crash: it recovers from its log.
+    Immediate,
+}
+
+impl Server {
+    /// A server for one test, which may restart it; `None` (said aloud) when PostgreSQL is missing.
+    pub fn of_its_own() -> Option<Self> {
+        // What is committed survives the crash of a server (not that of the machine).
+        let server = start("on");
+        if server.is_none() {
+            super::missing("PostgreSQL");
+        }
+        server
+    }
+
+    pub fn url(&self, name: &str) -> String {
+        format!("postgres://visavis@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Stops it and starts it again; waits until it answers.
+    pub fn restart(&self, how: Restart) {
+        let mode = match how {
+            Restart::Fast => "fast",
+            Restart::Immediate => "immediate",
+        };
+        let status = as_postgres(is_root(), &self.bin.join("pg_ctl"))
+            .args(["restart", "-w", "-s", "-m", mode, "-D"])
+            .arg(self.folder.join("data"))
+            .arg("-l")
+            // In the one folder that is the server's own.
+            .arg(self.folder.join("data/restart.log"))
+            .stdout(Stdio::null())
+            .status()
+            .expect("pg_ctl starts");
+        assert!(status.success(), "PostgreSQL restarts");
+    }
 }
 
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
 
 /// The URL of database `name` on the shared server; `None` (said aloud) when PostgreSQL is missing.
 pub fn url(name: &str) -> Option<String> {
-    let server = SERVER.get_or_init(start);
+    // A power cut is not among the faults of most tests.
+    let server = SERVER.get_or_init(|| start("off"));
     match server {
-        Some(server) => Some(format!(
-            "postgres://visavis@127.0.0.1:{}/{name}",
-            server.port
-        )),
+        Some(server) => Some(server.url(name)),
         None => {
             super::missing("PostgreSQL");
             None
@@ -31,7 +74,7 @@ pub fn url(name: &str) -> Option<String> {
     }
 }
 
-fn start() -> Option<Server> {
+fn start(synchronous_commit: &str) -> Option<Server> {
     let bin = find_bin()?;
     // Not removed by us: the watcher removes it after the server has ended.
     let folder = tempfile::Builder::new()
@@ -39,10 +82,7 @@ fn start() -> Option<Server> {
         .tempdir()
         .expect("a temporary folder")
         .keep();
-    let is_root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|out| out.stdout.starts_with(b"0\n"));
+    let is_root = is_root();
     if is_root {
         // PostgreSQL refuses to run as root.
         run(Command::new("chown").args(["-R", "postgres"]).arg(&folder));
@@ -80,7 +120,7 @@ fn start() -> Option<Server> {
         ])
         .args([
             "-c",
-            "synchronous_commit=off",
+            &format!("synchronous_commit={synchronous_commit}"),
             "-c",
             "max_connections=300",
             "-c",
@@ -111,7 +151,16 @@ fn start() -> Option<Server> {
         _watch: watch,
         _watcher: watcher,
         port,
+        bin,
+        folder,
     })
+}
+
+fn is_root() -> bool {
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|out| out.stdout.starts_with(b"0\n"))
 }
 
 fn wait_until_ready(bin: &Path, port: u16, folder: &Path) {

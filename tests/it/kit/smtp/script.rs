@@ -6,7 +6,7 @@ use tokio_rustls::TlsAcceptor;
 use visavis::config::RelayTls;
 
 /// Where in the dialogue something happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
     Greeting,
     Ehlo,
@@ -14,6 +14,8 @@ pub enum Step {
     Mail,
     Rcpt,
     Data,
+    /// Somewhere in the message, before its end.
+    Body,
     /// After the final dot.
     Dot,
     Reset,
@@ -30,6 +32,8 @@ pub enum When {
     Nth(usize),
     /// The first n times that this step is reached for each recipient.
     FirstTimes(usize),
+    /// The same, for recipients whose address ends so.
+    FirstTimesTo(usize, &'static str),
 }
 
 /// What happens.
@@ -58,6 +62,8 @@ pub struct Script {
     pub(super) hang_up_after: Option<usize>,
     pub(super) hang_up_idle: Option<Duration>,
     pub(super) go_ahead_without_recipient: bool,
+    pub(super) in_pieces: bool,
+    pub(super) recipients_only: bool,
     pub(super) login: Option<(String, String)>,
     pub(super) tls: Option<Tls>,
 }
@@ -94,6 +100,8 @@ impl Script {
             hang_up_after: None,
             hang_up_idle: None,
             go_ahead_without_recipient: false,
+            in_pieces: false,
+            recipients_only: false,
             login: None,
             tls: None,
         }
@@ -139,6 +147,18 @@ impl Script {
     /// what then comes is refused, and recorded if it is more than nothing.
     pub fn go_ahead_without_recipient(mut self) -> Self {
         self.go_ahead_without_recipient = true;
+        self
+    }
+
+    /// Every answer comes byte by byte.
+    pub fn in_pieces(mut self) -> Self {
+        self.in_pieces = true;
+        self
+    }
+
+    /// Keeps the recipients of what it accepts, and neither messages nor commands: for large waves.
+    pub fn recipients_only(mut self) -> Self {
+        self.recipients_only = true;
         self
     }
 
