@@ -56,7 +56,7 @@ fn every_complaint_names_its_key() {
         ("[emial]\nconnections = 3", "emial"),
         ("[email]\nconnections = \"many\"", "email.connections"),
         ("[email]\nconnections = 0", "email.connections"),
-        ("[delivery]\nbatch = 900", "delivery.batch"),
+        ("[delivery]\nbatch = 9000", "delivery.batch"),
         ("[delivery]\nlease_seconds = 30", "delivery.lease_seconds"),
         ("[delivery]\nkeep_days = 399", "delivery.keep_days"),
         ("[web]\npublic_url = \"ftp://x\"", "web.public_url"),

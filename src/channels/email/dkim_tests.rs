@@ -220,10 +220,10 @@ fn without_a_key_nothing_is_signed() {
 }
 
 proptest::proptest! {
-    /// Our way over the lines comes to what mail-auth's way over the bytes does. (A body of nothing but white
-    /// space, which none of ours is, it takes for an empty line.)
+    /// Our way over the lines comes to what mail-auth's way over the bytes does. (Lines of
+    /// nothing but white space, which ours do not have, it does not take for empty at the end.)
     #[test]
-    fn the_body_is_relaxed_as_the_standard_says(lines in proptest::collection::vec("[ab \t]{0,12}", 0..12)) {
+    fn the_body_is_relaxed_as_the_standard_says(lines in proptest::collection::vec("([ \t]{0,3}[ab][ab \t]{0,10})?", 0..12)) {
         let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
         let body = format!("--boundary\r\n{lines}");
         let canonical = Canonicalization::Relaxed.canonical_body(body.as_bytes(), 0);
