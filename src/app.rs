@@ -118,6 +118,7 @@ impl Parts {
             chunk: self.settings.delivery.chunk,
             is_simulated: false,
             rules: Arc::clone(&self.rules),
+            settings: Arc::clone(&self.settings),
         }
     }
 

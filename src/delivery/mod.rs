@@ -8,11 +8,13 @@
 
 pub mod batch;
 pub mod cancel;
+pub mod estimate;
 pub mod in_flight;
 pub mod launch;
 pub mod message;
 pub mod model;
 pub mod node;
+pub mod pace;
 pub mod progress;
 pub mod store;
 pub mod wave;

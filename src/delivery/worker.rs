@@ -159,6 +159,7 @@ impl Worker {
         let lease = store::claim(
             &self.db,
             &self.node,
+            crate::config::DEFAULT_RELAY,
             self.settings.delivery.lease_seconds,
             self.clock.now_ms(),
         )

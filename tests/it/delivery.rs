@@ -243,7 +243,7 @@ on_both! {
         house.add_customers(100, "mail.example").await;
         let wave = house.send("spring").await;
         // Another node takes a chunk, marks its first ten, and is never heard of again.
-        let lease = store::claim(&house.parts.db, "elsewhere", 60, house.clock_ms()).await.unwrap().unwrap();
+        let lease = store::claim(&house.parts.db, "elsewhere", "default", 60, house.clock_ms()).await.unwrap().unwrap();
         let entry = house.entry(wave).await;
         let passed = store::gate(&house.parts.db, &lease, &entry, 10, 60, house.clock_ms()).await.unwrap();
         assert!(matches!(passed, store::Passed::Candidates(rows) if rows.len() == 10));
@@ -369,7 +369,7 @@ on_both! {
         let house = House::new(db, Some(peer.settings()));
         house.add_customers(2, "mail.example").await;
         let wave = house.send("spring").await;
-        let lease = store::claim(&house.parts.db, "here", 60, house.clock_ms()).await.unwrap().unwrap();
+        let lease = store::claim(&house.parts.db, "here", "default", 60, house.clock_ms()).await.unwrap().unwrap();
         let entry = house.entry(wave).await;
         store::gate(&house.parts.db, &lease, &entry, 10, 60, house.clock_ms()).await.unwrap();
         plan::pause(&house.parts.db, "spring", "by hand", house.clock_ms()).await.unwrap();
@@ -398,7 +398,7 @@ on_both! {
         let house = House::new(db, Some(peer.settings()));
         house.add_customers(60, "mail.example").await;
         let wave = house.send("spring").await;
-        let lease = store::claim(&house.parts.db, "here", 60, house.clock_ms()).await.unwrap().unwrap();
+        let lease = store::claim(&house.parts.db, "here", "default", 60, house.clock_ms()).await.unwrap().unwrap();
         let entry = house.entry(wave).await;
         store::gate(&house.parts.db, &lease, &entry, 20, 60, house.clock_ms()).await.unwrap();
         store::take_back(&house.parts.db, &lease, house.clock_ms()).await.unwrap();

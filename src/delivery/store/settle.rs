@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::DbErr;
 use serde_json::{Value, json};
 
+use super::minutes;
 use super::wave::{Counters, add, hold_cancelled, is_named};
 use crate::delivery::model::{Lease, LeaseKind, Settlement, State, Verdict};
 use crate::gate::model::Withheld;
@@ -80,6 +81,7 @@ pub async fn settle(
         .map(|settlement| (settlement.seq, &settlement.verdict))
         .collect();
     let mut counters = Counters::new();
+    let mut handed_over = 0;
     let mut not_contacted = Vec::new();
     let mut refused = Vec::new();
     for row in &changed {
@@ -87,6 +89,10 @@ pub async fn settle(
             continue;
         };
         count(verdict, lease.kind, &mut counters);
+        handed_over += i64::from(!matches!(
+            verdict,
+            Verdict::NotHandedOver | Verdict::Withheld(_)
+        ));
         let customer = json!(row.try_get::<i64>("", "customer_id")?);
         if let Verdict::Failed {
             is_address_dead: true,
@@ -117,6 +123,7 @@ pub async fn settle(
         .await?;
     }
     add(&txn, lease.wave, &counters).await?;
+    minutes::count(&txn, lease.wave, handed_over, now_ms).await?;
     txn.commit().await?;
     Ok(changed.len())
 }
