@@ -26,6 +26,7 @@ mod reports;
 mod responses;
 mod retention;
 mod rights;
+mod relays;
 mod rooms;
 mod scrub_list;
 mod segments;
