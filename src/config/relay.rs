@@ -73,16 +73,11 @@ impl RelaySettings {
         }
     }
 
-    /// The log-in, if there is one.
+    /// The log-in, if there is one; `key` is the relay's in the settings.
     ///
     /// # Errors
     /// When the password's file cannot be read, or a name stands without a password.
-    pub fn credentials(&self) -> Result<Option<(String, Secret)>, ConfigError> {
-        self.credentials_at("email.relay")
-    }
-
-    /// As [`RelaySettings::credentials`], complaining about the relay whose key is `key`.
-    fn credentials_at(&self, key: &str) -> Result<Option<(String, Secret)>, ConfigError> {
+    pub fn credentials(&self, key: &str) -> Result<Option<(String, Secret)>, ConfigError> {
         let password = Secret::resolve(
             &format!("{key}.password"),
             self.password.as_ref(),
@@ -103,7 +98,7 @@ impl RelaySettings {
     }
 
     pub(super) fn validate(&self, key: &str) -> Result<(), ConfigError> {
-        let has_login = self.credentials_at(key)?.is_some();
+        let has_login = self.credentials(key)?.is_some();
         let is_local = matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "::1");
         if self.tls == RelayTls::None && has_login && !is_local {
             return Err(ConfigError::key(

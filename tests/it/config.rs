@@ -153,7 +153,7 @@ fn a_secret_comes_from_its_file_and_is_not_printed() {
         .email
         .relay
         .unwrap()
-        .credentials()
+        .credentials("email.relay")
         .unwrap()
         .unwrap();
     assert_eq!((name.as_str(), password.expose()), ("me", "hunter2"));

@@ -260,6 +260,12 @@ async fn deliver(parts: &Parts, name: &str, deliveries: u64) -> anyhow::Result<P
             "the campaign was paused: {}",
             progress.status_reason.unwrap_or_default()
         );
+        if let Some(rest) = progress.resting.first() {
+            anyhow::bail!(
+                "the relay fails: {}; `visavis check` tries it, and the next start goes on",
+                rest.reason
+            );
+        }
         let open = (progress.pending + progress.sending).unsigned_abs();
         bar.set_position(deliveries.saturating_sub(open));
         if open == 0 {
