@@ -12,9 +12,10 @@ use crate::channels::email::EmailChannel;
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::{ConfigError, Settings};
+use crate::delivery::journal::Journal;
 use crate::delivery::launch::{LaunchError, LaunchOptions};
 use crate::delivery::node::Node;
-use crate::delivery::store as delivery_store;
+use crate::delivery::recovery::{self, RecoveryError};
 use crate::delivery::worker::Worker;
 use crate::dialogue::notice::Notices;
 use crate::gate::rules::Rules;
@@ -127,18 +128,20 @@ impl Parts {
     /// # Errors
     /// When the channel's settings cannot be used or the data folder cannot be written.
     pub async fn engine(&self) -> Result<Engine, AppError> {
-        let node = Node::take(&self.settings.data_dir).map_err(|cause| AppError::DataDir {
+        let data_dir = |cause| AppError::DataDir {
             path: self.settings.data_dir.display().to_string(),
             cause,
-        })?;
+        };
+        let node = Node::take(&self.settings.data_dir).map_err(data_dir)?;
+        let journal = Journal::open(&self.settings.data_dir, node.name()).map_err(data_dir)?;
         if node.is_sole() {
-            let revoked = delivery_store::revoke_of_node(&self.db, node.name()).await?;
-            if revoked > 0 {
-                tracing::warn!(
-                    revoked,
-                    "leases of an earlier run that ended without a stop"
-                );
-            }
+            let now_ms = self.clock.now_ms();
+            recovery::end_earlier_run(&self.db, &journal, node.name(), now_ms)
+                .await
+                .map_err(|error| match error {
+                    RecoveryError::Journal(cause) => data_dir(cause),
+                    RecoveryError::Database(cause) => AppError::Database(cause),
+                })?;
         }
         let outbox = self.settings.data_dir.join("outbox");
         let channel = EmailChannel::new(&self.settings.email, self.keys.clone(), &outbox)
@@ -151,6 +154,7 @@ impl Parts {
             Arc::clone(&self.rules),
             channel.clone(),
             node.name().to_owned(),
+            journal,
         )
         .map_err(|error| AppError::Metrics(error.to_string()))?;
         let notices = Notices::new(
@@ -206,6 +210,7 @@ impl Engine {
             tokio::select! {
                 ((), ()) = async { tokio::join!(self.worker.run(stop), self.notices.run(stop)) } => {}
                 () = too_long => {
+                    self.worker.give_up();
                     tracing::error!(seconds = drain.as_secs(),
                         "messages still wait for the relay's answer; they will be unknown");
                 }
@@ -318,6 +323,10 @@ impl App {
             .metrics
             .registry()
             .register(Box::new(engine.worker.hand_overs()))
+            .and_then(|()| {
+                let resting = Box::new(engine.worker.resting());
+                state.metrics.registry().register(resting)
+            })
             .map_err(|error| AppError::Metrics(error.to_string()))?;
         let state = actix_web::web::Data::new(state);
         let servers = match console {

@@ -17,7 +17,7 @@ impl MigrationTrait for Migration {
                 // What a claim asks of each running wave: its next lease, how many are in hand, and when it was
                 // served last (fences only grow). Done leases stand in neither of the first two.
                 "CREATE INDEX leases_next ON leases (wave_id, due_at, id) WHERE NOT is_done",
-                "CREATE INDEX leases_held ON leases (until_at, wave_id) WHERE until_at IS NOT NULL",
+                "CREATE INDEX leases_held ON leases (wave_id, until_at) WHERE until_at IS NOT NULL",
                 "CREATE INDEX leases_served ON leases (wave_id, fence)",
                 "DROP INDEX leases_open",
                 "DROP INDEX leases_wave",

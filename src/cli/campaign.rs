@@ -177,7 +177,8 @@ impl CampaignCommand {
                     ));
                     print("`visavis serve` or `visavis work --until-idle` sends them.");
                     let campaign = plan::find(db, &name).await?;
-                    let progress = progress::progress(db, &parts.settings.email, &campaign, now_ms).await?;
+                    let progress =
+                        progress::progress(db, &parts.settings.email, &campaign, now_ms).await?;
                     if let Some(at) = progress.next_pending_at {
                         print(format_args!(
                             "The first are due at {}.",
@@ -205,7 +206,8 @@ impl CampaignCommand {
             }
             Self::Status { name, json } => {
                 let campaign = plan::find(db, &name).await?;
-                let progress = progress::progress(db, &parts.settings.email, &campaign, now_ms).await?;
+                let progress =
+                    progress::progress(db, &parts.settings.email, &campaign, now_ms).await?;
                 if json {
                     print(serde_json::to_string_pretty(&progress)?);
                 } else {

@@ -6,16 +6,19 @@
 //! out is withheld from the next gate on, and no row waits more than a second between gate and
 //! hand-over.
 
-pub mod batch;
 pub mod cancel;
 pub mod estimate;
 pub mod in_flight;
+pub mod journal;
+mod lane;
 pub mod launch;
 pub mod message;
 pub mod model;
 pub mod node;
 pub mod pace;
+mod parcel;
 pub mod progress;
+pub mod recovery;
 pub mod store;
 pub mod wave;
 pub mod why;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channels::model::{Class, Outcome};
 use crate::gate::model::Withheld;
-use crate::ids::WaveId;
+use crate::ids::{CustomerId, WaveId};
 
 /// Where a row of the ledger stands. The numbers are the database's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,6 +121,7 @@ pub enum LeaseKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     pub seq: i64,
+    pub customer: CustomerId,
     pub verdict: Verdict,
 }
 

@@ -145,7 +145,7 @@ impl Limits {
 
     /// The line in which those of this wave queue up who exceed a limit.
     pub fn queue_line(&self, limit: &Limit) -> String {
-        format!("queue/{}/{}", self.wave, limit.name)
+        format!("{QUEUE}{}/{}", self.wave, limit.name)
     }
 
     /// How many messages of the wave may leave now at most; `None`: without limit.
@@ -206,6 +206,9 @@ impl Limits {
 
 /// What the name of the line begins with in which a wave rests; its number follows.
 pub const REST: &str = "rest/";
+
+/// The same for the lines in which those of a wave queue up who exceed a limit.
+pub const QUEUE: &str = "queue/";
 
 fn sender_limit(limits: &[LimitSettings], domain: &str) -> Option<Limit> {
     let named = limits

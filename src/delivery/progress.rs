@@ -91,7 +91,7 @@ pub async fn progress(
     };
     let of = |state: State| counters.get(state.counter()).copied().unwrap_or(0);
     let pending = of(State::Pending);
-    let is_under_way = campaign.status == Status::Running && pending > 0;
+    let is_under_way = campaign.status == Status::Running && pending + of(State::Deferred) > 0;
     let mut pace = Estimate::default();
     let (mut resting, mut limit) = (Vec::new(), None);
     if let Some(wave) = wave.as_ref().filter(|_| is_under_way) {

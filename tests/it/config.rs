@@ -53,7 +53,9 @@ fn every_complaint_names_its_key() {
     let relay = "[email.relay]\nhost = \"smtp.example\"\nport = 587\n";
     let limit = "[[email.limits]]\nsenders = [\"a.example\"]\nrate_per_second = 1\n";
     let both = |keys: &str| {
-        format!("{relay}tls = \"none\"\n[email.relays.eu1]\nhost = \"x\"\nport = 25\ntls = \"none\"\n{keys}\n")
+        format!(
+            "{relay}tls = \"none\"\n[email.relays.eu1]\nhost = \"x\"\nport = 25\ntls = \"none\"\n{keys}\n"
+        )
     };
     for (file, key) in [
         ("[email]\nconections = 3", "conections"),
@@ -90,7 +92,10 @@ fn every_complaint_names_its_key() {
             &both("senders = [\"a.example\"]\nusername = \"me\""),
             "email.relays.eu1.password",
         ),
-        (&both("senders = [\"A.example\"]"), "email.relays.eu1.senders"),
+        (
+            &both("senders = [\"A.example\"]"),
+            "email.relays.eu1.senders",
+        ),
         (&both("timeout_seconds = 500"), "delivery.lease_seconds"),
         (&both("connections = 0"), "email.relays.eu1.connections"),
         ("[[email.limits]]\nrate_per_second = 1", "email.limits[0]"),
@@ -102,10 +107,7 @@ fn every_complaint_names_its_key() {
             "[[email.limits]]\nrecipients = [\"*\", \"a.example\"]\nrate_per_second = 1",
             "email.limits[0]",
         ),
-        (
-            &format!("{limit}{limit}"),
-            "email.limits[1]",
-        ),
+        (&format!("{limit}{limit}"), "email.limits[1]"),
         (
             &format!(
                 "{relay}tls = \"starttls\"\nusername = \"me\"\npassword_file = \"/not/there\""
@@ -130,10 +132,16 @@ fn a_sender_goes_the_way_that_lists_him_or_that_he_asks_for() {
     assert_eq!(email.route(None, "a@Vaisselle.example"), Ok("eu1"));
     assert_eq!(email.route(None, "a@elsewhere.example"), Ok("default"));
     assert_eq!(email.route(Some("eu2"), "a@vaisselle.example"), Ok("eu2"));
-    assert_eq!(email.route(Some("default"), "a@vaisselle.example"), Ok("default"));
+    assert_eq!(
+        email.route(Some("default"), "a@vaisselle.example"),
+        Ok("default")
+    );
     let refusal = email.route(Some("eu9"), "a@b.example").unwrap_err();
     assert!(refusal.contains("default, eu1, eu2"), "{refusal}");
-    assert_eq!([email.rate_of("eu1"), email.rate_of("eu2")], [Some(5), Some(9)]);
+    assert_eq!(
+        [email.rate_of("eu1"), email.rate_of("eu2")],
+        [Some(5), Some(9)]
+    );
     let eu = |name| email.relay_named(name).unwrap();
     assert_eq!(email.timeout_of(eu("eu1")), 7);
     assert_eq!(email.connections_to(eu("eu2")), 2);

@@ -354,7 +354,7 @@ on_both! {
         let next = house.send("summer").await;
         let lease = store::claim(&house.parts.db, "here", "default", 60, house.clock_ms()).await.unwrap().unwrap();
         let entry = house.entry(next).await;
-        store::gate(&house.parts.db, &lease, &entry, 20, 60, house.clock_ms()).await.unwrap();
+        house.ask(&lease, &entry, 20).await.unwrap();
         assert_eq!(history(db).await, 8 + 9);
         store::take_back(&house.parts.db, &lease, house.clock_ms()).await.unwrap();
         assert_eq!(history(db).await, 8);

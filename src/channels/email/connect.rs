@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -213,6 +214,7 @@ pub(super) struct Connection {
     pub is_encrypted: bool,
     pub sent: u32,
     pub used_at: tokio::time::Instant,
+    written: Arc<AtomicU64>,
 }
 
 impl Peer {
@@ -224,9 +226,10 @@ impl Peer {
     ) -> Result<Connection, ConnectError> {
         match self {
             Self::Sandbox(sandbox) => {
-                let stream = Box::new(sandbox.connect());
-                let smtp = greet(stream, hello, timeout).await?;
-                Connection::ready(smtp, hello, timeout, false).await
+                let stream = sandbox.connect();
+                let written = stream.written();
+                let smtp = greet(Box::new(stream), hello, timeout).await?;
+                Connection::ready(smtp, written, hello, timeout, false).await
             }
             Self::Relay(relay) => relay.connect(hello, timeout).await,
         }
@@ -252,12 +255,21 @@ impl Relay {
         // Without it Nagle's algorithm and delayed ACKs cost 40 ms per message (SENDPATH.md §1).
         tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
         let peer = tcp.peer_addr().map_err(ConnectError::Tcp)?;
+        let written;
         let stream: Box<dyn AsyncTokioStream> = match &self.implicit {
-            None => Box::new(Bounded::new(tcp, peer)),
+            None => {
+                let stream = Bounded::new(tcp, peer);
+                written = stream.written();
+                Box::new(stream)
+            }
             Some((connector, name)) => {
                 let handshake = connector.connect(name.clone(), tcp);
                 match tokio::time::timeout(timeout, handshake).await {
-                    Ok(Ok(stream)) => Box::new(Bounded::new(stream, peer)),
+                    Ok(Ok(stream)) => {
+                        let stream = Bounded::new(stream, peer);
+                        written = stream.written();
+                        Box::new(stream)
+                    }
                     Ok(Err(cause)) => return Err(ConnectError::Tls(cause.to_string())),
                     Err(_elapsed) => return Err(ConnectError::Tls("no answer".to_owned())),
                 }
@@ -287,7 +299,7 @@ impl Relay {
                 .map_err(ConnectError::Auth)?;
         }
         let is_encrypted = self.tls != RelayTls::None;
-        Connection::ready(smtp, hello, timeout, is_encrypted).await
+        Connection::ready(smtp, written, hello, timeout, is_encrypted).await
     }
 }
 
@@ -308,6 +320,7 @@ impl Connection {
     /// Asks once more what the server offers: lettre keeps neither PIPELINING nor SIZE.
     async fn ready(
         mut smtp: AsyncSmtpConnection,
+        written: Arc<AtomicU64>,
         hello: &ClientId,
         timeout: Duration,
         is_encrypted: bool,
@@ -325,7 +338,14 @@ impl Connection {
             smtp,
             sent: 0,
             used_at: tokio::time::Instant::now(),
+            written,
         })
+    }
+
+    /// How many bytes went out so far; after STARTTLS those of the encrypted stream, which are more than
+    /// what was written into it.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 }
 

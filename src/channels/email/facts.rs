@@ -67,7 +67,9 @@ fn advice(relay: &Relay, error: &ConnectError) -> String {
         Trouble::Silent => "did not answer in time".to_owned(),
     };
     match error {
-        ConnectError::Tcp(cause) => format!("cannot reach {peer}: {cause}; {}", tcp_advice(key, cause)),
+        ConnectError::Tcp(cause) => {
+            format!("cannot reach {peer}: {cause}; {}", tcp_advice(key, cause))
+        }
         ConnectError::Tls(cause) if is_no_tls(cause) => format!(
             "{peer} does not speak TLS from the first byte ({cause}); set {key}.tls to \"starttls\" (usually port 587), or use port 465"
         ),
@@ -112,7 +114,9 @@ fn advice(relay: &Relay, error: &ConnectError) -> String {
 fn tcp_advice(key: &str, cause: &io::Error) -> String {
     match cause.kind() {
         io::ErrorKind::ConnectionRefused => {
-            format!("nothing listens there: check {key}.port (465 for implicit TLS, 587 for STARTTLS)")
+            format!(
+                "nothing listens there: check {key}.port (465 for implicit TLS, 587 for STARTTLS)"
+            )
         }
         io::ErrorKind::TimedOut => {
             "a firewall may block the port; many hosts block 25, so try 587 or 465".to_owned()

@@ -23,6 +23,16 @@ pub enum News {
     Works,
 }
 
+/// What the end of a message says about the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// It answered, whatever it said.
+    Answered,
+    /// It failed, and why, in words.
+    Failed(String),
+    Nothing,
+}
+
 /// The breaker of a relay, shared by all who hand over.
 #[derive(Debug)]
 pub(super) struct Health {
@@ -70,9 +80,13 @@ impl Health {
         }
     }
 
-    /// The relay answered a message.
-    pub fn answered(&self) {
-        self.state().breaker.answered();
+    /// Heeds the end of a message.
+    pub fn heed(&self, sign: &Sign) {
+        match sign {
+            Sign::Answered => self.state().breaker.answered(),
+            Sign::Failed(reason) => self.failed(reason.clone()),
+            Sign::Nothing => {}
+        }
     }
 
     /// The relay itself failed.
@@ -129,13 +143,14 @@ impl Trouble {
         }
     }
 
-    /// Why it is the relay that fails, not a message that is refused; `None` when it is an answer. A
-    /// connection that breaks is not: servers hang up after so many messages.
-    pub fn failure(&self) -> Option<String> {
+    /// What it says about the relay. A connection that breaks says nothing: servers hang up after so many
+    /// messages.
+    pub fn sign(&self) -> Sign {
         match self {
-            Self::Refused { code: 421, .. } => Some("closes with 421".to_owned()),
-            Self::Silent => Some("no answer in time".to_owned()),
-            Self::Refused { .. } | Self::Lost(_) => None,
+            Self::Refused { code: 421, .. } => Sign::Failed("closes with 421".to_owned()),
+            Self::Silent => Sign::Failed("no answer in time".to_owned()),
+            Self::Refused { .. } => Sign::Answered,
+            Self::Lost(_) => Sign::Nothing,
         }
     }
 }

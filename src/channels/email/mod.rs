@@ -4,12 +4,14 @@
 //! none. Per wave an [`EmailWave`] holds what its messages have in common. Handing over never fails:
 //! what goes wrong is an [`Outcome`].
 
+mod carrier;
 mod classify;
 mod connect;
 mod dkim;
 mod facts;
 mod health;
 mod mime;
+mod parcel;
 mod pool;
 mod smtp;
 pub(in crate::channels) mod stream;
@@ -25,7 +27,9 @@ pub use dkim::DkimError;
 pub use facts::RelayFacts;
 pub use health::News;
 pub use mime::ComposeError;
+pub use parcel::Parcel;
 
+use super::breaker::Permit;
 use super::limits::Pace;
 use super::model::{EmailMessage, Moment, NoticeMessage, Outcome, Reply, Sender, WaveFrame};
 use super::outbox::{Outbox, OutboxError};
@@ -213,6 +217,24 @@ impl EmailChannel {
         }
     }
 
+    /// Whether messages may be handed to a relay now. Who gets [`Permit::Try`] calls [`EmailChannel::try_again`].
+    pub fn permit(&self, relay: &str) -> Permit {
+        self.pool(relay)
+            .map_or(Permit::Go, |pool| pool.health.ask())
+    }
+
+    /// Tries a relay that rested.
+    pub async fn try_again(&self, relay: &str) {
+        if let Some(pool) = self.pool(relay) {
+            pool.try_again().await;
+        }
+    }
+
+    /// What changed about a relay since this was asked last.
+    pub fn take_news(&self, relay: &str) -> Option<News> {
+        self.pool(relay).and_then(|pool| pool.health.take_news())
+    }
+
     /// Waits for what is in flight and closes the connections; what is handed over later is deferred.
     pub async fn close(&self) {
         let others = self.inner.others.values().map(|pool| pool.close());
@@ -241,6 +263,11 @@ impl fmt::Debug for EmailWave {
 }
 
 impl EmailWave {
+    /// Whether its relay works, as far as one knows; while it does not, nothing is handed over.
+    pub fn is_well(&self) -> bool {
+        self.pool.health.is_well()
+    }
+
     /// Why no message of this wave can be composed, if so.
     pub fn fault(&self) -> Option<ComposeError> {
         self.frame.as_ref().err().copied()
@@ -280,12 +307,17 @@ impl EmailWave {
     pub async fn send_if(
         &self,
         message: &EmailMessage,
-        may_go: impl Fn(Moment) -> bool + Send + Sync,
+        may_go: impl Fn(Moment) -> bool + Send + Sync + 'static,
     ) -> Option<Outcome> {
         match self.compose(message) {
-            Ok(composed) => self.pool.deliver(&composed, may_go).await,
+            Ok(composed) => self.pool.deliver(composed, may_go).await,
             Err(fault) => Some(refused(fault)),
         }
+    }
+
+    /// Puts a parcel into the line of what is to be handed over, once there is room in it.
+    pub async fn submit(&self, parcel: Box<dyn Parcel>) {
+        self.pool.submit(parcel).await;
     }
 }
 
@@ -331,10 +363,10 @@ impl EmailNotices {
     pub async fn send_if(
         &self,
         notice: &NoticeMessage,
-        may_go: impl Fn(Moment) -> bool + Send + Sync,
+        may_go: impl Fn(Moment) -> bool + Send + Sync + 'static,
     ) -> Option<Outcome> {
         match self.compose(notice) {
-            Ok(composed) => self.pool.deliver(&composed, may_go).await,
+            Ok(composed) => self.pool.deliver(composed, may_go).await,
             Err(fault) => Some(refused(fault)),
         }
     }
@@ -376,7 +408,8 @@ impl Inner {
     }
 }
 
-fn refused(fault: ComposeError) -> Outcome {
+/// How a message ends that cannot be composed.
+pub fn refused(fault: ComposeError) -> Outcome {
     Outcome::Rejected {
         class: fault.class(),
         reply: Reply::default(),

@@ -1,16 +1,25 @@
 //! The open connections to the peer: never more than the setting says, kept for reuse while they are fresh.
+//!
+//! What is to be handed over waits in one line; a task for each connection in use takes from it
+//! ([`super::carrier`]), and ends when the line is empty.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use lettre::transport::smtp::commands::{Quit, Rset};
 use lettre::transport::smtp::extension::ClientId;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Composed;
+use super::carrier;
 use super::connect::{ConnectError, Connection, Peer, put_off, within};
-use super::smtp::{self, After};
+use super::health::Health;
+use super::parcel::{Parcel, Single};
+use super::smtp::After;
 use crate::channels::limits::Pace;
 use crate::channels::model::{Class, Moment, Outcome};
 
@@ -20,15 +29,69 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(super) struct Pool {
     peer: Peer,
     hello: ClientId,
-    /// One permit per connection that is in use; idle ones are fewer than the free permits, since a new
-    /// connection is opened only when none is idle.
-    slots: Semaphore,
-    size: u32,
+    size: usize,
     messages_per_connection: u32,
-    timeout: Duration,
+    pub timeout: Duration,
     idle_at_most: Duration,
-    pace: Option<Pace>,
+    pub pace: Option<Pace>,
+    pub health: Health,
+    /// Places in the line: who brings more waits, so that those who bring take turns.
+    room: Semaphore,
+    line: Mutex<Line>,
+    carriers: TaskTracker,
     idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Line {
+    parcels: VecDeque<Load>,
+    /// Tasks that take from it.
+    carriers: usize,
+    is_closed: bool,
+}
+
+/// A parcel, and its message once that is composed.
+pub(super) struct Load {
+    pub parcel: Box<dyn Parcel>,
+    pub mail: Option<Composed>,
+    /// Whether it holds a place in the line, which is given away when it is taken.
+    has_place: bool,
+}
+
+impl Load {
+    /// A parcel that was taken from the line and composed.
+    pub fn composed(parcel: Box<dyn Parcel>, mail: Composed) -> Self {
+        Self {
+            parcel,
+            mail: Some(mail),
+            has_place: false,
+        }
+    }
+}
+
+/// The right to hold one connection: there are as many as the setting says.
+pub(super) struct Seat {
+    pub pool: Arc<Pool>,
+}
+
+impl Seat {
+    /// Gives the seat up if nothing waits; the seat again if something does.
+    pub fn leave(self) -> Option<Self> {
+        let is_wanted = !self.pool.line().parcels.is_empty();
+        // Dropped, it is taken anew for what comes in between.
+        is_wanted.then_some(self)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut line = self.pool.line();
+        line.carriers = line.carriers.saturating_sub(1);
+        // Also after a task that broke off: who waits is served.
+        if !line.parcels.is_empty() {
+            self.pool.occupy(&mut line);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -51,16 +114,20 @@ pub(super) struct Bounds {
 
 impl Pool {
     pub fn new(peer: Peer, bounds: Bounds) -> Arc<Self> {
-        let size = bounds.connections.max(1);
+        let size = bounds.connections.max(1) as usize;
         Arc::new(Self {
             peer,
             hello: ClientId::default(),
-            slots: Semaphore::new(size as usize),
             size,
             messages_per_connection: bounds.messages_per_connection.max(1),
             timeout: bounds.timeout,
             idle_at_most: bounds.idle_at_most,
             pace: bounds.pace,
+            health: Health::default(),
+            // One for each connection to go on with at once, and one to wait.
+            room: Semaphore::new(size * 2),
+            line: Mutex::default(),
+            carriers: TaskTracker::new(),
             idle: Mutex::default(),
         })
     }
@@ -69,50 +136,108 @@ impl Pool {
         &self.peer
     }
 
+    /// Puts a parcel into the line, once there is room; its end is told to the parcel itself.
+    pub async fn submit(self: &Arc<Self>, parcel: Box<dyn Parcel>) {
+        match self.room.acquire().await {
+            Ok(place) => place.forget(),
+            // Closed: the process is stopping.
+            Err(_closed) => return parcel.end(None),
+        }
+        let mut line = self.line();
+        if line.is_closed {
+            drop(line);
+            return parcel.end(None);
+        }
+        line.parcels.push_back(Load {
+            parcel,
+            mail: None,
+            has_place: true,
+        });
+        self.occupy(&mut line);
+    }
+
+    /// Lets a further task take from the line, if there is a connection left for it.
+    fn occupy(self: &Arc<Self>, line: &mut Line) {
+        if line.carriers < self.size {
+            line.carriers += 1;
+            let seat = Seat {
+                pool: Arc::clone(self),
+            };
+            self.carriers.spawn(carrier::carry(seat));
+        }
+    }
+
     /// Hands a message over when a connection is free and the pace allows it. `may_go` is asked before the
     /// first command, and once more before the message itself; `None` when it says no, and the server has
-    /// seen no byte of the message.
+    /// seen no byte of the message. Dropping the future closes the connection.
     pub async fn deliver(
         self: &Arc<Self>,
-        mail: &Composed,
-        may_go: impl Fn(Moment) -> bool + Send + Sync,
+        mail: Composed,
+        may_go: impl Fn(Moment) -> bool + Send + Sync + 'static,
     ) -> Option<Outcome> {
-        let Ok(_slot) = self.slots.acquire().await else {
-            // Closed: the process is stopping.
+        if self.line().is_closed {
             return Some(put_off(Class::Network));
-        };
-        if !may_go(Moment::Begin) {
-            return None;
         }
-        if let Some(pace) = &self.pace {
-            pace.until_ready().await;
+        let given_up = CancellationToken::new();
+        let _guard = given_up.clone().drop_guard();
+        let (told, end) = oneshot::channel();
+        self.submit(Box::new(Single {
+            mail: Some(mail),
+            may_go,
+            given_up,
+            told,
+        }))
+        .await;
+        // A task that ends without a word may have handed it over.
+        end.await.unwrap_or(Some(Outcome::Unknown {
+            why: "the hand-over was broken off",
+        }))
+    }
+
+    /// The next in line, if one waits.
+    pub fn next(&self) -> Option<Load> {
+        let load = self.line().parcels.pop_front()?;
+        if load.has_place {
+            self.room.add_permits(1);
         }
-        if !may_go(Moment::Begin) {
-            return None;
-        }
-        if let Some(mut connection) = self.freshest() {
-            let end = smtp::transact(&mut connection, mail, self.timeout, &may_go).await;
-            if !end.is_stale {
-                self.put_back(connection, end.after).await;
-                return end.outcome;
+        Some(load)
+    }
+
+    /// Puts back what was taken and not handed over; it is the next again.
+    pub fn put_back(&self, load: Load) {
+        self.line().parcels.push_front(load);
+    }
+
+    /// Whether somebody waits in line.
+    pub fn is_waited_for(&self) -> bool {
+        !self.line().parcels.is_empty()
+    }
+
+    /// Whether a connection may carry another message.
+    pub fn is_fresh(&self, connection: &Connection) -> bool {
+        connection.sent < self.messages_per_connection
+    }
+
+    /// Whether another message may follow over the same connection.
+    pub fn has_room(&self, connection: &Connection) -> bool {
+        connection.sent + 1 < self.messages_per_connection
+    }
+
+    /// Tries a relay that rested, with the permit to do so: a connection that works is kept.
+    pub async fn try_again(self: &Arc<Self>) {
+        let connected = self.connect().await;
+        match connected {
+            Ok(connection) => {
+                self.health.connected();
+                let seat = self.sit();
+                match seat {
+                    Some(_seat) => self.keep(connection),
+                    // What is still under way has every connection we may hold.
+                    None => farewell(connection).await,
+                }
             }
-            // It was closed while it was idle, and the server has seen nothing of this message.
+            Err(error) => self.health.failed(error.in_words()),
         }
-        let mut connection = match self.connect().await {
-            Ok(connection) => connection,
-            Err(error) => {
-                let outcome = error.outcome();
-                tracing::debug!(?outcome, "no connection to the relay");
-                return Some(outcome);
-            }
-        };
-        if !may_go(Moment::Begin) {
-            self.keep(connection);
-            return None;
-        }
-        let end = smtp::transact(&mut connection, mail, self.timeout, &may_go).await;
-        self.put_back(connection, end.after).await;
-        end.outcome
     }
 
     /// Opens a connection, apart from the pool's.
@@ -122,19 +247,35 @@ impl Pool {
 
     /// Waits for what is in flight, says farewell on every connection, and refuses what comes later.
     pub async fn close(&self) {
-        let Ok(_all) = self.slots.acquire_many(self.size).await else {
-            return;
-        };
+        self.line().is_closed = true;
+        self.carriers.close();
+        self.carriers.wait().await;
+        self.room.close();
         let idle = std::mem::take(&mut self.idle().connections);
         futures_util::future::join_all(idle.into_iter().map(farewell)).await;
-        self.slots.close();
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sit(self: &Arc<Self>) -> Option<Seat> {
+        let mut line = self.line();
+        let is_free = line.carriers < self.size;
+        is_free.then(|| {
+            line.carriers += 1;
+            Seat {
+                pool: Arc::clone(self),
+            }
+        })
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn freshest(&self) -> Option<Connection> {
+    /// The connection used last, if it is fresh enough.
+    pub fn freshest(&self) -> Option<Connection> {
         let mut idle = self.idle();
         let connection = idle.connections.pop()?;
         if connection.used_at.elapsed() < self.idle_at_most {
@@ -145,25 +286,25 @@ impl Pool {
         None
     }
 
-    async fn put_back(self: &Arc<Self>, mut connection: Connection, after: After) {
-        connection.sent += 1;
+    /// Makes a connection ready for the next message after one that ended so; `None`: it is closed.
+    pub async fn after(&self, mut connection: Connection, after: After) -> Option<Connection> {
         if after == After::Close || connection.smtp.has_broken() {
-            return;
+            return None;
         }
-        if connection.sent >= self.messages_per_connection {
-            return farewell(connection).await;
+        if !self.is_fresh(&connection) {
+            farewell(connection).await;
+            return None;
         }
         if after == After::Reset {
-            let reset = within(self.timeout, connection.smtp.command(Rset)).await;
-            if reset.is_err() {
-                return;
-            }
+            within(self.timeout, connection.smtp.command(Rset))
+                .await
+                .ok()?;
         }
-        self.keep(connection);
+        Some(connection)
     }
 
     /// Keeps a connection for the next message.
-    fn keep(self: &Arc<Self>, mut connection: Connection) {
+    pub fn keep(self: &Arc<Self>, mut connection: Connection) {
         connection.used_at = Instant::now();
         let mut idle = self.idle();
         idle.connections.push(connection);
@@ -193,10 +334,8 @@ async fn reap(pool: Weak<Pool>) {
         tokio::time::sleep(often).await;
         let Some(pool) = pool.upgrade() else { return };
         loop {
-            // Under a permit, so that what is being closed counts as open.
-            let Ok(_slot) = pool.slots.acquire().await else {
-                return;
-            };
+            // On a seat, so that what is being closed counts as open. Without one nothing is idle.
+            let Some(_seat) = pool.sit() else { break };
             match pool.oldest_expired() {
                 Ok(Some(connection)) => farewell(connection).await,
                 Ok(None) => break,
@@ -247,9 +386,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pool = pool(folder.path(), Duration::from_millis(60));
         for _ in 0..2 {
-            let mail = mail();
-            let (one, two) =
-                tokio::join!(pool.deliver(&mail, |_| true), pool.deliver(&mail, |_| true));
+            let (one, two) = tokio::join!(
+                pool.deliver(mail(), |_| true),
+                pool.deliver(mail(), |_| true)
+            );
             let accepted = || Some(Outcome::Accepted);
             assert_eq!((one, two), (accepted(), accepted()));
             assert!(!pool.idle().connections.is_empty());
@@ -264,11 +404,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pool = pool(folder.path(), Duration::from_millis(60));
         assert_eq!(
-            pool.deliver(&mail(), |_| true).await,
+            pool.deliver(mail(), |_| true).await,
             Some(Outcome::Accepted)
         );
         // What may not go is not shown to the server.
-        assert_eq!(pool.deliver(&mail(), |_| false).await, None);
+        assert_eq!(pool.deliver(mail(), |_| false).await, None);
         let weak = Arc::downgrade(&pool);
         drop(pool);
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,11 +1,10 @@
-//! One message over one connection, phase by phase.
+//! One message over one connection, phase by phase, the envelope of the next along with it.
 //!
 //! The promise is about the final dot: before it is written, whatever goes wrong may be tried again;
 //! once it may have been written, only the server's answer tells, and without one the outcome is unknown.
 //! And about the first byte: a server may take its time over the envelope, so the sender is asked once more
 //! whether the message may go.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lettre::transport::smtp::response::{Response, Severity};
@@ -13,6 +12,7 @@ use lettre::transport::smtp::response::{Response, Severity};
 use super::Composed;
 use super::classify::Phase;
 use super::connect::{Connection, Trouble, put_off, within};
+use super::health::Sign;
 use crate::channels::model::{Class, Moment, Outcome, Reply};
 
 /// What the connection is good for after a message.
@@ -32,6 +32,8 @@ pub(super) struct End {
     pub after: After,
     /// The server had hung up before it heard of this message.
     pub is_stale: bool,
+    /// What it says about the relay.
+    pub sign: Sign,
 }
 
 impl End {
@@ -40,6 +42,7 @@ impl End {
             outcome: Some(outcome),
             after,
             is_stale: false,
+            sign: Sign::Answered,
         }
     }
 
@@ -49,6 +52,7 @@ impl End {
             outcome: None,
             after,
             is_stale: false,
+            sign: Sign::Nothing,
         }
     }
 
@@ -67,43 +71,148 @@ impl End {
             outcome: Some(trouble.outcome(phase)),
             after,
             is_stale,
+            sign: trouble.sign(),
+        }
+    }
+
+    /// The end of a message that may have been taken.
+    fn unknown(why: &'static str, sign: Sign) -> Self {
+        Self {
+            sign,
+            ..Self::new(Outcome::Unknown { why }, After::Close)
         }
     }
 }
 
-/// Hands one message over, unless `may_go` says no before its first byte.
-pub(super) async fn transact(
+/// Announces a message: MAIL, RCPT and DATA, until the server waits for it. `may_go` is asked once more
+/// before DATA where each command waits for its answer.
+pub(super) async fn announce(
     connection: &mut Connection,
     mail: &Composed,
     timeout: Duration,
-    may_go: &(impl Fn(Moment) -> bool + Sync),
+    may_go: impl Fn(Moment) -> bool,
+) -> Result<(), End> {
+    if let Some(class) = unsuited(connection, mail) {
+        return Err(End {
+            sign: Sign::Nothing,
+            ..End::new(rejected(class), After::Reuse)
+        });
+    }
+    if connection.has_pipelining {
+        let first = within(timeout, connection.smtp.command(envelope(mail))).await;
+        agree(connection, first, timeout).await
+    } else {
+        announce_in_turn(connection, mail, timeout, may_go).await
+    }
+}
+
+/// The answers to an envelope that was written with the message before it.
+pub(super) async fn announced(connection: &mut Connection, timeout: Duration) -> Result<(), End> {
+    let first = within(timeout, connection.smtp.read_response()).await;
+    agree(connection, first, timeout).await
+}
+
+/// Whether the envelope of `mail` may travel with the message before it.
+pub(super) fn may_follow(connection: &Connection, mail: &Composed) -> bool {
+    connection.has_pipelining && unsuited(connection, mail).is_none()
+}
+
+/// Hands the message itself over, with the envelope of the one that follows in the same write: RFC 2920
+/// section 3.1 lets the content stand first in a group of commands. The answers to the envelope are left
+/// to [`announced`].
+pub(super) async fn hand_over(
+    connection: &mut Connection,
+    mail: &Composed,
+    following: Option<&Composed>,
+    timeout: Duration,
 ) -> End {
-    let needs_utf8 = !mail.recipient.is_ascii() || !mail.raw.is_ascii();
-    if needs_utf8 && !connection.has_utf8 {
-        return End::new(rejected(Class::Unsupported), After::Reuse);
+    let Ok(raw) = std::str::from_utf8(&mail.raw) else {
+        return End::new(rejected(Class::Content), After::Close);
+    };
+    let mut text = String::with_capacity(raw.len() + 256);
+    write_stuffed(&mut text, raw);
+    // What is written of it before its last byte is no message yet.
+    let whole = text.len() as u64;
+    if let Some(following) = following {
+        text.push_str(&envelope(following));
     }
-    if connection.largest.is_some_and(|size| mail.raw.len() > size) {
-        return End::new(rejected(Class::Content), After::Reuse);
+    let before = connection.written();
+    let answer = within(timeout, connection.smtp.command(text)).await;
+    let is_whole = connection.written().saturating_sub(before) >= whole;
+    match answer {
+        Ok(answer) if answer.code().severity == Severity::PositiveCompletion => {
+            End::new(Outcome::Accepted, After::Reuse)
+        }
+        // Neither yes nor no: we are out of step with the server, and it may have the message.
+        Ok(_) => End::unknown(
+            "the answer to the message is no answer to a message",
+            Sign::Answered,
+        ),
+        Err(trouble @ Trouble::Lost(_)) if is_whole => End::unknown(
+            "the connection broke before the message was confirmed",
+            trouble.sign(),
+        ),
+        Err(trouble @ Trouble::Silent) if is_whole => End::unknown(
+            "the server did not confirm the message in time",
+            trouble.sign(),
+        ),
+        // An answer before the end of the message: what it still waits for nobody knows.
+        Err(trouble) => {
+            let after = if is_whole { After::Reuse } else { After::Close };
+            End::by(&trouble, Phase::Body, after)
+        }
     }
+}
+
+/// Why a message cannot go over this connection.
+fn unsuited(connection: &Connection, mail: &Composed) -> Option<Class> {
+    if needs_utf8(mail) && !connection.has_utf8 {
+        return Some(Class::Unsupported);
+    }
+    let is_too_large = connection.largest.is_some_and(|size| mail.raw.len() > size);
+    is_too_large.then_some(Class::Content)
+}
+
+fn needs_utf8(mail: &Composed) -> bool {
+    !mail.recipient.is_ascii() || !mail.raw.is_ascii()
+}
+
+fn mail_from(mail: &Composed) -> String {
     // A server with SMTPUTF8 has 8BITMIME too (RFC 6531 section 3.1).
-    let parameters = if needs_utf8 {
+    let parameters = if needs_utf8(mail) {
         " SMTPUTF8 BODY=8BITMIME"
     } else {
         ""
     };
-    let from = format!("MAIL FROM:<{}>{parameters}\r\n", mail.return_path);
-    let to = format!("RCPT TO:<{}>\r\n", mail.recipient);
-    let envelope = if connection.has_pipelining {
-        envelope_at_once(connection, &from, &to, timeout).await
-    } else {
-        envelope_in_turn(connection, &from, &to, timeout, may_go).await
-    };
-    match envelope {
-        Ok(()) if may_go(Moment::Message) => body(connection, &mail.raw, timeout).await,
-        // Nothing but a message may follow now, and an empty one would be taken for one.
-        Ok(()) => End::held_back(After::Close),
-        Err(end) => end,
+    format!("MAIL FROM:<{}>{parameters}\r\n", mail.return_path)
+}
+
+fn rcpt_to(mail: &Composed) -> String {
+    format!("RCPT TO:<{}>\r\n", mail.recipient)
+}
+
+fn envelope(mail: &Composed) -> String {
+    format!("{}{}DATA\r\n", mail_from(mail), rcpt_to(mail))
+}
+
+/// The message as it goes over the wire: a dot before a dot at the start of a line (RFC 5321 section
+/// 4.5.2), and the dot that ends it. Its lines end in CRLF already.
+fn write_stuffed(text: &mut String, raw: &str) {
+    if raw.starts_with('.') {
+        text.push('.');
     }
+    let mut rest = raw;
+    while let Some(at) = memchr::memmem::find(rest.as_bytes(), b"\n.") {
+        let (before, after) = rest.split_at(at + 1);
+        text.push_str(before);
+        text.push('.');
+        rest = after;
+    }
+    text.push_str(rest);
+    if !raw.is_empty() && !raw.ends_with("\r\n") {
+        text.push_str("\r\n");
+    }
+    text.push_str(".\r\n");
 }
 
 fn rejected(class: Class) -> Outcome {
@@ -113,18 +222,17 @@ fn rejected(class: Class) -> Outcome {
     }
 }
 
-async fn envelope_in_turn(
+async fn announce_in_turn(
     connection: &mut Connection,
-    from: &str,
-    to: &str,
+    mail: &Composed,
     timeout: Duration,
-    may_go: &(impl Fn(Moment) -> bool + Sync),
+    may_go: impl Fn(Moment) -> bool,
 ) -> Result<(), End> {
     let smtp = &mut connection.smtp;
-    within(timeout, smtp.command(from))
+    within(timeout, smtp.command(mail_from(mail)))
         .await
         .map_err(|trouble| End::by(&trouble, Phase::Mail, After::Reuse))?;
-    within(timeout, smtp.command(to))
+    within(timeout, smtp.command(rcpt_to(mail)))
         .await
         .map_err(|trouble| End::by(&trouble, Phase::Rcpt, After::Reset))?;
     if !may_go(Moment::Message) {
@@ -134,15 +242,14 @@ async fn envelope_in_turn(
     go_ahead(go)
 }
 
-/// MAIL, RCPT and DATA in one write, the answers in order (RFC 2920 section 3.1).
-async fn envelope_at_once(
+/// The answers to MAIL, RCPT and DATA that were written together, in order (RFC 2920 section 3.1); `mail`
+/// is the first of them.
+async fn agree(
     connection: &mut Connection,
-    from: &str,
-    to: &str,
+    mail: Result<Response, Trouble>,
     timeout: Duration,
 ) -> Result<(), End> {
     let smtp = &mut connection.smtp;
-    let mail = within(timeout, smtp.command(format!("{from}{to}DATA\r\n"))).await;
     if let Err(trouble @ (Trouble::Lost(_) | Trouble::Silent)) = &mail {
         return Err(End::by(trouble, Phase::Mail, After::Close));
     }
@@ -186,40 +293,33 @@ fn go_ahead(answer: Result<Response, Trouble>) -> Result<(), End> {
     }
 }
 
-async fn body(connection: &mut Connection, raw: &[u8], timeout: Duration) -> End {
-    // lettre ends the last line itself.
-    let raw = raw.strip_suffix(b"\r\n").unwrap_or(raw);
-    // It asks for a further part once the part before is written, and then writes the dot.
-    let is_dot_near = AtomicBool::new(false);
-    let parts = std::iter::once(raw).chain(std::iter::from_fn(|| {
-        is_dot_near.store(true, Ordering::Relaxed);
-        None
-    }));
-    let answer = within(timeout, connection.smtp.message_iter(parts)).await;
-    let is_dot_near = is_dot_near.load(Ordering::Relaxed);
-    match answer {
-        Ok(answer) if answer.code().severity == Severity::PositiveCompletion => {
-            End::new(Outcome::Accepted, After::Reuse)
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::write_stuffed;
+
+    /// What a server makes of the wire (RFC 5321 section 4.5.2).
+    fn received(wire: &str) -> Option<String> {
+        let mut message = String::new();
+        for line in wire.split_inclusive("\r\n") {
+            match line.strip_prefix('.') {
+                Some("\r\n") => return Some(message),
+                Some(rest) => message.push_str(rest),
+                None => message.push_str(line),
+            }
         }
-        // Neither yes nor no: we are out of step with the server, and it may have the message.
-        Ok(_) => End::new(
-            Outcome::Unknown {
-                why: "the answer to the message is no answer to a message",
-            },
-            After::Close,
-        ),
-        Err(Trouble::Lost(_)) if is_dot_near => End::new(
-            Outcome::Unknown {
-                why: "the connection broke before the message was confirmed",
-            },
-            After::Close,
-        ),
-        Err(Trouble::Silent) if is_dot_near => End::new(
-            Outcome::Unknown {
-                why: "the server did not confirm the message in time",
-            },
-            After::Close,
-        ),
-        Err(trouble) => End::by(&trouble, Phase::Body, After::Reuse),
+        None
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_stuffed_arrives_as_it_was(lines in prop::collection::vec("[.a ]{0,4}", 1..12)) {
+            let raw: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+            let mut wire = String::new();
+            write_stuffed(&mut wire, &raw);
+            prop_assert_eq!(received(&wire), Some(raw));
+            prop_assert_eq!(wire.matches("\r\n.\r\n").count() + usize::from(wire.starts_with(".\r\n")), 1);
+        }
     }
 }

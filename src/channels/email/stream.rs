@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use lettre::transport::smtp::client::AsyncTokioStream;
@@ -12,12 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// without an end in memory for as long as it grows.
 const ANSWER_AT_MOST: usize = 128 * 1024;
 
-/// Any stream, cut off when the other side says too much between two words of ours.
+/// Any stream, cut off when the other side says too much between two words of ours; it counts what was
+/// written.
 #[derive(Debug)]
 pub(in crate::channels) struct Bounded<S> {
     stream: S,
     peer: SocketAddr,
     heard: usize,
+    written: Arc<AtomicU64>,
 }
 
 impl<S> Bounded<S> {
@@ -26,7 +30,13 @@ impl<S> Bounded<S> {
             stream,
             peer,
             heard: 0,
+            written: Arc::default(),
         }
+    }
+
+    /// How many bytes the stream took so far; it goes on counting.
+    pub fn written(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.written)
     }
 }
 
@@ -65,7 +75,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.heard = 0;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let Poll::Ready(Ok(n)) = &polled {
+            self.written.fetch_add(*n as u64, Ordering::Relaxed);
+        }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

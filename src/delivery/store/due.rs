@@ -62,13 +62,14 @@ async fn abandoned(txn: &Txn, relay: &str, now_ms: i64) -> Result<Option<QueryRe
     .await
 }
 
-/// The waves that have a lease to give, the fairest choice first.
+/// The waves that have a lease to give, the fairest choice first. A comparison of `until_at`, which is never
+/// less than 0, lets SQLite take the index of those in hand.
 async fn in_turn(txn: &Txn, relay: &str, now_ms: i64) -> Result<Vec<i64>, DbErr> {
     txn.rows(
         format!(
             "SELECT x.id FROM (
                  SELECT w.id, w.priority,
-                     (SELECT COUNT(*) FROM leases h WHERE h.wave_id = w.id AND h.until_at IS NOT NULL) AS in_hand,
+                     (SELECT COUNT(*) FROM leases h WHERE h.wave_id = w.id AND h.until_at >= 0) AS in_hand,
                      (SELECT MAX(s.fence) FROM leases s WHERE s.wave_id = w.id) AS served,
                      (SELECT MIN(n.due_at) FROM leases n
                       WHERE n.wave_id = w.id AND NOT n.is_done AND n.until_at IS NULL) AS due_at

@@ -1,5 +1,5 @@
 //! The gate: who of the next rows may be contacted, asked of the database in the transaction that
-//! records the intent to contact them.
+//! records the intent to contact them: their row of the contact history, one a person and wave.
 //!
 //! On PostgreSQL two statements may both see a history in which a person still has room for one message,
 //! and an opt-out may commit while a statement runs that began before it. So the gate first takes the
@@ -10,24 +10,23 @@
 //! people who may have become one take turns. SQLite has one writer, which is all this and more.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use sea_orm::{DbErr, QueryResult};
 use serde_json::{Value, json};
 
 use super::entry::{Entry, next_rows, order};
-use super::wave::{Counters, add, hold_running, is_named};
+use super::pace;
+use super::settle::before;
+use super::wave::{Counters, is_named};
 use crate::campaigns::store as campaign_store;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
 use crate::delivery::model::{Lease, LeaseKind, State};
+use crate::delivery::pace::{DOMAIN_LIMIT, Limits, Turn};
 use crate::gate::model::Withheld;
-use crate::storage::{Db, Dialect, Kind, Sql, Txn};
+use crate::storage::{Dialect, Kind, Sql, Txn};
 
-/// How long the gate waits for customers whom others have in hand, before it lets its lease be stopped.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// Someone who passed the gate: his row is `sending`.
+/// Someone who passed the gate: the intent to contact him is recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     pub seq: i64,
@@ -37,16 +36,15 @@ pub struct Candidate {
 }
 
 /// What the gate answers.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Passed {
-    /// These may be contacted now; none when the lease has no row left that is due.
-    Candidates(Vec<Candidate>),
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub candidates: Vec<Candidate>,
+    /// Up to which row it has looked.
+    pub up_to: i64,
     /// Others have all customers who are left in hand: to be asked again.
-    Busy,
-    /// Paused, cancelled or finished: nothing was marked.
-    Stopped,
-    /// The lease is no longer ours.
-    LeaseLost,
+    pub is_busy: bool,
+    /// The wave has no slot left for now: its limits say so.
+    pub is_resting: bool,
 }
 
 /// What becomes of one row.
@@ -57,73 +55,51 @@ enum Answer {
     Hold(i64, i64),
 }
 
-/// Asks for at most `limit` rows of the lease and records the intent for those who may be contacted.
+/// Asks for at most `limit` rows of the lease from place `from_seq` on, and records the intent for those who may be
+/// contacted.
+///
+/// The transaction holds the lease, and nothing of it is in hand from that place on.
 ///
 /// # Errors
-/// When the database is away; then nothing is marked.
-pub async fn gate(
-    db: &Db,
+/// When the database is away; then nothing is recorded.
+pub(super) async fn ask(
+    txn: &Txn,
     lease: &Lease,
     entry: &Entry,
+    from_seq: i64,
     limit: usize,
-    lease_seconds: u64,
     now_ms: i64,
-) -> Result<Passed, DbErr> {
-    entry.refresh(db, now_ms).await?;
-    let begin = std::time::Instant::now();
-    let mut wait = Duration::from_millis(5);
-    loop {
-        let passed = attempt(db, lease, entry, limit, lease_seconds, now_ms).await?;
-        if passed != Passed::Busy || begin.elapsed() >= PATIENCE {
-            return Ok(passed);
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_millis(80));
-    }
-}
-
-async fn attempt(
-    db: &Db,
-    lease: &Lease,
-    entry: &Entry,
-    limit: usize,
-    lease_seconds: u64,
-    now_ms: i64,
-) -> Result<Passed, DbErr> {
-    let txn = db.begin().await?;
-    if !super::lease::renew(&txn, lease, lease_seconds, now_ms).await? {
-        txn.rollback().await?;
-        return Ok(Passed::LeaseLost);
-    }
-    if !hold_running(&txn, lease.wave).await? {
-        txn.rollback().await?;
-        return Ok(Passed::Stopped);
-    }
-    let rivals = campaign_store::rivals(&*txn, entry.request.priority, Some(lease.wave)).await?;
+    counters: &mut Counters,
+) -> Result<Asked, DbErr> {
+    let Some(limit) = slots(txn, entry, limit).await? else {
+        return Ok(Asked {
+            up_to: from_seq,
+            is_resting: true,
+            ..Asked::default()
+        });
+    };
+    let rivals = campaign_store::rivals(&**txn, entry.request.priority, Some(lease.wave)).await?;
     let text = entry.text(lease.kind, &rivals, now_ms);
     let span = [
         lease.wave.0.into(),
-        lease.from_seq.into(),
+        from_seq.max(lease.from_seq).into(),
         lease.to_seq.into(),
         now_ms.into(),
         i64::try_from(limit).unwrap_or(i64::MAX).into(),
     ];
-    let from = match lease.kind {
-        LeaseKind::First => State::Pending,
-        LeaseKind::Retry => State::Deferred,
-    };
+    let from = before(lease.kind);
+    let mut up_to = from_seq;
     let mut candidates = Vec::new();
-    let mut counters = Counters::new();
-    let mut is_busy = false;
+    let (mut is_busy, mut is_resting) = (false, false);
     let mut is_alone = txn.dialect() == Dialect::Sqlite;
-    while candidates.is_empty() {
+    while candidates.is_empty() && !is_resting {
         let mut values = span.to_vec();
-        if let Some(locked) = lock_rows(&txn, lease.kind, &span).await? {
+        if let Some(locked) = lock_rows(txn, lease.kind, &span).await? {
             values.push(locked.into());
         }
         let rows = txn.rows(&*text, values).await?;
         if rows.is_empty() {
-            is_busy = is_any_left(&txn, lease.kind, &span).await?;
+            is_busy = is_any_left(txn, lease.kind, &span).await?;
             break;
         }
         if !is_alone && may_be_double(&rows)? {
@@ -139,6 +115,7 @@ async fn attempt(
         let mut taken = HashSet::new();
         let (mut withheld, mut held) = (Vec::new(), Vec::new());
         for row in &rows {
+            up_to = up_to.max(row.try_get("", "seq")?);
             match answer(row, entry, &mut taken, now_ms)? {
                 Answer::Go(candidate) => candidates.push(*candidate),
                 Answer::Withhold(seq, reason) => {
@@ -151,14 +128,14 @@ async fn attempt(
             }
         }
         if !withheld.is_empty() {
-            withhold(withheld.len(), from, &mut counters);
+            withhold(withheld.len(), from, counters);
             txn.run(
                 format!(
                     "UPDATE deliveries SET state = 6, reason = x.reason, next_at = NULL, settled_at = $3
                      FROM {} AS x WHERE deliveries.wave_id = $2 AND deliveries.seq = x.seq AND {}",
-                    db.dialect()
+                    txn.dialect()
                         .recordset(1, &[("seq", Kind::Int), ("reason", Kind::Text)]),
-                    is_named(db.dialect())
+                    is_named(txn.dialect())
                 ),
                 [
                     Value::from(withheld).to_string().into(),
@@ -169,23 +146,94 @@ async fn attempt(
             .await?;
         }
         if !held.is_empty() {
-            hold(&txn, lease, held).await?;
+            hold(txn, lease, Withheld::QuietHours.as_str(), held).await?;
+        }
+        if let Some(limits) = &entry.limits
+            && !candidates.is_empty()
+        {
+            let found = std::mem::take(&mut candidates);
+            let taken = take_turns(txn, lease, limits, found, now_ms).await?;
+            (candidates, is_resting) = (taken.candidates, taken.is_resting);
+            if let Some(first) = taken.first_waiting {
+                up_to = up_to.min(first - 1);
+            }
         }
         if !candidates.is_empty() {
-            let marked = mark(&txn, lease, entry, &candidates, now_ms).await?;
-            *counters.entry(from.counter().to_owned()).or_default() -= marked;
+            let n = record(txn, lease, entry, &candidates, now_ms).await?;
+            *counters.entry(from.counter().to_owned()).or_default() -= n;
             *counters
                 .entry(State::Sending.counter().to_owned())
-                .or_default() += marked;
+                .or_default() += n;
         }
     }
-    // Once, and last: who moves counters in one order cannot wait for each other.
-    add(&txn, lease.wave, &counters).await?;
-    txn.commit().await?;
-    if is_busy {
-        return Ok(Passed::Busy);
+    Ok(Asked {
+        candidates,
+        up_to,
+        is_busy,
+        is_resting,
+    })
+}
+
+/// How many may be asked about at most under the wave's limits; `None`: it has no slot, and rests.
+async fn slots(txn: &Txn, entry: &Entry, limit: usize) -> Result<Option<usize>, DbErr> {
+    let Some(limits) = &entry.limits else {
+        return Ok(Some(limit));
+    };
+    match pace::free_slots(&**txn, limits).await? {
+        Some(0) => {
+            pace::rest(txn, limits).await?;
+            Ok(None)
+        }
+        Some(free) => Ok(Some(limit.min(free))),
+        None => Ok(Some(limit)),
     }
-    Ok(Passed::Candidates(candidates))
+}
+
+/// What the limits make of a batch.
+struct Taken {
+    candidates: Vec<Candidate>,
+    /// The place of the first for whom the wave has no slot.
+    first_waiting: Option<i64>,
+    is_resting: bool,
+}
+
+/// Keeps those of a batch for whom there is a slot, and puts off who exceeds the limit of his domain.
+async fn take_turns(
+    txn: &Txn,
+    lease: &Lease,
+    limits: &Limits,
+    found: Vec<Candidate>,
+    now_ms: i64,
+) -> Result<Taken, DbErr> {
+    let recipients: Vec<_> = found
+        .iter()
+        .map(|candidate| limits.of_recipient(candidate.customer.email.as_deref()?))
+        .collect();
+    let turns = pace::take_slots(txn, limits, &recipients).await?;
+    let mut taken = Taken {
+        candidates: Vec::with_capacity(found.len()),
+        first_waiting: None,
+        is_resting: turns.rest.is_some(),
+    };
+    let mut put_off = Vec::new();
+    for (candidate, turn) in found.into_iter().zip(turns.each) {
+        match turn {
+            Turn::Go => taken.candidates.push(candidate),
+            Turn::PutOff(wait) => {
+                // Rounded up: not before his slot.
+                let until = now_ms.saturating_add(wait / 1_000 + 1);
+                put_off.push(json!([candidate.seq, until]));
+            }
+            Turn::Wait => {
+                let first = taken.first_waiting.unwrap_or(candidate.seq);
+                taken.first_waiting = Some(first.min(candidate.seq));
+            }
+        }
+    }
+    if !put_off.is_empty() {
+        hold(txn, lease, DOMAIN_LIMIT, put_off).await?;
+    }
+    Ok(taken)
 }
 
 /// Takes the next rows and their customers, passing over whom somebody else has in hand; their places as a
@@ -235,13 +283,15 @@ async fn is_any_left(
     Ok(left.is_some())
 }
 
-/// Puts rows off until the quiet hours end.
-async fn hold(txn: &Txn, lease: &Lease, held: Vec<Value>) -> Result<(), DbErr> {
+/// Puts rows off until a time of their own, which has a reason.
+async fn hold(
+    txn: &Txn,
+    lease: &Lease,
+    reason: &'static str,
+    held: Vec<Value>,
+) -> Result<(), DbErr> {
     let set = match lease.kind {
-        LeaseKind::First => format!(
-            "due_at = x.until, reason = '{}'",
-            Withheld::QuietHours.as_str()
-        ),
+        LeaseKind::First => format!("due_at = x.until, reason = '{reason}'"),
         // Why it was deferred stays.
         LeaseKind::Retry => "next_at = x.until".to_owned(),
     };
@@ -259,61 +309,49 @@ async fn hold(txn: &Txn, lease: &Lease, held: Vec<Value>) -> Result<(), DbErr> {
     .map(drop)
 }
 
-/// Marks candidates as `sending` and enters them into the contact history; returns how many.
-async fn mark(
+/// Enters candidates into the contact history: the intent to contact them, in the same transaction, so that
+/// the next gate for the same person counts it. Returns how many.
+async fn record(
     txn: &Txn,
     lease: &Lease,
     entry: &Entry,
     candidates: &[Candidate],
     now_ms: i64,
 ) -> Result<i64, DbErr> {
-    let seqs: Vec<_> = candidates
-        .iter()
-        .map(|candidate| json!([candidate.seq]))
-        .collect();
-    let marked = txn
-        .run(
-            format!(
-                "UPDATE deliveries SET state = 1, fence = $3, attempt = attempt + 1{forget}
-                 WHERE wave_id = $2 AND {named}",
-                // That quiet hours held it is over; why it was deferred is not.
-                forget = match lease.kind {
-                    LeaseKind::First => ", reason = NULL",
-                    LeaseKind::Retry => "",
-                },
-                named = is_named(txn.dialect())
-            ),
-            [
-                Value::from(seqs).to_string().into(),
-                lease.wave.0.into(),
-                lease.fence.into(),
-            ],
-        )
-        .await?
-        .rows_affected();
-    // In the same transaction, so that the next gate for the same person counts it.
     let contacts: Vec<_> = candidates
         .iter()
         .map(|candidate| json!([candidate.customer.id, candidate.seq]))
         .collect();
-    txn.run(
-        format!(
-            "INSERT INTO contacts (customer_id, contacted_at, wave_id, seq, channel, topic)
-             SELECT x.customer_id, $2, $3, x.seq, '{channel}', '{topic}' FROM {rows} AS x",
-            channel = entry.request.channel,
-            topic = entry.request.topic,
-            rows = txn
-                .dialect()
-                .recordset(1, &[("customer_id", Kind::Int), ("seq", Kind::Int)]),
-        ),
-        [
-            Value::from(contacts).to_string().into(),
-            now_ms.into(),
-            lease.wave.0.into(),
-        ],
-    )
-    .await?;
-    Ok(i64::try_from(marked).unwrap_or(i64::MAX))
+    let recorded = txn
+        .run(
+            format!(
+                "INSERT INTO contacts (customer_id, contacted_at, wave_id, seq, channel, topic)
+                 SELECT x.customer_id, $2, $3, x.seq, '{channel}', '{topic}' FROM {rows} AS x
+                 WHERE NOT EXISTS (SELECT 1 FROM contacts k WHERE k.customer_id = x.customer_id AND k.wave_id = $3)",
+                channel = entry.request.channel,
+                topic = entry.request.topic,
+                rows = txn
+                    .dialect()
+                    .recordset(1, &[("customer_id", Kind::Int), ("seq", Kind::Int)]),
+            ),
+            [
+                Value::from(contacts).to_string().into(),
+                now_ms.into(),
+                lease.wave.0.into(),
+            ],
+        )
+        .await?
+        .rows_affected();
+    if usize::try_from(recorded) != Ok(candidates.len()) {
+        // Never twice: whoever holds them, it is not for us to go on.
+        return Err(DbErr::Custom(format!(
+            "wave {}: {} of {} people are in hand already",
+            lease.wave,
+            candidates.len() as u64 - recorded,
+            candidates.len()
+        )));
+    }
+    Ok(i64::try_from(recorded).unwrap_or(i64::MAX))
 }
 
 /// Counts `n` rows out of `from` and into withheld.

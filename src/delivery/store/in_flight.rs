@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::ids::CustomerId;
 use crate::storage::{Db, Kind, Sql};
 
-/// Whether a row of one of the customers is `sending`, marked later than `since_ms` by the contact history (a mark
-/// that stands nowhere counts as fresh).
+/// Whether a message to one of the customers is in hand since later than `since_ms`: entered into the contact
+/// history, and not settled.
 ///
 /// # Errors
 /// When the database is away.
@@ -15,9 +15,9 @@ pub async fn is_in_flight(db: &Db, customers: &[CustomerId], since_ms: i64) -> R
     let row = db
         .row(
             format!(
-                "SELECT 1 AS one FROM deliveries d WHERE d.customer_id IN {} AND d.state = 1
-                 AND COALESCE((SELECT MAX(h.contacted_at) FROM contacts h WHERE h.customer_id = d.customer_id
-                     AND h.wave_id = d.wave_id AND h.seq = d.seq) > $2, TRUE) LIMIT 1",
+                "SELECT 1 AS one FROM contacts k CROSS JOIN deliveries d
+                 WHERE k.customer_id IN {} AND k.contacted_at > $2
+                   AND d.wave_id = k.wave_id AND d.seq = k.seq AND d.state IN (0, 3) LIMIT 1",
                 db.dialect().list(1, Kind::Int)
             ),
             [json!(customers).to_string().into(), since_ms.into()],

@@ -1,13 +1,14 @@
 //! Leases: any number of workers on any number of nodes, and no row in two hands.
 //!
-//! A claim gives out a fence that only grows; a row marked `sending` carries the fence of its lease,
-//! and a settlement that names another fence changes nothing. So a worker that slept through its lease
+//! A claim gives out a fence that only grows, and whatever a worker writes it writes in a transaction that
+//! first takes the row of its lease with its fence ([`hold`]). So a worker that slept through its lease
 //! cannot write over what came after it.
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, QueryResult};
 
-use super::wave::finish_if_done;
-use super::{due, settle};
+use super::due;
+use super::settle::{self, Remains};
+use super::wave::{finish_if_done, is_cancelled};
 use crate::delivery::model::{Lease, LeaseKind};
 use crate::ids::WaveId;
 use crate::storage::{Db, Dialect, Sql, Txn};
@@ -43,15 +44,22 @@ pub async fn claim(
     };
     let id: i64 = row.try_get("", "id")?;
     let wave = WaveId(row.try_get("", "wave_id")?);
-    let previous: i64 = row.try_get("", "fence")?;
+    let mut lease = Lease {
+        id,
+        wave,
+        kind: kind(&row)?,
+        from_seq: row.try_get("", "from_seq")?,
+        to_seq: row.try_get("", "to_seq")?,
+        fence: row.try_get("", "fence")?,
+    };
     if row.try_get::<Option<i64>>("", "until_at")?.is_some() {
-        let span = (row.try_get("", "from_seq")?, row.try_get("", "to_seq")?);
-        let lost = settle::lose(&txn, wave, previous, span, now_ms).await?;
+        let is_cancelled = is_cancelled(&txn, wave).await?;
+        let lost = settle::end_in_hand(&txn, &lease, None, is_cancelled, now_ms).await?;
         if lost > 0 {
             tracing::warn!(%wave, lost, "a worker is gone: what it was handing over is unknown");
         }
     }
-    let fence: i64 = txn
+    lease.fence = txn
         .row(
             "UPDATE fences SET last = last + 1 WHERE id = 1 RETURNING last",
             [],
@@ -64,30 +72,22 @@ pub async fn claim(
         [
             id.into(),
             owner.into(),
-            fence.into(),
+            lease.fence.into(),
             milliseconds(seconds).into(),
         ],
     )
     .await?;
     txn.commit().await?;
-    Ok(Some(Lease {
-        id,
-        wave,
-        kind: match row.try_get::<String>("", "kind")?.as_str() {
-            "retry" => LeaseKind::Retry,
-            _ => LeaseKind::First,
-        },
-        from_seq: row.try_get("", "from_seq")?,
-        to_seq: row.try_get("", "to_seq")?,
-        fence,
-    }))
+    Ok(Some(lease))
 }
 
 /// Holds a lease for `seconds` more, in the transaction that uses it; `false` when it is no longer ours.
-///
-/// # Errors
-/// When the database is away.
-pub async fn renew(txn: &Txn, lease: &Lease, seconds: u64, now_ms: i64) -> Result<bool, DbErr> {
+pub(super) async fn hold(
+    txn: &Txn,
+    lease: &Lease,
+    seconds: u64,
+    now_ms: i64,
+) -> Result<bool, DbErr> {
     let now = database_now(txn.dialect(), now_ms);
     txn.run(
         format!(
@@ -121,11 +121,6 @@ pub async fn release(
         [lease.wave.0.into()],
     )
     .await?;
-    // Everything is settled by now; should a row be left after all, it is not forgotten.
-    if lease.kind == LeaseKind::First {
-        let span = (lease.from_seq, lease.to_seq);
-        settle::lose(&txn, lease.wave, lease.fence, span, now_ms).await?;
-    }
     // What quiet hours put off is due later: the lease comes back for the first of it.
     let pending_at: Option<i64> = match lease.kind {
         LeaseKind::First => txn
@@ -181,6 +176,70 @@ async fn plan_retry(txn: &Txn, wave: WaveId) -> Result<(), DbErr> {
     .map(drop)
 }
 
+/// Gives a lease back after a gate whose commit was lost, so that nobody knows whether it stands: what it
+/// recorded was not handed over.
+///
+/// # Errors
+/// When the database is away.
+pub async fn take_back(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr> {
+    end(db, lease, &Remains::default(), now_ms).await.map(drop)
+}
+
+/// Ends a lease of this node whose worker is dead, by what its journal says it had in hand; returns how
+/// many rows became `unknown`, `None` when the lease is another's by now.
+///
+/// # Errors
+/// When the database is away.
+pub async fn recover(
+    db: &Db,
+    id: i64,
+    fence: i64,
+    remains: &Remains,
+    now_ms: i64,
+) -> Result<Option<i64>, DbErr> {
+    let row = db
+        .row(
+            "SELECT wave_id, kind, from_seq, to_seq FROM leases
+             WHERE id = $1 AND fence = $2 AND until_at IS NOT NULL",
+            [id.into(), fence.into()],
+        )
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let lease = Lease {
+        id,
+        wave: WaveId(row.try_get("", "wave_id")?),
+        kind: kind(&row)?,
+        from_seq: row.try_get("", "from_seq")?,
+        to_seq: row.try_get("", "to_seq")?,
+        fence,
+    };
+    end(db, &lease, remains, now_ms).await
+}
+
+async fn end(db: &Db, lease: &Lease, remains: &Remains, now_ms: i64) -> Result<Option<i64>, DbErr> {
+    let txn = db.begin().await?;
+    // The lease first: the gate holds it, so a commit still under way ends before, and the next
+    // statement sees what it recorded.
+    let is_ours = txn
+        .run(
+            "UPDATE leases SET owner = NULL, until_at = NULL WHERE id = $1 AND fence = $2 AND until_at IS NOT NULL",
+            [lease.id.into(), lease.fence.into()],
+        )
+        .await?
+        .rows_affected()
+        == 1;
+    if !is_ours {
+        txn.rollback().await?;
+        return Ok(None);
+    }
+    let is_cancelled = is_cancelled(&txn, lease.wave).await?;
+    let lost = settle::end_in_hand(&txn, lease, Some(remains), is_cancelled, now_ms).await?;
+    txn.commit().await?;
+    Ok(Some(lost))
+}
+
 /// Ends the leases an earlier run of this node left behind; the caller has proved that it is dead.
 ///
 /// # Errors
@@ -197,6 +256,13 @@ pub async fn revoke_of_node(db: &Db, node: &str) -> Result<u64, DbErr> {
         .rows_affected();
     txn.commit().await?;
     Ok(revoked)
+}
+
+fn kind(row: &QueryResult) -> Result<LeaseKind, DbErr> {
+    Ok(match row.try_get::<String>("", "kind")?.as_str() {
+        "retry" => LeaseKind::Retry,
+        _ => LeaseKind::First,
+    })
 }
 
 fn milliseconds(seconds: u64) -> i64 {

@@ -1,5 +1,6 @@
 //! Queries about waves, the ledger and its leases.
 
+mod advance;
 mod due;
 mod entry;
 mod gate;
@@ -12,14 +13,15 @@ mod settle;
 mod wave;
 pub mod why;
 
+pub use advance::{Passed, Wanted, advance};
 pub use entry::Entry;
-pub use gate::{Candidate, Passed, gate};
+pub use gate::Candidate;
 pub use in_flight::is_in_flight;
-pub use lease::{claim, release, renew, revoke_of_node};
+pub use lease::{claim, recover, release, revoke_of_node, take_back};
 pub use minutes::minutes;
-pub use pace::{forget_idle, free_slots, rest, take_slots};
-pub use relays::{begin_rest, end_rest, rests_of};
-pub use settle::{settle, take_back, withhold_rest};
+pub use pace::{forget_idle, free_slots, is_waiting, take_slots};
+pub use relays::{NewRest, begin_rest, end_rest, rests_of};
+pub use settle::{Remains, withhold_rest};
 pub use wave::{
     Counters, Held, WaveRow, count_audience, counters, customer_of, deferrals, finish_if_done,
     held, insert_audience, insert_counters, insert_leases, insert_wave, latest_wave,

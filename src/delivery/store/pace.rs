@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 
-use crate::delivery::pace::{Limit, Limits, Lines, Turns};
+use crate::delivery::pace::{Limit, Limits, Lines, QUEUE, REST, Turns};
 use crate::storage::{Db, Dialect, Kind, Sql, Txn};
 
 /// Lines are forgotten after so long without use, in microseconds: there may be one for each domain.
@@ -83,14 +83,28 @@ pub async fn take_slots(
 ///
 /// # Errors
 /// When the database is away.
-pub async fn rest(db: &Db, limits: &Limits) -> Result<(), DbErr> {
-    let txn = db.begin().await?;
+pub(super) async fn rest(txn: &Txn, limits: &Limits) -> Result<(), DbErr> {
     let names = limits.shared.iter().map(|l| l.name.clone()).collect();
-    let (lines, now) = hold(&txn, names).await?;
+    let (lines, now) = hold(txn, names).await?;
     if let Some(rest) = limits.rest(&lines, now) {
-        write(&txn, &[(limits.rest_line(), now + rest)].into()).await?;
+        write(txn, &[(limits.rest_line(), now + rest)].into()).await?;
     }
-    txn.commit().await
+    Ok(())
+}
+
+/// Whether a running wave of a relay has people who wait for their turn under a limit.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_waiting(connection: &impl ConnectionTrait, relay: &str) -> Result<bool, DbErr> {
+    let sql = format!(
+        "SELECT w.id FROM waves w
+         JOIN paces p ON p.name = '{REST}' || w.id OR p.name LIKE '{QUEUE}' || w.id || '/%'
+         WHERE w.status = 'running' AND w.relay = $1 AND p.next_us > {} LIMIT 1",
+        now_us(Dialect::of(connection))
+    );
+    let waiting = connection.row(sql, [relay.into()]).await?;
+    Ok(waiting.is_some())
 }
 
 /// Forgets lines that nobody used for an hour; returns how many.

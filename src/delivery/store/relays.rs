@@ -1,5 +1,7 @@
 //! Relays that rest: what a node's circuit breakers say, for everybody to see.
 
+use std::time::Duration;
+
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::lease::database_now;
@@ -9,19 +11,23 @@ use crate::storage::{Db, Dialect, Sql};
 /// A rest that ended so long ago and was not renewed is of a node that is gone, in milliseconds.
 const STALE_MS: i64 = 120_000;
 
-/// Writes that a relay rests on this node for `wait_ms` from now.
+/// A rest that begins now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewRest<'a> {
+    pub relay: &'a str,
+    pub node: &'a str,
+    pub reason: &'a str,
+    /// How often it failed in a row.
+    pub failures: u32,
+    pub wait: Duration,
+}
+
+/// Writes that a relay rests on a node.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn begin_rest(
-    db: &Db,
-    relay: &str,
-    node: &str,
-    reason: &str,
-    failures: u32,
-    wait_ms: i64,
-    now_ms: i64,
-) -> Result<(), DbErr> {
+pub async fn begin_rest(db: &Db, rest: NewRest<'_>, now_ms: i64) -> Result<(), DbErr> {
+    let wait_ms = i64::try_from(rest.wait.as_millis()).unwrap_or(i64::MAX / 2);
     let now = database_now(db.dialect(), now_ms);
     let txn = db.begin().await?;
     txn.run(
@@ -32,10 +38,10 @@ pub async fn begin_rest(
                  until_at = excluded.until_at"
         ),
         [
-            relay.into(),
-            node.into(),
-            reason.into(),
-            i64::from(failures).into(),
+            rest.relay.into(),
+            rest.node.into(),
+            rest.reason.into(),
+            i64::from(rest.failures).into(),
             wait_ms.into(),
         ],
     )

@@ -1,35 +1,95 @@
 //! Settling: outcomes, counters, contact history and what a dead address teaches, in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::DbErr;
 use serde_json::{Value, json};
 
-use super::minutes;
-use super::wave::{Counters, add, hold_cancelled, is_named};
+use super::wave::{Counters, add, is_named};
 use crate::delivery::model::{Lease, LeaseKind, Settlement, State, Verdict};
 use crate::gate::model::Withheld;
-use crate::ids::WaveId;
+use crate::ids::{CustomerId, WaveId};
 use crate::storage::{Db, Dialect, Kind, Sql, Txn};
 
-/// Writes what became of rows that are `sending` under this lease; rows that are not (another worker
-/// took over) stay as they are. Returns how many were written.
+/// Writes what became of rows that are in hand under this lease, which the transaction holds; rows that
+/// were settled before stay as they are. Returns how many were written.
 ///
 /// # Errors
-/// When the database is away; then nothing is written, and the rows will be `unknown`.
-pub async fn settle(
-    db: &Db,
+/// When the database is away; then nothing is written.
+pub(super) async fn settle(
+    txn: &Txn,
     lease: &Lease,
     settlements: &[Settlement],
+    is_cancelled: bool,
     now_ms: i64,
-) -> Result<usize, DbErr> {
-    if settlements.is_empty() {
+    counters: &mut Counters,
+) -> Result<i64, DbErr> {
+    let mut accepted = Vec::new();
+    let mut given_back = Vec::new();
+    let mut others = Vec::new();
+    for settlement in settlements {
+        match settlement.verdict {
+            Verdict::Accepted => accepted.push(Value::from(settlement.seq)),
+            Verdict::NotHandedOver if !is_cancelled => {
+                given_back.push(json!(settlement.customer));
+            }
+            _ => others.push(settlement.clone()),
+        }
+    }
+    let mut settled = settle_accepted(txn, lease, accepted, now_ms).await?;
+    move_out(counters, State::Accepted, settled);
+    let returned = forget_contacts(txn, lease.wave, given_back).await?;
+    move_out(counters, before(lease.kind), returned);
+    settled += returned;
+    if !others.is_empty() {
+        others.sort_unstable_by_key(|settlement| settlement.seq);
+        settled += settle_others(txn, lease, others, is_cancelled, now_ms, counters).await?;
+    }
+    Ok(settled)
+}
+
+/// The rows that were accepted: by far the most, and all alike.
+async fn settle_accepted(
+    txn: &Txn,
+    lease: &Lease,
+    mut seqs: Vec<Value>,
+    now_ms: i64,
+) -> Result<i64, DbErr> {
+    if seqs.is_empty() {
         return Ok(0);
     }
-    let txn = db.begin().await?;
-    let mut settlements = settlements.to_vec();
-    settlements.sort_unstable_by_key(|settlement| settlement.seq);
-    let is_cancelled = hold_cancelled(&txn, lease.wave).await?;
+    // In order, as they lie on their pages.
+    seqs.sort_unstable_by_key(Value::as_i64);
+    let settled = txn
+        .run(
+            format!(
+                "UPDATE deliveries SET state = 2, attempt = attempt + 1, fence = $3, reason = NULL,
+                     next_at = NULL, settled_at = $4
+                 WHERE wave_id = $2 AND seq IN {} AND state = $5",
+                txn.dialect().list(1, Kind::Int)
+            ),
+            [
+                Value::from(seqs).to_string().into(),
+                lease.wave.0.into(),
+                lease.fence.into(),
+                now_ms.into(),
+                before(lease.kind).code().into(),
+            ],
+        )
+        .await?
+        .rows_affected();
+    Ok(i64::try_from(settled).unwrap_or(i64::MAX))
+}
+
+/// Rows that were refused, put off, lost or withheld.
+async fn settle_others(
+    txn: &Txn,
+    lease: &Lease,
+    mut settlements: Vec<Settlement>,
+    is_cancelled: bool,
+    now_ms: i64,
+    counters: &mut Counters,
+) -> Result<i64, DbErr> {
     let mut rows = Vec::with_capacity(settlements.len());
     for settlement in &mut settlements {
         let was_attempted = !matches!(
@@ -49,14 +109,12 @@ pub async fn settle(
     let changed = txn
         .rows(
             format!(
-                "UPDATE deliveries SET state = x.state,
-                     reason = CASE WHEN x.state = 3 AND x.undone = 1 THEN deliveries.reason ELSE x.reason END,
-                     next_at = CASE WHEN x.state = 3 THEN COALESCE(x.next_at, deliveries.next_at) END,
-                     settled_at = x.settled_at, attempt = deliveries.attempt - x.undone
+                "UPDATE deliveries SET state = x.state, reason = x.reason, next_at = x.next_at,
+                     settled_at = x.settled_at, attempt = deliveries.attempt + x.attempted, fence = $3
                  FROM {} AS x WHERE deliveries.wave_id = $2 AND deliveries.seq = x.seq
-                   AND {} AND deliveries.state = 1 AND deliveries.fence = $3
+                   AND {} AND deliveries.state = $4
                  RETURNING deliveries.seq, deliveries.customer_id",
-                db.dialect().recordset(
+                txn.dialect().recordset(
                     1,
                     &[
                         ("seq", Kind::Int),
@@ -64,15 +122,16 @@ pub async fn settle(
                         ("reason", Kind::Text),
                         ("next_at", Kind::Int),
                         ("settled_at", Kind::Int),
-                        ("undone", Kind::Int),
+                        ("attempted", Kind::Int),
                     ],
                 ),
-                is_named(db.dialect())
+                is_named(txn.dialect())
             ),
             [
                 Value::from(rows).to_string().into(),
                 lease.wave.0.into(),
                 lease.fence.into(),
+                before(lease.kind).code().into(),
             ],
         )
         .await?;
@@ -80,19 +139,13 @@ pub async fn settle(
         .iter()
         .map(|settlement| (settlement.seq, &settlement.verdict))
         .collect();
-    let mut counters = Counters::new();
-    let mut handed_over = 0;
     let mut not_contacted = Vec::new();
     let mut refused = Vec::new();
     for row in &changed {
         let Some(verdict) = by_seq.get(&row.try_get::<i64>("", "seq")?) else {
             continue;
         };
-        count(verdict, lease.kind, &mut counters);
-        handed_over += i64::from(!matches!(
-            verdict,
-            Verdict::NotHandedOver | Verdict::Withheld(_)
-        ));
+        count(verdict, lease.kind, counters);
         let customer = json!(row.try_get::<i64>("", "customer_id")?);
         if let Verdict::Failed {
             is_address_dead: true,
@@ -105,43 +158,56 @@ pub async fn settle(
             not_contacted.push(customer);
         }
     }
-    forget_contacts(&txn, lease.wave, not_contacted).await?;
+    forget_contacts(txn, lease.wave, not_contacted).await?;
     if !refused.is_empty() {
-        // In order, so that two settlements cannot wait for each other.
-        let lock = match db.dialect() {
-            Dialect::Sqlite => "",
-            Dialect::Postgres => "FOR NO KEY UPDATE",
-        };
-        txn.run(
-            format!(
-                "UPDATE customers SET email_state = 'refused', updated_at = $2 WHERE id IN
-                 (SELECT id FROM customers WHERE id IN {} ORDER BY id {lock})",
-                db.dialect().list(1, Kind::Int)
-            ),
-            [Value::from(refused).to_string().into(), now_ms.into()],
-        )
-        .await?;
+        mark_refused(txn, refused, now_ms).await?;
     }
-    add(&txn, lease.wave, &counters).await?;
-    minutes::count(&txn, lease.wave, handed_over, now_ms).await?;
-    txn.commit().await?;
-    Ok(changed.len())
+    Ok(i64::try_from(changed.len()).unwrap_or(i64::MAX))
 }
 
-/// Takes out of the contact history what the gate entered and came to nothing.
-async fn forget_contacts(txn: &Txn, wave: WaveId, customers: Vec<Value>) -> Result<(), DbErr> {
-    if customers.is_empty() {
-        return Ok(());
-    }
+/// What a dead address teaches the base.
+async fn mark_refused(txn: &Txn, customers: Vec<Value>, now_ms: i64) -> Result<(), DbErr> {
+    // In order, so that two settlements cannot wait for each other.
+    let lock = match txn.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => "FOR NO KEY UPDATE",
+    };
     txn.run(
         format!(
-            "DELETE FROM contacts WHERE wave_id = $2 AND customer_id IN {}",
+            "UPDATE customers SET email_state = 'refused', updated_at = $2 WHERE id IN
+             (SELECT id FROM customers WHERE id IN {} ORDER BY id {lock})",
             txn.dialect().list(1, Kind::Int)
         ),
-        [Value::from(customers).to_string().into(), wave.0.into()],
+        [Value::from(customers).to_string().into(), now_ms.into()],
     )
     .await
     .map(drop)
+}
+
+/// Takes out of the contact history what the gate entered and came to nothing; returns how many.
+async fn forget_contacts(txn: &Txn, wave: WaveId, customers: Vec<Value>) -> Result<i64, DbErr> {
+    if customers.is_empty() {
+        return Ok(0);
+    }
+    let forgotten = txn
+        .run(
+            format!(
+                "DELETE FROM contacts WHERE wave_id = $2 AND customer_id IN {}",
+                txn.dialect().list(1, Kind::Int)
+            ),
+            [Value::from(customers).to_string().into(), wave.0.into()],
+        )
+        .await?
+        .rows_affected();
+    Ok(i64::try_from(forgotten).unwrap_or(i64::MAX))
+}
+
+/// Counts `n` rows out of the hand and into `to`.
+fn move_out(counters: &mut Counters, to: State, n: i64) {
+    *counters
+        .entry(State::Sending.counter().to_owned())
+        .or_default() -= n;
+    *counters.entry(to.counter().to_owned()).or_default() += n;
 }
 
 /// A settlement as the row the database reads.
@@ -162,12 +228,12 @@ fn record(settlement: &Settlement, was_attempted: bool, kind: LeaseKind, now_ms:
         reason,
         next_at,
         settled_at,
-        i16::from(!was_attempted)
+        i16::from(was_attempted)
     ])
 }
 
-/// Where a row of such a lease was before it was marked.
-fn before(kind: LeaseKind) -> State {
+/// Where the rows of such a lease stand until they are settled.
+pub(super) fn before(kind: LeaseKind) -> State {
     match kind {
         LeaseKind::First => State::Pending,
         LeaseKind::Retry => State::Deferred,
@@ -194,97 +260,73 @@ fn count(verdict: &Verdict, kind: LeaseKind, counters: &mut Counters) {
     add(to.counter().to_owned(), 1);
 }
 
-/// Puts rows that were marked, but surely not handed over, back where they were, and gives the lease
-/// back: for a gate whose commit was lost, so that nobody knows whether it stands.
-///
-/// # Errors
-/// When the database is away.
-pub async fn take_back(db: &Db, lease: &Lease, now_ms: i64) -> Result<(), DbErr> {
-    let txn = db.begin().await?;
-    let is_cancelled = hold_cancelled(&txn, lease.wave).await?;
-    // The lease first: the gate holds it, so a commit still under way ends before, and the next
-    // statement sees what it marked.
-    let is_ours = txn
-        .run(
-            "UPDATE leases SET owner = NULL, until_at = NULL WHERE id = $1 AND fence = $2",
-            [lease.id.into(), lease.fence.into()],
-        )
-        .await?
-        .rows_affected()
-        == 1;
-    if !is_ours {
-        return txn.rollback().await;
-    }
-    let (state, reason) = if is_cancelled {
-        (State::Withheld, Some(Withheld::Cancelled))
-    } else {
-        (before(lease.kind), None)
-    };
-    let taken = txn
+/// What a worker that is gone had in hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// The places of those the next server took.
+    pub accepted: HashSet<i64>,
+    /// The places of those whose first byte may have left, and whose answer nobody knows.
+    pub begun: HashSet<i64>,
+}
+
+/// Ends what a lease left in hand, in a transaction that holds it: what was accepted is, what was begun is
+/// `unknown`, and the rest, which surely was not handed over, goes back. Without `remains` all of it is
+/// `unknown`. Returns how many became so.
+pub(super) async fn end_in_hand(
+    txn: &Txn,
+    lease: &Lease,
+    remains: Option<&Remains>,
+    is_cancelled: bool,
+    now_ms: i64,
+) -> Result<i64, DbErr> {
+    let rows = txn
         .rows(
-            "UPDATE deliveries SET state = $3, attempt = attempt - 1, reason = COALESCE($4, reason),
-                 settled_at = CASE WHEN $3 = 6 THEN $5 END
-             WHERE wave_id = $1 AND seq BETWEEN $6 AND $7 AND state = 1 AND fence = $2
-             RETURNING customer_id",
+            "SELECT d.seq, d.customer_id FROM deliveries d
+             WHERE d.wave_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = $4
+               AND EXISTS (SELECT 1 FROM contacts k WHERE k.customer_id = d.customer_id AND k.wave_id = d.wave_id)
+             ORDER BY d.seq",
             [
                 lease.wave.0.into(),
-                lease.fence.into(),
-                state.code().into(),
-                reason.map(|reason| reason.as_str().to_owned()).into(),
-                now_ms.into(),
                 lease.from_seq.into(),
                 lease.to_seq.into(),
+                before(lease.kind).code().into(),
             ],
         )
         .await?;
-    let customers = taken
-        .iter()
-        .map(|row| row.try_get::<i64>("", "customer_id").map(Value::from))
-        .collect::<Result<Vec<_>, _>>()?;
-    let rows = i64::try_from(customers.len()).unwrap_or(i64::MAX);
-    forget_contacts(&txn, lease.wave, customers).await?;
-    let mut counters = Counters::from([(State::Sending.counter().to_owned(), -rows)]);
-    counters.insert(state.counter().to_owned(), rows);
-    if let Some(reason) = reason {
-        counters.insert(format!("withheld.{}", reason.as_str()), rows);
+    let mut settlements = Vec::with_capacity(rows.len());
+    let mut lost = 0;
+    for row in rows {
+        let seq: i64 = row.try_get("", "seq")?;
+        let verdict = match remains {
+            Some(remains) if remains.accepted.contains(&seq) => Verdict::Accepted,
+            Some(remains) if !remains.begun.contains(&seq) => Verdict::NotHandedOver,
+            _ => {
+                lost += 1;
+                Verdict::Unknown
+            }
+        };
+        settlements.push(Settlement {
+            seq,
+            customer: CustomerId(row.try_get("", "customer_id")?),
+            verdict,
+        });
     }
-    add(&txn, lease.wave, &counters).await?;
-    txn.commit().await
-}
-
-/// Turns the rows a dead worker left `sending` within `span` into `unknown`; returns how many there were.
-pub(super) async fn lose(
-    txn: &Txn,
-    wave: WaveId,
-    fence: i64,
-    span: (i64, i64),
-    now_ms: i64,
-) -> Result<i64, DbErr> {
-    let lost = txn
-        .run(
-            "UPDATE deliveries SET state = 5, settled_at = $3, next_at = NULL
-             WHERE wave_id = $1 AND seq BETWEEN $4 AND $5 AND state = 1 AND fence = $2",
-            [
-                wave.0.into(),
-                fence.into(),
-                now_ms.into(),
-                span.0.into(),
-                span.1.into(),
-            ],
-        )
-        .await?
-        .rows_affected();
-    let lost = i64::try_from(lost).unwrap_or(i64::MAX);
-    let counters = Counters::from([
-        (State::Sending.counter().to_owned(), -lost),
-        (State::Unknown.counter().to_owned(), lost),
-    ]);
-    add(txn, wave, &counters).await?;
+    let mut counters = Counters::new();
+    settle(
+        txn,
+        lease,
+        &settlements,
+        is_cancelled,
+        now_ms,
+        &mut counters,
+    )
+    .await?;
+    add(txn, lease.wave, &counters).await?;
     Ok(lost)
 }
 
 /// Withholds what was not handed over yet of a campaign's waves, because it was cancelled; returns how
-/// many rows that were. Rows in flight settle by themselves.
+/// many rows that were. Rows in hand settle by themselves.
 ///
 /// # Errors
 /// When the database is away.
@@ -307,7 +349,8 @@ pub async fn withhold_rest(db: &Db, wave: WaveId, now_ms: i64) -> Result<i64, Db
         let n = txn
             .run(
                 "UPDATE deliveries SET state = 6, reason = $3, next_at = NULL, settled_at = $4
-                 WHERE wave_id = $1 AND state = $2",
+                 WHERE wave_id = $1 AND state = $2 AND NOT EXISTS
+                     (SELECT 1 FROM contacts k WHERE k.customer_id = deliveries.customer_id AND k.wave_id = $1)",
                 [
                     wave.0.into(),
                     from.code().into(),

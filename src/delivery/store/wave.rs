@@ -156,39 +156,43 @@ pub async fn latest_wave(db: &Db, campaign: CampaignId) -> Result<Option<WaveRow
     .transpose()
 }
 
-/// Whether a wave may go on: neither it nor its campaign was stopped. Keeps a cancellation waiting until
-/// this transaction has ended.
-pub(super) async fn hold_running(txn: &Txn, id: WaveId) -> Result<bool, DbErr> {
+/// How a wave stands for those who work on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Neither it nor its campaign was stopped.
+    pub is_running: bool,
+    pub is_cancelled: bool,
+}
+
+/// How a wave stands; keeps a pause and a cancellation waiting until this transaction has ended.
+pub(super) async fn hold_standing(txn: &Txn, id: WaveId) -> Result<Standing, DbErr> {
     let lock = match txn.dialect() {
         Dialect::Sqlite => "",
         Dialect::Postgres => "FOR SHARE OF w",
     };
-    txn.row(
-        format!(
-            "SELECT w.id FROM waves w JOIN campaigns c ON c.id = w.campaign_id
-             WHERE w.id = $1 AND w.status = 'running' AND c.status = 'running' {lock}"
-        ),
-        [id.0.into()],
-    )
-    .await
-    .map(|row| row.is_some())
-}
-
-/// Whether the wave was cancelled; keeps a cancellation waiting until this transaction has ended.
-pub(super) async fn hold_cancelled(txn: &Txn, id: WaveId) -> Result<bool, DbErr> {
-    let lock = match txn.dialect() {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => "FOR SHARE",
-    };
-    let status: Option<String> = txn
+    let row = txn
         .row(
-            format!("SELECT status FROM waves WHERE id = $1 {lock}"),
+            format!(
+                "SELECT w.status, c.status AS campaign_status FROM waves w JOIN campaigns c ON c.id = w.campaign_id
+                 WHERE w.id = $1 {lock}"
+            ),
             [id.0.into()],
         )
         .await?
-        .map(|row| row.try_get("", "status"))
-        .transpose()?;
-    Ok(status.as_deref() == Some(WaveStatus::Cancelled.as_str()))
+        .ok_or_else(|| DbErr::RecordNotFound(format!("wave {id}")))?;
+    let status: String = row.try_get("", "status")?;
+    let campaign: String = row.try_get("", "campaign_status")?;
+    Ok(Standing {
+        is_running: status == WaveStatus::Running.as_str() && campaign == Status::Running.as_str(),
+        is_cancelled: status == WaveStatus::Cancelled.as_str(),
+    })
+}
+
+/// Whether the wave was cancelled; keeps a cancellation waiting until this transaction has ended.
+pub(super) async fn is_cancelled(txn: &Txn, id: WaveId) -> Result<bool, DbErr> {
+    hold_standing(txn, id)
+        .await
+        .map(|standing| standing.is_cancelled)
 }
 
 /// Why rows of a wave are deferred (class and how many, most first), and when the next is tried again.

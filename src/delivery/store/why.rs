@@ -293,7 +293,9 @@ pub async fn ledger_row(
 ) -> Result<Option<LedgerRow>, DbErr> {
     let row = db
         .row(
-            "SELECT d.wave_id, d.state, d.reason, d.attempt, d.due_at, d.next_at, d.settled_at, w.status
+            "SELECT d.wave_id, CAST(CASE WHEN d.state IN (0, 3) AND EXISTS (SELECT 1 FROM contacts k
+                 WHERE k.customer_id = d.customer_id AND k.wave_id = d.wave_id) THEN 1 ELSE d.state END AS SMALLINT) AS state,
+                 d.reason, d.attempt, d.due_at, d.next_at, d.settled_at, w.status
              FROM deliveries d JOIN waves w ON w.id = d.wave_id
              WHERE d.customer_id = $1 AND w.campaign_id = $2 ORDER BY d.wave_id DESC LIMIT 1",
             [customer.0.into(), campaign.0.into()],

@@ -224,7 +224,7 @@ impl Notices {
             Purpose::RePermission => FRESH_FOR,
             Purpose::OptIn | Purpose::Download | Purpose::Erasure => WAIT_AT_MOST,
         };
-        let may_go = |moment| match moment {
+        let may_go = move |moment| match moment {
             Moment::Begin => asked.elapsed() < patience,
             Moment::Message => asked.elapsed() < patience + SLOW_ENVELOPE,
         };

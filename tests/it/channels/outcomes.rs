@@ -286,7 +286,7 @@ async fn what_may_not_go_any_more_is_held_back_however_late_it_turns_out() {
             let peer = SmtpPeer::start(script).await;
             let (_channel, wave) = open(&peer.settings());
             let begin = Instant::now();
-            let may_go = |_| begin.elapsed() < Duration::from_millis(150);
+            let may_go = move |_| begin.elapsed() < Duration::from_millis(150);
             let outcome = wave.send_if(&message(1, "x@example.org"), may_go).await;
             assert_eq!(outcome, None, "{slow:?} {pipelining}");
             // The connection, or a new one, is good for the next.

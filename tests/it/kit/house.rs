@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
+use sea_orm::DbErr;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use visavis::app::{Engine, Parts};
@@ -12,8 +13,8 @@ use visavis::campaigns::plan;
 use visavis::clock::SetClock;
 use visavis::config::{EmailSettings, Settings};
 use visavis::delivery::launch::{self, Launched, Occurrence};
-use visavis::delivery::model::State;
-use visavis::delivery::store::Entry;
+use visavis::delivery::model::{Lease, State};
+use visavis::delivery::store::{self, Entry, Passed, Wanted};
 use visavis::gate::rules::Rules;
 use visavis::ids::{CampaignId, WaveId};
 use visavis::keys::Keys;
@@ -111,6 +112,24 @@ impl House {
         Entry::new(db, &row, Arc::clone(&self.parts.rules), self.clock_ms())
             .await
             .unwrap()
+    }
+
+    /// Asks the gate for the next of a lease.
+    pub async fn ask(&self, lease: &Lease, entry: &Entry, limit: usize) -> Result<Passed, DbErr> {
+        let wanted = Wanted {
+            from_seq: lease.from_seq,
+            limit,
+        };
+        store::advance(
+            &self.parts.db,
+            lease,
+            entry,
+            &[],
+            Some(wanted),
+            60,
+            self.clock_ms(),
+        )
+        .await
     }
 
     /// Adds `n` customers who allow offers by email, at `domain`; the first id is given back.
@@ -225,7 +244,10 @@ impl House {
         let mut counted = BTreeMap::new();
         for row in db
             .rows(
-                "SELECT state, reason, COUNT(*) AS n FROM deliveries WHERE wave_id = $1 GROUP BY state, reason",
+                "SELECT state, reason, COUNT(*) AS n FROM
+                 (SELECT CAST(CASE WHEN d.state IN (0, 3) AND EXISTS (SELECT 1 FROM contacts k
+                      WHERE k.customer_id = d.customer_id AND k.wave_id = d.wave_id) THEN 1 ELSE d.state END AS SMALLINT) AS state,
+                      d.reason FROM deliveries d WHERE d.wave_id = $1) AS x GROUP BY state, reason",
                 [wave.0.into()],
             )
             .await

@@ -1,0 +1,494 @@
+//! A lane works one lease: it keeps candidates ahead of the connections, gathers the answers, and settles
+//! them with the next gate in one transaction, until nothing is left.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::OptionFuture;
+use sea_orm::DbErr;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio_util::sync::CancellationToken;
+
+use super::model::{Lease, LeaseKind, Settlement, Verdict};
+use super::parcel::{GATE_HOLDS, HandOver, Sending};
+use super::store::{self, Candidate, Passed, Wanted};
+use super::wave::WaveContext;
+use super::worker::Worker;
+use crate::campaigns::plan;
+use crate::channels::model::Class;
+
+/// How long the lane waits for customers whom others have in hand, before it puts its lease off.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a lease rests whose people another transaction has in hand, in milliseconds.
+const BUSY_MS: i64 = 1_000;
+
+/// How long a lane keeps its lease while it is not done with it: then whoever is next in turn goes on.
+const SLICE: Duration = Duration::from_secs(5);
+
+/// How long an outcome waits for others to be settled with it.
+const SETTLE_AFTER: Duration = Duration::from_millis(100);
+
+/// The first pause after the database failed, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A step under way, with what it settles.
+type Step<'a> = Pin<Box<dyn Future<Output = Stepped> + Send + 'a>>;
+
+struct Stepped {
+    settlements: Vec<Settlement>,
+    was_asked: bool,
+    passed: Result<Passed, DbErr>,
+}
+
+/// Why nobody else of the lease is asked about.
+#[derive(Debug)]
+enum End {
+    /// Nothing is left that is due.
+    Empty,
+    /// Paused, cancelled, or the process stops.
+    Stopped,
+    /// Others have the people left in hand.
+    Busy,
+    /// The lease is another's.
+    Lost,
+    /// The gate failed, perhaps in its commit.
+    Failed(DbErr),
+}
+
+/// Where the lane is.
+struct Course {
+    /// How many pass the gate together.
+    size: usize,
+    /// From which place on the next are asked about.
+    from_seq: i64,
+    /// Whether anybody was found since the lease was last looked at from its beginning.
+    has_found: bool,
+    ready: VecDeque<Candidate>,
+    gated: Instant,
+    /// Handed to the channel and not answered.
+    in_hand: usize,
+    answered: Vec<Settlement>,
+    /// Answers since the last gate that came too late for it.
+    stale: usize,
+    stepped: Instant,
+    pause: Option<(Instant, Duration)>,
+    busy_since: Option<Instant>,
+    /// The sender's fault for which the campaign is to be paused.
+    fault: Option<Class>,
+    end: Option<End>,
+}
+
+impl Worker {
+    /// Works a lease until it is empty, stopped or lost, and gives it back; returns how many were accepted.
+    ///
+    /// # Errors
+    /// When the database fails at the gate (nobody of that batch was handed over), or stays away during a
+    /// stop until the drain ends (what was in flight is then `unknown`).
+    pub(super) async fn work(
+        &self,
+        lease: Lease,
+        context: Arc<WaveContext>,
+        stop: &CancellationToken,
+    ) -> Result<u64, DbErr> {
+        let page = match self.journal.page(&lease) {
+            Ok(page) => page,
+            Err(cause) => {
+                self.give_back(&lease).await;
+                return Err(DbErr::Custom(format!(
+                    "the journal in the data folder cannot be written: {cause}"
+                )));
+            }
+        };
+        let (told, answers) = mpsc::unbounded_channel();
+        let sending = Arc::new(Sending {
+            lease: lease.clone(),
+            context,
+            clock: Arc::clone(&self.clock),
+            page,
+            told,
+            hand_overs: self.hand_overs.clone(),
+            give_up: Duration::from_secs(u64::from(self.settings.delivery.give_up_hours) * 3_600),
+            stop: stop.clone(),
+            given_up: self.given_up.clone(),
+            is_barred: AtomicBool::new(false),
+        });
+        let (accepted, end) = self.run_lane(&sending, answers, stop).await?;
+        match end {
+            End::Lost => {
+                tracing::warn!(wave = %lease.wave, "the lease ran out and was taken over");
+            }
+            End::Failed(error) => {
+                self.give_back(&lease).await;
+                return Err(error);
+            }
+            End::Empty | End::Stopped | End::Busy => {
+                let not_before =
+                    matches!(end, End::Busy).then(|| self.clock.now_ms().saturating_add(BUSY_MS));
+                let now_ms = self.clock.now_ms();
+                if let Err(error) = store::release(&self.db, &lease, not_before, now_ms).await {
+                    self.give_back(&lease).await;
+                    return Err(error);
+                }
+            }
+        }
+        // Everybody has ended, so nobody else holds it.
+        if let Some(sending) = Arc::into_inner(sending) {
+            sending.page.close();
+        }
+        Ok(accepted)
+    }
+
+    /// Runs until nobody is in hand and nobody will be.
+    async fn run_lane(
+        &self,
+        sending: &Arc<Sending>,
+        mut answers: UnboundedReceiver<Settlement>,
+        stop: &CancellationToken,
+    ) -> Result<(u64, End), DbErr> {
+        let begun = Instant::now();
+        let largest = self.largest_batch(&sending.context);
+        let email = &self.settings.email;
+        let relay = email.relay_named(&sending.context.row.relay).flatten();
+        let connections = usize::try_from(email.connections_to(relay)).unwrap_or(10);
+        let mut course = Course::new(sending.lease.from_seq, largest.min(connections * 2));
+        let mut accepted = 0;
+        let mut stopped_at: Option<Instant> = None;
+        let mut step: Option<Step<'_>> = None;
+        let mut submitting: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
+        loop {
+            if stop.is_cancelled() && stopped_at.is_none() {
+                stopped_at = Some(Instant::now());
+                course.finish(End::Stopped);
+            }
+            // A relay that rests gets nothing, and what waits for it uses up no attempt.
+            let is_at_rest = !sending.context.email.is_well();
+            if sending.is_barred() || is_at_rest || begun.elapsed() >= SLICE {
+                course.finish(End::Stopped);
+            }
+            if step.is_none() {
+                // A step holds the database's one writer, or rows: two at once would wait for each other.
+                if let Some(fault) = course.fault.take() {
+                    self.pause_for_fault(&sending.context, fault).await;
+                }
+                if course.is_over() {
+                    return Ok((accepted, course.end.take().unwrap_or(End::Empty)));
+                }
+                let lease_seconds = self.settings.delivery.lease_seconds;
+                let keep_after = Duration::from_secs(lease_seconds) / 3;
+                step = course
+                    .next_step(&sending.lease, keep_after)
+                    .map(|wanted| self.step(sending, course.take_answered(), wanted));
+            }
+            if submitting.is_none()
+                && let Some(candidate) = course.take_ready()
+            {
+                let parcel = HandOver::new(sending, candidate, course.gated);
+                submitting = Some(Box::pin(submit(Arc::clone(sending), parcel)));
+            }
+            tokio::select! {
+                Some(stepped) = OptionFuture::from(step.as_mut()) => {
+                    step = None;
+                    let has_drained = stopped_at.is_some_and(|at| {
+                        at.elapsed().as_secs() >= self.settings.delivery.drain_seconds
+                    });
+                    self.stepped(&mut course, stepped, sending, largest, has_drained)?;
+                }
+                Some(()) = OptionFuture::from(submitting.as_mut()) => submitting = None,
+                Some(answer) = answers.recv() => {
+                    accepted += course.take(answer);
+                    while let Ok(answer) = answers.try_recv() {
+                        accepted += course.take(answer);
+                    }
+                    course.fault = sending.context.faults().take_pause_reason().or(course.fault);
+                    if course.fault.is_some() {
+                        course.finish(End::Stopped);
+                    }
+                }
+                () = tokio::time::sleep(course.rest()), if step.is_none() => {}
+                () = stop.cancelled(), if stopped_at.is_none() => {}
+            }
+            if course.end.is_some() {
+                // Who waits for his turn at the line goes back.
+                submitting = None;
+            }
+        }
+    }
+
+    /// No more than a rate limit lets through while the gate's answer holds.
+    fn largest_batch(&self, context: &WaveContext) -> usize {
+        let limits = [Some(self.settings.delivery.batch), context.entry.rate()];
+        let largest = limits.into_iter().flatten().min().unwrap_or(1);
+        usize::try_from(largest).unwrap_or(1)
+    }
+
+    /// Settles and asks, beside the dialogues, which must go on while the database takes its time.
+    fn step<'a>(
+        &'a self,
+        sending: &'a Sending,
+        settlements: Vec<Settlement>,
+        wanted: Option<Wanted>,
+    ) -> Step<'a> {
+        Box::pin(async move {
+            let passed = store::advance(
+                &self.db,
+                &sending.lease,
+                &sending.context.entry,
+                &settlements,
+                wanted,
+                self.settings.delivery.lease_seconds,
+                self.clock.now_ms(),
+            )
+            .await;
+            Stepped {
+                settlements,
+                was_asked: wanted.is_some(),
+                passed,
+            }
+        })
+    }
+
+    /// What a step came to. A database that is away is asked again and again for the settlement: an outcome
+    /// is worth keeping, and its fence keeps it from harm however late it comes.
+    fn stepped(
+        &self,
+        course: &mut Course,
+        stepped: Stepped,
+        sending: &Sending,
+        largest: usize,
+        has_drained: bool,
+    ) -> Result<(), DbErr> {
+        let wave = sending.lease.wave;
+        course.stepped = Instant::now();
+        match stepped.passed {
+            Ok(passed) => {
+                course.pause = None;
+                match passed {
+                    Passed::Settled => {}
+                    Passed::Candidates(candidates, up_to) => {
+                        course.passed(candidates, up_to, &sending.lease, largest);
+                    }
+                    Passed::Busy => {
+                        let since = course.busy_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= PATIENCE {
+                            self.has_put_off.store(true, Ordering::Relaxed);
+                            tracing::info!(%wave,
+                                "the people left of a lease are in the hands of another transaction; it comes back");
+                            course.finish(End::Busy);
+                        }
+                    }
+                    // It comes back when there are slots again; others go on meanwhile.
+                    Passed::Resting | Passed::Stopped => course.finish(End::Stopped),
+                    Passed::LeaseLost => {
+                        sending.bar();
+                        course.finish(End::Lost);
+                    }
+                }
+            }
+            Err(error) => {
+                if has_drained {
+                    return Err(error);
+                }
+                tracing::error!(%error, %wave, outcomes = stepped.settlements.len(),
+                    "the database is away: outcomes wait");
+                course.answered.extend(stepped.settlements);
+                let pause = course.pause.map_or(FIRST_PAUSE, |(_, pause)| pause * 2);
+                let pause = pause.min(LONGEST_PAUSE);
+                course.pause = Some((Instant::now() + pause, pause));
+                if stepped.was_asked {
+                    // Whom it let pass, if it stands, nobody knows: they are taken back at the end.
+                    course.finish(End::Failed(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After a gate or a release that failed, perhaps in its commit: nothing is in flight under the lease.
+    pub(super) async fn give_back(&self, lease: &Lease) {
+        let begin = Instant::now();
+        let mut wait = FIRST_PAUSE;
+        while let Err(error) = store::take_back(&self.db, lease, self.clock.now_ms()).await {
+            if begin.elapsed().as_secs() >= self.settings.delivery.lease_seconds {
+                tracing::error!(%error, wave = %lease.wave, "a lease is left to run out");
+                return;
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn pause_for_fault(&self, context: &WaveContext, class: Class) {
+        let reason = format!(
+            "the receiving side refuses the sender, not the recipients ({}): {}",
+            class.as_str(),
+            advice(class)
+        );
+        let name = &context.row.definition.name;
+        match plan::pause(&self.db, name, &reason, self.clock.now_ms()).await {
+            Ok(_) => tracing::error!(
+                campaign = name,
+                class = class.as_str(),
+                "campaign paused: sender fault"
+            ),
+            // A person was faster, or it has ended.
+            Err(error) => tracing::warn!(campaign = name, %error, "campaign not paused"),
+        }
+    }
+}
+
+/// Waits for a place in the line; who is dropped here goes back.
+async fn submit(sending: Arc<Sending>, parcel: HandOver) {
+    sending.context.email.submit(Box::new(parcel)).await;
+}
+
+impl Course {
+    fn new(from_seq: i64, size: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            size: size.max(1),
+            from_seq,
+            has_found: false,
+            ready: VecDeque::new(),
+            gated: now,
+            in_hand: 0,
+            answered: Vec::new(),
+            stale: 0,
+            stepped: now,
+            pause: None,
+            busy_since: None,
+            fault: None,
+            end: None,
+        }
+    }
+
+    /// Nobody is in hand, nothing waits to be settled, and nobody will be asked about.
+    fn is_over(&self) -> bool {
+        let is_settled = self.answered.is_empty() || matches!(self.end, Some(End::Lost));
+        self.end.is_some() && self.in_hand == 0 && is_settled
+    }
+
+    /// Asks about nobody else; who waits here goes back.
+    fn finish(&mut self, end: End) {
+        for candidate in self.ready.drain(..) {
+            self.answered.push(Settlement {
+                seq: candidate.seq,
+                customer: candidate.customer.id,
+                verdict: Verdict::NotHandedOver,
+            });
+        }
+        // A lease that is lost stays so; what failed is told in any case.
+        let is_final = matches!(self.end, Some(End::Lost | End::Failed(_)));
+        if !is_final {
+            self.end = Some(end);
+        }
+    }
+
+    fn take_ready(&mut self) -> Option<Candidate> {
+        let candidate = self.ready.pop_front()?;
+        self.in_hand += 1;
+        Some(candidate)
+    }
+
+    fn take_answered(&mut self) -> Vec<Settlement> {
+        std::mem::take(&mut self.answered)
+    }
+
+    /// Takes an answer; 1 when it was accepted.
+    fn take(&mut self, settlement: Settlement) -> u64 {
+        self.in_hand = self.in_hand.saturating_sub(1);
+        let is_accepted = settlement.verdict == Verdict::Accepted;
+        if settlement.verdict == Verdict::NotHandedOver {
+            self.stale += 1;
+        }
+        self.answered.push(settlement);
+        u64::from(is_accepted)
+    }
+
+    /// Takes who passed the gate.
+    fn passed(&mut self, candidates: Vec<Candidate>, up_to: i64, lease: &Lease, largest: usize) {
+        self.busy_since = None;
+        if candidates.is_empty() {
+            // Who was put back, or was in the hands of others, stands before: once more from the beginning.
+            if self.has_found {
+                self.has_found = false;
+                self.from_seq = lease.from_seq;
+            } else {
+                self.finish(End::Empty);
+            }
+            return;
+        }
+        self.has_found = true;
+        if lease.kind == LeaseKind::First {
+            self.from_seq = up_to + 1;
+        }
+        // Starts small and grows while the answers stay fresh: a slow relay gets small batches.
+        if self.stale > 0 {
+            self.size = (self.size / 2).max(1);
+        } else if self.gated.elapsed() < GATE_HOLDS / 2 {
+            self.size = (self.size * 2).min(largest);
+        }
+        self.stale = 0;
+        self.gated = Instant::now();
+        self.ready.extend(candidates);
+        if let Some(end) = self.end.take() {
+            // It ended while the gate was asked.
+            self.finish(end);
+        }
+    }
+
+    /// Whether a step is due, and whom it asks about.
+    fn next_step(&self, lease: &Lease, keep_after: Duration) -> Option<Option<Wanted>> {
+        if matches!(self.end, Some(End::Lost))
+            || self.pause.is_some_and(|(until, _)| Instant::now() < until)
+        {
+            return None;
+        }
+        let since = self.stepped.elapsed();
+        let outside = self.ready.len() + self.in_hand;
+        let is_hungry = self.end.is_none()
+            && match lease.kind {
+                // While half of the last are still on their way.
+                LeaseKind::First if self.from_seq > lease.from_seq => outside <= self.size / 2,
+                // From the beginning, and where the order is not that of the places: when nobody is in hand.
+                LeaseKind::First | LeaseKind::Retry => outside == 0,
+            }
+            && (self.busy_since.is_none() || since >= PATIENCE / 10);
+        if is_hungry {
+            return Some(Some(Wanted {
+                from_seq: self.from_seq,
+                limit: self.size,
+            }));
+        }
+        let is_due = !self.answered.is_empty() && (since >= SETTLE_AFTER || outside == 0);
+        (is_due || since >= keep_after).then_some(None)
+    }
+
+    /// How long to wait at most before the next look.
+    fn rest(&self) -> Duration {
+        let pause = self
+            .pause
+            .map(|(until, _)| until.saturating_duration_since(Instant::now()));
+        if self.busy_since.is_some() {
+            return PATIENCE / 10;
+        }
+        pause.unwrap_or(SETTLE_AFTER).max(Duration::from_millis(1))
+    }
+}
+
+fn advice(class: Class) -> &'static str {
+    match class {
+        Class::Relay => {
+            "check [email.relay] and the sender's address with `visavis check`, then resume"
+        }
+        Class::Blocked => {
+            "look the sending address up at the blocklist the reply names, slow down, then resume"
+        }
+        _ => "check SPF, DKIM and DMARC of the sender's domain, then resume",
+    }
+}
