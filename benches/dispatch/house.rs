@@ -7,11 +7,14 @@ use std::time::Instant;
 
 use visavis::app::Parts;
 use visavis::campaigns::definition::Definition;
+use visavis::campaigns::plan;
 use visavis::clock::SystemClock;
 use visavis::config::{RelaySettings, Settings};
 use visavis::customers::import::{self, ImportKind, ImportRequest};
 use visavis::customers::sample;
+use visavis::delivery::launch::{self, Launched, Occurrence};
 use visavis::storage::{Db, DbUrl};
+use visavis::templates::Template;
 
 use crate::Bench;
 use crate::smtp::CONNECTIONS;
@@ -54,6 +57,19 @@ pub fn definition(name: &str) -> Definition {
         "#
     );
     Definition::parse(&text, "bench").expect("a good definition")
+}
+
+/// Applies a campaign and launches it.
+pub async fn launch(parts: &Parts, definition: &Definition) -> Launched {
+    let template = Template::embedded("super-chef").expect("a template of ours");
+    let now = parts.clock.now();
+    let (id, _) = plan::apply(&parts.db, definition, &template, now)
+        .await
+        .expect("it is applied");
+    let options = parts.launch_options();
+    launch::launch(&parts.db, id, Occurrence::ByHand, options, now)
+        .await
+        .expect("it is launched")
 }
 
 /// Invented customers, through the importer.

@@ -11,6 +11,7 @@ mod m20261122_000002_create_campaigns;
 mod m20261122_000003_create_ledger;
 mod m20261122_000004_create_responses;
 mod m20261122_000005_create_permission;
+mod m20261122_000006_lighten_ledger;
 mod m20261122_000007_add_relays_and_paces;
 
 /// Every migration of the product, oldest first.
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_create_ledger::Migration),
             Box::new(m20261122_000004_create_responses::Migration),
             Box::new(m20261122_000005_create_permission::Migration),
+            Box::new(m20261122_000006_lighten_ledger::Migration),
             Box::new(m20261122_000007_add_relays_and_paces::Migration),
         ]
     }

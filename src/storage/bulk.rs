@@ -57,6 +57,15 @@ impl Dialect {
         }
     }
 
+    /// A condition: one of the whole numbers of parameter `n`, a JSON array. As a list that PostgreSQL sees
+    /// when it plans, so that it looks each of them up in an index, statistics or none.
+    pub fn is_one_of(self, n: usize) -> String {
+        match self {
+            Self::Sqlite => format!("IN {}", self.list(n, Kind::Int)),
+            Self::Postgres => format!("= ANY(translate(${n}, '[]', '{{}}')::bigint[])"),
+        }
+    }
+
     /// Parameter `n`, a JSON array of scalars, as a sub-select for `IN`.
     pub fn list(self, n: usize, kind: Kind) -> String {
         match self {

@@ -6,6 +6,7 @@ use mail_auth::common::crypto::{DkimKey, Ed25519Key, RsaKey, Sha256, SigningKey}
 use mail_auth::common::headers::{HeaderWriter, Writable, Writer};
 use mail_auth::dkim::canonicalize::CanonicalHeaders;
 use mail_auth::dkim::{Canonicalization, Signature};
+use ring::digest;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -146,8 +147,7 @@ impl DkimSigner {
         let mut signature = self.template.clone();
         signature.t = u64::try_from(at / 1000).unwrap_or_default();
         signature.h = names(&signed);
-        let body = Canonicalization::Relaxed.canonical_body(raw.body, 0);
-        signature.bh = self.key.hash(body).as_ref().to_vec();
+        signature.bh = body_hash(raw.body);
         signature.b = self
             .key
             .sign(Signable {
@@ -157,6 +157,62 @@ impl DkimSigner {
             .map_err(|_cause: mail_auth::Error| ComposeError::Signature)?;
         Ok(signature.to_header())
     }
+}
+
+/// SHA-256 of the body in relaxed form (RFC 6376 section 3.4.4): runs of white space are one space, none at the
+/// end of a line, no empty lines at the end. Line by line, since nearly all lines are in that form
+/// already, which is many times faster than byte by byte.
+fn body_hash(body: &[u8]) -> Vec<u8> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let mut empty_lines = 0;
+    let mut rest = body;
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, after) = rest.split_at(end);
+        rest = after;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let end = line
+            .iter()
+            .rposition(|byte| !is_space(*byte))
+            .map_or(0, |at| at + 1);
+        let (line, _) = line.split_at(end);
+        if line.is_empty() {
+            empty_lines += 1;
+            continue;
+        }
+        for _ in 0..std::mem::take(&mut empty_lines) {
+            context.update(b"\r\n");
+        }
+        let is_relaxed = !line.contains(&b'\t') && memchr::memmem::find(line, b"  ").is_none();
+        if is_relaxed {
+            context.update(line);
+        } else {
+            update_reduced(&mut context, line);
+        }
+        context.update(b"\r\n");
+    }
+    context.finish().as_ref().to_vec()
+}
+
+/// A line with its runs of white space as one space each.
+fn update_reduced(context: &mut digest::Context, line: &[u8]) {
+    let words = line.split(|byte| is_space(*byte));
+    let mut is_first = true;
+    for (at, word) in words.enumerate() {
+        if word.is_empty() && at > 0 {
+            continue;
+        }
+        if !is_first {
+            context.update(b" ");
+        }
+        is_first = false;
+        context.update(word);
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// Puts the signatures before the message.

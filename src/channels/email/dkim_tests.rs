@@ -218,3 +218,16 @@ fn without_a_key_nothing_is_signed() {
         raw().into_bytes()
     );
 }
+
+proptest::proptest! {
+    /// Our way over the lines comes to what mail-auth's way over the bytes does.
+    #[test]
+    fn the_body_is_relaxed_as_the_standard_says(lines in proptest::collection::vec("[ab \t]{0,12}", 0..12)) {
+        let body: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let canonical = Canonicalization::Relaxed.canonical_body(body.as_bytes(), 0);
+        let mut theirs = Vec::new();
+        canonical.write(&mut theirs);
+        let theirs = ring::digest::digest(&ring::digest::SHA256, &theirs);
+        proptest::prop_assert_eq!(body_hash(body.as_bytes()), theirs.as_ref());
+    }
+}

@@ -60,13 +60,15 @@ async fn settle_accepted(
     }
     // In order, as they lie on their pages.
     seqs.sort_unstable_by_key(Value::as_i64);
+    let (first, last) = (seqs.first().cloned(), seqs.last().cloned());
+    let place = |seq: Option<Value>| seq.and_then(|seq| seq.as_i64()).unwrap_or_default();
     let settled = txn
         .run(
             format!(
                 "UPDATE deliveries SET state = 2, attempt = attempt + 1, fence = $3, reason = NULL,
                      next_at = NULL, settled_at = $4
-                 WHERE wave_id = $2 AND seq IN {} AND state = $5",
-                txn.dialect().list(1, Kind::Int)
+                 WHERE wave_id = $2 AND seq BETWEEN $6 AND $7 AND seq {} AND state = $5",
+                txn.dialect().is_one_of(1)
             ),
             [
                 Value::from(seqs).to_string().into(),
@@ -74,6 +76,9 @@ async fn settle_accepted(
                 lease.fence.into(),
                 now_ms.into(),
                 before(lease.kind).code().into(),
+                // Of a table without statistics PostgreSQL would read the whole wave, but for the span.
+                place(first).into(),
+                place(last).into(),
             ],
         )
         .await?
@@ -192,8 +197,8 @@ async fn forget_contacts(txn: &Txn, wave: WaveId, customers: Vec<Value>) -> Resu
     let forgotten = txn
         .run(
             format!(
-                "DELETE FROM contacts WHERE wave_id = $2 AND customer_id IN {}",
-                txn.dialect().list(1, Kind::Int)
+                "DELETE FROM contacts WHERE wave_id = $2 AND customer_id {}",
+                txn.dialect().is_one_of(1)
             ),
             [Value::from(customers).to_string().into(), wave.0.into()],
         )
