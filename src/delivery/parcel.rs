@@ -171,6 +171,11 @@ impl Parcel for HandOver {
         self.tell(verdict);
     }
 
+    fn unreachable(self: Box<Self>, _outcome: Outcome) {
+        // He stays where he is until the relay is back: that is no attempt.
+        self.end(None);
+    }
+
     fn given_up(&self) -> &CancellationToken {
         &self.sending.given_up
     }

@@ -22,10 +22,7 @@ pub trait Parcel: Send + Sync {
 
     /// The relay cannot be reached, which would mean `outcome` for a message of its own. Nothing was tried
     /// with it.
-    fn unreachable(self: Box<Self>, outcome: Outcome) {
-        drop(outcome);
-        self.end(None);
-    }
+    fn unreachable(self: Box<Self>, outcome: Outcome);
 
     /// When this is cancelled nobody waits for the end any more: its connection is closed, and what
     /// became of it stays open.
