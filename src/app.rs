@@ -307,7 +307,13 @@ impl App {
             parts.settings = Arc::new(settings);
         }
         let engine = parts.engine().await?;
-        let responses = ResponseWriter::start(parts.db.clone());
+        let journal = parts.settings.data_dir.join("responses");
+        let responses = create_private(&journal)
+            .and_then(|()| ResponseWriter::with_journal(parts.db.clone(), &journal))
+            .map_err(|cause| AppError::DataDir {
+                path: journal.display().to_string(),
+                cause,
+            })?;
         let outbox = Outbox::open(&parts.settings.data_dir.join("outbox"))
             .map_err(|error| AppError::Channel(error.to_string()))?;
         let state = web::State::new(

@@ -13,7 +13,7 @@ use visavis::config::{RelaySettings, Settings};
 use visavis::customers::import::{self, ImportKind, ImportRequest};
 use visavis::customers::sample;
 use visavis::delivery::launch::{self, Launched, Occurrence};
-use visavis::storage::{Db, DbUrl};
+use visavis::storage::{Db, DbUrl, Dialect, Sql};
 use visavis::templates::Template;
 
 use crate::Bench;
@@ -57,6 +57,75 @@ pub fn definition(name: &str) -> Definition {
         "#
     );
     Definition::parse(&text, "bench").expect("a good definition")
+}
+
+/// Makes people by SQL until there are `people`: every tenth never agreed, every tenth is suppressed, every
+/// hundredth shares the address of the one before.
+pub async fn make_people(parts: &Parts, people: u32) {
+    let (numbers, hex) = match parts.db.dialect() {
+        Dialect::Sqlite => (
+            "WITH RECURSIVE g (n) AS (SELECT $1 + 1 UNION ALL SELECT n + 1 FROM g WHERE n < $2) \
+             SELECT n FROM g WHERE n <= $2",
+            "printf('%08x', {})",
+        ),
+        Dialect::Postgres => (
+            "SELECT n FROM generate_series(CAST($1 AS BIGINT) + 1, CAST($2 AS BIGINT)) AS g (n)",
+            "lpad(to_hex({}), 8, '0')",
+        ),
+    };
+    let hex = |factor: u32| hex.replace("{}", &format!("p.n * {factor} % 2147483647"));
+    let fingerprint = [48_271, 69_621, 16_807, 39_373].map(hex).join(" || ");
+    let now_ms = parts.clock.now_ms();
+    let month_ago = now_ms - 86_400_000 * 30;
+    let row = parts
+        .db
+        .row(
+            "SELECT COUNT(*) AS n, COALESCE(MAX(id), 0) AS last FROM customers",
+            [],
+        )
+        .await
+        .expect("the database is there")
+        .expect("a row");
+    let there: i64 = row.try_get("", "n").expect("a number");
+    let last: i64 = row.try_get("", "last").expect("a number");
+    let txn = parts.db.begin().await.expect("a transaction");
+    txn.run(
+        format!(
+            "INSERT INTO customers (external_id, email, email_key, email_fingerprint, email_state, first_name,
+                 language, country, time_zone, stage, attributes, attributes_key, tracking, orders_count,
+                 revenue_cents, engagement, created_at, updated_at)
+             SELECT 'M' || p.n, p.address, p.address, {fingerprint}, 'ok', 'Camille',
+                 'fr', 'FR', CASE WHEN p.n % 8 = 0 THEN 'Indian/Reunion' ELSE 'Europe/Paris' END, 'customer',
+                 '{{}}', '{{}}', 'hygiene', 0, 0, 0, $3, $3
+             FROM (SELECT n, (CASE WHEN n % 100 = 0 THEN n - 1 ELSE n END) || '@people.example' AS address
+                 FROM ({numbers}) AS numbers) AS p"
+        ),
+        [there.into(), i64::from(people).into(), month_ago.into()],
+    )
+    .await
+    .expect("people");
+    txn.run(
+        "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id, level,
+             level_since_at)
+         SELECT id, 'email', 'offers', id % 10 <> 1, CASE WHEN id % 10 <> 1 THEN 'consent' END, $2, id, 2, $2
+         FROM customers WHERE id > $1 AND id % 10 <> 0",
+        [last.into(), month_ago.into()],
+    )
+    .await
+    .expect("what they allow");
+    txn.run(
+        "INSERT INTO suppressions (fingerprint, channel, scope, reason, suppressed_at)
+         SELECT email_fingerprint, 'email', 'offers', 'opt_out', $2
+         FROM customers WHERE id > $1 AND id % 10 = 1",
+        [last.into(), month_ago.into()],
+    )
+    .await
+    .expect("who said no");
+    txn.commit().await.expect("they are there");
+    if parts.db.dialect() == Dialect::Postgres {
+        // As its own upkeep does soon after an import.
+        parts.db.run("ANALYZE", []).await.expect("statistics");
+    }
 }
 
 /// Applies a campaign and launches it.

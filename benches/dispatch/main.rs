@@ -8,6 +8,12 @@
 //! the machine. `--database` names an empty PostgreSQL database; without it all runs on SQLite. `--quick`
 //! uses few people, to see that everything runs.
 //!
+//! Import: at least 200,000 people; on PostgreSQL in two databases of its own, made and dropped beside the
+//! one that is named.
+//!
+//! Tracking: `wrk` follows links at the real server and asks an empty actix handler beside it; then every
+//! click that was answered is looked for in the database.
+//!
 //! Throughput: Postfix's `smtp-source` sends as many messages of the same size over as many connections
 //! to the same `smtp-sink` as the wave that follows, with ledger, gate, rendering and tracked links on.
 //! `--verify` lets the sink keep the mail and checks that each recipient got exactly one (and is not
@@ -15,6 +21,11 @@
 //! calendar days), a weekly cap by level, quiet hours that are open, one message a household and a running
 //! wave of a higher priority, over a contact history of ten messages a person; `off` is none of that.
 //! `compare` sends a wave of each in turn in every run.
+//!
+//! Launch: an audience of ten times `--people`, with permissions, suppressions, shared addresses and all
+//! rules, beside a copy of the very rows it wrote from a plain table into the same ledger. Memory: a wave
+//! to `--people` and one to ten times as many, each in a process of its own; and what a message of each
+//! costs from launch to the last settlement.
 
 #![expect(
     clippy::expect_used,
@@ -23,9 +34,15 @@
 )]
 
 mod house;
+mod import;
+mod launch;
+mod memory;
 mod smtp;
 mod table;
 mod throughput;
+mod tracking;
+
+use std::path::PathBuf;
 
 use table::Line;
 
@@ -39,6 +56,8 @@ pub struct Bench {
     pub is_quick: bool,
     pub verify: bool,
     pub rules: throughput::Mode,
+    /// Where a process of [`memory`] finds its base; `None` in the bench itself.
+    pub child: Option<PathBuf>,
     /// The sections to run; empty: all.
     only: Vec<String>,
 }
@@ -63,6 +82,9 @@ fn main() {
     let installed = rustls::crypto::ring::default_provider().install_default();
     drop(installed);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if let Some(folder) = &bench.child {
+        return runtime.block_on(memory::child(&bench, folder));
+    }
     let lines = runtime.block_on(run(&bench));
     println!("\n{}", table::print(&bench, &lines));
 }
@@ -71,6 +93,18 @@ async fn run(bench: &Bench) -> Vec<Line> {
     let mut lines = Vec::new();
     if bench.wants("throughput") {
         lines.extend(throughput::run(bench).await);
+    }
+    if bench.wants("launch") {
+        lines.extend(launch::run(bench).await);
+    }
+    if bench.wants("memory") {
+        lines.extend(memory::run(bench).await);
+    }
+    if bench.wants("import") {
+        lines.extend(import::run(bench).await);
+    }
+    if bench.wants("tracking") {
+        lines.extend(tracking::run(bench).await);
     }
     lines
 }
@@ -83,6 +117,7 @@ fn arguments() -> Bench {
         is_quick: false,
         verify: false,
         rules: throughput::Mode::Off,
+        child: None,
         only: Vec::new(),
     };
     let mut arguments = std::env::args().skip(1);
@@ -99,6 +134,8 @@ fn arguments() -> Bench {
             "--runs" => bench.runs = value().parse().expect("a number"),
             "--database" => bench.database = Some(value()),
             "--verify" => bench.verify = true,
+            // The bench itself gives this to its own processes.
+            "--child" => bench.child = Some(value().into()),
             "--rules" => {
                 bench.rules = match value().as_str() {
                     "on" => throughput::Mode::On,

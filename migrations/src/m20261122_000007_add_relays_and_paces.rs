@@ -20,7 +20,6 @@ impl MigrationTrait for Migration {
                 "CREATE INDEX leases_held ON leases (wave_id, until_at) WHERE until_at IS NOT NULL",
                 "CREATE INDEX leases_served ON leases (wave_id, fence)",
                 "DROP INDEX leases_open",
-                "DROP INDEX leases_wave",
                 // A limit that nodes share: when its next slot is, in microseconds by the database's clock.
                 "CREATE TABLE paces (name TEXT PRIMARY KEY, next_us BIGINT NOT NULL)",
                 // A node that gives a relay no work for a while; a relay that works has no row.
@@ -53,7 +52,6 @@ impl MigrationTrait for Migration {
                 "DROP TABLE wave_minutes",
                 "DROP TABLE relay_rests",
                 "DROP TABLE paces",
-                "CREATE INDEX leases_wave ON leases (wave_id)",
                 "CREATE INDEX leases_open ON leases (due_at, id) WHERE NOT is_done",
                 "DROP INDEX leases_served",
                 "DROP INDEX leases_held",

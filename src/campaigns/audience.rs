@@ -5,7 +5,9 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
-use sea_orm::sea_query::{Alias, Expr, JoinType, Order, Query, SelectStatement};
+use sea_orm::sea_query::{
+    Alias, CommonTableExpression, Expr, JoinType, Order, Query, SelectStatement, UnionType,
+};
 
 use super::definition::{Definition, Schedule, Zone};
 use super::schedule;
@@ -13,7 +15,7 @@ use crate::gate::model::{Request, Rival, Withheld};
 use crate::gate::moment::{Moment, Places};
 use crate::gate::quiet_hours::Whereabouts;
 use crate::gate::rules::Rules;
-use crate::gate::store::{Question, address_key};
+use crate::gate::store::{Question, address_key, fingerprint};
 use crate::segments::Rule;
 use crate::storage::Dialect;
 
@@ -80,26 +82,37 @@ impl Audience<'_> {
             .timestamp_millis()
     }
 
-    /// Rows (id, due_at, wished_at, reason): everyone the segment selects, `reason` NULL for who will be
-    /// contacted; `due_at` is later than `wished_at` where the hours are quiet.
-    pub fn select(&self, dialect: Dialect) -> SelectStatement {
+    /// The one instant at which everyone is due, where neither zones nor quiet hours tell them apart.
+    pub fn due_at_once(&self) -> Option<i64> {
+        match self.due {
+            DueBy::Instant(at) if !self.rules.quiet_hours.concerns(self.request.channel) => {
+                Some(at.timestamp_millis())
+            }
+            _ => None,
+        }
+    }
+
+    /// Rows (id, due_at, wished_at, address, household, reason) of everyone the segment selects, by what is
+    /// known of him alone. The address is there of whoever may share it, the household where it counts.
+    ///
+    /// Most people are on no list, share no address and got nothing of late: the rules that look somebody
+    /// up are asked of the others only.
+    pub fn asked(&self, dialect: Dialect) -> SelectStatement {
         let wished = self
             .places
             .by_zone("customers", |zone| self.due.at(zone).timestamp_millis());
-        let is_quiet = self.rules.quiet_hours.concerns(self.request.channel);
-        let due = if is_quiet {
+        let due = if self.rules.quiet_hours.concerns(self.request.channel) {
             self.places
                 .by_place("customers", |zone, country| self.due_at(zone, country))
         } else {
             wished.clone()
         };
         // One instant for all is a constant, and the windows that end with it depend on the zone alone.
-        let moment = match (is_quiet, self.due) {
-            (false, DueBy::Instant(at)) => {
-                let now_ms = at.timestamp_millis();
+        let moment = match self.due_at_once() {
+            Some(now_ms) => {
                 Moment::of_instant(&now_ms.to_string(), now_ms, "c", self.rules, self.places)
             }
-            _ => {
+            None => {
                 let mut moment = Moment::by_place("c", self.rules, self.places, |zone, country| {
                     self.due_at(zone, country)
                 });
@@ -116,6 +129,7 @@ impl Audience<'_> {
             c: "c",
             p: "p",
         };
+        let key = address_key(self.request.channel);
         let segment = Query::select()
             .expr(Expr::cust("customers.*"))
             .expr_as(Expr::cust(due), Alias::new("due_at"))
@@ -123,16 +137,29 @@ impl Audience<'_> {
             .from(Alias::new("customers"))
             .cond_where(self.rule.condition(dialect, self.now))
             .take();
-        let mut selected = Query::select()
-            .expr_as(Expr::cust("c.id"), Alias::new("id"))
+        let mut asked = Query::select();
+        for (sql, column) in [
+            ("c.id", "id"),
+            ("c.due_at", "due_at"),
+            ("c.wished_at", "wished_at"),
+            (
+                "CASE WHEN special.id IS NOT NULL THEN c.{key} END",
+                "address",
+            ),
+        ] {
+            asked.expr_as(Expr::cust(sql.replace("{key}", key)), Alias::new(column));
+        }
+        let household = if self.request.per_household {
+            "c.household_key"
+        } else {
+            "CAST(NULL AS TEXT)"
+        };
+        asked
+            .expr_as(Expr::cust(household), Alias::new("household"))
             .expr_as(
-                Expr::cust(format!("c.{}", address_key(self.request.channel))),
-                Alias::new("address"),
+                Expr::cust(question.reason(|reason| self.guard(reason, &question))),
+                Alias::new("reason"),
             )
-            .expr_as(Expr::cust("c.household_key"), Alias::new("household"))
-            .expr_as(Expr::cust("c.due_at"), Alias::new("due_at"))
-            .expr_as(Expr::cust("c.wished_at"), Alias::new("wished_at"))
-            .expr_as(Expr::cust(question.reason()), Alias::new("reason"))
             .from_subquery(segment, Alias::new("c"))
             .join_as(
                 JoinType::LeftJoin,
@@ -140,33 +167,180 @@ impl Audience<'_> {
                 Alias::new("p"),
                 Expr::cust(question.permission_join()),
             )
+            .join_subquery(
+                JoinType::LeftJoin,
+                self.special(),
+                Alias::new("special"),
+                Expr::cust("special.id = c.id"),
+            );
+        asked
+    }
+
+    /// The ids of those on a list of suppressions, with a pause or a wish, or with an address that several
+    /// have.
+    fn special(&self) -> SelectStatement {
+        let key = address_key(self.request.channel);
+        // CROSS JOIN keeps SQLite from beginning with all customers.
+        let of = |set: &str, condition: String| {
+            Query::select()
+                .expr_as(Expr::cust("m.id"), Alias::new("id"))
+                .from_as(Alias::new(set), Alias::new("x"))
+                .join_as(
+                    JoinType::CrossJoin,
+                    Alias::new("customers"),
+                    Alias::new("m"),
+                    Expr::cust("TRUE"),
+                )
+                .and_where(Expr::cust(condition))
+                .take()
+        };
+        let mut listed = of(
+            "suppressions",
+            format!(
+                "m.{} = x.fingerprint AND x.channel = '{}' AND x.scope IN ('{}', '*')",
+                fingerprint(self.request.channel),
+                self.request.channel,
+                self.request.topic
+            ),
+        );
+        let wishing = of(
+            "customers",
+            format!(
+                "m.{key} = x.{key} AND (x.paused_until IS NOT NULL OR x.frequency_days IS NOT NULL)"
+            ),
+        );
+        let shared = Query::select()
+            .expr_as(Expr::cust(key), Alias::new("address"))
+            .from(Alias::new("customers"))
+            .and_where(Expr::cust(format!("{key} IS NOT NULL")))
+            .group_by_col(Alias::new(key))
+            .and_having(Expr::cust("COUNT(*) > 1"))
             .take();
-        if dialect == Dialect::Postgres {
-            // A fence: PostgreSQL would pull the reason up and ask it once for each place it stands in.
-            selected.offset(0);
+        let sharing = Query::select()
+            .expr_as(Expr::cust("m.id"), Alias::new("id"))
+            .from_subquery(shared, Alias::new("x"))
+            .join_as(
+                JoinType::CrossJoin,
+                Alias::new("customers"),
+                Alias::new("m"),
+                Expr::cust("TRUE"),
+            )
+            .and_where(Expr::cust(format!("m.{key} = x.address")))
+            .take();
+        listed
+            .union(UnionType::Distinct, wishing)
+            .union(UnionType::Distinct, sharing)
+            .take()
+    }
+
+    /// SQL that holds wherever the rule of a reason does; `None` where the rule itself is cheap.
+    fn guard(&self, reason: Withheld, question: &Question<'_>) -> Option<String> {
+        let is_special = "special.id IS NOT NULL";
+        match reason {
+            Withheld::Suppressed | Withheld::Paused => Some(is_special.to_owned()),
+            // What was sent counts for the mailbox, so whoever may share his is asked in any case.
+            Withheld::Pressure => {
+                let mut guard = format!(
+                    "({is_special} OR EXISTS (SELECT 1 FROM contacts k WHERE k.customer_id = c.id \
+                     AND k.contacted_at > {})",
+                    self.earliest_due() - question.reach_ms()
+                );
+                if !self.rivals.is_empty() {
+                    let waves: Vec<String> = self
+                        .rivals
+                        .iter()
+                        .map(|rival| rival.wave.to_string())
+                        .collect();
+                    guard.push_str(&format!(
+                        " OR EXISTS (SELECT 1 FROM deliveries w WHERE w.customer_id = c.id \
+                         AND w.wave_id IN ({}) AND w.state IN (0, 3))",
+                        waves.join(", ")
+                    ));
+                }
+                guard.push(')');
+                Some(guard)
+            }
+            _ => None,
         }
+    }
+
+    /// Before this nobody is due, in milliseconds.
+    fn earliest_due(&self) -> i64 {
+        self.places
+            .all
+            .iter()
+            .filter_map(|place| place.zone)
+            .chain([self.places.fallback])
+            .map(|zone| self.due.at(zone).timestamp_millis())
+            .min()
+            .unwrap_or_else(|| self.now.timestamp_millis())
+    }
+
+    /// Rows (id, due_at, wished_at, reason) of table `asked` (the rows of [`Audience::asked`]) with what
+    /// people are to each other, the control group and the end of the campaign; `reason` NULL for who will
+    /// be contacted. `due_at` is later than `wished_at` where the hours are quiet.
+    pub fn rest(&self) -> SelectStatement {
         // One message an address, and where it is wished a household: the customer known longest gets it.
-        let mut rest = first_of_each(selected, "s.address", Withheld::DuplicateAddress);
+        let twins = later_of_each("address", None);
+        let mut sets = vec![("twin", Withheld::DuplicateAddress, twins.clone())];
         if self.request.per_household {
-            rest = first_of_each(rest, "s.household", Withheld::Household);
+            let housemates = later_of_each("household", Some(twins));
+            sets.push(("housemate", Withheld::Household, housemates));
         }
-        rest = refused(
-            rest,
-            &format!(
+        let mut cases = String::from("WHEN s.reason IS NOT NULL THEN s.reason");
+        for (name, reason, _) in &sets {
+            cases.push_str(&format!(
+                " WHEN {name}.id IS NOT NULL THEN '{}'",
+                reason.as_str()
+            ));
+        }
+        let mut refuse = |condition: &str, reason: Withheld| {
+            cases.push_str(&format!(" WHEN {condition} THEN '{}'", reason.as_str()));
+        };
+        if self.control_percent > 0 {
+            let is_control = format!(
                 "{} < {}",
                 hash_percent("s.id", self.salt),
                 self.control_percent
-            ),
-            Withheld::Control,
-        );
+            );
+            refuse(&is_control, Withheld::Control);
+        }
         if let Some(end) = self.request.ends_at {
-            rest = refused(
-                rest,
+            refuse(
                 &format!("s.wished_at < {end} AND s.due_at >= {end}"),
                 Withheld::QuietHours,
             );
-            rest = refused(rest, &format!("s.due_at >= {end}"), Withheld::Ended);
+            refuse(&format!("s.due_at >= {end}"), Withheld::Ended);
         }
+        let mut rest = Query::select();
+        for column in ["id", "due_at", "wished_at"] {
+            rest.expr_as(Expr::cust(format!("s.{column}")), Alias::new(column));
+        }
+        rest.expr_as(
+            Expr::cust(format!("CASE {cases} END")),
+            Alias::new("reason"),
+        )
+        .from_as(Alias::new("asked"), Alias::new("s"));
+        for (name, _, later) in sets {
+            rest.join_subquery(
+                JoinType::LeftJoin,
+                later,
+                Alias::new(name),
+                Expr::cust(format!("{name}.id = s.id")),
+            );
+        }
+        rest
+    }
+
+    /// Rows (id, due_at, wished_at, reason): everyone the segment selects; see [`Audience::rest`].
+    pub fn select(&self, dialect: Dialect) -> SelectStatement {
+        let mut asked = CommonTableExpression::new();
+        asked
+            .table_name(Alias::new("asked"))
+            .query(self.asked(dialect))
+            .materialized(true);
+        let mut rest = self.rest();
+        rest.with_cte(asked);
         rest
     }
 
@@ -197,31 +371,36 @@ impl Audience<'_> {
     }
 }
 
-/// Withholds all but the first, by id, of those eligible who share a value that is not NULL.
-fn first_of_each(rows: SelectStatement, value: &str, reason: Withheld) -> SelectStatement {
-    let eligible = format!("s.reason IS NULL AND {value} IS NOT NULL");
-    let is_later = format!(
-        "{value} IS NOT NULL AND ROW_NUMBER() OVER \
-         (PARTITION BY (CASE WHEN {eligible} THEN {value} END) ORDER BY s.id) > 1"
-    );
-    refused(rows, &is_later, reason)
-}
-
-/// Gives those still eligible a reason where the condition on `s` holds.
-fn refused(rows: SelectStatement, condition: &str, reason: Withheld) -> SelectStatement {
-    let mut query = Query::select();
-    for column in ["id", "address", "household", "due_at", "wished_at"] {
-        query.expr_as(Expr::cust(format!("s.{column}")), Alias::new(column));
-    }
-    query
+/// The ids of all but the first, by id, of those in table `asked` who may be contacted and share a value,
+/// but for the `twins`.
+fn later_of_each(value: &str, twins: Option<SelectStatement>) -> SelectStatement {
+    let mut ranked = Query::select();
+    ranked
+        .expr_as(Expr::cust("a.id"), Alias::new("id"))
         .expr_as(
             Expr::cust(format!(
-                "CASE WHEN s.reason IS NULL AND {condition} THEN '{}' ELSE s.reason END",
-                reason.as_str()
+                "ROW_NUMBER() OVER (PARTITION BY a.{value} ORDER BY a.id)"
             )),
-            Alias::new("reason"),
+            Alias::new("place"),
         )
-        .from_subquery(rows, Alias::new("s"))
+        .from_as(Alias::new("asked"), Alias::new("a"))
+        .and_where(Expr::cust(format!(
+            "a.reason IS NULL AND a.{value} IS NOT NULL"
+        )));
+    if let Some(twins) = twins {
+        ranked
+            .join_subquery(
+                JoinType::LeftJoin,
+                twins,
+                Alias::new("twin"),
+                Expr::cust("twin.id = a.id"),
+            )
+            .and_where(Expr::cust("twin.id IS NULL"));
+    }
+    Query::select()
+        .expr_as(Expr::cust("ranked.id"), Alias::new("id"))
+        .from_subquery(ranked, Alias::new("ranked"))
+        .and_where(Expr::cust("ranked.place > 1"))
         .take()
 }
 

@@ -448,7 +448,7 @@ pub async fn ask_audience(db: &Db, query: &SelectStatement) -> Result<Vec<QueryR
         Dialect::Sqlite => db.query_all(query).await,
         Dialect::Postgres => {
             let txn = db.begin().await?;
-            without_jit(&txn).await?;
+            prepare_audience(&txn).await?;
             let rows = txn.query_all(query).await?;
             txn.commit().await?;
             Ok(rows)
@@ -456,14 +456,16 @@ pub async fn ask_audience(db: &Db, query: &SelectStatement) -> Result<Vec<QueryR
     }
 }
 
-/// Keeps PostgreSQL from compiling an audience query to machine code in this transaction: with its many
-/// cases that takes seconds, far longer than the query itself.
+/// Readies PostgreSQL for an audience query in this transaction. It would compile its many cases to machine
+/// code, which takes seconds, far longer than the query itself; and its sets of suppressions and shared
+/// addresses belong in memory.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn without_jit(txn: &Txn) -> Result<(), DbErr> {
+pub async fn prepare_audience(txn: &Txn) -> Result<(), DbErr> {
     if txn.dialect() == Dialect::Postgres {
         txn.run("SET LOCAL jit = off", []).await?;
+        txn.run("SET LOCAL work_mem = '64MB'", []).await?;
     }
     Ok(())
 }

@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use super::ConfigError;
 
+/// A pressure cap counts up to 366 days; more, so that none reaches what is gone.
+const SHORTEST_KEEP_DAYS: u32 = 400;
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeliverySettings {
@@ -18,6 +21,8 @@ pub struct DeliverySettings {
     pub give_up_hours: u32,
     /// How long a stop waits for what is in flight.
     pub drain_seconds: u64,
+    /// Days after its end when the ledger of a wave is let go; 0: never.
+    pub keep_days: u32,
 }
 
 impl DeliverySettings {
@@ -33,6 +38,14 @@ impl DeliverySettings {
             if value == 0 {
                 return Err(ConfigError::key(key, "must be at least 1"));
             }
+        }
+        if self.keep_days != 0 && self.keep_days < SHORTEST_KEEP_DAYS {
+            return Err(ConfigError::key(
+                "delivery.keep_days",
+                format!(
+                    "must be 0 (for ever) or at least {SHORTEST_KEEP_DAYS}, as far as caps may look back"
+                ),
+            ));
         }
         if self.chunk > 10_000 {
             return Err(ConfigError::key("delivery.chunk", "must be at most 10000"));

@@ -161,10 +161,9 @@ pub async fn launch(
         now_ms,
     )
     .await?;
-    store::insert_audience(&txn, wave, &audience).await?;
-    let (deliveries, withheld) = store::count_audience(&txn, wave).await?;
-    store::insert_counters(&txn, wave, deliveries, &withheld).await?;
-    store::insert_leases(&txn, wave, options.chunk).await?;
+    let written = store::insert_audience(&txn, wave, &audience).await?;
+    store::insert_counters(&txn, wave, &written).await?;
+    store::insert_leases(&txn, wave, &written, options.chunk).await?;
     campaign_store::close_due(&txn, id, &due_key, "launched").await?;
     if let Some(every @ Schedule { every: Some(_), .. }) = &definition.schedule {
         // After the one just launched, also where that was launched before its time.
@@ -175,12 +174,13 @@ pub async fn launch(
     campaign_store::set_status(&*txn, id, Status::Running, None, now_ms).await?;
     store::finish_if_done(&txn, wave, now_ms).await?;
     txn.commit().await?;
+    let deliveries = written.deliveries;
     tracing::info!(%id, %wave, deliveries, "wave launched");
     Ok(Launched {
         wave,
         was_already: false,
         deliveries,
-        withheld,
+        withheld: written.withheld,
     })
 }
 

@@ -3,6 +3,7 @@
 //! Promise: nothing is changed by looking; whatever he says is evidence or an audit record before he is
 //! told so; and the same answer goes to everyone whether or not we know him.
 
+pub mod clean_up;
 pub mod confirmation;
 pub mod erase;
 pub mod export;

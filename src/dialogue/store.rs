@@ -1,5 +1,6 @@
 //! Queries about confirmations.
 
+pub(super) mod clean_up;
 pub(super) mod erasure;
 pub(super) mod everything;
 pub(super) mod lookup;

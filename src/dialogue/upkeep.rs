@@ -1,5 +1,5 @@
 //! The upkeep: seals evidence every few seconds; once a day ends what has expired, deletes what nobody
-//! confirmed, and keeps the retention period. Each run tells what it did.
+//! confirmed, keeps the retention period, and lets the ledger of old waves go. Each run tells what it did.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::DialogueError;
+use super::clean_up::{self, CleanUpReport};
 use super::confirmation;
 use super::retention::{self, RetentionReport};
 use super::store::retention as store;
@@ -37,6 +38,9 @@ pub struct UpkeepReport {
     /// Requests for confirmation that nobody answered, deleted.
     pub unconfirmed_deleted: u64,
     pub retention: RetentionReport,
+    /// Of the ledger.
+    #[serde(default)]
+    pub clean_up: CleanUpReport,
     /// People by rung, strangers first, by topic; of the empty name: the best of each person's topics.
     #[serde(default)]
     pub standings: BTreeMap<String, [u64; 6]>,
@@ -73,6 +77,7 @@ impl fmt::Display for UpkeepReport {
         line(kept.waiting, "people being asked, with time left to answer")?;
         line(kept.erased_unanswered, unanswered)?;
         line(kept.erased_unreachable, unreachable)?;
+        line(self.clean_up.deliveries, "deliveries of old waves let go")?;
         if !kept.is_acting && !self.is_dry_run {
             writeln!(
                 f,
@@ -175,6 +180,7 @@ pub async fn run(
     let unconfirmed_deleted =
         confirmation::purge(db, unconfirmed_before(settings, now_ms), now_ms).await?;
     let retention = retention::run(db, keys, settings, is_acting, now_ms, stop).await?;
+    let clean_up = clean_up::run(db, settings.delivery.keep_days, now_ms, stop).await?;
     db.checkpoint().await;
     let file = AnchorFile::in_folder(&settings.data_dir);
     let report = UpkeepReport {
@@ -183,6 +189,7 @@ pub async fn run(
         expired: expired.count(),
         unconfirmed_deleted,
         retention,
+        clean_up,
         standings: if stop.is_cancelled() {
             BTreeMap::new()
         } else {
@@ -221,6 +228,7 @@ pub async fn dry_run(
         unconfirmed_deleted: store::unconfirmed(db, unconfirmed_before(settings, now_ms), now_ms)
             .await?,
         retention: retention::run(db, keys, settings, false, now_ms, &never).await?,
+        clean_up: clean_up::count(db, settings.delivery.keep_days, now_ms).await?,
         standings: BTreeMap::new(),
     })
 }

@@ -38,12 +38,19 @@ impl Question<'_> {
         )
     }
 
-    /// SQL for why he may not be contacted; NULL when he may.
-    pub fn reason(&self) -> String {
+    /// SQL for why he may not be contacted; NULL when he may. A rule with a guard is asked only where that
+    /// holds: SQL that is cheap over a whole base and holds wherever the rule does.
+    pub fn reason(&self, guard: impl Fn(Withheld) -> Option<String>) -> String {
         let cases: String = self
             .refusals()
             .iter()
-            .map(|(reason, holds)| format!(" WHEN {holds} THEN '{}'", reason.as_str()))
+            .map(|(reason, holds)| {
+                let word = reason.as_str();
+                match guard(*reason) {
+                    Some(guard) => format!(" WHEN {guard} AND ({holds}) THEN '{word}'"),
+                    None => format!(" WHEN {holds} THEN '{word}'"),
+                }
+            })
             .collect();
         format!("CASE{cases} END")
     }
@@ -200,14 +207,6 @@ impl Question<'_> {
                 )
             })
             .collect();
-        let reach_days = self
-            .rules
-            .caps
-            .iter()
-            .map(|cap| cap.days)
-            .chain([WEEK_DAYS])
-            .max()
-            .unwrap_or(WEEK_DAYS);
         let weekly: String = self
             .rules
             .ladder
@@ -229,13 +228,19 @@ impl Question<'_> {
         if reached.is_empty() {
             return Some(wish);
         }
-        // A day more than the longest window: a calendar day may have 25 hours.
-        let since = format!("{now} - {}", i64::from(reach_days + 1) * DAY_MS);
+        let since = format!("{now} - {}", self.reach_ms());
         Some(format!(
             "(SELECT CASE WHEN {} THEN 1 ELSE 0 END FROM {}) = 1 OR {wish}",
             reached.join(" OR "),
             self.history(Some(&since)),
         ))
+    }
+
+    /// How far back the caps look, in milliseconds: a day more than the longest window, since a calendar day
+    /// may have 25 hours.
+    pub fn reach_ms(&self) -> i64 {
+        let longest = self.rules.caps.iter().map(|cap| cap.days).max();
+        i64::from(longest.unwrap_or(0).max(WEEK_DAYS) + 1) * DAY_MS
     }
 
     /// SQL for whether he had a message within the days of his own wish, in calendar days too: "once a

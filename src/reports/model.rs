@@ -70,6 +70,8 @@ pub struct Wave {
     pub template_version: i64,
     pub terms: Terms,
     pub counters: Counters,
+    /// When its ledger was let go, in milliseconds since the epoch.
+    pub cleaned_at: Option<i64>,
 }
 
 /// One run as the report lists it.
@@ -165,6 +167,10 @@ pub struct Report {
     pub revenue_cents: i64,
 
     pub waves: Vec<WaveLine>,
+    /// Since when responses to some of the waves are not counted any more, because their deliveries were
+    /// let go; RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub final_since: Option<String>,
     /// What does not add up; empty when everything does.
     pub discrepancies: Vec<String>,
 }
@@ -239,6 +245,11 @@ impl Report {
             orders: sum.get("orders"),
             revenue_cents: sum.signed("revenue_cents"),
             waves: waves.iter().map(wave_line).collect(),
+            final_since: waves
+                .iter()
+                .filter_map(|wave| wave.cleaned_at)
+                .min()
+                .map(rfc_3339),
             discrepancies: waves.iter().flat_map(discrepancies).collect(),
         }
     }
@@ -266,8 +277,7 @@ fn wave_line(wave: &Wave) -> WaveLine {
     WaveLine {
         wave: wave.id,
         status: wave.status.clone(),
-        launched_at: crate::clock::from_ms(wave.launched_at)
-            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        launched_at: rfc_3339(wave.launched_at),
         selected: wave.counters.get("selected"),
         withheld: wave.counters.get("withheld"),
         delivered,
@@ -277,6 +287,10 @@ fn wave_line(wave: &Wave) -> WaveLine {
             Denominator::Delivered,
         ),
     }
+}
+
+fn rfc_3339(ms: i64) -> String {
+    crate::clock::from_ms(ms).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 /// What does not add up in a wave: selected = withheld + deliveries, the reasons make up the withheld,
@@ -347,6 +361,7 @@ pub(crate) mod tests {
             template_version: 1,
             terms: Terms::read(r#"{"topic":"offers","goal":"click","window_days":14}"#),
             counters: sum,
+            cleaned_at: None,
         }
     }
 

@@ -28,7 +28,7 @@ pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportErr
     let status: String = row.try_get("", "status")?;
     let rows = db
         .rows(
-            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition,
+            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at,
                     c.counter, c.value
              FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id
              WHERE w.campaign_id = $1 ORDER BY w.id DESC",
@@ -71,7 +71,7 @@ pub async fn list(db: &Db, offset: i64, limit: i64) -> Result<Page, ReportError>
         .await?;
     let rows = db
         .rows(
-            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition,
+            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at,
                     c.counter, c.value
              FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id
              WHERE w.campaign_id IN (SELECT id FROM campaigns ORDER BY id DESC LIMIT $1 OFFSET $2)
@@ -112,6 +112,7 @@ fn group_waves(rows: &[QueryResult]) -> Result<Vec<(i64, Wave)>, DbErr> {
                 template_version: row.try_get("", "template_version_id")?,
                 terms: Terms::read(&definition),
                 counters: Default::default(),
+                cleaned_at: row.try_get("", "cleaned_at")?,
             };
             waves.push((row.try_get("", "campaign_id")?, wave));
         }

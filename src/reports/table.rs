@@ -224,6 +224,13 @@ fn notes(text: &mut String, report: &Report) {
             "  The responses are simulated: nobody read these messages."
         );
     }
+    if let Some(since) = &report.final_since {
+        let _ = writeln!(
+            text,
+            "  Deliveries of old waves were let go on {}: responses to them are\n  not counted since.",
+            since.split('T').next().unwrap_or(since)
+        );
+    }
     for discrepancy in &report.discrepancies {
         let _ = writeln!(text, "  DOES NOT ADD UP: {discrepancy}");
     }

@@ -5,6 +5,7 @@
 //! is told so. Scanners and prefetchers are kept as raw events but count as nobody. This room proves no
 //! token and answers no request: it is handed the delivery.
 
+mod journal;
 pub mod judge;
 pub mod links;
 pub mod model;
@@ -13,6 +14,7 @@ pub mod orders;
 pub mod record;
 mod store;
 mod tally;
+mod transcribe;
 
 use sea_orm::DbErr;
 

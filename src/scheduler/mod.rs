@@ -109,6 +109,7 @@ impl Duties {
                     asked = kept.asked,
                     erased = kept.erased_unanswered + kept.erased_unreachable,
                     is_acting = kept.is_acting,
+                    let_go = report.clean_up.deliveries,
                     "daily upkeep done"
                 );
             }

@@ -11,7 +11,7 @@ mod dialect;
 mod secret;
 pub mod text;
 
-pub use bulk::Kind;
+pub use bulk::{Kind, insert, take_numbers};
 pub use connect::{DbUrl, StorageError};
 pub use dialect::Dialect;
 

@@ -1,6 +1,9 @@
 //! What stands around every handler: request id, security headers, metrics, and errors in the form the
 //! caller reads.
 
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
@@ -10,6 +13,7 @@ use actix_web::http::header::{
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
+use ring::rand::SecureRandom as _;
 
 use super::State;
 use super::error::ApiError;
@@ -54,15 +58,15 @@ async fn around(
         return Ok(request.into_response(HttpResponse::InternalServerError().finish()));
     };
     let id = request_id();
-    let reader = Reader::of(surface, &request);
     let route = request.match_pattern();
     let method = request.method().clone();
     let mut response = if surface == Surface::Console && !is_own_host(&state, &request) {
         let error = ApiError::new(StatusCode::MISDIRECTED_REQUEST);
+        let reader = Reader::of(surface, request.headers());
         request.into_response(answer(&error, &state, reader, &id))
     } else {
         match next.call(request).await {
-            Ok(response) => framed(response, &state, reader, &id),
+            Ok(response) => framed(surface, response, &state, &id),
             // Not from a handler, whose errors are responses by now; actix answers it in its own words.
             Err(error) => return Err(error),
         }
@@ -76,9 +80,9 @@ async fn around(
 
 /// The response as it goes out: an error gets the caller's form, all else stays.
 fn framed(
+    surface: Surface,
     response: ServiceResponse<impl MessageBody + 'static>,
     state: &State,
-    reader: Reader,
     id: &str,
 ) -> ServiceResponse<BoxBody> {
     let status = response.status();
@@ -86,6 +90,7 @@ fn framed(
     if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response.map_into_boxed_body();
     }
+    let reader = Reader::of(surface, response.request().headers());
     let of_status = ApiError::new(status);
     let error = response.response().error();
     let error = error.and_then(|error| error.as_error::<ApiError>());
@@ -102,9 +107,9 @@ struct Reader {
 }
 
 impl Reader {
-    fn of(surface: Surface, request: &ServiceRequest) -> Self {
+    fn of(surface: Surface, headers: &HeaderMap) -> Self {
         let text = |name| {
-            let value: Option<&HeaderValue> = request.headers().get(name);
+            let value: Option<&HeaderValue> = headers.get(name);
             value.and_then(|value| value.to_str().ok())
         };
         Self {
@@ -147,20 +152,26 @@ fn answer(error: &ApiError, state: &State, reader: Reader, id: &str) -> HttpResp
 
 /// Security headers (RULES.md §6, OWASP), unless the handler set its own.
 fn protect(headers: &mut HeaderMap, state: &State, id: &str) {
-    let mut set = |name: HeaderName, value: &str| {
-        if !headers.contains_key(&name)
-            && let Ok(value) = HeaderValue::from_str(value)
-        {
+    // Values that are copied by reference: every click carries them.
+    const FIXED: [(HeaderName, HeaderValue); 5] = [
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (ROBOTS, HeaderValue::from_static("noindex, nofollow")),
+    ];
+    let mut set = |name: HeaderName, value: HeaderValue| {
+        if !headers.contains_key(&name) {
             headers.insert(name, value);
         }
     };
-    set(REQUEST_ID, id);
-    set(CONTENT_SECURITY_POLICY, state.pages.policy());
-    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(X_FRAME_OPTIONS, "DENY");
-    set(REFERRER_POLICY, "no-referrer");
-    set(CACHE_CONTROL, "no-store");
-    set(ROBOTS, "noindex, nofollow");
+    if let Ok(id) = HeaderValue::from_str(id) {
+        set(REQUEST_ID, id);
+    }
+    set(CONTENT_SECURITY_POLICY, state.pages.policy().clone());
+    for (name, value) in FIXED {
+        set(name, value);
+    }
 }
 
 /// Whether the console is asked for by a name that a page of another site cannot take (DNS rebinding):
@@ -194,14 +205,20 @@ fn is_own_host(state: &State, request: &ServiceRequest) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// 64 random bits in hexadecimal: enough to find a line in a log.
+/// 64 bits in hexadecimal, enough to find a line in a log: the first at random, each further one a step on.
 fn request_id() -> String {
-    use ring::rand::SecureRandom as _;
-    let mut bytes = [0_u8; 8];
-    match ring::rand::SystemRandom::new().fill(&mut bytes) {
-        Ok(()) => data_encoding::HEXLOWER.encode(&bytes),
-        Err(ring::error::Unspecified) => "none".to_owned(),
-    }
+    /// Odd, so that all 2⁶⁴ come before one comes again, and neighbours look unlike each other.
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    static LAST: LazyLock<AtomicU64> = LazyLock::new(|| {
+        let mut first = [0_u8; 8];
+        // Without chance the process number tells servers apart.
+        if ring::rand::SystemRandom::new().fill(&mut first).is_err() {
+            first = u64::from(std::process::id()).to_be_bytes();
+        }
+        AtomicU64::new(u64::from_be_bytes(first))
+    });
+    let id = LAST.fetch_add(STEP, Ordering::Relaxed);
+    data_encoding::HEXLOWER.encode(&id.to_be_bytes())
 }
 
 /// The label of a method in metrics: what a stranger sends must not make new time series.

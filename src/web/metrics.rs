@@ -70,7 +70,7 @@ impl Writer {
             )?,
             orphaned: IntCounter::new(
                 "visavis_responses_orphaned_total",
-                "Responses to deliveries that do not exist.",
+                "Responses to deliveries that do not exist, or no longer.",
             )?,
             lost: IntCounter::new(
                 "visavis_responses_lost_total",
@@ -78,9 +78,12 @@ impl Writer {
             )?,
             unqueued: IntCounter::new(
                 "visavis_responses_unqueued_total",
-                "Responses written at once because the queue was full.",
+                "Responses written by whoever brought them, because the queue took none.",
             )?,
-            waiting: IntGauge::new("visavis_responses_waiting", "Responses in the queue.")?,
+            waiting: IntGauge::new(
+                "visavis_responses_waiting",
+                "Responses answered that are not in the database yet.",
+            )?,
         })
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderValue;
 use data_encoding::BASE64;
 use handlebars::Handlebars;
 use serde::Serialize;
@@ -53,7 +54,7 @@ pub enum PagesError {
 /// The compiled pages.
 pub struct Pages {
     registry: Handlebars<'static>,
-    policy: String,
+    policy: HeaderValue,
 }
 
 impl fmt::Debug for Pages {
@@ -95,11 +96,14 @@ impl Pages {
              base-uri 'none'; frame-ancestors 'none'",
             BASE64.encode(digest.as_ref())
         );
+        // It is ASCII; without a policy of our own nothing would be allowed, and so it is safe.
+        let policy = HeaderValue::from_str(&policy)
+            .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
         Ok(Self { registry, policy })
     }
 
     /// The Content-Security-Policy of every page that does not bring its own.
-    pub(super) fn policy(&self) -> &str {
+    pub(super) fn policy(&self) -> &HeaderValue {
         &self.policy
     }
 

@@ -64,6 +64,7 @@ fn every_complaint_names_its_key() {
         ("[email]\nconnections = 0", "email.connections"),
         ("[delivery]\nbatch = 900", "delivery.batch"),
         ("[delivery]\nlease_seconds = 30", "delivery.lease_seconds"),
+        ("[delivery]\nkeep_days = 399", "delivery.keep_days"),
         ("[web]\npublic_url = \"ftp://x\"", "web.public_url"),
         ("[web]\npublic_url = \"https://x/\"", "web.public_url"),
         ("[web]\nlisten = \"everywhere\"", "web.listen"),

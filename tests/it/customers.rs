@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 use sea_orm::Value;
 use tempfile::TempDir;
+use visavis::consent::chain;
 use visavis::consent::ladder::Level;
 use visavis::consent::model::{Channel, Scope, Tracking};
 use visavis::consent::store as consent;
@@ -470,6 +471,51 @@ on_both! {
         assert_eq!(find(db, "external_id", "1").await.stage, Stage::Customer);
         let row = db.row("SELECT campaign_id FROM orders WHERE amount_cents = 500", []).await.unwrap().unwrap();
         assert_eq!(row.try_get::<Option<i64>>("", "campaign_id").unwrap(), Some(5));
+    }
+
+    async fn permissions_of_new_people_are_what_their_evidence_says(db: &TestDb) {
+        let files = Files::new();
+        let path = files.path("customers.csv");
+        sample::write_customers(&path, 600, 3, NaiveDate::from_ymd_opt(2026, 11, 22).unwrap()).unwrap();
+        try_import(db, ImportRequest::new(&path, ImportKind::Customers)).await.unwrap();
+        let may_2026 = 1_777_593_600_000;
+        for (address, suppressed_at) in [("late@example.com", NOW - 1), ("early@example.com", may_2026 - 1)] {
+            let one = consent::Suppression {
+                fingerprint: keys().fingerprint(address),
+                channel: Channel::Email,
+                scope: Scope::All,
+                reason: "robinson".to_owned(),
+                suppressed_at,
+            };
+            consent::suppress(&***db, &[one]).await.unwrap();
+        }
+        // Alone; twice of a topic; of the topic and the whole channel; at a suppressed address.
+        let text = "external_id,email,permission.email,permission.email.offers,permission.email.news,permission_source,permission_date,permission_basis,permission_level
+            1,alone@example.com,,yes,no,form,2026-05-01,consent,points
+            2,twice@example.com,,yes,,form,2026-05-01,contract,
+            2,twice@example.com,,no,,form,2026-05-02,,
+            3,all@example.com,no,yes,,form,2026-05-01,consent,
+            4,late@example.com,,yes,,form,2026-05-01,consent,
+            5,early@example.com,,yes,,form,2026-05-01,contract,";
+        assert_eq!(counts(&import(db, text.replace("            ", "")).await), [5, 1, 0, 0]);
+        let found = chain::verify(db, &keys(), None).await.unwrap();
+        assert!(found.is_whole && found.permissions > 600, "{found:?}");
+        let mut rungs = Vec::new();
+        for id in ["1", "2", "3", "4", "5"] {
+            for permission in consent::permissions_of(&***db, find(db, "external_id", id).await.id).await.unwrap() {
+                rungs.push((id, permission.scope.as_str().to_owned(), permission.is_granted, permission.level));
+            }
+        }
+        let rungs: Vec<_> = rungs.iter().map(|(id, scope, is_granted, level)| (*id, &**scope, *is_granted, *level)).collect();
+        assert_eq!(rungs, [
+            ("1", "news", false, Level::Stranger),
+            ("1", "offers", true, Level::Points),
+            ("2", "offers", false, Level::Stranger),
+            ("3", "*", false, Level::Stranger),
+            ("3", "offers", false, Level::Stranger),
+            ("4", "offers", true, Level::Stranger),
+            ("5", "offers", true, Level::Situational),
+        ]);
     }
 
     async fn the_sample_base_is_imported_whole_and_twice_the_same(db: &TestDb) {

@@ -7,8 +7,10 @@
 )]
 
 mod anchor;
+mod audience;
 mod browser;
 mod channels;
+mod clean_up;
 mod cli;
 mod config;
 mod consent;
@@ -35,5 +37,6 @@ mod sink;
 mod storage;
 mod templates;
 mod time_to_effect;
+mod tracking;
 mod turns;
 mod web;

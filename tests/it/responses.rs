@@ -45,6 +45,19 @@ async fn record(db: &visavis::storage::Db, responses: &[Response]) {
     assert_eq!(writer.figures().lost, 0);
 }
 
+/// Waits for what will come.
+async fn until(holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(60);
+    tokio::time::timeout(patience, waiting)
+        .await
+        .expect("it comes");
+}
+
 on_both! {
     async fn clicks_count_once_a_customer_and_feed_him(db: &TestDb) {
         let wave = ledger::wave(db, CLICKS).await;
@@ -80,7 +93,7 @@ on_both! {
             tokio::spawn(async move { writer.record(response).await })
         }).collect();
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        assert_eq!(writer.figures().waiting, 1);
+        assert_eq!(writer.figures().waiting, 40, "in hand, in the queue, or with its bringer");
         held.rollback().await.unwrap();
         for task in tasks {
             task.await.unwrap();
@@ -114,6 +127,50 @@ on_both! {
         writer.drain().await;
         assert_eq!(counters(db, wave).await.get("clicks"), Some(&1));
         assert_eq!(writer.figures().lost, 0);
+    }
+
+    async fn what_a_dead_process_left_is_written_once_by_the_next(db: &TestDb) {
+        let wave = ledger::wave(db, CLICKS).await;
+        let mut all = Vec::new();
+        for seq in 1..=50 {
+            let customer = ledger::customer(db, &format!("c{seq}"), "en", "none").await;
+            all.push(click(ledger::delivery(db, wave, seq, customer).await, 0, 60_000));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let writer = ResponseWriter::with_journal(db.db.clone(), folder.path()).unwrap();
+        for click in all.drain(..10) {
+            writer.record(click).await;
+        }
+        until(|| writer.figures().written == 10).await;
+        db.execute_unprepared("ALTER TABLE responses RENAME TO responses_away").await.unwrap();
+        for click in all {
+            writer.record(click).await;
+        }
+        // It gives up, and leaves the journal as a crash would.
+        writer.drain().await;
+        assert_eq!((writer.figures().waiting, writer.figures().lost), (40, 0));
+        drop(writer);
+        db.execute_unprepared("ALTER TABLE responses_away RENAME TO responses").await.unwrap();
+        let writer = ResponseWriter::with_journal(db.db.clone(), folder.path()).unwrap();
+        writer.drain().await;
+        assert_eq!(writer.figures().written, 40);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM responses").await, 50);
+        assert_eq!(counters(db, wave).await.get("clicks"), Some(&50));
+        assert_eq!(number(db, "SELECT COUNT(*) FROM response_journals").await, 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "and nothing is left to write");
+    }
+
+    async fn a_disk_that_takes_no_journal_loses_nothing(db: &TestDb) {
+        let wave = ledger::wave(db, CLICKS).await;
+        let customer = ledger::customer(db, "ada", "en", "none").await;
+        let delivery = ledger::delivery(db, wave, 1, customer).await;
+        let folder = tempfile::tempdir().unwrap();
+        let writer = ResponseWriter::with_journal(db.db.clone(), folder.path()).unwrap();
+        drop(folder);
+        writer.record(click(delivery, 0, 60_000)).await;
+        writer.drain().await;
+        assert_eq!((writer.figures().written, writer.figures().lost), (1, 0));
+        assert_eq!(counters(db, wave).await.get("clicks"), Some(&1));
     }
 
     async fn a_scanner_that_takes_its_time_is_found_out_and_taken_back(db: &TestDb) {

@@ -7,13 +7,32 @@ use ring::digest;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 
+use super::first;
 use super::permission::{derive, lock};
 use super::suppression::{OPT_OUT, Suppression, suppress};
 use super::{CHUNK, as_text};
 use crate::consent::ladder::Level;
 use crate::consent::model::{Action, Basis, Evidence, Scope};
 use crate::ids::CustomerId;
-use crate::storage::{Dialect, Kind, Sql};
+use crate::storage::{Dialect, Kind, Sql, insert};
+
+/// The columns of a piece of evidence, in the order of [`as_row`].
+pub(super) const COLUMNS: [(&str, Kind); 14] = [
+    ("customer_id", Kind::Int),
+    ("channel", Kind::Text),
+    ("topic", Kind::Text),
+    ("action", Kind::Text),
+    ("basis", Kind::Text),
+    ("source", Kind::Text),
+    ("wording", Kind::Text),
+    ("fingerprint", Kind::Text),
+    ("occurred_at", Kind::Int),
+    ("level", Kind::Int),
+    ("expires_at", Kind::Int),
+    ("locale", Kind::Text),
+    ("actor", Kind::Text),
+    ("confirmation_id", Kind::Int),
+];
 
 /// Appends one piece of evidence and derives the permissions that follow; a withdrawal also suppresses
 /// the `fingerprint` of the address. Evidence that is already there word for word, of the same address, is
@@ -43,14 +62,31 @@ pub async fn record_all(
     evidence: &[(Evidence, Option<String>)],
     recorded_at: i64,
 ) -> Result<HashSet<CustomerId>, DbErr> {
+    record_with_new(connection, evidence, &HashSet::new(), recorded_at).await
+}
+
+/// [`record_all`], where some of the customers are `new`: made in this transaction, so that nothing is on
+/// record of them and nobody else knows them. Their fingerprints are those of the addresses they have.
+///
+/// # Errors
+/// As [`record`]; nothing is then to be committed.
+pub async fn record_with_new(
+    connection: &impl ConnectionTrait,
+    evidence: &[(Evidence, Option<String>)],
+    new: &HashSet<CustomerId>,
+    recorded_at: i64,
+) -> Result<HashSet<CustomerId>, DbErr> {
     let mut suppressions = Vec::new();
     let mut seen: HashSet<(&Evidence, Option<&str>)> = HashSet::new();
     let mut customers = BTreeSet::new();
     let mut plain = Vec::with_capacity(evidence.len());
+    let mut first = Vec::new();
     let mut detailed = Vec::new();
     for (piece, fingerprint) in evidence {
         require_proof(piece)?;
-        customers.insert(piece.customer);
+        if !new.contains(&piece.customer) {
+            customers.insert(piece.customer);
+        }
         if let (Action::Withdraw, Some(fingerprint)) = (piece.action, fingerprint) {
             suppressions.push(Suppression {
                 fingerprint: fingerprint.clone(),
@@ -63,6 +99,7 @@ pub async fn record_all(
         let unique = (piece, fingerprint.as_deref());
         if seen.insert(unique) {
             match &piece.details {
+                None if new.contains(&piece.customer) => first.push(unique),
                 None => plain.push(unique),
                 Some(details) => detailed.push((unique, details)),
             }
@@ -97,6 +134,8 @@ pub async fn record_all(
     let mut changed: Vec<CustomerId> = concerned.iter().copied().collect();
     changed.sort_unstable();
     derive(connection, &changed).await?;
+    first::append(connection, &first, recorded_at).await?;
+    concerned.extend(first.iter().map(|(piece, _)| piece.customer));
     Ok(concerned)
 }
 
@@ -140,47 +179,15 @@ async fn append(
     details_digest: Option<&str>,
     recorded_at: i64,
 ) -> Result<Vec<(i64, CustomerId)>, DbErr> {
+    if evidence.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows: Vec<Value> = evidence
         .iter()
-        .map(|(piece, fingerprint)| {
-            json!([
-                piece.customer,
-                piece.channel.as_str(),
-                piece.scope.as_str(),
-                piece.action.as_str(),
-                piece.basis.map(Basis::as_str),
-                piece.source,
-                piece.wording,
-                fingerprint,
-                piece.occurred_at,
-                piece.level.map(Level::code),
-                piece.expires_at,
-                piece.locale,
-                piece.actor,
-                piece.confirmation,
-            ])
-        })
+        .map(|piece| Value::Array(as_row(piece)))
         .collect();
     let dialect = Dialect::of(connection);
-    let recordset = dialect.recordset(
-        1,
-        &[
-            ("customer_id", Kind::Int),
-            ("channel", Kind::Text),
-            ("topic", Kind::Text),
-            ("action", Kind::Text),
-            ("basis", Kind::Text),
-            ("source", Kind::Text),
-            ("wording", Kind::Text),
-            ("fingerprint", Kind::Text),
-            ("occurred_at", Kind::Int),
-            ("level", Kind::Int),
-            ("expires_at", Kind::Int),
-            ("locale", Kind::Text),
-            ("actor", Kind::Text),
-            ("confirmation_id", Kind::Int),
-        ],
-    );
+    let recordset = dialect.recordset(1, &COLUMNS);
     let sql = format!(
         "INSERT INTO permission_evidence (customer_id, channel, topic, action, basis, source, wording, \
          fingerprint, occurred_at, level, expires_at, locale, actor, confirmation_id, details_digest, recorded_at) \
@@ -212,13 +219,36 @@ async fn append(
             ))
         })
         .collect::<Result<Vec<(i64, CustomerId)>, DbErr>>()?;
-    if !appended.is_empty() {
-        let ids = appended.iter().map(|(id, _)| json!([id])).collect();
-        let sql = format!(
-            "INSERT INTO unsealed_evidence (evidence_id) SELECT r.id FROM {} AS r",
-            dialect.recordset(1, &[("id", Kind::Int)])
-        );
-        connection.run(sql, [as_text(ids).into()]).await?;
-    }
+    await_sealing(connection, appended.iter().map(|(id, _)| *id)).await?;
     Ok(appended)
+}
+
+/// A piece of evidence as a row of [`COLUMNS`].
+pub(super) fn as_row((piece, fingerprint): &(&Evidence, Option<&str>)) -> Vec<Value> {
+    vec![
+        json!(piece.customer),
+        json!(piece.channel.as_str()),
+        json!(piece.scope.as_str()),
+        json!(piece.action.as_str()),
+        json!(piece.basis.map(Basis::as_str)),
+        json!(piece.source),
+        json!(piece.wording),
+        json!(fingerprint),
+        json!(piece.occurred_at),
+        json!(piece.level.map(Level::code)),
+        json!(piece.expires_at),
+        json!(piece.locale),
+        json!(piece.actor),
+        json!(piece.confirmation),
+    ]
+}
+
+/// Puts evidence in line for the chain.
+pub(super) async fn await_sealing(
+    connection: &impl ConnectionTrait,
+    ids: impl Iterator<Item = i64>,
+) -> Result<(), DbErr> {
+    let rows = ids.map(|id| vec![json!(id)]).collect();
+    let columns = [("evidence_id", Kind::Int)];
+    insert(connection, "unsealed_evidence", &columns, rows, "").await
 }

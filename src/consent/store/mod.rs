@@ -10,6 +10,7 @@ pub(super) mod audit;
 pub(super) mod chain;
 mod evidence;
 pub(super) mod expiry;
+mod first;
 mod mailbox;
 mod opt_out;
 mod permission;
@@ -21,7 +22,7 @@ pub(super) mod topics;
 use serde_json::Value;
 
 pub use address::{AddressChange, follow};
-pub use evidence::{record, record_all};
+pub use evidence::{record, record_all, record_with_new};
 pub use expiry::{basis_ends_at, last_act};
 pub use mailbox::{Mailboxes, hold_mailboxes};
 pub use opt_out::opt_out;

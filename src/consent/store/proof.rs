@@ -78,15 +78,19 @@ pub(in crate::consent) async fn evidence(
         .collect()
 }
 
-/// Messages handed over, by channel and topic.
+/// Messages handed over, by channel and topic, with those that are only known as a sum.
 pub(in crate::consent) async fn contacts(
     connection: &impl ConnectionTrait,
     customer: CustomerId,
 ) -> Result<Vec<(String, String, Contacts)>, DbErr> {
     let rows = connection
         .rows(
-            "SELECT channel, topic, COUNT(*) AS n, MIN(contacted_at) AS first_at, MAX(contacted_at) AS last_at \
-             FROM contacts WHERE customer_id = $1 GROUP BY channel, topic ORDER BY channel, topic",
+            "SELECT channel, topic, CAST(SUM(n) AS BIGINT) AS n, MIN(first_at) AS first_at, MAX(last_at) AS last_at FROM ( \
+                 SELECT channel, topic, 1 AS n, contacted_at AS first_at, contacted_at AS last_at \
+                 FROM contacts WHERE customer_id = $1 \
+                 UNION ALL SELECT channel, topic, contacts, first_at, last_at \
+                 FROM past_contacts WHERE customer_id = $1) AS sent \
+             GROUP BY channel, topic ORDER BY channel, topic",
             [customer.0.into()],
         )
         .await?;

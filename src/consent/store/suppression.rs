@@ -1,15 +1,15 @@
 //! Suppressions: rows that are never deleted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::permission::{derive, lock};
 use super::{CHUNK, as_text};
 use crate::consent::model::{Channel, Scope};
 use crate::ids::CustomerId;
-use crate::storage::{Dialect, Kind, Sql};
+use crate::storage::{self, Dialect, Kind, Sql};
 
 /// Why a withdrawal suppresses: the customer's own word.
 pub const OPT_OUT: &str = "opt_out";
@@ -26,6 +26,15 @@ pub struct Suppression {
     /// Milliseconds since the epoch.
     pub suppressed_at: i64,
 }
+
+/// The columns of a suppression.
+const COLUMNS: [(&str, Kind); 5] = [
+    ("fingerprint", Kind::Text),
+    ("channel", Kind::Text),
+    ("scope", Kind::Text),
+    ("reason", Kind::Text),
+    ("suppressed_at", Kind::Int),
+];
 
 /// Suppresses addresses; where one is suppressed already, the newest date and its reason stay. A rung
 /// granted at the address before is lost also by one whose newer consent still stands.
@@ -51,40 +60,17 @@ pub async fn suppress(
     let mut newest: Vec<&Suppression> = newest.into_values().collect();
     // Always in the same order, so that two transactions cannot wait for each other.
     newest.sort_unstable_by_key(|one| (&one.fingerprint, one.channel, one.scope.as_str()));
-    let recordset = Dialect::of(connection).recordset(
-        1,
-        &[
-            ("fingerprint", Kind::Text),
-            ("channel", Kind::Text),
-            ("scope", Kind::Text),
-            ("reason", Kind::Text),
-            ("suppressed_at", Kind::Int),
-        ],
-    );
-    let sql = format!(
-        "INSERT INTO suppressions (fingerprint, channel, scope, reason, suppressed_at) \
-         SELECT r.fingerprint, r.channel, r.scope, r.reason, r.suppressed_at FROM {recordset} AS r \
-         WHERE TRUE ORDER BY r.place \
-         ON CONFLICT (fingerprint, channel, scope) DO UPDATE SET reason = excluded.reason, \
-         suppressed_at = excluded.suppressed_at \
-         WHERE excluded.suppressed_at > suppressions.suppressed_at"
-    );
     for chunk in newest.chunks(CHUNK) {
-        let rows = chunk
-            .iter()
-            .map(|one| {
-                json!([
-                    one.fingerprint,
-                    one.channel.as_str(),
-                    one.scope.as_str(),
-                    one.reason,
-                    one.suppressed_at,
-                ])
-            })
-            .collect();
-        let rows = as_text(rows);
-        connection.run(sql.as_str(), [rows.as_str().into()]).await?;
-        let outlasting = outlasting(connection, &recordset, rows).await?;
+        let chunk = unknown(connection, chunk).await?;
+        if chunk.is_empty() {
+            continue;
+        }
+        let rows: Vec<Vec<Value>> = chunk.iter().map(|one| as_row(one)).collect();
+        let conflict = "ON CONFLICT (fingerprint, channel, scope) DO UPDATE SET reason = excluded.reason, \
+             suppressed_at = excluded.suppressed_at \
+             WHERE excluded.suppressed_at > suppressions.suppressed_at";
+        storage::insert(connection, "suppressions", &COLUMNS, rows, conflict).await?;
+        let outlasting = outlasting(connection, &chunk).await?;
         if !outlasting.is_empty() {
             lock(connection, &outlasting).await?;
             derive(connection, &outlasting).await?;
@@ -93,25 +79,89 @@ pub async fn suppress(
     Ok(())
 }
 
+/// Those that are not on record, or with an older date. The others are, and stay so: what follows from
+/// them was written with them.
+async fn unknown<'a>(
+    connection: &impl ConnectionTrait,
+    suppressions: &[&'a Suppression],
+) -> Result<Vec<&'a Suppression>, DbErr> {
+    let fingerprints: Vec<String> = suppressions
+        .iter()
+        .map(|one| one.fingerprint.clone())
+        .collect();
+    let mut known: HashMap<(String, Channel, Scope), i64> = HashMap::new();
+    for one in suppressions_of(connection, &fingerprints).await? {
+        known.insert((one.fingerprint, one.channel, one.scope), one.suppressed_at);
+    }
+    let is_unknown = |one: &&&Suppression| {
+        let key = (one.fingerprint.clone(), one.channel, one.scope.clone());
+        known.get(&key).is_none_or(|at| *at < one.suppressed_at)
+    };
+    Ok(suppressions.iter().filter(is_unknown).copied().collect())
+}
+
+/// A suppression as a row of [`COLUMNS`].
+fn as_row(one: &Suppression) -> Vec<Value> {
+    vec![
+        json!(one.fingerprint),
+        json!(one.channel.as_str()),
+        json!(one.scope.as_str()),
+        json!(one.reason),
+        json!(one.suppressed_at),
+    ]
+}
+
 /// Customers with a consent newer than one of these suppressions, and a rung that is older than it.
 async fn outlasting(
     connection: &impl ConnectionTrait,
-    recordset: &str,
-    rows: String,
+    suppressions: &[&Suppression],
 ) -> Result<Vec<CustomerId>, DbErr> {
+    // Nobody ever said anything of most addresses of a list, or of a file of new people: that is known
+    // in a fraction of the time.
+    let fingerprints: Vec<&str> = suppressions.iter().map(|one| &*one.fingerprint).collect();
+    let spoken_of = spoken_of(connection, &fingerprints).await?;
+    let rows: Vec<Value> = suppressions
+        .iter()
+        .filter(|one| spoken_of.contains(&one.fingerprint))
+        .map(|one| Value::Array(as_row(one)))
+        .collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let recordset = Dialect::of(connection).recordset(1, &COLUMNS);
+    // The fixed order and the two steps keep both databases from beginning with every permission of the
+    // channel: a suppression is known by its address, and who said something of it by the evidence.
     let sql = format!(
-        // CROSS JOIN keeps SQLite from beginning with every permission of the channel.
-        "SELECT DISTINCT p.customer_id FROM {recordset} AS r \
-         CROSS JOIN permission_evidence e CROSS JOIN permissions p \
-         WHERE e.fingerprint = r.fingerprint AND p.customer_id = e.customer_id \
-         AND p.channel = r.channel AND (p.topic = r.scope OR r.scope = '*') AND p.is_granted AND p.since_at > r.suppressed_at AND p.level_since_at <= r.suppressed_at \
+        "WITH said AS MATERIALIZED (SELECT DISTINCT e.customer_id, r.channel, r.scope, r.suppressed_at \
+         FROM {recordset} AS r CROSS JOIN permission_evidence e WHERE e.fingerprint = r.fingerprint) \
+         SELECT DISTINCT p.customer_id FROM said CROSS JOIN permissions p \
+         WHERE p.customer_id = said.customer_id AND p.channel || '' = said.channel \
+         AND (p.topic = said.scope OR said.scope = '*') AND p.is_granted \
+         AND p.since_at > said.suppressed_at AND p.level_since_at <= said.suppressed_at \
          ORDER BY p.customer_id"
     );
     connection
-        .rows(sql, [rows.into()])
+        .rows(sql, [as_text(rows).into()])
         .await?
         .iter()
         .map(|row| row.try_get("", "customer_id").map(CustomerId))
+        .collect()
+}
+
+/// Of these addresses, those that evidence names.
+async fn spoken_of(
+    connection: &impl ConnectionTrait,
+    fingerprints: &[&str],
+) -> Result<HashSet<String>, DbErr> {
+    let sql = format!(
+        "SELECT DISTINCT fingerprint FROM permission_evidence WHERE fingerprint IN {}",
+        Dialect::of(connection).list(1, Kind::Text)
+    );
+    connection
+        .rows(sql, [json!(fingerprints).to_string().into()])
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "fingerprint"))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::columns::{Columns, Field, Proof};
 use super::records::Cells;
-use super::report::{ImportReport, WarningKind};
+use super::report::{Remarks, WarningKind};
 use super::{Defaults, values};
 use crate::consent::ladder::Level;
 use crate::consent::model::{Action, Basis, Channel, Scope};
@@ -47,8 +47,8 @@ pub(super) struct Entry {
 pub(super) fn read(
     columns: &Columns,
     cells: &Cells,
-    defaults: &Defaults<'_>,
-    report: &mut ImportReport,
+    defaults: &Defaults,
+    remarks: &mut Remarks,
 ) -> Result<Entry, String> {
     let line = cells.line;
     let external_id = line_of(columns, &Field::ExternalId, cells)?;
@@ -62,7 +62,7 @@ pub(super) fn read(
     if let Some(gender) = &mut row.texts[3] {
         *gender = values::gender(gender);
     }
-    let mut warn = |kind| report.warnings.add(kind, line);
+    let mut warn = |kind| remarks.warnings.add(kind, line);
     if row.texts[7]
         .as_ref()
         .is_some_and(|zone| zone.parse::<chrono_tz::Tz>().is_err())
@@ -101,7 +101,7 @@ pub(super) fn read(
         });
     }
     if let Some(text) = line_of(columns, &Field::Phone, cells)? {
-        let region = row.country.as_deref().unwrap_or(defaults.region);
+        let region = row.country.as_deref().unwrap_or(&defaults.region);
         row.phone = normalise::phone(&text, region).ok();
         if row.phone.is_none() {
             warn(WarningKind::InvalidPhone);
@@ -158,7 +158,7 @@ pub(super) fn read(
             "no external id, e-mail address or valid telephone number says who this is".to_owned(),
         );
     }
-    let answers = answers(columns, cells, defaults, report)?;
+    let answers = answers(columns, cells, defaults, remarks)?;
     Ok(Entry { line, row, answers })
 }
 
@@ -208,8 +208,8 @@ pub(super) fn long_line_of(
 fn answers(
     columns: &Columns,
     cells: &Cells,
-    defaults: &Defaults<'_>,
-    report: &mut ImportReport,
+    defaults: &Defaults,
+    remarks: &mut Remarks,
 ) -> Result<Vec<Answer>, String> {
     let line = cells.line;
     let mut answers = Vec::new();
@@ -230,7 +230,7 @@ fn answers(
             // Without an offset, a time of today may lie ahead; a consent from later would outlive a "no".
             Some(Ok(at)) if at <= values::end_of_day(defaults.now_ms) => Some(at),
             Some(_) => {
-                report
+                remarks
                     .warnings
                     .add(WarningKind::UnusablePermissionDate, line);
                 None
@@ -244,7 +244,7 @@ fn answers(
                 scope: scope.clone(),
                 action: Action::Withdraw,
                 basis: None,
-                source: source.unwrap_or_else(|| defaults.source.to_owned()),
+                source: source.unwrap_or_else(|| defaults.source.clone()),
                 wording,
                 level: None,
                 expires_at: None,
@@ -253,24 +253,24 @@ fn answers(
             continue;
         }
         if *scope == Scope::All {
-            report.warnings.add(WarningKind::YesWithoutTopic, line);
+            remarks.warnings.add(WarningKind::YesWithoutTopic, line);
             continue;
         }
         let word = proof(Proof::Basis);
         let basis = word.and_then(values::basis);
         if word.is_some() && basis.is_none() {
-            report.warnings.add(WarningKind::UnknownBasis, line);
+            remarks.warnings.add(WarningKind::UnknownBasis, line);
         }
         // A rung or an end that cannot be read might be lower or sooner than any guess.
         let level = readable(proof(Proof::Level), |word| {
             values::level(word).filter(|level| *level != Level::Stranger)
         });
         if level.is_none() {
-            report.warnings.add(WarningKind::UnknownLevel, line);
+            remarks.warnings.add(WarningKind::UnknownLevel, line);
         }
         let expires_at = readable(proof(Proof::Expires), |text| values::instant(text).ok());
         if expires_at.is_none() {
-            report
+            remarks
                 .warnings
                 .add(WarningKind::UnreadablePermissionEnd, line);
         }
@@ -294,11 +294,11 @@ fn answers(
         }
     }
     if lacks_proof {
-        report.no_basis += 1;
-        report.warnings.add(WarningKind::NoBasis, line);
+        remarks.no_basis += 1;
+        remarks.warnings.add(WarningKind::NoBasis, line);
     }
     if lacks_wording {
-        report.warnings.add(WarningKind::NoWording, line);
+        remarks.warnings.add(WarningKind::NoWording, line);
     }
     Ok(answers)
 }

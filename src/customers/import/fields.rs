@@ -2,7 +2,7 @@
 
 use super::columns::{Columns, Field};
 use super::records::Cells;
-use super::report::ImportReport;
+use super::report::Remarks;
 use super::{Defaults, ImportKind, customers};
 use crate::clock;
 use crate::customers::profile::{Row, TEXTS};
@@ -67,16 +67,16 @@ pub fn read_fields(
         );
     }
     let defaults = Defaults {
-        region,
-        language: "",
-        country: "",
-        source: "",
+        region: region.to_owned(),
+        language: String::new(),
+        country: String::new(),
+        source: String::new(),
         now_ms,
         today: clock::from_ms(now_ms).date_naive(),
     };
-    let mut report = ImportReport::new(ImportKind::Customers, false, "UTF-8", b',');
-    let entry = customers::read(&columns, &Cells::of(2, &values), &defaults, &mut report)?;
-    if let Some(kind) = report.warnings.0.keys().next() {
+    let mut remarks = Remarks::default();
+    let entry = customers::read(&columns, &Cells::of(2, &values), &defaults, &mut remarks)?;
+    if let Some(kind) = remarks.warnings.0.keys().next() {
         // What an import makes of it comes after the semicolon, and does not happen here.
         let sentence = kind.sentence();
         let problem = sentence.split(';').next().unwrap_or(sentence);

@@ -1,7 +1,7 @@
 //! Customers and orders from a CSV file.
 //!
-//! The file is read twice, never held: once to decide its encoding, once to import it. All is written in
-//! one transaction, so an interruption leaves nothing behind. A row that cannot be taken is told with
+//! The file is read twice, never held: once to decide its encoding, once to import it, a batch ahead of
+//! the database. All is written in one transaction, so an interruption leaves nothing behind. A row that cannot be taken is told with
 //! its line and reason and written to a file of its own; the others are taken.
 
 pub(super) mod columns;
@@ -10,6 +10,7 @@ pub(super) mod encoding;
 mod fields;
 pub(super) mod names;
 mod orders;
+mod reading;
 pub(super) mod records;
 mod rejects;
 mod report;
@@ -17,8 +18,8 @@ pub(super) mod values;
 mod write;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use sea_orm::DbErr;
@@ -28,19 +29,14 @@ pub use fields::{Correction, read_fields};
 pub use report::{ImportReport, Rejection, Warning, WarningKind, Warnings};
 
 use self::columns::Columns;
-use self::encoding::Decoded;
-use self::records::{Cells, MAX_RECORD, Record, Records};
+use self::reading::{Batch, Source};
+use self::records::{Cells, MAX_RECORD};
 use self::rejects::Rejects;
 use super::store::import as store;
 use crate::clock;
 use crate::ids::CustomerId;
 use crate::keys::Keys;
 use crate::storage::Db;
-
-/// Rows written together.
-const BATCH: usize = 500;
-/// Bytes of text of a batch, where rows are large.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -183,13 +179,13 @@ pub enum ImportError {
 }
 
 /// What holds for every row.
-#[derive(Debug, Clone, Copy)]
-struct Defaults<'a> {
-    region: &'a str,
-    language: &'a str,
-    country: &'a str,
+#[derive(Debug, Clone)]
+struct Defaults {
+    region: String,
+    language: String,
+    country: String,
     /// The source of a refusal that names none.
-    source: &'a str,
+    source: String,
     now_ms: i64,
     today: NaiveDate,
 }
@@ -222,58 +218,59 @@ pub async fn run(
             path: rejects.clone(),
         });
     }
-    let mut import = Import::open(&request)?;
+    let source = Source::open(&request)?;
     let name = request
         .path
         .file_name()
         .map(|name| name.to_string_lossy())
         .unwrap_or_default();
-    let source = format!("import of {name}");
-    let defaults = Defaults {
-        region: &request.default_region,
-        language: &request.default_language,
-        country: &request.default_country,
-        source: &source,
+    let defaults = Arc::new(Defaults {
+        region: request.default_region.clone(),
+        language: request.default_language.clone(),
+        country: request.default_country.clone(),
+        source: format!("import of {name}"),
         now_ms,
         today: clock::from_ms(now_ms).date_naive(),
-    };
+    });
+    let mut taking = Taking::new(&request, &source);
     let txn = db.begin().await?;
     store::begin(&txn).await?;
     let mut seen = Seen::default();
     match request.kind {
         ImportKind::Customers => {
-            while let Some(batch) = import.batch(|columns, cells, report| {
-                customers::read(columns, cells, &defaults, report)
-            })? {
-                let entries: Vec<_> = batch.into_iter().map(|(_, entry)| entry).collect();
-                seen.add(write::write(&txn, keys, &defaults, &entries, &mut import.report).await?);
-                progress(import.progress());
+            let mut batches = source.batches(customers::read, Arc::clone(&defaults));
+            while let Some(batch) = batches.recv().await {
+                let (rows, read) = taking.take(batch?)?;
+                let entries: Vec<_> = rows.into_iter().map(|(_, entry)| entry).collect();
+                let report = &mut taking.report;
+                seen.add(write::write(&txn, keys, &defaults, &entries, report).await?);
+                progress(read);
             }
             store::settle(&txn).await?;
             for ids in seen.chunks() {
                 for (channel, n) in store::reachable(&txn, &ids).await? {
-                    *import.report.reachable.entry(channel.as_str()).or_default() += n;
+                    *taking.report.reachable.entry(channel.as_str()).or_default() += n;
                 }
             }
         }
         ImportKind::Orders => {
-            while let Some(batch) = import
-                .batch(|columns, cells, report| orders::read(columns, cells, &defaults, report))?
-            {
-                let (cells, entries): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-                let refused = orders::write(&txn, &entries, &mut import.report).await?;
+            let mut batches = source.batches(orders::read, Arc::clone(&defaults));
+            while let Some(batch) = batches.recv().await {
+                let (rows, read) = taking.take(batch?)?;
+                let (cells, entries): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+                let refused = orders::write(&txn, &entries, &mut taking.report).await?;
                 for (n, reason) in refused {
                     if let Some(cells) = cells.get(n) {
-                        import.reject(cells, &reason)?;
+                        taking.reject(cells, &reason)?;
                     }
                 }
-                progress(import.progress());
+                progress(read);
             }
             store::settle(&txn).await?;
         }
     }
     // The rejects first: an import is not to stand whose rejected rows are lost.
-    let report = import.finish()?;
+    let report = taking.finish()?;
     if request.dry_run {
         txn.rollback().await?;
     } else {
@@ -282,122 +279,45 @@ pub async fn run(
     Ok(report)
 }
 
-/// A file being imported.
-struct Import<'a> {
+/// What is told of a file while it is taken.
+struct Taking<'a> {
     request: &'a ImportRequest,
-    records: Records,
-    columns: Columns,
+    columns: Arc<Columns>,
+    delimiter: u8,
     bytes_total: u64,
-    may_be_damaged: bool,
     rejects: Option<Rejects>,
     report: ImportReport,
 }
 
-impl<'a> Import<'a> {
-    fn open(request: &'a ImportRequest) -> Result<Self, ImportError> {
-        let path = &request.path;
-        let read = |cause| ImportError::Read {
-            path: path.clone(),
-            cause,
-        };
-        let mut file = File::open(path).map_err(read)?;
-        let metadata = file.metadata().map_err(read)?;
-        if !metadata.is_file() {
-            return Err(ImportError::NotAFile { path: path.clone() });
-        }
-        let detected = encoding::detect(&mut file).map_err(read)?;
-        let decoded = Decoded::new(file, detected).map_err(read)?;
-        let mut records = Records::new(decoded).map_err(read)?;
-        let header = match records.next().map_err(read)? {
-            None => return Err(ImportError::Empty { path: path.clone() }),
-            Some(Record::TooLarge { .. }) => {
-                return Err(ImportError::HeaderTooLarge { path: path.clone() });
-            }
-            Some(Record::Cells(header)) => header,
-        };
-        let columns = Columns::read(&header, &request.map, request.kind)?;
-        let encoding = detected.encoding.name();
+impl<'a> Taking<'a> {
+    fn new(request: &'a ImportRequest, source: &Source) -> Self {
+        let delimiter = source.delimiter();
         let mut report =
-            ImportReport::new(request.kind, request.dry_run, encoding, records.delimiter());
-        report.ignored_columns.clone_from(&columns.ignored);
-        report.has_permissions = !columns.permissions.is_empty();
-        Ok(Self {
+            ImportReport::new(request.kind, request.dry_run, source.encoding, delimiter);
+        report.ignored_columns.clone_from(&source.columns.ignored);
+        report.has_permissions = !source.columns.permissions.is_empty();
+        Self {
             request,
-            records,
-            columns,
-            bytes_total: metadata.len(),
-            may_be_damaged: detected.may_be_damaged,
+            columns: Arc::clone(&source.columns),
+            delimiter,
+            bytes_total: source.bytes_total,
             rejects: None,
             report,
-        })
+        }
     }
 
-    /// The next rows that `read` could take, with their cells; `None` at the end of the file.
-    fn batch<T>(
-        &mut self,
-        read: impl Fn(&Columns, &Cells, &mut ImportReport) -> Result<T, String>,
-    ) -> Result<Option<Vec<(Cells, T)>>, ImportError> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        while batch.len() < BATCH && bytes < BATCH_BYTES {
-            let record = self.records.next().map_err(|cause| ImportError::Read {
-                path: self.request.path.clone(),
-                cause,
-            })?;
-            let cells = match record {
-                None if batch.is_empty() => return Ok(None),
-                None => break,
-                Some(Record::TooLarge { line, last_line }) => {
-                    self.report.rows += 1;
-                    let reason = format!(
-                        "lines {line} to {last_line} are one row of more than {MAX_RECORD} bytes; is a quotation mark not closed? Its cells are not in this file"
-                    );
-                    self.reject(&Cells::empty(line), &reason)?;
-                    continue;
-                }
-                Some(Record::Cells(cells)) if cells.is_blank() => continue,
-                Some(Record::Cells(cells)) => cells,
-            };
-            self.report.rows += 1;
-            bytes += cells.size();
-            let taken = self
-                .check(&cells)
-                .and_then(|()| read(&self.columns, &cells, &mut self.report));
-            match taken {
-                Ok(row) => batch.push((cells, row)),
-                Err(reason) => self.reject(&cells, &reason)?,
-            }
+    /// Notes what was said of a batch; its rows, and how far the import has come with it.
+    fn take<T>(&mut self, batch: Batch<T>) -> Result<(Vec<(Cells, T)>, Progress), ImportError> {
+        self.report.note(batch.remarks);
+        for (cells, reason) in &batch.refused {
+            self.reject(cells, reason)?;
         }
-        Ok(Some(batch))
-    }
-
-    /// Whether the row is whole and readable.
-    fn check(&self, cells: &Cells) -> Result<(), String> {
-        let (has, wanted) = (cells.len(), self.columns.headers.len());
-        let has_more = cells
-            .iter()
-            .skip(wanted)
-            .any(|cell| !cell.trim().is_empty());
-        if has < wanted || has_more {
-            let lines = if cells.last_line > cells.line {
-                format!(
-                    "; it goes from line {} to {}: is a quotation mark not closed?",
-                    cells.line, cells.last_line
-                )
-            } else {
-                String::new()
-            };
-            return Err(format!(
-                "the row has {has} cells, the header {wanted}{lines}"
-            ));
-        }
-        if self.may_be_damaged && cells.iter().any(|cell| cell.contains('\u{fffd}')) {
-            let encoding = self.report.encoding;
-            return Err(format!(
-                "some letters are not {encoding}, though the file elsewhere is; save the file in one encoding"
-            ));
-        }
-        Ok(())
+        let progress = Progress {
+            bytes_read: batch.bytes_read,
+            bytes_total: self.bytes_total,
+            rows: self.report.rows,
+        };
+        Ok((batch.rows, progress))
     }
 
     fn reject(&mut self, cells: &Cells, reason: &str) -> Result<(), ImportError> {
@@ -411,19 +331,11 @@ impl<'a> Import<'a> {
         };
         let rejects = match &mut self.rejects {
             Some(rejects) => rejects,
-            none => none.insert(
-                Rejects::create(path, &self.columns, self.records.delimiter()).map_err(failed)?,
-            ),
+            none => {
+                none.insert(Rejects::create(path, &self.columns, self.delimiter).map_err(failed)?)
+            }
         };
         rejects.write(&self.columns, cells, reason).map_err(failed)
-    }
-
-    fn progress(&self) -> Progress {
-        Progress {
-            bytes_read: self.records.bytes_read(),
-            bytes_total: self.bytes_total,
-            rows: self.report.rows,
-        }
     }
 
     fn finish(mut self) -> Result<ImportReport, ImportError> {

@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use super::columns::{Columns, Field};
 use super::customers::long_line_of;
 use super::records::Cells;
-use super::report::{ImportReport, WarningKind};
+use super::report::{ImportReport, Remarks, WarningKind};
 use super::{Defaults, values};
 use crate::customers::normalise;
 use crate::customers::store::orders as store;
@@ -34,8 +34,8 @@ pub(super) struct Entry {
 pub(super) fn read(
     columns: &Columns,
     cells: &Cells,
-    defaults: &Defaults<'_>,
-    report: &mut ImportReport,
+    defaults: &Defaults,
+    remarks: &mut Remarks,
 ) -> Result<Entry, String> {
     let line = cells.line;
     let text = |field: Field| long_line_of(columns, &field, cells, MAX_TEXT);
@@ -45,7 +45,7 @@ pub(super) fn read(
             normalise::email(&text)
                 .map_or_else(|_| normalise::malformed_key(&text), |email| email.key)
         }),
-        phone: text(Field::Phone)?.and_then(|text| normalise::phone(&text, defaults.region).ok()),
+        phone: text(Field::Phone)?.and_then(|text| normalise::phone(&text, &defaults.region).ok()),
     };
     if who.external_id.is_none() && who.email.is_none() && who.phone.is_none() {
         return Err(
@@ -66,7 +66,7 @@ pub(super) fn read(
     let amount_cents = values::cents(required(Field::Amount)?)?;
     let currency = text(Field::Currency)?.map(|word| {
         currency(&word).unwrap_or_else(|| {
-            report.warnings.add(WarningKind::UnknownCurrency, line);
+            remarks.warnings.add(WarningKind::UnknownCurrency, line);
             "EUR".to_owned()
         })
     });

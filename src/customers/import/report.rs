@@ -104,10 +104,32 @@ impl Warnings {
         }
     }
 
+    /// Adds those of later lines.
+    fn append(&mut self, later: Self) {
+        for (kind, later) in later.0 {
+            let warning = self.0.entry(kind).or_default();
+            warning.count += later.count;
+            let room = NAMED.saturating_sub(warning.first_lines.len());
+            warning
+                .first_lines
+                .extend(later.first_lines.into_iter().take(room));
+        }
+    }
+
     /// How many of this kind there were.
     pub fn count(&self, kind: WarningKind) -> u64 {
         self.0.get(&kind).map_or(0, |warning| warning.count)
     }
+}
+
+/// What reading some rows had to say.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    /// Rows read, blank ones not counted.
+    pub rows: u64,
+    /// Customers with a yes that lacks source, date or legal basis.
+    pub no_basis: u64,
+    pub warnings: Warnings,
 }
 
 /// A row that was not taken.
@@ -172,6 +194,13 @@ impl ImportReport {
             encoding,
             delimiter: char::from(delimiter),
         }
+    }
+
+    /// Adds what was said of the next rows.
+    pub(super) fn note(&mut self, remarks: Remarks) {
+        self.rows += remarks.rows;
+        self.no_basis += remarks.no_basis;
+        self.warnings.append(remarks.warnings);
     }
 
     pub(super) fn reject(&mut self, line: u64, reason: &str) {

@@ -111,7 +111,7 @@ enum Change {
 pub(super) async fn write(
     txn: &Txn,
     keys: &Keys,
-    defaults: &Defaults<'_>,
+    defaults: &Defaults,
     batch: &[Entry],
     report: &mut ImportReport,
 ) -> Result<Vec<CustomerId>, DbErr> {
@@ -124,7 +124,7 @@ pub(super) async fn write(
             Some(n) => (n, Change::Unchanged),
             None => {
                 base.profiles
-                    .push(Profile::new(defaults.language, defaults.country));
+                    .push(Profile::new(&defaults.language, &defaults.country));
                 (base.profiles.len() - 1, Change::Created)
             }
         };
@@ -197,7 +197,7 @@ fn moved(before: &[Profile], after: &[Profile], keys: &Keys) -> Vec<AddressChang
 async fn write_answers(
     txn: &Txn,
     keys: &Keys,
-    defaults: &Defaults<'_>,
+    defaults: &Defaults,
     batch: &[Entry],
     changes: &[(usize, Change)],
     profiles: &[Profile],
@@ -247,7 +247,12 @@ async fn write_answers(
         }
     }
     consent::suppress(&**txn, &suppressions).await?;
-    consent::record_all(&**txn, &evidence, defaults.now_ms).await
+    let new = changes
+        .iter()
+        .filter(|(_, change)| *change == Change::Created)
+        .filter_map(|(n, _)| profiles.get(*n)?.id)
+        .collect();
+    consent::record_with_new(&**txn, &evidence, &new, defaults.now_ms).await
 }
 
 /// From when each answer counts, in the order of the rows of customers who have a number.
@@ -258,7 +263,7 @@ async fn write_answers(
 async fn dates(
     txn: &Txn,
     keys: &Keys,
-    defaults: &Defaults<'_>,
+    defaults: &Defaults,
     batch: &[Entry],
     changes: &[(usize, Change)],
     profiles: &[Profile],

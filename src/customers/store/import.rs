@@ -12,7 +12,7 @@ use crate::customers::profile::{Address, Profile, Row, TEXTS};
 use crate::ids::CustomerId;
 use crate::keys::Keys;
 use crate::storage::text::fold;
-use crate::storage::{Dialect, Kind, Sql, Txn};
+use crate::storage::{self, Dialect, Kind, Sql, Txn};
 
 /// The key of the advisory lock that lets one import run at a time.
 const IMPORT_LOCK: i64 = 0x7669_7361_7669_7302;
@@ -67,6 +67,8 @@ pub(crate) async fn begin(txn: &Txn) -> Result<(), DbErr> {
         for way in WAYS {
             txn.run(format!("SET LOCAL enable_{way} = off"), []).await?;
         }
+        // What is switched off counts as dear, and what is dear is compiled, at half a second a statement.
+        txn.run("SET LOCAL jit = off", []).await?;
     }
     Ok(())
 }
@@ -79,6 +81,7 @@ pub(crate) async fn settle(txn: &Txn) -> Result<(), DbErr> {
             txn.run(format!("SET LOCAL enable_{way} TO DEFAULT"), [])
                 .await?;
         }
+        txn.run("SET LOCAL jit TO DEFAULT", []).await?;
         for table in [
             "customers",
             "customer_tags",
@@ -237,30 +240,20 @@ pub(crate) async fn write(
 ) -> Result<(), DbErr> {
     insert(txn, keys, profiles, now_ms).await?;
     update(txn, keys, profiles, now_ms).await?;
-    let rows: Vec<Value> = profiles
+    let tags = profiles
         .iter()
         .flat_map(|profile| {
-            profile
-                .new_tags
-                .iter()
-                .map(|(key, tag)| json!([profile.id, key, tag]))
+            let tags = profile.new_tags.iter();
+            tags.map(|(key, tag)| vec![json!(profile.id), json!(key), json!(tag)])
         })
         .collect();
-    if !rows.is_empty() {
-        let columns = [
-            ("customer_id", Kind::Int),
-            ("tag_key", Kind::Text),
-            ("tag", Kind::Text),
-        ];
-        let sql = format!(
-            "INSERT INTO customer_tags (customer_id, tag_key, tag) \
-             SELECT customer_id, tag_key, tag FROM {} AS r WHERE TRUE ON CONFLICT DO NOTHING",
-            txn.dialect().recordset(1, &columns)
-        );
-        txn.run(sql, [Value::Array(rows).to_string().into()])
-            .await?;
-    }
-    Ok(())
+    let columns = [
+        ("customer_id", Kind::Int),
+        ("tag_key", Kind::Text),
+        ("tag", Kind::Text),
+    ];
+    let conflict = "ON CONFLICT DO NOTHING";
+    storage::insert(&**txn, "customer_tags", &columns, tags, conflict).await
 }
 
 async fn insert(
@@ -273,32 +266,29 @@ async fn insert(
     if new.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Value> = new
-        .iter()
-        .map(|profile| Value::Array(as_row(profile, keys)))
-        .collect();
-    let names = WRITTEN.map(|(name, _)| name).join(", ");
-    let sql = format!(
-        "INSERT INTO customers ({names}, orders_count, revenue_cents, engagement, created_at, updated_at) \
-         SELECT {names}, 0, 0, 0, $2, $2 FROM {} AS r WHERE TRUE ORDER BY place RETURNING id",
-        txn.dialect().recordset(1, &WRITTEN)
-    );
-    let mut ids: Vec<i64> = txn
-        .rows(sql, [Value::Array(rows).to_string().into(), now_ms.into()])
-        .await?
-        .iter()
-        .map(|row| row.try_get("", "id"))
-        .collect::<Result<_, _>>()?;
-    // RETURNING promises no order, the numbering does: rows are numbered as they are inserted.
-    ids.sort_unstable();
-    if ids.len() != new.len() {
-        return Err(DbErr::RecordNotInserted);
-    }
+    let ids = storage::take_numbers(&**txn, "customers", new.len()).await?;
+    let mut rows = Vec::with_capacity(new.len());
     for (profile, id) in new.iter_mut().zip(ids) {
         profile.id = Some(CustomerId(id));
         profile.is_changed = false;
+        let mut row = as_row(profile, keys);
+        // Orders, revenue and engagement; made and changed now.
+        row.extend([id, 0, 0, 0, now_ms, now_ms].map(Value::from));
+        rows.push(row);
     }
-    Ok(())
+    let mut columns = WRITTEN.to_vec();
+    columns.extend(
+        [
+            "id",
+            "orders_count",
+            "revenue_cents",
+            "engagement",
+            "created_at",
+            "updated_at",
+        ]
+        .map(|name| (name, Kind::Int)),
+    );
+    storage::insert(&**txn, "customers", &columns, rows, "").await
 }
 
 async fn update(

@@ -155,7 +155,8 @@ pub async fn release(
 async fn plan_retry(txn: &Txn, wave: WaveId) -> Result<(), DbErr> {
     let earliest: Option<i64> = txn
         .row(
-            "SELECT MIN(next_at) AS next_at FROM deliveries WHERE wave_id = $1 AND state = 3",
+            // The second condition is in the first, and in the index: without it SQLite walks the whole wave.
+            "SELECT MIN(next_at) AS next_at FROM deliveries WHERE wave_id = $1 AND state = 3 AND next_at IS NOT NULL",
             [wave.0.into()],
         )
         .await?

@@ -1,6 +1,7 @@
 //! Queries about waves, the ledger and its leases.
 
 mod advance;
+mod audience;
 mod due;
 mod entry;
 mod gate;
@@ -14,6 +15,7 @@ mod wave;
 pub mod why;
 
 pub use advance::{Passed, Wanted, advance};
+pub use audience::{Written, insert_audience, insert_counters, insert_leases};
 pub use entry::Entry;
 pub use gate::Candidate;
 pub use in_flight::is_in_flight;
@@ -23,7 +25,6 @@ pub use pace::{forget_idle, free_slots, is_waiting, take_slots};
 pub use relays::{NewRest, begin_rest, end_rest, rests_of};
 pub use settle::{Remains, withhold_rest};
 pub use wave::{
-    Counters, Held, WaveRow, count_audience, counters, customer_of, deferrals, finish_if_done,
-    held, insert_audience, insert_counters, insert_leases, insert_wave, latest_wave,
-    next_lease_due, wave, wave_of, waves_of,
+    Counters, Held, WaveRow, counters, customer_of, deferrals, finish_if_done, held, insert_wave,
+    latest_wave, next_lease_due, wave, wave_of, waves_of,
 };

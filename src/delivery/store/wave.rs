@@ -1,16 +1,14 @@
-//! Waves: written at launch, counted, finished.
+//! Waves: begun, counted, finished.
 
 use std::collections::BTreeMap;
 
-use sea_orm::sea_query::{Alias, Expr, Query};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::minutes;
-use crate::campaigns::audience::Audience;
 use crate::campaigns::definition::Definition;
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
-use crate::delivery::model::{State, WaveStatus};
+use crate::delivery::model::WaveStatus;
 use crate::delivery::pace;
 use crate::gate::model::Withheld;
 use crate::ids::{CampaignId, CustomerId, DeliveryKey, TemplateVersionId, WaveId};
@@ -108,7 +106,7 @@ pub async fn wave_of(
         .transpose()
 }
 
-/// Whom a delivery is for.
+/// Whom a delivery is for, also when the ledger has let it go.
 ///
 /// # Errors
 /// When the database is away.
@@ -118,7 +116,8 @@ pub async fn customer_of(
 ) -> Result<Option<CustomerId>, DbErr> {
     connection
         .row(
-            "SELECT customer_id FROM deliveries WHERE wave_id = $1 AND seq = $2",
+            "SELECT customer_id FROM deliveries WHERE wave_id = $1 AND seq = $2
+             UNION ALL SELECT customer_id FROM past_deliveries WHERE wave_id = $1 AND seq = $2",
             [delivery.wave.0.into(), delivery.seq.into()],
         )
         .await?
@@ -326,121 +325,6 @@ pub async fn insert_wave(
     row.try_get("", "id").map(WaveId)
 }
 
-/// Writes the audience into the ledger: who will be contacted first, in order of their due time, then
-/// who is withheld, each with the reason.
-///
-/// # Errors
-/// When the database is away.
-pub async fn insert_audience(
-    txn: &Txn,
-    wave: WaveId,
-    audience: &Audience<'_>,
-) -> Result<(), DbErr> {
-    campaign_store::without_jit(txn).await?;
-    let rows = Query::select()
-        .expr(Expr::val(wave.0))
-        .expr(Expr::cust(
-            "ROW_NUMBER() OVER (ORDER BY (CASE WHEN w.reason IS NULL THEN 0 ELSE 1 END), w.due_at, w.id)",
-        ))
-        .expr(Expr::cust("w.id"))
-        .expr(Expr::val(audience.request.channel.as_str()))
-        .expr(Expr::cust(format!(
-            "CASE WHEN w.reason = '{}' THEN 'control' ELSE 'all' END",
-            Withheld::Control.as_str()
-        )))
-        .expr(Expr::cust(format!(
-            "CASE WHEN w.reason IS NULL THEN {} ELSE {} END",
-            State::Pending.code(),
-            State::Withheld.code()
-        )))
-        .expr(Expr::cust("0"))
-        .expr(Expr::cust("0"))
-        .expr(Expr::cust("w.due_at"))
-        .expr(Expr::cust(format!(
-            "CASE WHEN w.reason IS NULL AND w.due_at > w.wished_at THEN '{}' ELSE w.reason END",
-            Withheld::QuietHours.as_str()
-        )))
-        .expr(Expr::cust("0"))
-        .from_subquery(audience.select(txn.dialect()), Alias::new("w"))
-        .take();
-    let mut insert = Query::insert();
-    insert
-        .into_table(Alias::new("deliveries"))
-        .columns(
-            [
-                "wave_id",
-                "seq",
-                "customer_id",
-                "channel",
-                "cell",
-                "state",
-                "attempt",
-                "fence",
-                "due_at",
-                "reason",
-                "marks",
-            ]
-            .map(Alias::new),
-        )
-        .select_from(rows)
-        .map_err(|error| DbErr::Custom(error.to_string()))?;
-    txn.execute(&insert).await.map(drop)
-}
-
-/// How many rows of a fresh wave will be contacted, and how many are withheld for each reason.
-///
-/// # Errors
-/// When the database is away.
-pub async fn count_audience(
-    txn: &Txn,
-    wave: WaveId,
-) -> Result<(u64, BTreeMap<Withheld, u64>), DbErr> {
-    let mut deliveries = 0;
-    let mut withheld = BTreeMap::new();
-    let rows = txn
-        .rows(
-            "SELECT state, reason, COUNT(*) AS n FROM deliveries WHERE wave_id = $1 GROUP BY state, reason",
-            [wave.0.into()],
-        )
-        .await?;
-    for row in rows {
-        let reason: Option<String> = row.try_get("", "reason")?;
-        let n = row.try_get::<i64>("", "n")?.unsigned_abs();
-        // A pending row may wait for the end of quiet hours, which is no reason to withhold it.
-        let is_withheld = row.try_get::<i16>("", "state")? == State::Withheld.code();
-        match reason.as_deref().and_then(Withheld::from_column) {
-            Some(reason) if is_withheld => {
-                withheld.insert(reason, n);
-            }
-            _ => deliveries += n,
-        }
-    }
-    Ok((deliveries, withheld))
-}
-
-/// Writes the first counters of a wave.
-///
-/// # Errors
-/// When the database is away.
-pub async fn insert_counters(
-    txn: &Txn,
-    wave: WaveId,
-    deliveries: u64,
-    withheld: &BTreeMap<Withheld, u64>,
-) -> Result<(), DbErr> {
-    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let all_withheld: u64 = withheld.values().sum();
-    let mut deltas = Counters::from([
-        ("selected".to_owned(), signed(deliveries + all_withheld)),
-        (State::Pending.counter().to_owned(), signed(deliveries)),
-        (State::Withheld.counter().to_owned(), signed(all_withheld)),
-    ]);
-    for (reason, n) in withheld {
-        deltas.insert(format!("withheld.{}", reason.as_str()), signed(*n));
-    }
-    add(txn, wave, &deltas).await
-}
-
 /// Moves counters of a wave, in the transaction of what they count.
 pub(super) async fn add(txn: &Txn, wave: WaveId, deltas: &Counters) -> Result<(), DbErr> {
     let moved: Vec<_> = deltas.iter().filter(|(_, delta)| **delta != 0).collect();
@@ -474,56 +358,6 @@ pub async fn counters(connection: &impl ConnectionTrait, wave: WaveId) -> Result
         .iter()
         .map(|row| Ok((row.try_get("", "counter")?, row.try_get("", "value")?)))
         .collect()
-}
-
-/// Cuts the pending part of the audience into leases of `chunk` rows that are due together, and adds
-/// the one lease under which the wave's deferred rows will be retried.
-///
-/// # Errors
-/// When the database is away.
-pub async fn insert_leases(txn: &Txn, wave: WaveId, chunk: u32) -> Result<(), DbErr> {
-    let spans = txn
-        .rows(
-            "SELECT due_at, MIN(seq) AS first_seq, MAX(seq) AS last_seq FROM deliveries
-             WHERE wave_id = $1 AND state = 0 GROUP BY due_at ORDER BY due_at",
-            [wave.0.into()],
-        )
-        .await?;
-    let chunk = i64::from(chunk.max(1));
-    let mut leases: Vec<(&str, i64, i64, i64, bool)> = Vec::new();
-    for span in &spans {
-        let due_at = span.try_get("", "due_at")?;
-        let last: i64 = span.try_get("", "last_seq")?;
-        let mut from: i64 = span.try_get("", "first_seq")?;
-        while from <= last {
-            let to = (from + chunk - 1).min(last);
-            leases.push(("first", from, to, due_at, false));
-            from = to + 1;
-        }
-    }
-    leases.push(("retry", 1, i64::MAX, i64::MAX, true));
-    for rows in leases.chunks(txn.dialect().rows_per_statement(7)) {
-        let sql = format!(
-            "INSERT INTO leases (wave_id, kind, from_seq, to_seq, due_at, fence, is_done) VALUES {}",
-            txn.dialect().values(rows.len(), 7)
-        );
-        let values: Vec<Value> = rows
-            .iter()
-            .flat_map(|(kind, from, to, due_at, is_done)| {
-                [
-                    wave.0.into(),
-                    (*kind).into(),
-                    (*from).into(),
-                    (*to).into(),
-                    (*due_at).into(),
-                    0_i64.into(),
-                    (*is_done).into(),
-                ]
-            })
-            .collect();
-        txn.run(sql, values).await?;
-    }
-    Ok(())
 }
 
 /// Ends a wave whose leases are all done, and its campaign when nothing is left to come.

@@ -282,6 +282,19 @@ pub async fn in_audience(
     )))
 }
 
+/// When the ledger of a wave of this campaign was last let go, in milliseconds since the epoch.
+///
+/// # Errors
+/// When the database is away.
+pub async fn let_go_at(db: &Db, campaign: CampaignId) -> Result<Option<i64>, DbErr> {
+    db.row(
+        "SELECT MAX(cleaned_at) AS at FROM waves WHERE campaign_id = $1",
+        [campaign.0.into()],
+    )
+    .await?
+    .map_or(Ok(None), |row| row.try_get("", "at"))
+}
+
 /// The person's row in the latest wave of a campaign that has one.
 ///
 /// # Errors

@@ -106,6 +106,7 @@ pub async fn why(
         .await?
         .ok_or(WhyError::NoSuchCustomer(customer))?;
     let ledger = store::ledger_row(db, campaign.id, customer).await?;
+    let let_go_at = store::let_go_at(db, campaign.id).await?;
     let request = definition.request();
     let places = places(&**db, request.fallback_zone).await?;
     let own_wave = ledger
@@ -206,13 +207,13 @@ pub async fn why(
     steps.push(Step {
         rule: "ledger",
         passes: None,
-        found: in_ledger(ledger.as_ref()),
+        found: in_ledger(ledger.as_ref(), let_go_at),
     });
     Ok(Why {
         customer,
         campaign: definition.name.clone(),
         at: now_ms,
-        answer: sentence(verdict, ledger.as_ref(), now_ms),
+        answer: sentence(verdict, ledger.as_ref(), let_go_at, now_ms),
         verdict,
         steps,
         segment,
@@ -269,7 +270,12 @@ fn decide(
     }
 }
 
-fn sentence(verdict: Verdict, ledger: Option<&LedgerRow>, now_ms: i64) -> String {
+fn sentence(
+    verdict: Verdict,
+    ledger: Option<&LedgerRow>,
+    let_go_at: Option<i64>,
+    now_ms: i64,
+) -> String {
     let on = |at: Option<i64>| {
         at.map_or_else(|| "just now".to_owned(), |at| format!("on {}", minute(at)))
     };
@@ -290,6 +296,10 @@ fn sentence(verdict: Verdict, ledger: Option<&LedgerRow>, now_ms: i64) -> String
                 .unwrap_or("unknown")
                 .replace('_', " ")
         ),
+        Verdict::Over if let_go_at.is_some() => {
+            "is not contacted because the campaign is over, and no launch that is kept selected him"
+                .to_owned()
+        }
         Verdict::Over => {
             "is not contacted because the campaign is over, and no launch selected him".to_owned()
         }

@@ -364,9 +364,15 @@ pub(super) fn quiet(teller: &Teller<'_>, country: &str, release: Option<DateTime
     }
 }
 
-pub(super) fn in_ledger(row: Option<&LedgerRow>) -> String {
+pub(super) fn in_ledger(row: Option<&LedgerRow>, let_go_at: Option<i64>) -> String {
     let Some(row) = row else {
-        return "no launch has selected him".to_owned();
+        return match let_go_at {
+            Some(at) => format!(
+                "no launch whose deliveries are kept has selected him; older ones were let go on {}",
+                minute(at)
+            ),
+            None => "no launch has selected him".to_owned(),
+        };
     };
     let mut text = format!("wave {}: {}", row.wave, row.state.counter());
     if let Some(reason) = &row.reason {

@@ -24,6 +24,8 @@ evidence.csv       what you said about that, when and where
 suppressions.csv   the blocks that keep us from writing to your addresses
 messages.csv       every message meant for you, and what became of it
 contacts.csv       when we wrote to you
+past_messages.csv  messages of long ago, of which we keep only that they were for you
+past_contacts.csv  how often we wrote to you long ago
 responses.csv      clicks, opens, orders and opt-outs that came back
 confirmations.csv  what you were asked to confirm
 audit_records.csv  what was done with your data, and by whom
@@ -47,6 +49,8 @@ evidence.csv       ce que vous avez dit à ce sujet, quand et où
 suppressions.csv   les blocages qui nous empêchent d’écrire à vos adresses
 messages.csv       chaque message qui vous était destiné, et ce qu’il est devenu
 contacts.csv       quand nous vous avons écrit
+past_messages.csv  d’anciens messages, dont nous ne gardons que le fait qu’ils vous étaient destinés
+past_contacts.csv  combien de fois nous vous avons écrit autrefois
 responses.csv      les clics, ouvertures, achats et désinscriptions enregistrés
 confirmations.csv  ce qu’il vous a été demandé de confirmer
 audit_records.csv  ce qui a été fait de vos données, et par qui
@@ -71,6 +75,8 @@ evidence.csv       was Sie dazu erklärt haben, wann und wo
 suppressions.csv   die Sperren, die uns daran hindern, an Ihre Adressen zu schreiben
 messages.csv       jede für Sie bestimmte Nachricht und was aus ihr wurde
 contacts.csv       wann wir Ihnen geschrieben haben
+past_messages.csv  Nachrichten von früher, von denen wir nur noch wissen, dass sie für Sie waren
+past_contacts.csv  wie oft wir Ihnen früher geschrieben haben
 responses.csv      Klicks, Öffnungen, Käufe und Abmeldungen
 confirmations.csv  was Sie bestätigen sollten
 audit_records.csv  was mit Ihren Daten geschehen ist und durch wen
@@ -95,6 +101,8 @@ evidence.csv       lo que usted ha declarado al respecto, cuándo y dónde
 suppressions.csv   los bloqueos que nos impiden escribir a sus direcciones
 messages.csv       cada mensaje destinado a usted y qué fue de él
 contacts.csv       cuándo le hemos escrito
+past_messages.csv  mensajes antiguos, de los que solo guardamos que eran para usted
+past_contacts.csv  cuántas veces le escribimos en el pasado
 responses.csv      clics, aperturas, compras y bajas registrados
 confirmations.csv  lo que se le pidió que confirmara
 audit_records.csv  qué se ha hecho con sus datos y quién lo hizo

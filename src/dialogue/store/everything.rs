@@ -182,6 +182,27 @@ const TABLES: &[Table] = &[
             WHERE k.customer_id = $1 ORDER BY k.contacted_at, k.wave_id, k.seq",
     },
     Table {
+        name: "past_messages",
+        columns: &[
+            ("campaign", "m.name", Text),
+            ("launched_at", "w.launched_at", Instant),
+            ("channel", "d.channel", Text),
+        ],
+        from: "past_deliveries d JOIN waves w ON w.id = d.wave_id JOIN campaigns m ON m.id = w.campaign_id
+            WHERE d.customer_id = $1 ORDER BY d.wave_id, d.seq",
+    },
+    Table {
+        name: "past_contacts",
+        columns: &[
+            ("channel", "k.channel", Text),
+            ("topic", "k.topic", Text),
+            ("contacts", "k.contacts", Number),
+            ("first_at", "k.first_at", Instant),
+            ("last_at", "k.last_at", Instant),
+        ],
+        from: "past_contacts k WHERE k.customer_id = $1 ORDER BY k.channel, k.topic",
+    },
+    Table {
         name: "responses",
         columns: &[
             ("campaign", "m.name", Text),

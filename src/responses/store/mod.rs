@@ -1,75 +1,31 @@
 //! Queries about responses.
 
+mod addressee;
+mod journal;
 mod orders;
+mod waves;
 
+pub(super) use addressee::{Addressee, addressee};
+pub(super) use journal::{forget_journal, note_position, position};
 pub(super) use orders::{Contact, OpenOrder, claim_orders, contacts, open_orders, terms};
+pub(super) use waves::{Waves, template_source};
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{DbErr, QueryResult, Value};
+use serde::Serialize;
 
 use super::judge::BURST_MS;
-use super::model::{Marks, Response, Terms, What};
+use super::model::{Marks, Response, What};
 use super::tally::{self, Delivery, EarlierClick, Feedback, Judged, Moves, RemainingClicks, Wave};
-use crate::consent::model::{Channel, Tracking};
-use crate::ids::{CampaignId, CustomerId, DeliveryKey, WaveId};
-use crate::storage::{Db, Dialect, Sql, Txn};
+use crate::consent::model::Tracking;
+use crate::ids::{CustomerId, DeliveryKey, WaveId};
+use crate::storage::{Dialect, Kind, Sql, Txn};
 use crate::templates::model::Part;
 
-/// The ledger's state of a row that is being handed over.
-const SENDING: i16 = 1;
-
-/// The template version of a wave and its frozen source.
-pub(super) async fn template_source(db: &Db, wave: WaveId) -> Result<Option<(i64, String)>, DbErr> {
-    db.row(
-        "SELECT t.id, t.source FROM waves w JOIN template_versions t ON t.id = w.template_version_id
-         WHERE w.id = $1",
-        [wave.0.into()],
-    )
-    .await?
-    .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "source")?)))
-    .transpose()
-}
-
-/// The waves met so far: frozen at launch, so they are read once.
-#[derive(Debug, Default)]
-pub(super) struct Waves(HashMap<WaveId, Wave>);
-
-/// Waves kept at once.
-const KEPT_WAVES: usize = 1_000;
-
-impl Waves {
-    async fn read(
-        &mut self,
-        connection: &impl ConnectionTrait,
-        ids: impl IntoIterator<Item = WaveId>,
-    ) -> Result<(), DbErr> {
-        if self.0.len() > KEPT_WAVES {
-            self.0.clear();
-        }
-        for id in ids {
-            if self.0.contains_key(&id) {
-                continue;
-            }
-            let row = connection
-                .row(
-                    "SELECT campaign_id, is_simulated, definition FROM waves WHERE id = $1",
-                    [id.0.into()],
-                )
-                .await?;
-            if let Some(row) = row {
-                let definition: String = row.try_get("", "definition")?;
-                let wave = Wave {
-                    campaign: CampaignId(row.try_get("", "campaign_id")?),
-                    is_simulated: row.try_get("", "is_simulated")?,
-                    terms: Terms::read(&definition),
-                };
-                self.0.insert(id, wave);
-            }
-        }
-        Ok(())
-    }
-}
+/// The ledger's states of a row that no server has answered for: pending, sending, deferred. Whoever has the
+/// link of such a message has it from the hand-over that goes on.
+const IN_HAND: [i16; 3] = [0, 1, 3];
 
 /// Writes responses with all that they change: raw events, marks, counters, customers. Responses to a
 /// delivery that does not exist are left out; returns how many were.
@@ -95,10 +51,9 @@ pub(super) async fn write(
     let mut known = 0;
     let mut judged_all: Vec<(&Delivery, &Wave, Judged)> = Vec::with_capacity(deliveries.len());
     for delivery in &deliveries {
-        let (Some(wave), Some(new)) = (
-            waves.0.get(&delivery.key.wave),
-            by_delivery.get(&delivery.key),
-        ) else {
+        let (Some(wave), Some(new)) =
+            (waves.get(delivery.key.wave), by_delivery.get(&delivery.key))
+        else {
             continue;
         };
         known += new.len();
@@ -146,35 +101,43 @@ pub(super) async fn write(
 
 /// The deliveries, locked until the transaction ends, in the order of their keys.
 async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery>, DbErr> {
-    let mut deliveries = Vec::with_capacity(keys.len());
     let lock = match txn.dialect() {
         Dialect::Sqlite => "",
         Dialect::Postgres => "FOR UPDATE OF d",
     };
-    for keys in keys.chunks(txn.dialect().rows_per_statement(2)) {
-        let sql = format!(
-            "WITH wanted (wave_id, seq) AS (VALUES {})
-             SELECT d.wave_id, d.seq, d.customer_id, d.state, d.marks, d.settled_at, c.tracking
-             FROM wanted
-             JOIN deliveries d ON d.wave_id = wanted.wave_id AND d.seq = wanted.seq
-             LEFT JOIN customers c ON c.id = d.customer_id
-             ORDER BY d.wave_id, d.seq {lock}",
-            txn.dialect().values(keys.len(), 2)
-        );
-        for row in txn.rows(sql, key_values(keys)).await? {
+    let sql = format!(
+        "SELECT d.wave_id, d.seq, d.customer_id, d.state, d.marks, d.settled_at, c.tracking
+         FROM {} AS wanted CROSS JOIN deliveries d LEFT JOIN customers c ON c.id = d.customer_id
+         WHERE d.wave_id = wanted.wave_id AND d.seq = wanted.seq
+         ORDER BY d.wave_id, d.seq {lock}",
+        txn.dialect().recordset(1, &KEY)
+    );
+    let rows = txn.rows(sql, [json(&key_values(keys))?]).await?;
+    rows.iter()
+        .map(|row| {
             let tracking: Option<String> = row.try_get("", "tracking")?;
             let state: i16 = row.try_get("", "state")?;
-            deliveries.push(Delivery {
-                key: key(&row)?,
+            Ok(Delivery {
+                key: key(row)?,
                 customer: CustomerId(row.try_get("", "customer_id")?),
-                is_in_hand: state == SENDING,
+                is_in_hand: IN_HAND.contains(&state),
                 settled_at: row.try_get("", "settled_at")?,
                 marks: Marks(row.try_get("", "marks")?),
                 tracking: Tracking::from_column(&tracking.unwrap_or_default()),
-            });
-        }
-    }
-    Ok(deliveries)
+            })
+        })
+        .collect()
+}
+
+/// The columns of a key, as a recordset.
+const KEY: [(&str, Kind); 2] = [("wave_id", Kind::Int), ("seq", Kind::Int)];
+
+/// Rows as the one JSON parameter of a statement: its text then does not change with their number, so that
+/// the database keeps it prepared.
+fn json(rows: &impl Serialize) -> Result<Value, DbErr> {
+    serde_json::to_string(rows)
+        .map(Value::from)
+        .map_err(|error| DbErr::Json(error.to_string()))
 }
 
 fn key(row: &QueryResult) -> Result<DeliveryKey, DbErr> {
@@ -184,10 +147,8 @@ fn key(row: &QueryResult) -> Result<DeliveryKey, DbErr> {
     })
 }
 
-fn key_values(keys: &[DeliveryKey]) -> Vec<Value> {
-    keys.iter()
-        .flat_map(|key| [key.wave.0.into(), key.seq.into()])
-        .collect()
+fn key_values(keys: &[DeliveryKey]) -> Vec<(i64, i64)> {
+    keys.iter().map(|key| (key.wave.0, key.seq)).collect()
 }
 
 /// The clicks on record close to the new ones in time, by delivery.
@@ -200,94 +161,111 @@ async fn earlier_clicks(
             .iter()
             .filter(|response| matches!(response.what, What::Click { .. }))
     };
-    let mut keys: Vec<DeliveryKey> = clicks().map(|click| click.delivery).collect();
-    keys.sort_unstable();
-    keys.dedup();
+    // Only a click on another link can make a burst: of a link that is followed over and over nothing is read.
+    let mut wanted: Vec<(i64, i64, u16)> = responses
+        .iter()
+        .filter_map(|response| match response.what {
+            What::Click { link, .. } => {
+                Some((response.delivery.wave.0, response.delivery.seq, link))
+            }
+            _ => None,
+        })
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
     let (Some(first), Some(last)) = (
         clicks().map(|click| click.at).min(),
         clicks().map(|click| click.at).max(),
     ) else {
         return Ok(HashMap::new());
     };
+    let sql = format!(
+        "SELECT DISTINCT r.id, r.wave_id, r.seq, r.link, r.responded_at, r.is_machine
+         FROM {} AS wanted CROSS JOIN responses r
+         WHERE r.wave_id = wanted.wave_id AND r.seq = wanted.seq
+           AND r.kind = 'click' AND r.link <> wanted.link
+           AND r.responded_at > $2 AND r.responded_at < $3",
+        txn.dialect()
+            .recordset(1, &[KEY[0], KEY[1], ("link", Kind::Int)])
+    );
+    let values = [
+        json(&wanted)?,
+        (first - BURST_MS).into(),
+        (last + BURST_MS).into(),
+    ];
     let mut found: HashMap<DeliveryKey, Vec<EarlierClick>> = HashMap::new();
-    for keys in keys.chunks(txn.dialect().rows_per_statement(2) - 1) {
-        let sql = format!(
-            "WITH wanted (wave_id, seq) AS (VALUES {})
-             SELECT r.id, r.wave_id, r.seq, r.link, r.responded_at, r.is_machine
-             FROM wanted
-             JOIN responses r ON r.wave_id = wanted.wave_id AND r.seq = wanted.seq
-             WHERE r.kind = 'click' AND r.responded_at > ${} AND r.responded_at < ${}",
-            txn.dialect().values(keys.len(), 2),
-            keys.len() * 2 + 1,
-            keys.len() * 2 + 2,
-        );
-        let mut values = key_values(keys);
-        values.push((first - BURST_MS).into());
-        values.push((last + BURST_MS).into());
-        for row in txn.rows(sql, values).await? {
-            let link: Option<i64> = row.try_get("", "link")?;
-            found.entry(key(&row)?).or_default().push(EarlierClick {
-                id: row.try_get("", "id")?,
-                link: link
-                    .and_then(|link| u16::try_from(link).ok())
-                    .unwrap_or_default(),
-                at: row.try_get("", "responded_at")?,
-                is_machine: row.try_get("", "is_machine")?,
-            });
-        }
+    for row in txn.rows(sql, values).await? {
+        let link: Option<i64> = row.try_get("", "link")?;
+        found.entry(key(&row)?).or_default().push(EarlierClick {
+            id: row.try_get("", "id")?,
+            link: link
+                .and_then(|link| u16::try_from(link).ok())
+                .unwrap_or_default(),
+            at: row.try_get("", "responded_at")?,
+            is_machine: row.try_get("", "is_machine")?,
+        });
     }
     Ok(found)
 }
 
 async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), DbErr> {
-    const COLUMNS: usize = 10;
-    let mut rows: Vec<[Value; COLUMNS]> = Vec::new();
+    let mut rows = Vec::new();
     for (delivery, wave, judged) in judged {
         for response in &judged.responses {
             let (link, part, amount) = match response.what {
-                What::Click { link, part } => (Some(i64::from(link)), Some(part.as_str()), None),
+                What::Click { link, part } => (Some(link), Some(part.as_str()), None),
                 What::Order { amount_cents } => (None, None, Some(amount_cents)),
                 What::Open | What::OptOut => (None, None, None),
             };
-            rows.push([
-                delivery.key.wave.0.into(),
-                delivery.key.seq.into(),
-                wave.campaign.0.into(),
-                delivery.customer.0.into(),
-                response.what.as_str().into(),
-                response.is_machine.into(),
-                link.into(),
-                part.map(str::to_owned).into(),
-                amount.into(),
-                response.at.into(),
-            ]);
+            rows.push((
+                delivery.key.wave.0,
+                delivery.key.seq,
+                wave.campaign.0,
+                delivery.customer.0,
+                response.what.as_str(),
+                response.is_machine,
+                link,
+                part,
+                amount,
+                response.at,
+            ));
         }
     }
-    for rows in rows.chunks(txn.dialect().rows_per_statement(COLUMNS)) {
-        let sql = format!(
-            "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, responded_at)
-             VALUES {}",
-            txn.dialect().values(rows.len(), COLUMNS)
-        );
-        txn.run(sql, rows.iter().flatten().cloned().collect::<Vec<_>>())
-            .await?;
+    if rows.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let sql = format!(
+        "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, responded_at)
+         SELECT wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, responded_at
+         FROM {} AS new ORDER BY place",
+        txn.dialect().recordset(
+            1,
+            &[
+                ("wave_id", Kind::Int),
+                ("seq", Kind::Int),
+                ("campaign_id", Kind::Int),
+                ("customer_id", Kind::Int),
+                ("kind", Kind::Text),
+                ("is_machine", Kind::Bool),
+                ("link", Kind::Int),
+                ("part", Kind::Text),
+                ("amount_cents", Kind::Int),
+                ("responded_at", Kind::Int),
+            ]
+        )
+    );
+    txn.run(sql, [json(&rows)?]).await.map(drop)
 }
 
 async fn mark_as_machine(txn: &Txn, ids: &[i64]) -> Result<(), DbErr> {
-    for ids in ids.chunks(txn.dialect().rows_per_statement(1) - 1) {
-        let sql = format!(
-            "WITH taken_back (id) AS (VALUES {})
-             UPDATE responses SET is_machine = ${} WHERE id IN (SELECT id FROM taken_back)",
-            txn.dialect().values(ids.len(), 1),
-            ids.len() + 1
-        );
-        let mut values: Vec<Value> = ids.iter().map(|id| (*id).into()).collect();
-        values.push(true.into());
-        txn.run(sql, values).await?;
+    if ids.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let sql = format!(
+        "UPDATE responses SET is_machine = $2 WHERE id IN {}",
+        txn.dialect().list(1, Kind::Int)
+    );
+    txn.run(sql, [json(&ids)?, true.into()]).await.map(drop)
 }
 
 async fn remaining_clicks(txn: &Txn, key: DeliveryKey) -> Result<Vec<RemainingClicks>, DbErr> {
@@ -315,74 +293,74 @@ async fn remaining_clicks(txn: &Txn, key: DeliveryKey) -> Result<Vec<RemainingCl
 }
 
 async fn set_marks(txn: &Txn, marks: &[(DeliveryKey, Marks)]) -> Result<(), DbErr> {
-    for marks in marks.chunks(txn.dialect().rows_per_statement(3)) {
-        let sql = format!(
-            "WITH new (wave_id, seq, marks) AS (VALUES {})
-             UPDATE deliveries SET marks = new.marks FROM new
-             WHERE deliveries.wave_id = new.wave_id AND deliveries.seq = new.seq",
-            txn.dialect().values(marks.len(), 3)
-        );
-        let values: Vec<Value> = marks
-            .iter()
-            .flat_map(|(key, marks)| [key.wave.0.into(), key.seq.into(), marks.0.into()])
-            .collect();
-        txn.run(sql, values).await?;
+    if marks.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let columns = [KEY[0], KEY[1], ("marks", Kind::Int)];
+    let sql = format!(
+        "UPDATE deliveries SET marks = new.marks FROM {} AS new
+         WHERE deliveries.wave_id = new.wave_id AND deliveries.seq = new.seq",
+        txn.dialect().recordset(1, &columns)
+    );
+    let rows: Vec<(i64, i64, i64)> = marks
+        .iter()
+        .map(|(key, marks)| (key.wave.0, key.seq, marks.0))
+        .collect();
+    txn.run(sql, [json(&rows)?]).await.map(drop)
 }
 
 async fn move_counters(txn: &Txn, moves: &Moves) -> Result<(), DbErr> {
-    let moves: Vec<_> = moves.0.iter().filter(|(_, by)| **by != 0).collect();
-    for moves in moves.chunks(txn.dialect().rows_per_statement(3)) {
-        let sql = format!(
-            "INSERT INTO wave_counters (wave_id, counter, value) VALUES {}
-             ON CONFLICT (wave_id, counter) DO UPDATE SET value = wave_counters.value + excluded.value",
-            txn.dialect().values(moves.len(), 3)
-        );
-        let values: Vec<Value> = moves
-            .iter()
-            .flat_map(|((wave, counter), by)| {
-                [wave.0.into(), counter.as_str().into(), (**by).into()]
-            })
-            .collect();
-        txn.run(sql, values).await?;
+    let rows: Vec<(i64, &str, i64)> = moves
+        .0
+        .iter()
+        .filter(|(_, by)| **by != 0)
+        .map(|((wave, counter), by)| (wave.0, counter.as_str(), *by))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let columns = [
+        ("wave_id", Kind::Int),
+        ("counter", Kind::Text),
+        ("value", Kind::Int),
+    ];
+    let sql = format!(
+        "INSERT INTO wave_counters (wave_id, counter, value)
+         SELECT wave_id, counter, value FROM {} AS moved WHERE TRUE ORDER BY place
+         ON CONFLICT (wave_id, counter) DO UPDATE SET value = wave_counters.value + excluded.value",
+        txn.dialect().recordset(1, &columns)
+    );
+    txn.run(sql, [json(&rows)?]).await.map(drop)
 }
 
 /// Feeds the customers; one who was erased meanwhile is fed nothing.
 async fn feed_customers(txn: &Txn, feedback: impl Iterator<Item = Feedback>) -> Result<(), DbErr> {
-    let feedback: Vec<Feedback> = feedback
+    let rows: Vec<(i64, i64, Option<i64>, bool)> = feedback
         .filter(|f| f.points != 0 || f.responded_at.is_some() || f.has_ordered)
+        .map(|f| (f.customer.0, f.points, f.responded_at, f.has_ordered))
         .collect();
-    for feedback in feedback.chunks(txn.dialect().rows_per_statement(4)) {
-        let sql = format!(
-            "WITH new (id, points, responded_at, has_ordered) AS (VALUES {})
-             UPDATE customers SET
-                engagement = customers.engagement + new.points,
-                last_response_at = CASE
-                    WHEN new.responded_at IS NULL THEN customers.last_response_at
-                    WHEN customers.last_response_at IS NULL OR customers.last_response_at < new.responded_at
-                    THEN new.responded_at
-                    ELSE customers.last_response_at END,
-                stage = CASE WHEN new.has_ordered THEN 'customer' ELSE customers.stage END
-             FROM new WHERE customers.id = new.id",
-            txn.dialect().values(feedback.len(), 4)
-        );
-        let values: Vec<Value> = feedback
-            .iter()
-            .flat_map(|f| {
-                [
-                    f.customer.0.into(),
-                    f.points.into(),
-                    f.responded_at.into(),
-                    f.has_ordered.into(),
-                ]
-            })
-            .collect();
-        txn.run(sql, values).await?;
+    if rows.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let columns = [
+        ("id", Kind::Int),
+        ("points", Kind::Int),
+        ("responded_at", Kind::Int),
+        ("has_ordered", Kind::Bool),
+    ];
+    let sql = format!(
+        "UPDATE customers SET
+            engagement = customers.engagement + new.points,
+            last_response_at = CASE
+                WHEN new.responded_at IS NULL THEN customers.last_response_at
+                WHEN customers.last_response_at IS NULL OR customers.last_response_at < new.responded_at
+                THEN new.responded_at
+                ELSE customers.last_response_at END,
+            stage = CASE WHEN new.has_ordered THEN 'customer' ELSE customers.stage END
+         FROM {} AS new WHERE customers.id = new.id",
+        txn.dialect().recordset(1, &columns)
+    );
+    txn.run(sql, [json(&rows)?]).await.map(drop)
 }
 
 /// After clicks were taken back: when the customer last did something himself.
@@ -396,66 +374,6 @@ async fn restore_last_response(txn: &Txn, customer: CustomerId) -> Result<(), Db
     )
     .await?;
     Ok(())
-}
-
-/// What an opt-out needs to know of a delivery.
-#[derive(Debug)]
-pub(super) struct Addressee {
-    /// To whom the delivery went, also when he was erased.
-    pub customer_id: CustomerId,
-    pub channel: Channel,
-    /// `None` when he was erased.
-    pub customer: Option<Known>,
-    pub terms: Terms,
-}
-
-/// A customer who is still in the base.
-#[derive(Debug)]
-pub(super) struct Known {
-    pub id: CustomerId,
-    pub language: String,
-    /// Of the address of the delivery's channel.
-    pub fingerprint: Option<String>,
-}
-
-/// Whom a delivery went to.
-pub(super) async fn addressee(
-    connection: &impl ConnectionTrait,
-    key: DeliveryKey,
-) -> Result<Option<Addressee>, DbErr> {
-    let row = connection
-        .row(
-            "SELECT d.customer_id AS addressee, d.channel, w.definition, c.id AS customer_id, c.language, c.email_fingerprint, c.phone_fingerprint
-             FROM deliveries d
-             JOIN waves w ON w.id = d.wave_id
-             LEFT JOIN customers c ON c.id = d.customer_id
-             WHERE d.wave_id = $1 AND d.seq = $2",
-            [key.wave.0.into(), key.seq.into()],
-        )
-        .await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let channel: String = row.try_get("", "channel")?;
-    let channel = channel.parse::<Channel>().map_err(DbErr::Type)?;
-    let definition: String = row.try_get("", "definition")?;
-    let customer = match row.try_get::<Option<i64>>("", "customer_id")? {
-        None => None,
-        Some(id) => Some(Known {
-            id: CustomerId(id),
-            language: row.try_get("", "language")?,
-            fingerprint: match channel {
-                Channel::Email => row.try_get("", "email_fingerprint")?,
-                Channel::Sms => row.try_get("", "phone_fingerprint")?,
-            },
-        }),
-    };
-    Ok(Some(Addressee {
-        customer_id: CustomerId(row.try_get("", "addressee")?),
-        channel,
-        customer,
-        terms: Terms::read(&definition),
-    }))
 }
 
 /// Writes an opt-out, unless one is on record for this delivery.

@@ -130,7 +130,7 @@ pub(in crate::responses) async fn terms(
     waves.read(&**db, ids.iter().copied()).await?;
     Ok(ids
         .into_iter()
-        .filter_map(|id| Some((id, waves.0.get(&id)?.terms.clone())))
+        .filter_map(|id| Some((id, waves.get(id)?.terms.clone())))
         .collect())
 }
 

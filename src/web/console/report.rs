@@ -33,6 +33,8 @@ struct View {
     parts: Vec<PartRow>,
     links: Vec<LinkRow>,
     waves: Vec<WaveRow>,
+    /// The day since when some waves count no responses.
+    final_since: Option<String>,
 }
 
 /// The interval of the response rate, drawn.
@@ -155,6 +157,11 @@ impl View {
                 days(report.window_days)
             ),
             discrepancies: report.discrepancies.clone(),
+            final_since: report
+                .final_since
+                .as_ref()
+                .and_then(|since| since.split('T').next())
+                .map(str::to_owned),
             response: RateView::new(response),
             scale: Scale::new(response),
             rates: cards(report),

@@ -37,6 +37,6 @@ pub(super) async fn follow(
         })
         .await;
     Ok(HttpResponse::Found()
-        .insert_header((LOCATION, link.url))
+        .insert_header((LOCATION, &*link.url))
         .finish())
 }

@@ -88,6 +88,21 @@ pub async fn admin() -> Admin {
 }
 
 impl Admin {
+    /// Cuts every connection to the test's database and lets none in, until the next call says so.
+    pub async fn shut_out(&self, db: &TestDb, is_out: bool) {
+        let name = db.url.expose().rsplit('/').next().unwrap_or_default();
+        self.0
+            .execute_unprepared(&format!(
+                "ALTER DATABASE {name} ALLOW_CONNECTIONS {}",
+                !is_out
+            ))
+            .await
+            .expect("the server runs");
+        if is_out {
+            self.cut_all(db).await;
+        }
+    }
+
     /// Cuts every connection to the test's database; how many there were.
     pub async fn cut_all(&self, db: &TestDb) -> usize {
         let name = db.url.expose().rsplit('/').next().unwrap_or_default();
