@@ -25,7 +25,7 @@ use visavis::app::{App, Parts};
 use visavis::campaigns::definition::Definition;
 use visavis::campaigns::plan;
 use visavis::clock::{Clock, SystemClock};
-use visavis::config::{RelaySettings, RelayTls, Settings};
+use visavis::config::{RelaySettings, Settings};
 use visavis::customers::import::{self, ImportKind, ImportRequest};
 use visavis::delivery::launch::{self, Occurrence};
 use visavis::delivery::store;
@@ -64,15 +64,7 @@ async fn run(wanted: &Wanted) {
     settings.web.listen = ([127, 0, 0, 1], 0).into();
     settings.web.console_listen = settings.web.listen;
     settings.web.public_url = "http://localhost:0".to_owned();
-    settings.email.relay = Some(RelaySettings {
-        host: "127.0.0.1".to_owned(),
-        port,
-        tls: RelayTls::None,
-        username: None,
-        password: None,
-        password_file: None,
-        ca_file: None,
-    });
+    settings.email.relay = Some(RelaySettings::plain("127.0.0.1", port));
     let db = Db::open(&settings.database_url(), 2)
         .await
         .expect("the database opens");

@@ -119,6 +119,7 @@ impl Parts {
             chunk: self.settings.delivery.chunk,
             is_simulated: false,
             rules: Arc::clone(&self.rules),
+            settings: Arc::clone(&self.settings),
         }
     }
 
@@ -328,6 +329,10 @@ impl App {
             .metrics
             .registry()
             .register(Box::new(engine.worker.hand_overs()))
+            .and_then(|()| {
+                let resting = Box::new(engine.worker.resting());
+                state.metrics.registry().register(resting)
+            })
             .map_err(|error| AppError::Metrics(error.to_string()))?;
         let state = actix_web::web::Data::new(state);
         let servers = match console {

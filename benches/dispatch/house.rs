@@ -9,7 +9,7 @@ use visavis::app::Parts;
 use visavis::campaigns::definition::Definition;
 use visavis::campaigns::plan;
 use visavis::clock::SystemClock;
-use visavis::config::{RelaySettings, RelayTls, Settings};
+use visavis::config::{RelaySettings, Settings};
 use visavis::customers::import::{self, ImportKind, ImportRequest};
 use visavis::customers::sample;
 use visavis::delivery::launch::{self, Launched, Occurrence};
@@ -39,15 +39,7 @@ pub async fn open(bench: &Bench, folder: &Path) -> Parts {
 
 /// A relay on this machine.
 pub fn relay(port: u16) -> RelaySettings {
-    RelaySettings {
-        host: "127.0.0.1".to_owned(),
-        port,
-        tls: RelayTls::None,
-        username: None,
-        password: None,
-        password_file: None,
-        ca_file: None,
-    }
+    RelaySettings::plain("127.0.0.1", port)
 }
 
 /// A campaign to everyone.

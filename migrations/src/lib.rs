@@ -12,6 +12,7 @@ mod m20261122_000003_create_ledger;
 mod m20261122_000004_create_responses;
 mod m20261122_000005_create_permission;
 mod m20261122_000006_lighten_ledger;
+mod m20261122_000007_add_relays_and_paces;
 mod m20261122_000009_keep_past_deliveries;
 mod m20261122_000010_index_open_leases;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_create_responses::Migration),
             Box::new(m20261122_000005_create_permission::Migration),
             Box::new(m20261122_000006_lighten_ledger::Migration),
+            Box::new(m20261122_000007_add_relays_and_paces::Migration),
             Box::new(m20261122_000009_keep_past_deliveries::Migration),
             Box::new(m20261122_000010_index_open_leases::Migration),
         ]

@@ -115,7 +115,12 @@ pub async fn check(
     for customer in customer_store::sample(db, SAMPLE).await? {
         facts.observe(&customer);
     }
-    let rates = [definition.rate_per_second, settings.email.rate_per_second];
+    let route = relay_of(definition, settings);
+    let relay_rate = route
+        .as_ref()
+        .ok()
+        .and_then(|relay| settings.email.rate_of(relay));
+    let rates = [definition.rate_per_second, relay_rate];
     let mut warnings = warnings(definition, settings, will_receive, now);
     warnings.extend(end_warnings(
         definition,
@@ -143,7 +148,10 @@ pub async fn check(
         will_receive,
         held: by_instant(&count.held),
         launched,
-        refusals: offer_refusal(definition, &rules).into_iter().collect(),
+        refusals: offer_refusal(definition, &rules)
+            .into_iter()
+            .chain(route.err())
+            .collect(),
         estimated_seconds,
         due: definition
             .schedule
@@ -200,6 +208,16 @@ pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
         definition.level,
         offer.as_str()
     ))
+}
+
+/// The name of the relay a campaign goes through.
+///
+/// # Errors
+/// When it asks for one that is not in the settings; says which are.
+pub fn relay_of<'a>(definition: &Definition, settings: &'a Settings) -> Result<&'a str, String> {
+    settings
+        .email
+        .route(definition.relay.as_deref(), &definition.sender.address)
 }
 
 /// The first few instants and how many wait for each.

@@ -34,6 +34,9 @@ pub struct Definition {
     /// Messages per second at most; none: as fast as the channel goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_second: Option<u32>,
+    /// The relay it goes through; none: the one that lists its sender's domain, or the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<String>,
     /// Percent of the eligible held back at random, to measure what the campaign causes.
     #[serde(default)]
     pub control_percent: u8,

@@ -70,6 +70,9 @@ impl CampaignCommand {
                 if let Some(refusal) = check::offer_refusal(&definition, &parts.rules) {
                     anyhow::bail!("{}: {refusal}", file.display());
                 }
+                if let Err(refusal) = check::relay_of(&definition, &parts.settings) {
+                    anyhow::bail!("{}: {refusal}", file.display());
+                }
                 let (_, applied) = plan::apply(db, &definition, &template, now).await?;
                 let campaign = plan::find(db, &definition.name).await?;
                 let what = match applied {
@@ -174,7 +177,8 @@ impl CampaignCommand {
                     ));
                     print("`visavis serve` or `visavis work --until-idle` sends them.");
                     let campaign = plan::find(db, &name).await?;
-                    let progress = progress::progress(db, &campaign, now_ms).await?;
+                    let progress =
+                        progress::progress(db, &parts.settings.email, &campaign, now_ms).await?;
                     if let Some(at) = progress.next_pending_at {
                         print(format_args!(
                             "The first are due at {}.",
@@ -202,7 +206,8 @@ impl CampaignCommand {
             }
             Self::Status { name, json } => {
                 let campaign = plan::find(db, &name).await?;
-                let progress = progress::progress(db, &campaign, now_ms).await?;
+                let progress =
+                    progress::progress(db, &parts.settings.email, &campaign, now_ms).await?;
                 if json {
                     print(serde_json::to_string_pretty(&progress)?);
                 } else {

@@ -1,5 +1,6 @@
 //! `visavis check`: is everything in place, and what to do where it is not.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -7,7 +8,7 @@ use clap::Args;
 use super::template::own_folders;
 use super::{Common, print};
 use crate::channels::email::EmailChannel;
-use crate::config::Settings;
+use crate::config::{DEFAULT_RELAY, Settings};
 use crate::gate::rules::{Cap, Rules};
 use crate::keys::Keys;
 use crate::storage::{Db, DbUrl, Dialect};
@@ -40,7 +41,7 @@ impl Check {
         lines.push(data_dir(&settings));
         lines.push(database(&settings.database_url(), settings.database.max_connections).await);
         lines.push(secret(&settings).await);
-        lines.push(relay(&settings).await);
+        lines.extend(relays(&settings).await);
         lines.push(public_url(&settings));
         lines.push(console(&settings));
         lines.extend(sender_domain(&settings));
@@ -139,21 +140,35 @@ async fn secret(settings: &Settings) -> Line {
     }
 }
 
-async fn relay(settings: &Settings) -> Line {
+async fn relays(settings: &Settings) -> Vec<Line> {
     // A look at the relay signs nothing that stays; no secret is made for it.
     let keys = Keys::from_secret(&[0; 32]);
     let outbox = settings.data_dir.join("outbox");
     let channel = match EmailChannel::new(&settings.email, keys, &outbox) {
         Ok(channel) => channel,
-        Err(error) => return Line::Bad(format!("email: {error}")),
+        Err(error) => return vec![Line::Bad(format!("email: {error}"))],
     };
-    let line = match channel.check().await {
+    let tries = channel
+        .relays()
+        .map(|name| relay(name, &channel, settings, &outbox));
+    let lines = futures_util::future::join_all(tries).await;
+    channel.close().await;
+    lines
+}
+
+async fn relay(name: &str, channel: &EmailChannel, settings: &Settings, outbox: &Path) -> Line {
+    let label = if name == DEFAULT_RELAY {
+        "relay".to_owned()
+    } else {
+        format!("relay {name}")
+    };
+    match channel.check_relay(name).await {
         Ok(_) if settings.email.relay.is_none() => Line::Note(format!(
             "relay: none; messages go to the outbox in {} and nothing leaves this machine",
             outbox.display()
         )),
         Ok(facts) => Line::Good(format!(
-            "relay: {} answers as {}, {}{}",
+            "{label}: {} answers as {}, {}{}",
             facts.peer,
             facts.greeting,
             if facts.is_encrypted {
@@ -167,10 +182,8 @@ async fn relay(settings: &Settings) -> Line {
                 ""
             }
         )),
-        Err(problem) => Line::Bad(format!("relay: {problem}")),
-    };
-    channel.close().await;
-    line
+        Err(problem) => Line::Bad(format!("{label}: {problem}")),
+    }
 }
 
 fn public_url(settings: &Settings) -> Line {

@@ -1,9 +1,14 @@
 //! `[email]`
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::limits::{
+    self, LimitSettings, at_least_one, domain_of, require_domain, require_lower_domain,
+};
+use super::relay::{DEFAULT_RELAY, RelaySettings};
 use super::{ConfigError, Secret};
 
 #[derive(Debug, Clone, Deserialize)]
@@ -12,11 +17,18 @@ pub struct EmailSettings {
     /// `None`: the sandbox; messages land in the outbox of the data folder and nothing leaves the machine.
     #[serde(default)]
     pub relay: Option<RelaySettings>,
-    /// Open connections at most.
+    /// Further relays by their name.
+    #[serde(default)]
+    pub relays: BTreeMap<String, RelaySettings>,
+    /// How much may go out a second, over all nodes.
+    #[serde(default)]
+    pub limits: Vec<LimitSettings>,
+    /// Open connections at most, of each relay.
     pub connections: u32,
     /// Messages over one connection before it is closed.
     pub messages_per_connection: u32,
-    /// Messages per second over all campaigns; `None`: as fast as the relay takes them.
+    /// Messages per second through each relay, over all campaigns and nodes; `None`: as fast as it takes
+    /// them.
     #[serde(default)]
     pub rate_per_second: Option<u32>,
     /// The longest a command or a message may wait for its answer.
@@ -29,36 +41,6 @@ pub struct EmailSettings {
     pub feedback_id: String,
     #[serde(default)]
     pub dkim: Vec<DkimSettings>,
-}
-
-/// The server that takes our mail.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RelaySettings {
-    pub host: String,
-    pub port: u16,
-    pub tls: RelayTls,
-    /// PEM certificates to trust besides the public ones: for a relay with a certificate of one's own.
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
-    #[serde(default)]
-    pub username: Option<String>,
-    #[serde(default)]
-    pub password: Option<Secret>,
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-}
-
-/// How the connection to the relay is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RelayTls {
-    /// TLS from the first byte (port 465).
-    Implicit,
-    /// TLS after STARTTLS, or no mail (port 587).
-    Starttls,
-    /// No protection: for a relay on the same machine.
-    None,
 }
 
 /// One signature on every message.
@@ -82,32 +64,6 @@ pub enum DkimKeyKind {
     Ed25519,
 }
 
-impl RelaySettings {
-    /// The log-in, if there is one.
-    ///
-    /// # Errors
-    /// When the password's file cannot be read, or a name stands without a password.
-    pub fn credentials(&self) -> Result<Option<(String, Secret)>, ConfigError> {
-        let password = Secret::resolve(
-            "email.relay.password",
-            self.password.as_ref(),
-            self.password_file.as_deref(),
-        )?;
-        match (&self.username, password) {
-            (Some(name), Some(password)) => Ok(Some((name.clone(), password))),
-            (None, None) => Ok(None),
-            (Some(_), None) => Err(ConfigError::key(
-                "email.relay.password",
-                "is missing beside email.relay.username",
-            )),
-            (None, Some(_)) => Err(ConfigError::key(
-                "email.relay.username",
-                "is missing beside email.relay.password",
-            )),
-        }
-    }
-}
-
 impl DkimSettings {
     /// The private key as PEM.
     ///
@@ -124,8 +80,86 @@ impl DkimSettings {
 }
 
 impl EmailSettings {
+    /// The relays by name, the default one first; it is `None` for the sandbox.
+    pub fn routes(&self) -> impl Iterator<Item = (&str, Option<&RelaySettings>)> {
+        let named = self
+            .relays
+            .iter()
+            .map(|(name, relay)| (name.as_str(), Some(relay)));
+        std::iter::once((DEFAULT_RELAY, self.relay.as_ref())).chain(named)
+    }
+
+    /// The relay of this name; `None` when the settings know none.
+    pub fn relay_named(&self, name: &str) -> Option<Option<&RelaySettings>> {
+        self.routes()
+            .find(|(known, _)| *known == name)
+            .map(|(_, relay)| relay)
+    }
+
+    /// The way a sender goes: the relay that is asked for, else the one that lists his domain, else the
+    /// default one.
+    ///
+    /// # Errors
+    /// When no relay has the name that is asked for; says which there are.
+    pub fn route(&self, wanted: Option<&str>, sender: &str) -> Result<&str, String> {
+        let domain = domain_of(sender);
+        let route = self.routes().find(|(name, relay)| match wanted {
+            Some(wanted) => *name == wanted,
+            None => relay.is_some_and(|relay| relay.senders.contains(&domain)),
+        });
+        match (route, wanted) {
+            (Some((name, _)), _) => Ok(name),
+            (None, None) => Ok(DEFAULT_RELAY),
+            (None, Some(wanted)) => {
+                let names: Vec<&str> = self.routes().map(|(name, _)| name).collect();
+                Err(format!(
+                    "relay: {wanted:?} is not in the settings; there are: {}",
+                    names.join(", ")
+                ))
+            }
+        }
+    }
+
+    /// Messages a second through a relay, over all nodes.
+    pub fn rate_of(&self, relay: &str) -> Option<u32> {
+        let own = self
+            .relay_named(relay)
+            .flatten()
+            .and_then(|relay| relay.rate_per_second);
+        own.or(self.rate_per_second)
+    }
+
+    /// Open connections to a relay at most.
+    pub fn connections_to(&self, relay: Option<&RelaySettings>) -> u32 {
+        relay
+            .and_then(|relay| relay.connections)
+            .unwrap_or(self.connections)
+    }
+
+    /// The longest a command of a relay's dialogue may wait for its answer, in seconds.
+    pub fn timeout_of(&self, relay: Option<&RelaySettings>) -> u64 {
+        relay
+            .and_then(|relay| relay.timeout_seconds)
+            .unwrap_or(self.timeout_seconds)
+    }
+
+    /// Messages over one connection to a relay.
+    pub fn messages_per_connection_of(&self, relay: Option<&RelaySettings>) -> u32 {
+        relay
+            .and_then(|relay| relay.messages_per_connection)
+            .unwrap_or(self.messages_per_connection)
+    }
+
+    /// The longest of all timeouts, in seconds.
+    pub(super) fn longest_timeout(&self) -> u64 {
+        self.routes()
+            .map(|(_, relay)| self.timeout_of(relay))
+            .max()
+            .unwrap_or(self.timeout_seconds)
+    }
+
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        for (key, value) in [
+        at_least_one(&[
             ("email.connections", u64::from(self.connections)),
             (
                 "email.messages_per_connection",
@@ -136,23 +170,12 @@ impl EmailSettings {
                 "email.rate_per_second",
                 u64::from(self.rate_per_second.unwrap_or(1)),
             ),
-        ] {
-            if value == 0 {
-                return Err(ConfigError::key(key, "must be at least 1"));
-            }
-        }
+        ])?;
         for (key, domain) in [
             ("email.bounce_domain", &self.bounce_domain),
             ("email.message_domain", &self.message_domain),
         ] {
-            let is_domain = !domain.is_empty()
-                && domain.len() <= 190
-                && domain
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
-            if !is_domain {
-                return Err(ConfigError::key(key, format!("{domain:?} is not a domain")));
-            }
+            require_domain(key, domain)?;
         }
         if !(5..=15).contains(&self.feedback_id.len())
             || !self.feedback_id.chars().all(|c| c.is_ascii_alphanumeric())
@@ -162,18 +185,58 @@ impl EmailSettings {
                 "must be 5 to 15 letters or digits",
             ));
         }
-        if let Some(relay) = &self.relay {
-            let has_login = relay.credentials()?.is_some();
-            let is_local = matches!(relay.host.as_str(), "localhost" | "127.0.0.1" | "::1");
-            if relay.tls == RelayTls::None && has_login && !is_local {
-                return Err(ConfigError::key(
-                    "email.relay.tls",
-                    "a log-in must not travel in clear; use \"starttls\" or \"implicit\"",
-                ));
-            }
-        }
+        self.validate_relays()?;
+        limits::validate(&self.limits)?;
         for dkim in &self.dkim {
             dkim.private_key()?;
+        }
+        Ok(())
+    }
+
+    fn validate_relays(&self) -> Result<(), ConfigError> {
+        if let Some(relay) = &self.relay {
+            relay.validate("email.relay")?;
+            if !relay.senders.is_empty() {
+                return Err(ConfigError::key(
+                    "email.relay.senders",
+                    "is not needed: this relay takes every sender whom no relay of [email.relays] lists",
+                ));
+            }
+        } else if !self.relays.is_empty() {
+            return Err(ConfigError::key(
+                "email.relay",
+                "is missing beside email.relays: it takes the senders that none of them lists",
+            ));
+        }
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, relay) in &self.relays {
+            let key = format!("email.relays.{name}");
+            if name == DEFAULT_RELAY {
+                return Err(ConfigError::key(
+                    &key,
+                    "is the name of the relay in [email.relay]; take another",
+                ));
+            }
+            let is_plain = (1..=40).contains(&name.len())
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+            if !is_plain {
+                return Err(ConfigError::key(
+                    &key,
+                    "its name must be 1 to 40 lower-case letters, digits, - or _",
+                ));
+            }
+            relay.validate(&key)?;
+            for sender in &relay.senders {
+                require_lower_domain(&format!("{key}.senders"), sender)?;
+                if let Some(other) = seen.insert(sender, name) {
+                    return Err(ConfigError::key(
+                        &format!("{key}.senders"),
+                        format!("{sender} goes through {other} already; list it once"),
+                    ));
+                }
+            }
         }
         Ok(())
     }

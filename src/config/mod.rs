@@ -6,18 +6,22 @@
 mod database;
 mod delivery;
 mod email;
+mod limits;
 mod permission;
+mod relay;
 mod secret;
 mod web;
 
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
-pub use email::{DkimKeyKind, DkimSettings, EmailSettings, RelaySettings, RelayTls};
+pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
+pub use limits::{LimitSettings, domain_of};
 pub use permission::{
     FieldSettings, LevelSettings, LevelsSettings, NoticeSettings, PermissionSettings,
     PressureSettings, QuietHoursSettings, RetentionSettings, SignUpSettings, Texts, TopicSettings,
     WindowKind, in_language,
 };
+pub use relay::{DEFAULT_RELAY, RelaySettings, RelayTls};
 pub use secret::Secret;
 pub use web::WebSettings;
 
@@ -136,12 +140,12 @@ impl Settings {
         self.permission.validate()?;
         self.sign_up.validate(&self.permission)?;
         // A lease that ends before a send may end would let a second worker take the same rows.
-        if self.delivery.lease_seconds <= self.email.timeout_seconds {
+        let longest = self.email.longest_timeout();
+        if self.delivery.lease_seconds <= longest {
             return Err(ConfigError::key(
                 "delivery.lease_seconds",
                 format!(
-                    "must be longer than email.timeout_seconds ({}), or a slow send could be taken for a dead worker",
-                    self.email.timeout_seconds
+                    "must be longer than email.timeout_seconds ({longest}), or a slow send could be taken for a dead worker"
                 ),
             ));
         }

@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a lease rests whose people another transaction has in hand, in milliseconds.
 const BUSY_MS: i64 = 1_000;
 
+/// How long a lane keeps its lease while it is not done with it: then whoever is next in turn goes on.
+const SLICE: Duration = Duration::from_secs(5);
+
 /// How long an outcome waits for others to be settled with it.
 const SETTLE_AFTER: Duration = Duration::from_millis(100);
 
@@ -148,8 +151,11 @@ impl Worker {
         mut answers: UnboundedReceiver<Settlement>,
         stop: &CancellationToken,
     ) -> Result<(u64, End), DbErr> {
+        let begun = Instant::now();
         let largest = self.largest_batch(&sending.context);
-        let connections = usize::try_from(self.settings.email.connections).unwrap_or(10);
+        let email = &self.settings.email;
+        let relay = email.relay_named(&sending.context.row.relay).flatten();
+        let connections = usize::try_from(email.connections_to(relay)).unwrap_or(10);
         let mut course = Course::new(sending.lease.from_seq, largest.min(connections * 2));
         let mut accepted = 0;
         let mut stopped_at: Option<Instant> = None;
@@ -160,7 +166,9 @@ impl Worker {
                 stopped_at = Some(Instant::now());
                 course.finish(End::Stopped);
             }
-            if sending.is_barred() {
+            // A relay that rests gets nothing, and what waits for it uses up no attempt.
+            let is_at_rest = !sending.context.email.is_well();
+            if sending.is_barred() || is_at_rest || begun.elapsed() >= SLICE {
                 course.finish(End::Stopped);
             }
             if step.is_none() {
@@ -214,11 +222,7 @@ impl Worker {
 
     /// No more than a rate limit lets through while the gate's answer holds.
     fn largest_batch(&self, context: &WaveContext) -> usize {
-        let limits = [
-            Some(self.settings.delivery.batch),
-            self.settings.email.rate_per_second,
-            context.row.definition.rate_per_second,
-        ];
+        let limits = [Some(self.settings.delivery.batch), context.entry.rate()];
         let largest = limits.into_iter().flatten().min().unwrap_or(1);
         usize::try_from(largest).unwrap_or(1)
     }
@@ -278,7 +282,8 @@ impl Worker {
                             course.finish(End::Busy);
                         }
                     }
-                    Passed::Stopped => course.finish(End::Stopped),
+                    // It comes back when there are slots again; others go on meanwhile.
+                    Passed::Resting | Passed::Stopped => course.finish(End::Stopped),
                     Passed::LeaseLost => {
                         sending.bar();
                         course.finish(End::Lost);
@@ -337,16 +342,8 @@ impl Worker {
     }
 }
 
-/// Waits for the campaign's pace and a place in the line, as long as the gate's answer holds; who is
-/// dropped here goes back.
+/// Waits for a place in the line; who is dropped here goes back.
 async fn submit(sending: Arc<Sending>, parcel: HandOver) {
-    if let Some(pace) = &sending.context.pace {
-        let until = parcel.gated() + GATE_HOLDS;
-        let turn = tokio::time::timeout_at(until.into(), pace.until_ready());
-        if turn.await.is_err() {
-            return;
-        }
-    }
     sending.context.email.submit(Box::new(parcel)).await;
 }
 

@@ -12,6 +12,7 @@ use crate::campaigns::definition::Schedule;
 use crate::campaigns::model::Status;
 use crate::campaigns::{check, schedule, store as campaign_store};
 use crate::clock::from_ms;
+use crate::config::Settings;
 use crate::gate::model::Withheld;
 use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
@@ -34,6 +35,8 @@ pub enum LaunchError {
     Segment(#[from] ParseError),
     #[error("{0}; change the definition and apply it again")]
     Offer(String),
+    #[error("{0}; name one of these, or none, and apply the definition again")]
+    Relay(String),
     #[error("the occurrence {due_key} is not due any more; its schedule was changed")]
     NotDue { due_key: String },
     #[error("the database failed: {0}; `visavis campaign status` shows whether it was launched")]
@@ -68,6 +71,8 @@ pub struct LaunchOptions {
     pub is_simulated: bool,
     /// Who may be contacted, when and how often.
     pub rules: Arc<Rules>,
+    /// For the relay it goes through.
+    pub settings: Arc<Settings>,
 }
 
 /// Launches an occurrence of a campaign; doing it twice is harmless.
@@ -132,6 +137,7 @@ pub async fn launch(
     if let Some(refusal) = check::offer_refusal(definition, &options.rules) {
         return Err(LaunchError::Offer(refusal));
     }
+    let relay = check::relay_of(definition, &options.settings).map_err(LaunchError::Relay)?;
     let request = definition.request();
     let places = gate_store::places(&*txn, request.fallback_zone).await?;
     let rivals = campaign_store::rivals(&*txn, request.priority, None).await?;
@@ -146,7 +152,15 @@ pub async fn launch(
         now,
         due: DueBy::of(definition, now),
     };
-    let wave = store::insert_wave(&txn, &campaign, &due_key, options.is_simulated, now_ms).await?;
+    let wave = store::insert_wave(
+        &txn,
+        &campaign,
+        &due_key,
+        relay,
+        options.is_simulated,
+        now_ms,
+    )
+    .await?;
     let written = store::insert_audience(&txn, wave, &audience).await?;
     store::insert_counters(&txn, wave, &written).await?;
     store::insert_leases(&txn, wave, &written, options.chunk).await?;

@@ -7,6 +7,7 @@
 //! hand-over.
 
 pub mod cancel;
+pub mod estimate;
 pub mod in_flight;
 pub mod journal;
 mod lane;
@@ -14,6 +15,7 @@ pub mod launch;
 pub mod message;
 pub mod model;
 pub mod node;
+pub mod pace;
 mod parcel;
 pub mod progress;
 pub mod recovery;

@@ -95,6 +95,19 @@ pub struct Lease {
     pub fence: i64,
 }
 
+/// A node that gives a relay no work for a while, since the relay failed again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rest {
+    pub node: String,
+    /// What failed, in words.
+    pub reason: String,
+    /// How often in a row.
+    pub failures: i64,
+    pub since_at: i64,
+    /// When a connection is tried again, in milliseconds since the epoch by the database's clock.
+    pub until_at: i64,
+}
+
 /// What a lease covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseKind {

@@ -79,11 +79,6 @@ impl HandOver {
         }
     }
 
-    /// When the gate let him pass.
-    pub fn gated(&self) -> Instant {
-        self.gated
-    }
-
     /// What an outcome means for him.
     fn judge(&self, outcome: &Outcome) -> Verdict {
         self.sending.context.faults().add(fault_of(outcome));
@@ -174,6 +169,11 @@ impl Parcel for HandOver {
             (None, None) => Verdict::NotHandedOver,
         };
         self.tell(verdict);
+    }
+
+    fn unreachable(self: Box<Self>, _outcome: Outcome) {
+        // He stays where he is until the relay is back: that is no attempt.
+        self.end(None);
     }
 
     fn given_up(&self) -> &CancellationToken {

@@ -5,11 +5,14 @@ use std::fmt;
 use sea_orm::DbErr;
 use serde::Serialize;
 
-use super::model::State;
-use super::store::{self, Counters};
+use super::estimate::{Estimate, Facts};
+use super::model::{Rest, State};
+use super::pace::Limits;
+use super::store::{self, Counters, Held, WaveRow};
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
 use crate::clock::from_ms;
+use crate::config::EmailSettings;
 use crate::storage::Db;
 
 /// The state of a campaign's latest wave.
@@ -41,17 +44,34 @@ pub struct Progress {
     pub held: i64,
     /// When the last of those may be contacted.
     pub held_until: Option<i64>,
-    /// Hand-overs a second since the launch, while it runs.
+    /// How many of the pending exceed the limit of their domain.
+    pub limited: i64,
+    /// When the last of those will have his turn.
+    pub limited_until: Option<i64>,
+    /// The relay it goes through.
+    pub relay: Option<String>,
+    /// The settings here do not know that relay.
+    pub is_relay_unknown: bool,
+    /// Which nodes give the relay no work now, and why.
+    pub resting: Vec<Rest>,
+    /// The least of the limits that hold for all of it, in messages a second.
+    pub limit_per_second: Option<u32>,
+    /// Hand-overs a second over the last minutes, while it runs.
     pub per_second: Option<f64>,
-    /// Seconds until the pending rows are handed over at that rate.
-    pub seconds_left: Option<f64>,
+    /// When the pending will have been handed over, as it goes now.
+    pub done_at: Option<i64>,
 }
 
 /// The progress of a campaign.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn progress(db: &Db, campaign: &Campaign, now_ms: i64) -> Result<Progress, DbErr> {
+pub async fn progress(
+    db: &Db,
+    email: &EmailSettings,
+    campaign: &Campaign,
+    now_ms: i64,
+) -> Result<Progress, DbErr> {
     let wave = store::latest_wave(db, campaign.id).await?;
     let counters = match &wave {
         Some(wave) => store::counters(&**db, wave.id).await?,
@@ -65,19 +85,38 @@ pub async fn progress(db: &Db, campaign: &Campaign, now_ms: i64) -> Result<Progr
         Some(wave) => store::next_lease_due(&**db, wave.id).await?,
         None => None,
     };
-    let (held, held_until) = match &wave {
+    let held = match &wave {
         Some(wave) => store::held(&**db, wave.id, now_ms).await?,
-        None => (0, None),
+        None => Held::default(),
     };
     let of = |state: State| counters.get(state.counter()).copied().unwrap_or(0);
-    let launched_at = wave.as_ref().map(|wave| wave.launched_at);
-    let done = of(State::Accepted) + of(State::Failed) + of(State::Unknown) + of(State::Deferred);
-    let elapsed_ms = launched_at.map_or(0, |at| now_ms - at);
-    let is_under_way = campaign.status == Status::Running
-        && of(State::Pending) > 0
-        && next_pending_at.is_some_and(|at| at <= now_ms);
-    let per_second = (is_under_way && elapsed_ms > 0 && done > 0)
-        .then(|| as_f64(done) * 1000.0 / as_f64(elapsed_ms));
+    let pending = of(State::Pending);
+    let is_under_way = campaign.status == Status::Running && pending + of(State::Deferred) > 0;
+    let mut pace = Estimate::default();
+    let (mut resting, mut limit) = (Vec::new(), None);
+    if let Some(wave) = wave.as_ref().filter(|_| is_under_way) {
+        resting = store::rests_of(&**db, &wave.relay, now_ms).await?;
+        limit = least_limit(email, wave);
+        let minutes = store::minutes(&**db, wave.id).await?;
+        let minute = now_ms.div_euclid(60_000);
+        let is_still = minutes.iter().all(|(at, _)| *at < minute - 1);
+        pace = Facts {
+            now_ms,
+            launched_at: wave.launched_at,
+            minutes,
+            pending,
+            next_due_at: next_pending_at,
+            last_due_at: held.last_due_at,
+            limit,
+            // Another node may work while one rests.
+            resting_until: resting
+                .iter()
+                .map(|rest| rest.until_at)
+                .min()
+                .filter(|_| is_still),
+        }
+        .estimate();
+    }
     Ok(Progress {
         campaign: campaign.definition.name.clone(),
         status: campaign.status,
@@ -85,11 +124,11 @@ pub async fn progress(db: &Db, campaign: &Campaign, now_ms: i64) -> Result<Progr
         next_due_at: campaign_store::next_due(&**db, campaign.id)
             .await?
             .map(|(_, at)| at),
-        launched_at,
+        launched_at: wave.as_ref().map(|wave| wave.launched_at),
         finished_at: wave.as_ref().and_then(|wave| wave.finished_at),
         selected: counters.get("selected").copied().unwrap_or(0),
         withheld: of(State::Withheld),
-        pending: of(State::Pending),
+        pending,
         sending: of(State::Sending),
         accepted: of(State::Accepted),
         deferred: of(State::Deferred),
@@ -98,11 +137,25 @@ pub async fn progress(db: &Db, campaign: &Campaign, now_ms: i64) -> Result<Progr
         deferred_because,
         next_try_at,
         next_pending_at: next_pending_at.filter(|at| *at > now_ms),
-        held,
-        held_until,
-        seconds_left: per_second.map(|rate| as_f64(of(State::Pending)) / rate),
-        per_second,
+        held: held.quiet.0,
+        held_until: held.quiet.1,
+        limited: held.limited.0,
+        limited_until: held.limited.1,
+        is_relay_unknown: wave
+            .as_ref()
+            .is_some_and(|wave| email.relay_named(&wave.relay).is_none()),
+        relay: wave.map(|wave| wave.relay),
+        resting,
+        limit_per_second: limit,
+        per_second: pace.per_second,
+        done_at: pace.done_at,
     })
+}
+
+/// The least of the limits that hold for all messages of a wave.
+fn least_limit(email: &EmailSettings, wave: &WaveRow) -> Option<u32> {
+    let limits = Limits::new(email, wave.subject());
+    limits.shared.iter().map(|limit| limit.per_second).min()
 }
 
 impl fmt::Display for Progress {
@@ -161,6 +214,15 @@ impl fmt::Display for Progress {
                 from_ms(until).format("%Y-%m-%d %H:%M UTC")
             )?;
         }
+        if let Some(until) = self.limited_until {
+            writeln!(
+                f,
+                "  {} wait for the limit of their domain, the last until {}",
+                self.limited,
+                from_ms(until).format("%Y-%m-%d %H:%M UTC")
+            )?;
+        }
+        self.relay(f)?;
         for (what, at) in [
             ("next try", self.next_try_at),
             ("next due", self.next_pending_at),
@@ -169,21 +231,46 @@ impl fmt::Display for Progress {
                 writeln!(f, "  {what}   {}", from_ms(at).format("%Y-%m-%d %H:%M UTC"))?;
             }
         }
-        if let (Some(rate), Some(left)) = (self.per_second, self.seconds_left) {
+        if let Some(rate) = self.per_second {
+            writeln!(f, "  {rate:.0} a second over the last minutes")?;
+        }
+        if let Some(limit) = self.limit_per_second {
+            writeln!(f, "  at most {limit} a second, as its limits say")?;
+        }
+        if let Some(at) = self.done_at {
             writeln!(
                 f,
-                "  {rate:.0} a second, about {} left",
-                crate::campaigns::duration(left)
+                "  done about {}, as it goes now",
+                from_ms(at).format("%Y-%m-%d %H:%M UTC")
             )?;
         }
         Ok(())
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts and milliseconds far below 2^53"
-)]
-fn as_f64(n: i64) -> f64 {
-    n as f64
+impl Progress {
+    /// Whether something is the matter with its relay.
+    fn relay(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(relay) = &self.relay else {
+            return Ok(());
+        };
+        let is_open = self.pending + self.deferred > 0;
+        if self.is_relay_unknown && is_open {
+            writeln!(
+                f,
+                "  its relay {relay} is not in the settings here; the rest leaves where it is"
+            )?;
+        }
+        for rest in &self.resting {
+            writeln!(
+                f,
+                "  relay {relay} is resting until {}: {} ({} times; node {})",
+                from_ms(rest.until_at).format("%H:%M:%S UTC"),
+                rest.reason,
+                rest.failures,
+                rest.node
+            )?;
+        }
+        Ok(())
+    }
 }

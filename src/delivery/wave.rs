@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sea_orm::DbErr;
 
 use super::model::FaultTally;
+use super::pace::Limits;
 use super::store::{self, WaveRow};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::store as campaign_store;
 use crate::channels::email::{EmailChannel, EmailWave};
-use crate::channels::limits::Pace;
 use crate::channels::model::{Sender, WaveFrame};
+use crate::config::Settings;
 use crate::gate::rules::Rules;
 use crate::ids::WaveId;
 use crate::keys::Keys;
@@ -31,7 +32,7 @@ pub enum WaveError {
     Database(#[from] DbErr),
 }
 
-/// A wave ready to be sent: its plan, its template compiled in every language, its mail frame, its pace.
+/// A wave ready to be sent: its plan, its template compiled in every language, its mail frame, its limits.
 pub struct WaveContext {
     pub row: WaveRow,
     pub public_url: String,
@@ -39,8 +40,6 @@ pub struct WaveContext {
     pub email: EmailWave,
     /// What it asks at the gate.
     pub entry: store::Entry,
-    /// The campaign's own limit; the relay's is the channel's.
-    pub pace: Option<Pace>,
     faults: Mutex<FaultTally>,
     own_language: CompiledEmail,
     translations: HashMap<String, CompiledEmail>,
@@ -62,7 +61,7 @@ impl WaveContext {
     pub async fn load(
         db: &Db,
         keys: &Keys,
-        public_url: &str,
+        settings: &Settings,
         channel: &EmailChannel,
         rules: &Arc<Rules>,
         id: WaveId,
@@ -84,7 +83,7 @@ impl WaveContext {
             }
         }
         let definition = &row.definition;
-        let email = channel.open_wave(&WaveFrame {
+        let frame = WaveFrame {
             sender: Sender {
                 name: definition.sender.name.clone(),
                 address: definition.sender.address.clone(),
@@ -92,16 +91,23 @@ impl WaveContext {
             },
             campaign: definition.name.clone(),
             topic: definition.topic.clone(),
-        });
+        };
+        let email = channel
+            .open_wave_through(&row.relay, &frame)
+            .ok_or_else(|| {
+                WaveError::Channel(format!("its relay {} is not in the settings", row.relay))
+            })?;
         if let Some(fault) = email.fault() {
             return Err(WaveError::Channel(fault.to_string()));
         }
-        let entry = store::Entry::new(db, &row, Arc::clone(rules), now_ms).await?;
+        let limits = Limits::new(&settings.email, row.subject());
+        let entry = store::Entry::new(db, &row, Arc::clone(rules), now_ms)
+            .await?
+            .within(limits);
         Ok(Self {
             entry,
-            pace: definition.rate_per_second.map(Pace::per_second),
             faults: Mutex::default(),
-            public_url: public_url.to_owned(),
+            public_url: settings.web.public_url.clone(),
             keys: keys.clone(),
             email,
             own_language,

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prometheus::{IntCounterVec, Opts};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts};
 use sea_orm::DbErr;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::Journal;
-use super::store;
+use super::store::{self, NewRest};
 use super::wave::{WaveContext, WaveError};
 use crate::campaigns::plan;
-use crate::channels::email::EmailChannel;
+use crate::channels::breaker::Permit;
+use crate::channels::email::{EmailChannel, News};
 use crate::channels::model::Outcome;
 use crate::clock::SharedClock;
 use crate::config::Settings;
@@ -26,6 +27,19 @@ use crate::storage::Db;
 
 /// How long a worker without work waits before it looks again.
 const IDLE: Duration = Duration::from_millis(500);
+
+/// How often unused limits are forgotten.
+const TIDY: Duration = Duration::from_secs(600);
+
+/// What came of looking for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// A lease was worked, and so many messages were accepted.
+    Worked(u64),
+    Nothing,
+    /// The relay failed again and again, and is left alone.
+    Resting,
+}
 
 /// Counts one hand-over.
 pub(super) fn count(hand_overs: &IntCounterVec, outcome: &Outcome) {
@@ -45,6 +59,7 @@ pub struct Worker {
     pub(super) clock: SharedClock,
     pub(super) settings: Arc<Settings>,
     pub(super) hand_overs: IntCounterVec,
+    resting: IntGaugeVec,
     rules: Arc<Rules>,
     keys: Keys,
     channel: EmailChannel,
@@ -82,11 +97,22 @@ impl Worker {
             ),
             &["outcome"],
         )?;
+        let resting = IntGaugeVec::new(
+            Opts::new(
+                "visavis_relay_resting",
+                "Whether a relay gets nothing for a while because it fails, by relay.",
+            ),
+            &["relay"],
+        )?;
+        for relay in channel.relays() {
+            resting.with_label_values(&[relay]).set(0);
+        }
         Ok(Self {
             db,
             clock,
             settings,
             hand_overs,
+            resting,
             rules,
             keys,
             channel,
@@ -109,30 +135,41 @@ impl Worker {
         self.hand_overs.clone()
     }
 
+    /// Which relays rest here.
+    pub fn resting(&self) -> IntGaugeVec {
+        self.resting.clone()
+    }
+
     /// Gives up waiting for answers: after a stop that took too long.
     pub fn give_up(&self) {
         self.given_up.cancel();
     }
 
-    /// Works until `stop`, then settles what is in flight; `workers` leases at once.
+    /// Works until `stop`, then settles what is in flight; `workers` leases at once for each relay.
     pub async fn run(self: &Arc<Self>, stop: &CancellationToken) {
+        self.forget_rests().await;
         let mut lanes = JoinSet::new();
-        for _ in 0..self.settings.delivery.workers {
+        for relay in self.lanes() {
             let (worker, stop) = (Arc::clone(self), stop.clone());
-            lanes.spawn(async move { worker.run_one(&stop).await });
+            lanes.spawn(async move { worker.run_one(&relay, &stop).await });
         }
+        let (worker, stop) = (Arc::clone(self), stop.clone());
+        lanes.spawn(async move { worker.tidy(&stop).await });
         while lanes.join_next().await.is_some() {}
+        self.forget_rests().await;
     }
 
-    /// Works until no lease is due, or `stop`; returns how many messages were accepted.
+    /// Works until no lease is due that a relay would take, or `stop`; returns how many messages were
+    /// accepted. Who waits for his turn under a limit is waited for.
     ///
     /// # Errors
     /// When the database fails; what was in flight may be `unknown`.
     pub async fn run_until_idle(self: &Arc<Self>, stop: &CancellationToken) -> Result<u64, DbErr> {
+        self.forget_rests().await;
         let mut lanes = JoinSet::new();
-        for _ in 0..self.settings.delivery.workers {
+        for relay in self.lanes() {
             let (worker, stop) = (Arc::clone(self), stop.clone());
-            lanes.spawn(async move { worker.run_one_until_idle(&stop).await });
+            lanes.spawn(async move { worker.run_one_until_idle(&relay, &stop).await });
         }
         let mut accepted = 0;
         let mut failed = None;
@@ -141,37 +178,53 @@ impl Worker {
                 Ok(Ok(n)) => accepted += n,
                 Ok(Err(error)) => failed = Some(error),
                 Err(broken) => {
-                    failed = Some(DbErr::Custom(format!("a worker broke off: {broken}")))
+                    failed = Some(DbErr::Custom(format!("a worker broke off: {broken}")));
                 }
             }
         }
         failed.map_or(Ok(accepted), Err)
     }
 
-    async fn run_one_until_idle(&self, stop: &CancellationToken) -> Result<u64, DbErr> {
+    /// The relay of each lane: `workers` for each, so that one that hangs holds up nobody else.
+    fn lanes(&self) -> Vec<String> {
+        let workers = usize::try_from(self.settings.delivery.workers).unwrap_or(1);
+        self.channel
+            .relays()
+            .flat_map(|relay| std::iter::repeat_n(relay.to_owned(), workers))
+            .collect()
+    }
+
+    async fn run_one_until_idle(
+        &self,
+        relay: &str,
+        stop: &CancellationToken,
+    ) -> Result<u64, DbErr> {
         let mut accepted = 0;
         while !stop.is_cancelled() {
-            match self.next(stop).await? {
-                Some(n) => accepted += n,
+            match self.next(relay, stop).await? {
+                Next::Worked(n) => accepted += n,
                 // A lease that was put off is not idle.
-                None if self.has_put_off.swap(false, Ordering::Relaxed) => {
+                Next::Nothing if self.has_put_off.swap(false, Ordering::Relaxed) => {
                     tokio::time::sleep(IDLE * 2).await;
                 }
-                None => break,
+                Next::Nothing if store::is_waiting(&*self.db, relay).await? => {
+                    tokio::time::sleep(IDLE / 2).await;
+                }
+                Next::Nothing | Next::Resting => break,
             }
         }
         Ok(accepted)
     }
 
-    async fn run_one(&self, stop: &CancellationToken) {
+    async fn run_one(&self, relay: &str, stop: &CancellationToken) {
         let mut wait = IDLE;
         while !stop.is_cancelled() {
-            match self.next(stop).await {
-                Ok(Some(_)) => {
+            match self.next(relay, stop).await {
+                Ok(Next::Worked(_)) => {
                     wait = IDLE;
                     continue;
                 }
-                Ok(None) => wait = IDLE,
+                Ok(Next::Nothing | Next::Resting) => wait = IDLE,
                 Err(error) => {
                     tracing::error!(%error, "the database failed; the worker tries again");
                     wait = (wait * 2).min(Duration::from_secs(15));
@@ -185,20 +238,49 @@ impl Worker {
         }
     }
 
-    /// Claims and works one lease; `None` when nothing is due.
-    async fn next(&self, stop: &CancellationToken) -> Result<Option<u64>, DbErr> {
+    /// Forgets from time to time what limits no longer need.
+    async fn tidy(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            if let Err(error) = store::forget_idle(&self.db).await {
+                tracing::warn!(%error, "limits that nobody uses could not be forgotten");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(TIDY) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Claims and works one lease of a relay.
+    async fn next(&self, relay: &str, stop: &CancellationToken) -> Result<Next, DbErr> {
+        self.tell(relay).await;
+        match self.channel.permit(relay) {
+            Permit::Go => {}
+            Permit::Wait(_) => return Ok(Next::Resting),
+            Permit::Try => {
+                tokio::select! {
+                    () = self.channel.try_again(relay) => {}
+                    () = stop.cancelled() => return Ok(Next::Nothing),
+                }
+                self.tell(relay).await;
+                if self.channel.permit(relay) != Permit::Go {
+                    return Ok(Next::Resting);
+                }
+            }
+        }
         let lease = store::claim(
             &self.db,
             &self.node,
+            relay,
             self.settings.delivery.lease_seconds,
             self.clock.now_ms(),
         )
         .await?;
         let Some(lease) = lease else {
-            return Ok(None);
+            return Ok(Next::Nothing);
         };
         match self.context(lease.wave).await {
-            Ok(context) => self.work(lease, context, stop).await.map(Some),
+            Ok(context) => self.work(lease, context, stop).await.map(Next::Worked),
             Err(WaveError::Database(error)) => {
                 self.give_back(&lease).await;
                 Err(error)
@@ -215,8 +297,46 @@ impl Worker {
                         tracing::warn!(wave = %lease.wave, %error, "campaign not paused");
                     }
                 }
-                Ok(Some(0))
+                Ok(Next::Worked(0))
             }
+        }
+    }
+
+    /// Tells everybody when a relay begins to rest here, and when it works again.
+    async fn tell(&self, relay: &str) {
+        let Some(news) = self.channel.take_news(relay) else {
+            return;
+        };
+        let is_resting = matches!(news, News::Rests { .. });
+        self.resting
+            .with_label_values(&[relay])
+            .set(i64::from(is_resting));
+        let told = match news {
+            News::Rests {
+                reason,
+                failures,
+                wait,
+            } => {
+                let rest = NewRest {
+                    relay,
+                    node: &self.node,
+                    reason: &reason,
+                    failures,
+                    wait,
+                };
+                store::begin_rest(&self.db, rest, self.clock.now_ms()).await
+            }
+            News::Works => store::end_rest(&self.db, Some(relay), &self.node).await,
+        };
+        if let Err(error) = told {
+            tracing::warn!(%error, relay, "that a relay rests, or works again, could not be written");
+        }
+    }
+
+    /// What an earlier run of this node said of relays is no longer so.
+    async fn forget_rests(&self) {
+        if let Err(error) = store::end_rest(&self.db, None, &self.node).await {
+            tracing::warn!(%error, "that a relay rested could not be taken back");
         }
     }
 
@@ -229,7 +349,7 @@ impl Worker {
             WaveContext::load(
                 &self.db,
                 &self.keys,
-                &self.settings.web.public_url,
+                &self.settings,
                 &self.channel,
                 &self.rules,
                 wave,

@@ -243,6 +243,40 @@ fn a_lost_secret_is_not_replaced() {
 }
 
 #[test]
+fn each_relay_is_tried_and_a_campaign_cannot_ask_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let relay = "host = \"127.0.0.1\"\nport = 1\ntls = \"none\"\n";
+    std::fs::write(
+        folder.join("visavis.toml"),
+        format!("[email.relay]\n{relay}[email.relays.eu1]\n{relay}"),
+    )
+    .unwrap();
+    let checked = visavis(folder, &["check", "--config", "visavis.toml"]);
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(said.contains("FAIL  relay: cannot reach"), "{said}");
+    assert!(said.contains("FAIL  relay eu1: cannot reach"), "{said}");
+    assert!(said.contains("check email.relays.eu1.port"), "{said}");
+    for (name, is_known) in [("eu1", true), ("eu9", false)] {
+        let plan = CAMPAIGN.replace("topic =", &format!("relay = \"{name}\"\ntopic ="));
+        std::fs::write(folder.join("spring.toml"), plan).unwrap();
+        let arguments = [
+            "campaign",
+            "apply",
+            "spring.toml",
+            "--config",
+            "visavis.toml",
+        ];
+        if is_known {
+            told(folder, &arguments);
+        } else {
+            let refusal = refused(folder, &arguments);
+            assert!(refusal.contains("there are: default, eu1"), "{refusal}");
+        }
+    }
+}
+
+#[test]
 fn rejected_rows_replace_neither_the_input_nor_a_device() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

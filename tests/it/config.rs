@@ -51,6 +51,12 @@ fn the_database_url_of_the_environment_is_taken_and_its_password_never_shown() {
 #[test]
 fn every_complaint_names_its_key() {
     let relay = "[email.relay]\nhost = \"smtp.example\"\nport = 587\n";
+    let limit = "[[email.limits]]\nsenders = [\"a.example\"]\nrate_per_second = 1\n";
+    let both = |keys: &str| {
+        format!(
+            "{relay}tls = \"none\"\n[email.relays.eu1]\nhost = \"x\"\nport = 25\ntls = \"none\"\n{keys}\n"
+        )
+    };
     for (file, key) in [
         ("[email]\nconections = 3", "conections"),
         ("[emial]\nconnections = 3", "emial"),
@@ -80,6 +86,30 @@ fn every_complaint_names_its_key() {
             "email.relay.password",
         ),
         (
+            "[email.relays.eu1]\nhost = \"x\"\nport = 25\ntls = \"none\"",
+            "email.relay:",
+        ),
+        (
+            &both("senders = [\"a.example\"]\nusername = \"me\""),
+            "email.relays.eu1.password",
+        ),
+        (
+            &both("senders = [\"A.example\"]"),
+            "email.relays.eu1.senders",
+        ),
+        (&both("timeout_seconds = 500"), "delivery.lease_seconds"),
+        (&both("connections = 0"), "email.relays.eu1.connections"),
+        ("[[email.limits]]\nrate_per_second = 1", "email.limits[0]"),
+        (
+            "[[email.limits]]\nrecipients = [\"a.example\"]\nrate_per_second = 0",
+            "email.limits[0].rate_per_second",
+        ),
+        (
+            "[[email.limits]]\nrecipients = [\"*\", \"a.example\"]\nrate_per_second = 1",
+            "email.limits[0]",
+        ),
+        (&format!("{limit}{limit}"), "email.limits[1]"),
+        (
             &format!(
                 "{relay}tls = \"starttls\"\nusername = \"me\"\npassword_file = \"/not/there\""
             ),
@@ -89,6 +119,34 @@ fn every_complaint_names_its_key() {
         let complaint = load(file, &[]).unwrap_err();
         assert!(complaint.contains(key), "{file}: {complaint}");
     }
+}
+
+#[test]
+fn a_sender_goes_the_way_that_lists_him_or_that_he_asks_for() {
+    let relay = "host = \"127.0.0.1\"\nport = 25\ntls = \"none\"\n";
+    let file = format!(
+        "[email]\nrate_per_second = 9\n[email.relay]\n{relay}
+         [email.relays.eu1]\n{relay}senders = [\"vaisselle.example\"]\nrate_per_second = 5\ntimeout_seconds = 7\n
+         [email.relays.eu2]\n{relay}connections = 2\n"
+    );
+    let email = load(&file, &[]).unwrap().email;
+    assert_eq!(email.route(None, "a@Vaisselle.example"), Ok("eu1"));
+    assert_eq!(email.route(None, "a@elsewhere.example"), Ok("default"));
+    assert_eq!(email.route(Some("eu2"), "a@vaisselle.example"), Ok("eu2"));
+    assert_eq!(
+        email.route(Some("default"), "a@vaisselle.example"),
+        Ok("default")
+    );
+    let refusal = email.route(Some("eu9"), "a@b.example").unwrap_err();
+    assert!(refusal.contains("default, eu1, eu2"), "{refusal}");
+    assert_eq!(
+        [email.rate_of("eu1"), email.rate_of("eu2")],
+        [Some(5), Some(9)]
+    );
+    let eu = |name| email.relay_named(name).unwrap();
+    assert_eq!(email.timeout_of(eu("eu1")), 7);
+    assert_eq!(email.connections_to(eu("eu2")), 2);
+    assert_eq!(email.connections_to(eu("default")), 10);
 }
 
 #[test]
@@ -104,7 +162,7 @@ fn a_secret_comes_from_its_file_and_is_not_printed() {
         .email
         .relay
         .unwrap()
-        .credentials()
+        .credentials("email.relay")
         .unwrap()
         .unwrap();
     assert_eq!((name.as_str(), password.expose()), ("me", "hunter2"));
@@ -154,17 +212,18 @@ fn every_documented_key_exists() {
     std::fs::write(&path, toml::to_string(&settings).unwrap()).unwrap();
     let loaded = Settings::load_from(Some(&path), HashMap::new()).unwrap();
     assert!(loaded.email.relay.is_some() && loaded.email.dkim.len() == 1);
+    assert!(loaded.email.relays.contains_key("eu1") && loaded.email.limits.len() == 3);
     assert_eq!(loaded.email.rate_per_second, Some(50));
 }
 
-/// `[email.relay]` and `[[email.dkim]]` after the plain keys of `[email]`.
+/// The tables of `[email]` after its plain keys.
 fn reorder(text: &str) -> String {
     let (mut plain, mut relay, mut dkim) = (String::new(), String::new(), String::new());
     let mut place = 0;
     for line in text.lines() {
         match line.trim() {
-            "[email.relay]" => place = 1,
-            "[[email.dkim]]" => place = 2,
+            "[email.relay]" | "[email.relays.eu1]" => place = 1,
+            "[[email.dkim]]" | "[[email.limits]]" => place = 2,
             // The first plain key after the relay's, and the next section after the signatures.
             line if line.starts_with("connections = ") || line == "[delivery]" => place = 0,
             _ => {}

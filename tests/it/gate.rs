@@ -352,7 +352,7 @@ on_both! {
         assert_eq!(ids, [3, 4, 5, 6, 7, 8, 9, 10]);
         // A gate whose commit was lost leaves none behind.
         let next = house.send("summer").await;
-        let lease = store::claim(&house.parts.db, "here", 60, house.clock_ms()).await.unwrap().unwrap();
+        let lease = store::claim(&house.parts.db, "here", "default", 60, house.clock_ms()).await.unwrap().unwrap();
         let entry = house.entry(next).await;
         house.ask(&lease, &entry, 20).await.unwrap();
         assert_eq!(history(db).await, 8 + 9);
@@ -546,7 +546,7 @@ on_both! {
         // 18:00 in Paris, 21:00 on Réunion, 14:00 in Cayenne; then three hours later.
         house.advance(Span::hours(5));
         let early = house.send("early").await;
-        let state = progress::progress(&house.parts.db, &plan::find(&house.parts.db, "early").await.unwrap(), house.clock_ms()).await.unwrap();
+        let state = progress::progress(&house.parts.db, &house.parts.settings.email, &plan::find(&house.parts.db, "early").await.unwrap(), house.clock_ms()).await.unwrap();
         assert_eq!((state.held, state.held_until), (1, Some(at("2026-11-23T04:00:00Z").timestamp_millis())));
         house.deliver().await;
         assert_eq!(house.ledger(early).await, [("accepted", 69), ("pending", 1)].into());

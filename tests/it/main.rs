@@ -28,6 +28,7 @@ mod reports;
 mod responses;
 mod retention;
 mod rights;
+mod relays;
 mod rooms;
 mod scrub_list;
 mod segments;

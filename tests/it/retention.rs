@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration as Span;
 use tokio_util::sync::CancellationToken;
 use visavis::channels::email::EmailChannel;
-use visavis::config::{RelaySettings, RelayTls};
+use visavis::config::RelaySettings;
 use visavis::consent::model::{Basis, Channel, Details, Evidence, Scope};
 use visavis::consent::{audit, chain, expiry, store as consent};
 use visavis::dialogue::confirmation;
@@ -199,15 +199,10 @@ on_both! {
         let works = house.parts.settings.email.clone();
         let mut down = works.clone();
         down.timeout_seconds = 1;
-        down.relay = Some(RelaySettings {
-            host: "127.0.0.1".to_owned(),
-            port: std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
-            tls: RelayTls::None,
-            username: None,
-            password: None,
-            password_file: None,
-            ca_file: None,
-        });
+        down.relay = Some(RelaySettings::plain(
+            "127.0.0.1",
+            std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
+        ));
         house.relay(down);
         let act = |house: &mut House| house.change_settings(|settings| settings.retention.act = true);
         act(&mut house);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use visavis::config::{RelaySettings, RelayTls, Settings};
+use visavis::config::{RelaySettings, Settings};
 
 use crate::kit;
 use crate::kit::house::House;
@@ -79,15 +79,7 @@ on_both! {
             return;
         };
         let mut email = Settings::load_from(None, Default::default()).unwrap().email;
-        email.relay = Some(RelaySettings {
-            host: "127.0.0.1".to_owned(),
-            port: sink.port,
-            tls: RelayTls::None,
-            username: None,
-            password: None,
-            password_file: None,
-            ca_file: None,
-        });
+        email.relay = Some(RelaySettings::plain("127.0.0.1", sink.port));
         let house = House::new(db, Some(email));
         house.add_customers(1_000, "mail.example").await;
         let wave = house.send("spring").await;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::Composed;
-use super::connect::Connection;
+use super::connect::{Connection, put_off};
 use super::parcel::Parcel;
 use super::pool::{Load, Pool, Seat};
 use super::smtp::{self, After, End};
-use crate::channels::model::Moment;
+use crate::channels::model::{Class, Moment};
 
 /// Takes from the line until it is empty.
 pub(super) async fn carry(seat: Seat) {
@@ -52,6 +52,10 @@ impl Message {
 
 /// Waits for the pace and composes; `None` when the parcel has ended.
 async fn ready(pool: &Pool, load: Load) -> Option<Message> {
+    if !pool.health.is_well() {
+        load.parcel.unreachable(put_off(Class::Network));
+        return None;
+    }
     if load.parcel.may_go(Moment::Begin)
         && let Some(pace) = &pool.pace
     {
@@ -92,7 +96,8 @@ async fn serve(pool: &Arc<Pool>, message: Message, held: Option<Connection>) -> 
                 Err(error) => {
                     let outcome = error.outcome();
                     tracing::debug!(?outcome, "no connection to the relay");
-                    message.parcel.end(Some(outcome));
+                    pool.health.failed(error.in_words());
+                    message.parcel.unreachable(outcome);
                     return None;
                 }
             },
@@ -141,6 +146,7 @@ async fn go_on(
             return conclude(pool, connection, message, end).await;
         };
         connection.sent += 1;
+        pool.health.heed(&end.sign);
         message.parcel.end(end.outcome);
         if !is_usable {
             pool.put_back(following.back());
@@ -188,6 +194,7 @@ async fn conclude(
     end: End,
 ) -> Option<Connection> {
     connection.sent += 1;
+    pool.health.heed(&end.sign);
     if end.after == After::Close || !pool.is_fresh(&connection) {
         // A farewell must not keep an answer waiting.
         message.parcel.end(end.outcome);

@@ -34,6 +34,8 @@ pub(super) enum Peer {
 
 /// A relay and what is needed to be let in.
 pub(super) struct Relay {
+    /// Its key in the settings.
+    pub key: String,
     pub host: String,
     pub port: u16,
     pub tls: RelayTls,
@@ -49,14 +51,16 @@ impl fmt::Debug for Relay {
 }
 
 impl Relay {
+    /// `key` is that of the settings, for complaints.
+    ///
     /// # Errors
     /// When the log-in, the name or the certificate file cannot be used.
-    pub fn new(settings: &RelaySettings) -> Result<Self, ConfigError> {
+    pub fn new(key: &str, settings: &RelaySettings) -> Result<Self, ConfigError> {
         let host = settings.host.clone();
         let ca = settings.ca_file.as_deref().map(|path| {
             let unusable = |cause: String| {
                 ConfigError::key(
-                    "email.relay.ca_file",
+                    &format!("{key}.ca_file"),
                     format!("cannot use {}: {cause}", path.display()),
                 )
             };
@@ -72,7 +76,7 @@ impl Relay {
         let ca = ca.transpose()?;
         let bad_name = |cause: &dyn fmt::Display| {
             ConfigError::key(
-                "email.relay.host",
+                &format!("{key}.host"),
                 format!("{host:?} cannot be used for TLS: {cause}"),
             )
         };
@@ -82,7 +86,7 @@ impl Relay {
                 roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
                 for certificate in ca.iter().flat_map(|(_, certificates)| certificates) {
                     roots.add(certificate.clone()).map_err(|cause| {
-                        ConfigError::key("email.relay.ca_file", cause.to_string())
+                        ConfigError::key(&format!("{key}.ca_file"), cause.to_string())
                     })?;
                 }
                 let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -109,9 +113,10 @@ impl Relay {
             RelayTls::Implicit | RelayTls::None => None,
         };
         let credentials = settings
-            .credentials()?
+            .credentials(key)?
             .map(|(name, password)| Credentials::new(name, password.expose().to_owned()));
         Ok(Self {
+            key: key.to_owned(),
             host,
             port: settings.port,
             tls: settings.tls,

@@ -60,25 +60,27 @@ fn name(relay: &Relay) -> String {
 
 /// What went wrong, and what to do.
 fn advice(relay: &Relay, error: &ConnectError) -> String {
-    let peer = name(relay);
+    let (peer, key) = (name(relay), &relay.key);
     let said = |trouble: &Trouble| match trouble {
         Trouble::Refused { code, text } => format!("answered {code} {text}"),
         Trouble::Lost(cause) => format!("broke the connection ({cause})"),
         Trouble::Silent => "did not answer in time".to_owned(),
     };
     match error {
-        ConnectError::Tcp(cause) => format!("cannot reach {peer}: {cause}; {}", tcp_advice(cause)),
+        ConnectError::Tcp(cause) => {
+            format!("cannot reach {peer}: {cause}; {}", tcp_advice(key, cause))
+        }
         ConnectError::Tls(cause) if is_no_tls(cause) => format!(
-            "{peer} does not speak TLS from the first byte ({cause}); set email.relay.tls to \"starttls\" (usually port 587), or use port 465"
+            "{peer} does not speak TLS from the first byte ({cause}); set {key}.tls to \"starttls\" (usually port 587), or use port 465"
         ),
         ConnectError::Tls(cause) => format!(
-            "TLS with {peer} fails: {cause}; email.relay.host must be a name in the server's certificate, and for a certificate of your own give email.relay.ca_file"
+            "TLS with {peer} fails: {cause}; {key}.host must be a name in the server's certificate, and for a certificate of your own give {key}.ca_file"
         ),
         ConnectError::Hello(trouble @ (Trouble::Silent | Trouble::Lost(_)))
             if relay.tls != RelayTls::Implicit =>
         {
             format!(
-                "{peer} {} instead of greeting; if it expects TLS from the first byte (port 465), set email.relay.tls to \"implicit\"",
+                "{peer} {} instead of greeting; if it expects TLS from the first byte (port 465), set {key}.tls to \"implicit\"",
                 said(trouble)
             )
         }
@@ -87,37 +89,39 @@ fn advice(relay: &Relay, error: &ConnectError) -> String {
             said(trouble)
         ),
         ConnectError::NoStarttls => format!(
-            "{peer} does not offer STARTTLS, and mail is not sent in clear; set email.relay.tls to \"implicit\" with port 465, or to \"none\" only for a relay on this machine"
+            "{peer} does not offer STARTTLS, and mail is not sent in clear; set {key}.tls to \"implicit\" with port 465, or to \"none\" only for a relay on this machine"
         ),
         ConnectError::Starttls(trouble) => format!(
-            "{peer} {} to STARTTLS; try email.relay.tls = \"implicit\" with port 465",
+            "{peer} {} to STARTTLS; try {key}.tls = \"implicit\" with port 465",
             said(trouble)
         ),
         ConnectError::NoMechanism => {
             let hint = match relay.tls {
-                RelayTls::None => "it may want TLS first: set email.relay.tls to \"starttls\"",
+                RelayTls::None => format!("it may want TLS first: set {key}.tls to \"starttls\""),
                 RelayTls::Implicit | RelayTls::Starttls => {
-                    "remove email.relay.username if it needs no log-in"
+                    format!("remove {key}.username if it needs no log-in")
                 }
             };
             format!("{peer} offers no log-in by PLAIN or LOGIN; {hint}")
         }
         ConnectError::Auth(trouble) => format!(
-            "{peer} {} to the log-in; check email.relay.username and password (some providers want a password of its own for SMTP)",
+            "{peer} {} to the log-in; check {key}.username and password (some providers want a password of its own for SMTP)",
             said(trouble)
         ),
     }
 }
 
-fn tcp_advice(cause: &io::Error) -> &'static str {
+fn tcp_advice(key: &str, cause: &io::Error) -> String {
     match cause.kind() {
         io::ErrorKind::ConnectionRefused => {
-            "nothing listens there: check email.relay.port (465 for implicit TLS, 587 for STARTTLS)"
+            format!(
+                "nothing listens there: check {key}.port (465 for implicit TLS, 587 for STARTTLS)"
+            )
         }
         io::ErrorKind::TimedOut => {
-            "a firewall may block the port; many hosts block 25, so try 587 or 465"
+            "a firewall may block the port; many hosts block 25, so try 587 or 465".to_owned()
         }
-        _ => "check email.relay.host and the network",
+        _ => format!("check {key}.host and the network"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Email: a message in, an outcome out.
 //!
-//! One [`EmailChannel`] per process; it holds the connections to the relay, or the sandbox when there is
-//! no relay. Per wave an [`EmailWave`] holds what its messages have in common. Handing over never fails:
+//! One [`EmailChannel`] per process; it holds the connections to each relay, or the sandbox when there is
+//! none. Per wave an [`EmailWave`] holds what its messages have in common. Handing over never fails:
 //! what goes wrong is an [`Outcome`].
 
 mod carrier;
@@ -9,12 +9,14 @@ mod classify;
 mod connect;
 mod dkim;
 mod facts;
+mod health;
 mod mime;
 mod parcel;
 mod pool;
 mod smtp;
 pub(in crate::channels) mod stream;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,15 +25,17 @@ use std::time::Duration;
 pub use classify::{Phase, outcome as outcome_of_reply};
 pub use dkim::DkimError;
 pub use facts::RelayFacts;
+pub use health::News;
 pub use mime::ComposeError;
 pub use parcel::Parcel;
 
+use super::breaker::Permit;
 use super::limits::Pace;
 use super::model::{EmailMessage, Moment, NoticeMessage, Outcome, Reply, Sender, WaveFrame};
 use super::outbox::{Outbox, OutboxError};
 use super::sandbox::Sandbox;
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{ConfigError, EmailSettings};
+use crate::config::{ConfigError, DEFAULT_RELAY, EmailSettings, RelaySettings};
 use crate::keys::Keys;
 use crate::tokens;
 use connect::{Peer, Relay};
@@ -60,7 +64,10 @@ pub struct EmailChannel {
 }
 
 struct Inner {
+    /// That of the default relay, or of the sandbox.
     pool: Arc<Pool>,
+    /// Those of the others, by the name of their relay.
+    others: BTreeMap<String, Arc<Pool>>,
     signers: Vec<DkimSigner>,
     keys: Keys,
     bounce_domain: String,
@@ -110,20 +117,22 @@ impl EmailChannel {
         clock: SharedClock,
     ) -> Result<Self, ChannelError> {
         let peer = match &settings.relay {
-            Some(relay) => Peer::Relay(Box::new(Relay::new(relay)?)),
+            Some(relay) => Peer::Relay(Box::new(Relay::new("email.relay", relay)?)),
             None => Peer::Sandbox(Sandbox::new(Outbox::open(outbox)?, keys.clone(), clock)),
         };
         let signers = settings.dkim.iter().map(DkimSigner::new);
-        let bounds = Bounds {
-            connections: settings.connections,
-            messages_per_connection: settings.messages_per_connection,
-            timeout: Duration::from_secs(settings.timeout_seconds),
-            idle_at_most: IDLE_AT_MOST,
-            pace: settings.rate_per_second.map(Pace::per_second),
-        };
+        let mut others = BTreeMap::new();
+        for (name, relay) in &settings.relays {
+            let key = format!("email.relays.{name}");
+            let peer = Peer::Relay(Box::new(Relay::new(&key, relay)?));
+            let pool = Pool::new(peer, bounds(settings, name, Some(relay)));
+            others.insert(name.clone(), pool);
+        }
+        let bounds = bounds(settings, DEFAULT_RELAY, settings.relay.as_ref());
         Ok(Self {
             inner: Arc::new(Inner {
                 pool: Pool::new(peer, bounds),
+                others,
                 signers: signers.collect::<Result<_, _>>()?,
                 keys,
                 bounce_domain: settings.bounce_domain.clone(),
@@ -133,20 +142,47 @@ impl EmailChannel {
         })
     }
 
-    /// Prepares a wave. A frame that cannot stand in headers is told by [`EmailWave::fault`], and every
-    /// message of the wave is then rejected.
+    /// Prepares a wave that goes through the default relay. A frame that cannot stand in headers is told by
+    /// [`EmailWave::fault`], and every message of the wave is then rejected.
     pub fn open_wave(&self, frame: &WaveFrame) -> EmailWave {
-        let inner = Arc::clone(&self.inner);
-        let frame = MimeFrame::compile(frame, &inner.message_domain, &inner.feedback_id);
-        EmailWave { inner, frame }
+        self.open(frame, &self.inner.pool)
     }
 
-    /// Prepares notices. A sender that cannot stand in headers is told by [`EmailNotices::fault`].
-    pub fn open_notices(&self, sender: &Sender) -> EmailNotices {
+    /// As [`EmailChannel::open_wave`], through the relay of this name; `None` when there is none.
+    pub fn open_wave_through(&self, relay: &str, frame: &WaveFrame) -> Option<EmailWave> {
+        self.pool(relay).map(|pool| self.open(frame, pool))
+    }
+
+    fn open(&self, frame: &WaveFrame, pool: &Arc<Pool>) -> EmailWave {
+        let inner = Arc::clone(&self.inner);
+        let frame = MimeFrame::compile(frame, &inner.message_domain, &inner.feedback_id);
+        EmailWave {
+            inner,
+            pool: Arc::clone(pool),
+            frame,
+        }
+    }
+
+    /// Prepares notices that go through the relay of this name, or the default one when there is none. A
+    /// sender that cannot stand in headers is told by [`EmailNotices::fault`].
+    pub fn open_notices(&self, relay: &str, sender: &Sender) -> EmailNotices {
         EmailNotices {
             inner: Arc::clone(&self.inner),
+            pool: Arc::clone(self.pool(relay).unwrap_or(&self.inner.pool)),
             frame: MimeFrame::of_notices(sender),
         }
+    }
+
+    fn pool(&self, relay: &str) -> Option<&Arc<Pool>> {
+        if relay == DEFAULT_RELAY {
+            return Some(&self.inner.pool);
+        }
+        self.inner.others.get(relay)
+    }
+
+    /// The relays, the default one first.
+    pub fn relays(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(DEFAULT_RELAY).chain(self.inner.others.keys().map(String::as_str))
     }
 
     /// Whether messages go to the sandbox.
@@ -162,7 +198,7 @@ impl EmailChannel {
         }
     }
 
-    /// Tries the way to the relay without sending: connects, greets, encrypts, logs in.
+    /// Tries the way to the default relay without sending: connects, greets, encrypts, logs in.
     ///
     /// # Errors
     /// What went wrong, in words, and what to do about it.
@@ -170,9 +206,43 @@ impl EmailChannel {
         facts::check(&self.inner.pool, &self.inner.signers).await
     }
 
+    /// As [`EmailChannel::check`], of the relay of this name.
+    ///
+    /// # Errors
+    /// As [`EmailChannel::check`], and when there is no such relay.
+    pub async fn check_relay(&self, relay: &str) -> Result<RelayFacts, String> {
+        match self.pool(relay) {
+            Some(pool) => facts::check(pool, &self.inner.signers).await,
+            None => Err(format!("there is no relay {relay:?} in the settings")),
+        }
+    }
+
+    /// Whether messages may be handed to a relay now. Who gets [`Permit::Try`] calls [`EmailChannel::try_again`].
+    pub fn permit(&self, relay: &str) -> Permit {
+        self.pool(relay)
+            .map_or(Permit::Go, |pool| pool.health.ask())
+    }
+
+    /// Tries a relay that rested.
+    pub async fn try_again(&self, relay: &str) {
+        if let Some(pool) = self.pool(relay) {
+            pool.try_again().await;
+        }
+    }
+
+    /// What changed about a relay since this was asked last.
+    pub fn take_news(&self, relay: &str) -> Option<News> {
+        self.pool(relay).and_then(|pool| pool.health.take_news())
+    }
+
     /// Waits for what is in flight and closes the connections; what is handed over later is deferred.
     pub async fn close(&self) {
-        self.inner.pool.close().await;
+        let others = self.inner.others.values().map(|pool| pool.close());
+        futures_util::future::join(
+            self.inner.pool.close(),
+            futures_util::future::join_all(others),
+        )
+        .await;
     }
 }
 
@@ -180,6 +250,7 @@ impl EmailChannel {
 #[derive(Clone)]
 pub struct EmailWave {
     inner: Arc<Inner>,
+    pool: Arc<Pool>,
     frame: Result<MimeFrame, ComposeError>,
 }
 
@@ -192,6 +263,11 @@ impl fmt::Debug for EmailWave {
 }
 
 impl EmailWave {
+    /// Whether its relay works, as far as one knows; while it does not, nothing is handed over.
+    pub fn is_well(&self) -> bool {
+        self.pool.health.is_well()
+    }
+
     /// Why no message of this wave can be composed, if so.
     pub fn fault(&self) -> Option<ComposeError> {
         self.frame.as_ref().err().copied()
@@ -234,14 +310,14 @@ impl EmailWave {
         may_go: impl Fn(Moment) -> bool + Send + Sync + 'static,
     ) -> Option<Outcome> {
         match self.compose(message) {
-            Ok(composed) => self.inner.pool.deliver(composed, may_go).await,
+            Ok(composed) => self.pool.deliver(composed, may_go).await,
             Err(fault) => Some(refused(fault)),
         }
     }
 
     /// Puts a parcel into the line of what is to be handed over, once there is room in it.
     pub async fn submit(&self, parcel: Box<dyn Parcel>) {
-        self.inner.pool.submit(parcel).await;
+        self.pool.submit(parcel).await;
     }
 }
 
@@ -249,6 +325,7 @@ impl EmailWave {
 #[derive(Clone)]
 pub struct EmailNotices {
     inner: Arc<Inner>,
+    pool: Arc<Pool>,
     frame: Result<MimeFrame, ComposeError>,
 }
 
@@ -289,9 +366,20 @@ impl EmailNotices {
         may_go: impl Fn(Moment) -> bool + Send + Sync + 'static,
     ) -> Option<Outcome> {
         match self.compose(notice) {
-            Ok(composed) => self.inner.pool.deliver(composed, may_go).await,
+            Ok(composed) => self.pool.deliver(composed, may_go).await,
             Err(fault) => Some(refused(fault)),
         }
+    }
+}
+
+/// The bounds of the connections to a relay.
+fn bounds(settings: &EmailSettings, name: &str, relay: Option<&RelaySettings>) -> Bounds {
+    Bounds {
+        connections: settings.connections_to(relay),
+        messages_per_connection: settings.messages_per_connection_of(relay),
+        timeout: Duration::from_secs(settings.timeout_of(relay)),
+        idle_at_most: IDLE_AT_MOST,
+        pace: settings.rate_of(name).map(Pace::per_second),
     }
 }
 

@@ -20,6 +20,10 @@ pub trait Parcel: Send + Sync {
     /// What became of it; `None`: no byte of it was handed over.
     fn end(self: Box<Self>, outcome: Option<Outcome>);
 
+    /// The relay cannot be reached, which would mean `outcome` for a message of its own. Nothing was tried
+    /// with it.
+    fn unreachable(self: Box<Self>, outcome: Outcome);
+
     /// When this is cancelled nobody waits for the end any more: its connection is closed, and what
     /// became of it stays open.
     fn given_up(&self) -> &CancellationToken;
@@ -49,6 +53,11 @@ impl<F: Fn(Moment) -> bool + Send + Sync> Parcel for Single<F> {
     fn end(self: Box<Self>, outcome: Option<Outcome>) {
         // Who waited may have gone.
         let _ = self.told.send(outcome);
+    }
+
+    fn unreachable(self: Box<Self>, outcome: Outcome) {
+        // Who waits plans the next try himself.
+        self.end(Some(outcome));
     }
 
     fn given_up(&self) -> &CancellationToken {

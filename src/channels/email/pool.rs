@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::Composed;
 use super::carrier;
 use super::connect::{ConnectError, Connection, Peer, put_off, within};
+use super::health::Health;
 use super::parcel::{Parcel, Single};
 use super::smtp::After;
 use crate::channels::limits::Pace;
@@ -33,6 +34,7 @@ pub(super) struct Pool {
     pub timeout: Duration,
     idle_at_most: Duration,
     pub pace: Option<Pace>,
+    pub health: Health,
     /// Places in the line: who brings more waits, so that those who bring take turns.
     room: Semaphore,
     line: Mutex<Line>,
@@ -121,6 +123,7 @@ impl Pool {
             timeout: bounds.timeout,
             idle_at_most: bounds.idle_at_most,
             pace: bounds.pace,
+            health: Health::default(),
             // One for each connection to go on with at once, and one to wait.
             room: Semaphore::new(size * 2),
             line: Mutex::default(),
@@ -218,6 +221,23 @@ impl Pool {
     /// Whether another message may follow over the same connection.
     pub fn has_room(&self, connection: &Connection) -> bool {
         connection.sent + 1 < self.messages_per_connection
+    }
+
+    /// Tries a relay that rested, with the permit to do so: a connection that works is kept.
+    pub async fn try_again(self: &Arc<Self>) {
+        let connected = self.connect().await;
+        match connected {
+            Ok(connection) => {
+                self.health.connected();
+                let seat = self.sit();
+                match seat {
+                    Some(_seat) => self.keep(connection),
+                    // What is still under way has every connection we may hold.
+                    None => farewell(connection).await,
+                }
+            }
+            Err(error) => self.health.failed(error.in_words()),
+        }
     }
 
     /// Opens a connection, apart from the pool's.

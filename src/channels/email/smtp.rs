@@ -12,6 +12,7 @@ use lettre::transport::smtp::response::{Response, Severity};
 use super::Composed;
 use super::classify::Phase;
 use super::connect::{Connection, Trouble, put_off, within};
+use super::health::Sign;
 use crate::channels::model::{Class, Moment, Outcome, Reply};
 
 /// What the connection is good for after a message.
@@ -31,6 +32,8 @@ pub(super) struct End {
     pub after: After,
     /// The server had hung up before it heard of this message.
     pub is_stale: bool,
+    /// What it says about the relay.
+    pub sign: Sign,
 }
 
 impl End {
@@ -39,6 +42,7 @@ impl End {
             outcome: Some(outcome),
             after,
             is_stale: false,
+            sign: Sign::Answered,
         }
     }
 
@@ -48,6 +52,7 @@ impl End {
             outcome: None,
             after,
             is_stale: false,
+            sign: Sign::Nothing,
         }
     }
 
@@ -66,6 +71,15 @@ impl End {
             outcome: Some(trouble.outcome(phase)),
             after,
             is_stale,
+            sign: trouble.sign(),
+        }
+    }
+
+    /// The end of a message that may have been taken.
+    fn unknown(why: &'static str, sign: Sign) -> Self {
+        Self {
+            sign,
+            ..Self::new(Outcome::Unknown { why }, After::Close)
         }
     }
 }
@@ -79,7 +93,10 @@ pub(super) async fn announce(
     may_go: impl Fn(Moment) -> bool,
 ) -> Result<(), End> {
     if let Some(class) = unsuited(connection, mail) {
-        return Err(End::new(rejected(class), After::Reuse));
+        return Err(End {
+            sign: Sign::Nothing,
+            ..End::new(rejected(class), After::Reuse)
+        });
     }
     if connection.has_pipelining {
         let first = within(timeout, connection.smtp.command(envelope(mail))).await;
@@ -127,23 +144,17 @@ pub(super) async fn hand_over(
             End::new(Outcome::Accepted, After::Reuse)
         }
         // Neither yes nor no: we are out of step with the server, and it may have the message.
-        Ok(_) => End::new(
-            Outcome::Unknown {
-                why: "the answer to the message is no answer to a message",
-            },
-            After::Close,
+        Ok(_) => End::unknown(
+            "the answer to the message is no answer to a message",
+            Sign::Answered,
         ),
-        Err(Trouble::Lost(_)) if is_whole => End::new(
-            Outcome::Unknown {
-                why: "the connection broke before the message was confirmed",
-            },
-            After::Close,
+        Err(trouble @ Trouble::Lost(_)) if is_whole => End::unknown(
+            "the connection broke before the message was confirmed",
+            trouble.sign(),
         ),
-        Err(Trouble::Silent) if is_whole => End::new(
-            Outcome::Unknown {
-                why: "the server did not confirm the message in time",
-            },
-            After::Close,
+        Err(trouble @ Trouble::Silent) if is_whole => End::unknown(
+            "the server did not confirm the message in time",
+            trouble.sign(),
         ),
         // An answer before the end of the message: what it still waits for nobody knows.
         Err(trouble) => {

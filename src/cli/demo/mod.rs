@@ -14,7 +14,7 @@ use super::{Common, DEMO_MARKER, clock, print, progress};
 use crate::app::{App, Parts};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::plan;
-use crate::config::{RelaySettings, RelayTls, Settings};
+use crate::config::{RelaySettings, Settings};
 use crate::customers::import::{self, ImportKind, ImportReport, ImportRequest};
 use crate::customers::sample;
 use crate::delivery::launch::{self, LaunchOptions, Occurrence};
@@ -219,15 +219,10 @@ fn relay(url: &str) -> anyhow::Result<RelaySettings> {
         .ok()
         .filter(|url| url.scheme() == "smtp" && url.host_str().is_some())
         .with_context(|| format!("--relay {url:?}: write it as smtp://host:port"))?;
-    Ok(RelaySettings {
-        host: parsed.host_str().unwrap_or_default().to_owned(),
-        port: parsed.port().unwrap_or(25),
-        tls: RelayTls::None,
-        username: None,
-        password: None,
-        password_file: None,
-        ca_file: None,
-    })
+    Ok(RelaySettings::plain(
+        parsed.host_str().unwrap_or_default(),
+        parsed.port().unwrap_or(25),
+    ))
 }
 
 async fn import(
@@ -259,12 +254,18 @@ async fn deliver(parts: &Parts, name: &str, deliveries: u64) -> anyhow::Result<P
     loop {
         let campaign = plan::find(&parts.db, name).await?;
         let now_ms = parts.clock.now_ms();
-        let progress = delivery_progress::progress(&parts.db, &campaign, now_ms).await?;
+        let progress = delivery_progress::progress(&parts.db, &parts.settings.email, &campaign, now_ms).await?;
         anyhow::ensure!(
             progress.status_reason.is_none(),
             "the campaign was paused: {}",
             progress.status_reason.unwrap_or_default()
         );
+        if let Some(rest) = progress.resting.first() {
+            anyhow::bail!(
+                "the relay fails: {}; `visavis check` tries it, and the next start goes on",
+                rest.reason
+            );
+        }
         let open = (progress.pending + progress.sending).unsigned_abs();
         bar.set_position(deliveries.saturating_sub(open));
         if open == 0 {

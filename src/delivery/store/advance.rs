@@ -4,9 +4,10 @@ use sea_orm::DbErr;
 
 use super::entry::Entry;
 use super::gate::{self, Asked, Candidate};
+use super::minutes;
 use super::wave::{Counters, add, hold_standing};
 use super::{lease, settle};
-use crate::delivery::model::{Lease, Settlement};
+use crate::delivery::model::{Lease, Settlement, Verdict};
 use crate::storage::Db;
 
 /// How many rows of a lease are asked about, and from which place on.
@@ -23,6 +24,8 @@ pub enum Passed {
     Candidates(Vec<Candidate>, i64),
     /// Others have all customers who are left in hand: to be asked again.
     Busy,
+    /// The limits of the wave leave it no slot for now.
+    Resting,
     /// Paused, cancelled or finished: nobody may be contacted.
     Stopped,
     /// Nothing was asked.
@@ -67,6 +70,11 @@ pub async fn advance(
             match asked {
                 Asked { is_busy: true, .. } => Passed::Busy,
                 Asked {
+                    candidates,
+                    is_resting: true,
+                    ..
+                } if candidates.is_empty() => Passed::Resting,
+                Asked {
                     candidates, up_to, ..
                 } => Passed::Candidates(candidates, up_to),
             }
@@ -74,6 +82,21 @@ pub async fn advance(
     };
     // Once, and last: who moves counters in one order cannot wait for each other.
     add(&txn, lease.wave, &counters).await?;
+    minutes::count(&txn, lease.wave, handed_over(settlements), now_ms).await?;
     txn.commit().await?;
     Ok(passed)
+}
+
+/// How many of them the relay answered, or may have.
+fn handed_over(settlements: &[Settlement]) -> i64 {
+    let n = settlements
+        .iter()
+        .filter(|settlement| {
+            !matches!(
+                settlement.verdict,
+                Verdict::NotHandedOver | Verdict::Withheld(_)
+            )
+        })
+        .count();
+    i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -9,6 +9,7 @@ use crate::clock::from_ms;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
 use crate::delivery::model::LeaseKind;
+use crate::delivery::pace::Limits;
 use crate::gate::model::{Request, Rival, Withheld};
 use crate::gate::moment::{Moment, Places};
 use crate::gate::quiet_hours::Whereabouts;
@@ -28,6 +29,8 @@ pub struct Entry {
     pub(super) request: Request,
     rules: Arc<Rules>,
     dialect: Dialect,
+    /// What bounds it, if anything does.
+    pub(super) limits: Option<Limits>,
     cache: Mutex<Cache>,
 }
 
@@ -59,6 +62,7 @@ impl Entry {
             request,
             rules,
             dialect: db.dialect(),
+            limits: None,
             cache: Mutex::new(Cache {
                 places: Arc::new(places),
                 read_at: now_ms,
@@ -66,6 +70,19 @@ impl Entry {
                 retry: None,
             }),
         })
+    }
+
+    /// The same, under limits.
+    #[must_use]
+    pub fn within(mut self, limits: Limits) -> Self {
+        self.limits = (!limits.is_empty()).then_some(limits);
+        self
+    }
+
+    /// The least of the limits that hold for the whole wave, in messages a second.
+    pub fn rate(&self) -> Option<u32> {
+        let limits = self.limits.iter().flat_map(|limits| &limits.shared);
+        limits.map(|limit| limit.per_second).min()
     }
 
     /// The zones of customers who came since.

@@ -15,12 +15,14 @@ use sea_orm::{DbErr, QueryResult};
 use serde_json::{Value, json};
 
 use super::entry::{Entry, next_rows, order};
+use super::pace;
 use super::settle::before;
 use super::wave::{Counters, is_named};
 use crate::campaigns::store as campaign_store;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
 use crate::delivery::model::{Lease, LeaseKind, State};
+use crate::delivery::pace::{DOMAIN_LIMIT, Limits, Turn};
 use crate::gate::model::Withheld;
 use crate::storage::{Dialect, Kind, Sql, Txn};
 
@@ -41,6 +43,8 @@ pub(super) struct Asked {
     pub up_to: i64,
     /// Others have all customers who are left in hand: to be asked again.
     pub is_busy: bool,
+    /// The wave has no slot left for now: its limits say so.
+    pub is_resting: bool,
 }
 
 /// What becomes of one row.
@@ -67,6 +71,13 @@ pub(super) async fn ask(
     now_ms: i64,
     counters: &mut Counters,
 ) -> Result<Asked, DbErr> {
+    let Some(limit) = slots(txn, entry, limit).await? else {
+        return Ok(Asked {
+            up_to: from_seq,
+            is_resting: true,
+            ..Asked::default()
+        });
+    };
     let rivals = campaign_store::rivals(&**txn, entry.request.priority, Some(lease.wave)).await?;
     let text = entry.text(lease.kind, &rivals, now_ms);
     let span = [
@@ -79,9 +90,9 @@ pub(super) async fn ask(
     let from = before(lease.kind);
     let mut up_to = from_seq;
     let mut candidates = Vec::new();
-    let mut is_busy = false;
+    let (mut is_busy, mut is_resting) = (false, false);
     let mut is_alone = txn.dialect() == Dialect::Sqlite;
-    while candidates.is_empty() {
+    while candidates.is_empty() && !is_resting {
         let mut values = span.to_vec();
         if let Some(locked) = lock_rows(txn, lease.kind, &span).await? {
             values.push(locked.into());
@@ -135,7 +146,17 @@ pub(super) async fn ask(
             .await?;
         }
         if !held.is_empty() {
-            hold(txn, lease, held).await?;
+            hold(txn, lease, Withheld::QuietHours.as_str(), held).await?;
+        }
+        if let Some(limits) = &entry.limits
+            && !candidates.is_empty()
+        {
+            let found = std::mem::take(&mut candidates);
+            let taken = take_turns(txn, lease, limits, found, now_ms).await?;
+            (candidates, is_resting) = (taken.candidates, taken.is_resting);
+            if let Some(first) = taken.first_waiting {
+                up_to = up_to.min(first - 1);
+            }
         }
         if !candidates.is_empty() {
             let n = record(txn, lease, entry, &candidates, now_ms).await?;
@@ -149,7 +170,70 @@ pub(super) async fn ask(
         candidates,
         up_to,
         is_busy,
+        is_resting,
     })
+}
+
+/// How many may be asked about at most under the wave's limits; `None`: it has no slot, and rests.
+async fn slots(txn: &Txn, entry: &Entry, limit: usize) -> Result<Option<usize>, DbErr> {
+    let Some(limits) = &entry.limits else {
+        return Ok(Some(limit));
+    };
+    match pace::free_slots(&**txn, limits).await? {
+        Some(0) => {
+            pace::rest(txn, limits).await?;
+            Ok(None)
+        }
+        Some(free) => Ok(Some(limit.min(free))),
+        None => Ok(Some(limit)),
+    }
+}
+
+/// What the limits make of a batch.
+struct Taken {
+    candidates: Vec<Candidate>,
+    /// The place of the first for whom the wave has no slot.
+    first_waiting: Option<i64>,
+    is_resting: bool,
+}
+
+/// Keeps those of a batch for whom there is a slot, and puts off who exceeds the limit of his domain.
+async fn take_turns(
+    txn: &Txn,
+    lease: &Lease,
+    limits: &Limits,
+    found: Vec<Candidate>,
+    now_ms: i64,
+) -> Result<Taken, DbErr> {
+    let recipients: Vec<_> = found
+        .iter()
+        .map(|candidate| limits.of_recipient(candidate.customer.email.as_deref()?))
+        .collect();
+    let turns = pace::take_slots(txn, limits, &recipients).await?;
+    let mut taken = Taken {
+        candidates: Vec::with_capacity(found.len()),
+        first_waiting: None,
+        is_resting: turns.rest.is_some(),
+    };
+    let mut put_off = Vec::new();
+    for (candidate, turn) in found.into_iter().zip(turns.each) {
+        match turn {
+            Turn::Go => taken.candidates.push(candidate),
+            Turn::PutOff(wait) => {
+                // Rounded up: not before his slot.
+                let until = now_ms.saturating_add(wait / 1_000 + 1);
+                put_off.push(json!([candidate.seq, until]));
+            }
+            Turn::Wait => {
+                let first = taken.first_waiting.unwrap_or(candidate.seq);
+                taken.first_waiting = Some(first.min(candidate.seq));
+            }
+        }
+    }
+    if !put_off.is_empty() {
+        hold(txn, lease, DOMAIN_LIMIT, put_off).await?;
+    }
+    Ok(taken)
 }
 
 /// Takes the next rows and their customers, passing over whom somebody else has in hand; their places as a
@@ -199,13 +283,15 @@ async fn is_any_left(
     Ok(left.is_some())
 }
 
-/// Puts rows off until the quiet hours end.
-async fn hold(txn: &Txn, lease: &Lease, held: Vec<Value>) -> Result<(), DbErr> {
+/// Puts rows off until a time of their own, which has a reason.
+async fn hold(
+    txn: &Txn,
+    lease: &Lease,
+    reason: &'static str,
+    held: Vec<Value>,
+) -> Result<(), DbErr> {
     let set = match lease.kind {
-        LeaseKind::First => format!(
-            "due_at = x.until, reason = '{}'",
-            Withheld::QuietHours.as_str()
-        ),
+        LeaseKind::First => format!("due_at = x.until, reason = '{reason}'"),
         // Why it was deferred stays.
         LeaseKind::Retry => "next_at = x.until".to_owned(),
     };

@@ -6,6 +6,7 @@
 
 use sea_orm::{DbErr, QueryResult};
 
+use super::due;
 use super::settle::{self, Remains};
 use super::wave::{finish_if_done, is_cancelled};
 use crate::delivery::model::{Lease, LeaseKind};
@@ -13,14 +14,14 @@ use crate::ids::WaveId;
 use crate::storage::{Db, Dialect, Sql, Txn};
 
 /// SQL for now in milliseconds: the database's clock where nodes share one, ours where there is one node.
-fn database_now(dialect: Dialect, now_ms: i64) -> String {
+pub(super) fn database_now(dialect: Dialect, now_ms: i64) -> String {
     match dialect {
         Dialect::Sqlite => now_ms.to_string(),
         Dialect::Postgres => "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint".to_owned(),
     }
 }
 
-/// Takes the next due lease for `owner`, for `seconds`; `None` when nothing is due.
+/// Takes the next due lease of `relay` for `owner`, for `seconds`; `None` when nothing is due.
 ///
 /// A lease whose holder is gone is taken over, also of a paused or cancelled campaign: its rows still
 /// `sending` become `unknown`.
@@ -30,30 +31,13 @@ fn database_now(dialect: Dialect, now_ms: i64) -> String {
 pub async fn claim(
     db: &Db,
     owner: &str,
+    relay: &str,
     seconds: u64,
     now_ms: i64,
 ) -> Result<Option<Lease>, DbErr> {
     let now = database_now(db.dialect(), now_ms);
     let txn = db.begin().await?;
-    let candidate = txn
-        .row(
-            format!(
-                "SELECT l.id, l.wave_id, l.kind, l.from_seq, l.to_seq, l.fence, l.until_at
-                 FROM leases l
-                 JOIN waves w ON w.id = l.wave_id
-                 JOIN campaigns c ON c.id = w.campaign_id
-                 WHERE NOT l.is_done AND l.due_at <= $1
-                   AND ((l.until_at IS NULL AND w.status = 'running' AND c.status = 'running')
-                        OR l.until_at < {now})
-                 ORDER BY l.due_at, l.id LIMIT 1 {}",
-                match db.dialect() {
-                    Dialect::Sqlite => "",
-                    Dialect::Postgres => "FOR UPDATE OF l SKIP LOCKED",
-                }
-            ),
-            [now_ms.into()],
-        )
-        .await?;
+    let candidate = due::next(&txn, relay, now_ms).await?;
     let Some(row) = candidate else {
         txn.rollback().await?;
         return Ok(None);

@@ -2,10 +2,14 @@
 
 mod advance;
 mod audience;
+mod due;
 mod entry;
 mod gate;
 mod in_flight;
 mod lease;
+mod minutes;
+mod pace;
+mod relays;
 mod settle;
 mod wave;
 pub mod why;
@@ -16,8 +20,11 @@ pub use entry::Entry;
 pub use gate::Candidate;
 pub use in_flight::is_in_flight;
 pub use lease::{claim, recover, release, revoke_of_node, take_back};
+pub use minutes::minutes;
+pub use pace::{forget_idle, free_slots, is_waiting, take_slots};
+pub use relays::{NewRest, begin_rest, end_rest, rests_of};
 pub use settle::{Remains, withhold_rest};
 pub use wave::{
-    Counters, WaveRow, counters, customer_of, deferrals, finish_if_done, held, insert_wave,
+    Counters, Held, WaveRow, counters, customer_of, deferrals, finish_if_done, held, insert_wave,
     latest_wave, next_lease_due, wave, wave_of, waves_of,
 };

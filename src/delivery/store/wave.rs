@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
+use super::minutes;
 use crate::campaigns::definition::Definition;
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
 use crate::delivery::model::WaveStatus;
+use crate::delivery::pace;
 use crate::gate::model::Withheld;
 use crate::ids::{CampaignId, CustomerId, DeliveryKey, TemplateVersionId, WaveId};
 use crate::storage::{Db, Dialect, Kind, Sql, Txn};
@@ -22,15 +24,30 @@ pub struct WaveRow {
     /// The plan as it was at launch.
     pub definition: Definition,
     pub status: WaveStatus,
+    /// The name of the relay it goes through.
+    pub relay: String,
     pub is_simulated: bool,
     pub launched_at: i64,
     pub finished_at: Option<i64>,
 }
 
+impl WaveRow {
+    /// What its limits ask of it.
+    pub fn subject(&self) -> pace::Subject<'_> {
+        pace::Subject {
+            wave: self.id,
+            campaign: self.campaign,
+            relay: &self.relay,
+            sender_address: &self.definition.sender.address,
+            rate_per_second: self.definition.rate_per_second,
+        }
+    }
+}
+
 /// The counters of a wave by name; one that was never moved is absent.
 pub type Counters = BTreeMap<String, i64>;
 
-const COLUMNS: &str = "id, campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at, finished_at";
+const COLUMNS: &str = "id, campaign_id, due_key, template_version_id, definition, status, relay, is_simulated, launched_at, finished_at";
 
 fn from_row(row: &QueryResult) -> Result<WaveRow, DbErr> {
     let definition: String = row.try_get("", "definition")?;
@@ -47,6 +64,7 @@ fn from_row(row: &QueryResult) -> Result<WaveRow, DbErr> {
             "finished" => WaveStatus::Finished,
             _ => WaveStatus::Cancelled,
         },
+        relay: row.try_get("", "relay")?,
         is_simulated: row.try_get("", "is_simulated")?,
         launched_at: row.try_get("", "launched_at")?,
         finished_at: row.try_get("", "finished_at")?,
@@ -221,7 +239,18 @@ pub async fn next_lease_due(
         .map(Option::flatten)
 }
 
-/// How many pending rows of a wave wait for the end of quiet hours, and when the last of them do.
+/// Pending rows of a wave that wait for a time of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// By quiet hours: how many, and when the last of them may be contacted.
+    pub quiet: (i64, Option<i64>),
+    /// By the limit of their domain.
+    pub limited: (i64, Option<i64>),
+    /// When the last of all may be.
+    pub last_due_at: Option<i64>,
+}
+
+/// Who of a wave waits for a time of his own.
 ///
 /// # Errors
 /// When the database is away.
@@ -229,8 +258,9 @@ pub async fn held(
     connection: &impl ConnectionTrait,
     id: WaveId,
     now_ms: i64,
-) -> Result<(i64, Option<i64>), DbErr> {
-    // Held rows stand in leases that come later; without one the ledger need not be read.
+) -> Result<Held, DbErr> {
+    let mut held = Held::default();
+    // They stand in leases that come later; without one the ledger need not be read.
     let is_any = connection
         .row(
             "SELECT id FROM leases WHERE wave_id = $1 AND NOT is_done AND kind = 'first' AND due_at > $2 LIMIT 1",
@@ -239,22 +269,26 @@ pub async fn held(
         .await?
         .is_some();
     if !is_any {
-        return Ok((0, None));
+        return Ok(held);
     }
-    let row = connection
-        .row(
-            format!(
-                "SELECT COUNT(*) AS n, MAX(due_at) AS until FROM deliveries
-                 WHERE wave_id = $1 AND state = 0 AND reason = '{}' AND due_at > $2",
-                Withheld::QuietHours.as_str()
-            ),
+    let rows = connection
+        .rows(
+            "SELECT reason, COUNT(*) AS n, MAX(due_at) AS until FROM deliveries
+             WHERE wave_id = $1 AND state = 0 AND due_at > $2 GROUP BY reason",
             [id.0.into(), now_ms.into()],
         )
         .await?;
-    match row {
-        Some(row) => Ok((row.try_get("", "n")?, row.try_get("", "until")?)),
-        None => Ok((0, None)),
+    for row in rows {
+        let some = (row.try_get("", "n")?, row.try_get("", "until")?);
+        let reason: Option<String> = row.try_get("", "reason")?;
+        if reason.as_deref() == Some(Withheld::QuietHours.as_str()) {
+            held.quiet = some;
+        } else if reason.as_deref() == Some(pace::DOMAIN_LIMIT) {
+            held.limited = some;
+        }
+        held.last_due_at = held.last_due_at.max(some.1);
     }
+    Ok(held)
 }
 
 /// Writes a wave.
@@ -265,6 +299,7 @@ pub async fn insert_wave(
     txn: &Txn,
     campaign: &Campaign,
     due_key: &str,
+    relay: &str,
     is_simulated: bool,
     now_ms: i64,
 ) -> Result<WaveId, DbErr> {
@@ -272,8 +307,8 @@ pub async fn insert_wave(
         .map_err(|error| DbErr::Type(format!("waves.definition: {error}")))?;
     let row = txn
         .row(
-            "INSERT INTO waves (campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at, priority)
-             VALUES ($1, $2, $3, $4, 'running', $5, $6, $7) RETURNING id",
+            "INSERT INTO waves (campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at, priority, relay)
+             VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8) RETURNING id",
             [
                 campaign.id.0.into(),
                 due_key.into(),
@@ -282,6 +317,7 @@ pub async fn insert_wave(
                 is_simulated.into(),
                 now_ms.into(),
                 campaign.definition.priority.into(),
+                relay.into(),
             ],
         )
         .await?
@@ -341,6 +377,7 @@ pub async fn finish_if_done(txn: &Txn, wave: WaveId, now_ms: i64) -> Result<bool
     let Some(row) = finished else {
         return Ok(false);
     };
+    minutes::forget(txn, wave).await?;
     let campaign = CampaignId(row.try_get("", "campaign_id")?);
     let Some(campaign) = campaign_store::lock(txn, campaign).await? else {
         return Ok(true);

@@ -19,7 +19,7 @@ use super::store::{self, Claimed, Sent, retention};
 use crate::channels::email::{EmailChannel, EmailNotices};
 use crate::channels::model::{Class, Moment, NoticeMessage, Outcome, Sender};
 use crate::clock::{DAY_MS, SharedClock};
-use crate::config::Settings;
+use crate::config::{DEFAULT_RELAY, Settings};
 use crate::consent::model::Channel;
 use crate::delivery::model::back_off;
 use crate::keys::Keys;
@@ -64,7 +64,9 @@ impl Notices {
             address: settings.notices.sender_address.clone(),
             reply_to: None,
         };
-        let channel = channel.open_notices(&sender);
+        // Asking for no relay by name cannot fail.
+        let relay = settings.email.route(None, &sender.address);
+        let channel = channel.open_notices(relay.unwrap_or(DEFAULT_RELAY), &sender);
         if let Some(fault) = channel.fault() {
             tracing::error!(%fault, "no confirmation can be sent; mend [notices]");
         }

@@ -7,6 +7,8 @@ use super::*;
 fn sandbox(folder: &Path) -> (EmailChannel, EmailWave) {
     let settings = EmailSettings {
         relay: None,
+        relays: Default::default(),
+        limits: Vec::new(),
         connections: 4,
         messages_per_connection: 100,
         rate_per_second: None,

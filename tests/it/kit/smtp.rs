@@ -118,21 +118,19 @@ impl SmtpPeer {
     /// Settings that lead here: 4 connections, a timeout of 1 second, no signature.
     pub fn settings(&self) -> EmailSettings {
         let tls = self.state.script.tls.as_ref();
+        let host = if tls.is_some() {
+            "localhost"
+        } else {
+            "127.0.0.1"
+        };
         EmailSettings {
             relay: Some(RelaySettings {
-                host: if tls.is_some() {
-                    "localhost"
-                } else {
-                    "127.0.0.1"
-                }
-                .to_owned(),
-                port: self.addr.port(),
                 tls: tls.map_or(RelayTls::None, |tls| tls.mode),
                 ca_file: tls.map(|tls| tls.ca_file.clone()),
-                username: None,
-                password: None,
-                password_file: None,
+                ..RelaySettings::plain(host, self.addr.port())
             }),
+            relays: Default::default(),
+            limits: Vec::new(),
             connections: 4,
             messages_per_connection: 100,
             rate_per_second: None,
