@@ -254,7 +254,9 @@ async fn deliver(parts: &Parts, name: &str, deliveries: u64) -> anyhow::Result<P
     loop {
         let campaign = plan::find(&parts.db, name).await?;
         let now_ms = parts.clock.now_ms();
-        let progress = delivery_progress::progress(&parts.db, &parts.settings.email, &campaign, now_ms).await?;
+        let progress =
+            delivery_progress::progress(&parts.db, &parts.settings.email, &campaign, now_ms)
+                .await?;
         anyhow::ensure!(
             progress.status_reason.is_none(),
             "the campaign was paused: {}",
