@@ -1,6 +1,5 @@
 //! A base with people in it, and campaigns to send them.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +20,11 @@ use crate::smtp::CONNECTIONS;
 
 /// Opens the database of the bench, with its data folder.
 pub async fn open(bench: &Bench, folder: &Path) -> Parts {
-    let mut settings = Settings::load_from(None, HashMap::new()).expect("the defaults are good");
+    // What is tried is set as it is for the server: VISAVIS__DELIVERY__WORKERS=4.
+    let environment = std::env::vars()
+        .filter(|(name, _)| name.starts_with("VISAVIS__"))
+        .collect();
+    let mut settings = Settings::load_from(None, environment).expect("good settings");
     settings.data_dir = folder.to_owned();
     settings.database.url = bench.database.clone().map(DbUrl::new);
     settings.email.connections = CONNECTIONS;
@@ -48,7 +51,7 @@ pub fn definition(name: &str) -> Definition {
         r#"
         name = "{name}"
         segment = "everyone"
-        template = "super-chef"
+        template = "brief"
         topic = "offers"
         [sender]
         name = "Maison Vaisselle"
@@ -128,9 +131,31 @@ pub async fn make_people(parts: &Parts, people: u32) {
     }
 }
 
+/// A personal message of about 10 KB, with tracked links.
+fn template() -> Template {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = r#"
+        name = "brief"
+        language = "fr"
+        description = "Pans, in few words"
+        [attention]
+        subject = "{{#if first_name}}{{first_name}}, votre poêle{{else}}Votre poêle{{/if}}"
+        headline = "Une bonne poêle change tout"
+        [interest]
+        body = "{{#if first_name}}Bonjour {{first_name}},{{/if}} [voici nos poêles](https://shop.example/poeles)."
+        [desire]
+        body = "Elles durent trente ans{{#if city}}, aussi à {{city}}{{/if}}."
+        [action]
+        button = "Je commande"
+        link = "https://shop.example/commande"
+    "#;
+    std::fs::write(folder.path().join("template.toml"), text).expect("a file");
+    Template::load(folder.path()).expect("a good template")
+}
+
 /// Applies a campaign and launches it.
 pub async fn launch(parts: &Parts, definition: &Definition) -> Launched {
-    let template = Template::embedded("super-chef").expect("a template of ours");
+    let template = template();
     let now = parts.clock.now();
     let (id, _) = plan::apply(&parts.db, definition, &template, now)
         .await

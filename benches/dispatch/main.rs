@@ -14,8 +14,8 @@
 //! Tracking: `wrk` follows links at the real server and asks an empty actix handler beside it; then every
 //! click that was answered is looked for in the database.
 //!
-//! Throughput: Postfix's `smtp-source` sends as many messages of the same size over as many connections
-//! to the same `smtp-sink` as the wave that follows, with ledger, gate, rendering and tracked links on.
+//! Throughput: a wave of personal messages of about 10 KB; then Postfix's `smtp-source` sends as many of the
+//! same size over as many connections to the same `smtp-sink`; ours with ledger, gate, rendering and tracked links on.
 //! `--verify` lets the sink keep the mail and checks that each recipient got exactly one (and is not
 //! timed against `smtp-source`). `--rules` tells what the gate costs: `on` is three pressure caps (one of
 //! calendar days), a weekly cap by level, quiet hours that are open, one message a household and a running

@@ -8,10 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub const CONNECTIONS: u32 = 10;
-pub const MESSAGE_BYTES: usize = 10_240;
 
-/// Messages a second of `smtp-source` to the sink.
-pub fn source(port: u16, messages: u64) -> f64 {
+/// Messages of so many bytes a second of `smtp-source` to the sink.
+pub fn source(port: u16, messages: u64, bytes: u64) -> f64 {
     let begin = Instant::now();
     let status = Command::new(program("smtp-source").expect("it is installed"))
         .args([
@@ -19,7 +18,7 @@ pub fn source(port: u16, messages: u64) -> f64 {
             "-s",
             &CONNECTIONS.to_string(),
             "-l",
-            &MESSAGE_BYTES.to_string(),
+            &bytes.to_string(),
         ])
         .args([
             "-m",
@@ -77,6 +76,16 @@ impl Sink {
             std::thread::sleep(Duration::from_millis(20));
         }
         Self { child, port, kept }
+    }
+
+    /// How many bytes it has read so far.
+    pub fn heard(&self) -> u64 {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id()));
+        let io = io.unwrap_or_default();
+        io.lines()
+            .find_map(|line| line.strip_prefix("rchar: "))
+            .and_then(|bytes| bytes.parse().ok())
+            .expect("the system counts what a process reads")
     }
 
     /// Checks that the sink holds exactly one message for each of `expected` recipients of ours.

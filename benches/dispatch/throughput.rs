@@ -107,9 +107,11 @@ pub async fn run(bench: &Bench) -> Vec<Line> {
     lines
 }
 
-/// One wave, and `smtp-source` before it.
+/// One wave, and `smtp-source` after it.
 struct Sent {
     launch: Duration,
+    /// Of a message, with its commands.
+    bytes: u64,
     rate: f64,
     source: f64,
     /// Of this process, the database in it included, in microseconds a message.
@@ -126,8 +128,9 @@ impl std::fmt::Display for Sent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "launch {:.2} s; visavis {:.0}/s ({:.0} µs of CPU each); smtp-source {:.0}/s; ratio {:.2}",
+            "launch {:.2} s; {} bytes a message; visavis {:.0}/s ({:.0} µs of CPU each); smtp-source {:.0}/s; ratio {:.2}",
             self.launch.as_secs_f64(),
+            self.bytes,
             self.rate,
             self.cpu,
             self.source,
@@ -156,8 +159,8 @@ async fn send(
     definition.per_household = mode == Mode::On;
     let launched = house::launch(&parts, &definition).await;
     let launch = begin.elapsed();
-    let source = source(sink.port, launched.deliveries);
     let engine = parts.engine().await.expect("an engine");
+    let heard = sink.heard();
     let (begin, before) = (Instant::now(), cpu());
     let accepted = engine
         .run_until_idle(&CancellationToken::new())
@@ -174,10 +177,13 @@ async fn send(
     if verify {
         sink.verify(accepted);
     }
+    let bytes = (sink.heard() - heard) / accepted.max(1);
     Sent {
         launch,
+        bytes,
         rate: accepted as f64 / sending.as_secs_f64(),
-        source,
+        // After it, since only then the size of our messages is known.
+        source: source(sink.port, launched.deliveries, bytes),
         cpu: cpu.as_secs_f64() * 1e6 / accepted as f64,
     }
 }

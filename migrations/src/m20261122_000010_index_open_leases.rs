@@ -12,7 +12,6 @@ impl MigrationTrait for Migration {
         crate::run(
             manager,
             &[
-                "CREATE INDEX leases_unfinished ON leases (wave_id) WHERE NOT is_done",
                 "CREATE INDEX leases_kind ON leases (wave_id, kind)",
                 "DROP INDEX leases_wave",
             ],
@@ -26,7 +25,6 @@ impl MigrationTrait for Migration {
             &[
                 "CREATE INDEX leases_wave ON leases (wave_id)",
                 "DROP INDEX leases_kind",
-                "DROP INDEX leases_unfinished",
             ],
         )
         .await

@@ -156,7 +156,12 @@ impl Worker {
         let email = &self.settings.email;
         let relay = email.relay_named(&sending.context.row.relay).flatten();
         let connections = usize::try_from(email.connections_to(relay)).unwrap_or(10);
-        let mut course = Course::new(sending.lease.from_seq, largest.min(connections * 2));
+        // What the leases before have learned of the relay holds for this one.
+        let size = match sending.context.batch.load(Ordering::Relaxed) {
+            0 => connections * 2,
+            learned => learned,
+        };
+        let mut course = Course::new(sending.lease.from_seq, largest.min(size));
         let mut accepted = 0;
         let mut stopped_at: Option<Instant> = None;
         let mut step: Option<Step<'_>> = None;
@@ -272,6 +277,7 @@ impl Worker {
                     Passed::Settled => {}
                     Passed::Candidates(candidates, up_to) => {
                         course.passed(candidates, up_to, &sending.lease, largest);
+                        sending.context.batch.store(course.size, Ordering::Relaxed);
                     }
                     Passed::Busy => {
                         let since = course.busy_since.get_or_insert_with(Instant::now);

@@ -1,6 +1,7 @@
 //! What all messages of a wave share, made ready once.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DbErr;
@@ -40,6 +41,8 @@ pub struct WaveContext {
     pub email: EmailWave,
     /// What it asks at the gate.
     pub entry: store::Entry,
+    /// How many pass the gate together, as the relay's answers have shown; 0 before the first.
+    pub batch: AtomicUsize,
     faults: Mutex<FaultTally>,
     own_language: CompiledEmail,
     translations: HashMap<String, CompiledEmail>,
@@ -106,6 +109,7 @@ impl WaveContext {
             .within(limits);
         Ok(Self {
             entry,
+            batch: AtomicUsize::new(0),
             faults: Mutex::default(),
             public_url: settings.web.public_url.clone(),
             keys: keys.clone(),

@@ -75,12 +75,15 @@ impl Dialect {
         }
     }
 
-    /// A condition: one of the whole numbers of parameter `n`, a JSON array. As a list that PostgreSQL sees
-    /// when it plans, so that it looks each of them up in an index, statistics or none.
+    /// A condition: one of the whole numbers of parameter `n`, a JSON array; on PostgreSQL an array, so that it
+    /// looks each of them up in an index, statistics or none.
     pub fn is_one_of(self, n: usize) -> String {
         match self {
             Self::Sqlite => format!("IN {}", self.list(n, Kind::Int)),
-            Self::Postgres => format!("= ANY(translate(${n}, '[]', '{{}}')::bigint[])"),
+            // In a sub-select, or it would be read anew for each row.
+            Self::Postgres => {
+                format!("= ANY((SELECT translate(${n}, '[]', '{{}}')::bigint[])::bigint[])")
+            }
         }
     }
 
