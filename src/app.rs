@@ -153,7 +153,6 @@ impl Parts {
             Arc::clone(&self.settings),
             Arc::clone(&self.rules),
             channel.clone(),
-            node.name().to_owned(),
             journal,
         )
         .map_err(|error| AppError::Metrics(error.to_string()))?;

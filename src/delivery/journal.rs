@@ -54,6 +54,11 @@ impl Journal {
         })
     }
 
+    /// The name of the node whose journal this is.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
     /// Begins the page of a lease.
     ///
     /// # Errors

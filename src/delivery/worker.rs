@@ -63,7 +63,7 @@ pub struct Worker {
     rules: Arc<Rules>,
     keys: Keys,
     channel: EmailChannel,
-    node: String,
+    /// What this node hands over, under its name.
     pub(super) journal: Journal,
     /// Cancelled when a stop took too long: nobody waits for answers any more.
     pub(super) given_up: CancellationToken,
@@ -76,7 +76,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker of node `node`.
+    /// The workers of the node whose journal is given.
     ///
     /// # Errors
     /// Never for a metric whose name and labels are well-formed, as these are.
@@ -87,7 +87,6 @@ impl Worker {
         settings: Arc<Settings>,
         rules: Arc<Rules>,
         channel: EmailChannel,
-        node: String,
         journal: Journal,
     ) -> Result<Self, prometheus::Error> {
         let hand_overs = IntCounterVec::new(
@@ -116,7 +115,6 @@ impl Worker {
             rules,
             keys,
             channel,
-            node,
             journal,
             given_up: CancellationToken::new(),
             contexts: Mutex::new(HashMap::new()),
@@ -270,7 +268,7 @@ impl Worker {
         }
         let lease = store::claim(
             &self.db,
-            &self.node,
+            self.journal.node(),
             relay,
             self.settings.delivery.lease_seconds,
             self.clock.now_ms(),
@@ -319,14 +317,14 @@ impl Worker {
             } => {
                 let rest = NewRest {
                     relay,
-                    node: &self.node,
+                    node: self.journal.node(),
                     reason: &reason,
                     failures,
                     wait,
                 };
                 store::begin_rest(&self.db, rest, self.clock.now_ms()).await
             }
-            News::Works => store::end_rest(&self.db, Some(relay), &self.node).await,
+            News::Works => store::end_rest(&self.db, Some(relay), self.journal.node()).await,
         };
         if let Err(error) = told {
             tracing::warn!(%error, relay, "that a relay rests, or works again, could not be written");
@@ -335,7 +333,7 @@ impl Worker {
 
     /// What an earlier run of this node said of relays is no longer so.
     async fn forget_rests(&self) {
-        if let Err(error) = store::end_rest(&self.db, None, &self.node).await {
+        if let Err(error) = store::end_rest(&self.db, None, self.journal.node()).await {
             tracing::warn!(%error, "that a relay rested could not be taken back");
         }
     }
