@@ -49,7 +49,11 @@ pub(super) async fn transcribe(shared: Arc<Shared>, journal: Arc<Journal>) {
                 pause = FIRST_PAUSE;
                 if !is_stopping && shared.is_busy() {
                     // Who clicks now goes first: what is in the journal can wait, and is not lost.
-                    tokio::time::sleep(begun_at.elapsed() * GIVE_WAY).await;
+                    let turn = (begun_at.elapsed() * GIVE_WAY).min(LONGEST_PAUSE);
+                    tokio::select! {
+                        () = tokio::time::sleep(turn) => {}
+                        () = shared.stop.cancelled() => {}
+                    }
                 }
                 moved_at = Instant::now();
             }
