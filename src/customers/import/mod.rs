@@ -1,8 +1,8 @@
 //! Customers and orders from a CSV file.
 //!
 //! The file is read twice, never held: once to decide its encoding, once to import it, a batch ahead of
-//! the database. All is written in one transaction, so an interruption leaves nothing behind. A row that cannot be taken is told with
-//! its line and reason and written to a file of its own; the others are taken.
+//! the database. All is written in one transaction, so an interruption leaves nothing behind. A row that
+//! cannot be taken is told with its line and reason and written to a file of its own; the others are taken.
 
 pub(super) mod columns;
 mod customers;
