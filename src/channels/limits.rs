@@ -8,7 +8,8 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 /// A pace that any number of tasks keep together; clones share it.
 ///
-/// It bounds one process: two servers on one database send twice as fast.
+/// It bounds one process: two servers send notices twice as fast. Waves wait for slots that all nodes share
+/// besides.
 #[derive(Clone)]
 pub struct Pace {
     limiter: Arc<DefaultDirectRateLimiter>,

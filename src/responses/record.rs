@@ -2,10 +2,12 @@
 //!
 //! A click is answered when it is in the queue. Within milliseconds it is in the journal and survives a
 //! crash and a power cut; the database gets it at the database's pace, however long that is away. A crash
-//! loses what was in the queue: at most [`QUEUE`] responses, of the last [`COMPANY`] and one write to disk.
+//! loses what was in the queue and what was being journalled: at most twice [`QUEUE`] responses, of the last
+//! [`COMPANY`] and one write to disk.
 //! When the queue is full, whoever brings a response waits until the journal has what was before him. Where
 //! the disk takes no journal, or there is none, the database gets it at once, if need be by whoever brings
-//! it, rather than that it is dropped; what that refuses after every try is counted as lost and logged. An opt-out never goes this way (see [`super::opt_out`]).
+//! it, rather than that it is dropped; what that refuses after every try is counted as lost and logged. An
+//! opt-out never goes this way (see [`super::opt_out`]).
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

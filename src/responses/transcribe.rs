@@ -49,7 +49,11 @@ pub(super) async fn transcribe(shared: Arc<Shared>, journal: Arc<Journal>) {
                 pause = FIRST_PAUSE;
                 if !is_stopping && shared.is_busy() {
                     // Who clicks now goes first: what is in the journal can wait, and is not lost.
-                    tokio::time::sleep(begun_at.elapsed() * GIVE_WAY).await;
+                    let turn = (begun_at.elapsed() * GIVE_WAY).min(LONGEST_PAUSE);
+                    tokio::select! {
+                        () = tokio::time::sleep(turn) => {}
+                        () = shared.stop.cancelled() => {}
+                    }
                 }
                 moved_at = Instant::now();
             }
@@ -100,6 +104,8 @@ enum StepError {
     Journal(#[from] std::io::Error),
     #[error("the database did not answer in time")]
     TooLong,
+    #[error("an earlier write of the same responses went through after all")]
+    Overtaken,
 }
 
 struct Transcriber<'a> {
@@ -122,10 +128,13 @@ impl Transcriber<'_> {
         let before = reader.position;
         let batch = reader.next(&segment, BATCH)?;
         if !batch.is_empty() {
-            let after = i64::try_from(before).unwrap_or(i64::MAX)
-                + i64::try_from(batch.len()).unwrap_or(i64::MAX);
+            let before = i64::try_from(before).unwrap_or(i64::MAX);
+            let after = before.saturating_add(i64::try_from(batch.len()).unwrap_or(i64::MAX));
             let txn = self.shared.db.begin().await?;
-            store::note_position(&txn, &segment.id, after).await?;
+            if !store::note_position(&txn, &segment.id, before, after).await? {
+                txn.rollback().await?;
+                return Err(StepError::Overtaken);
+            }
             let orphaned = store::write(&txn, &mut self.waves, &batch).await?;
             txn.commit().await?;
             segment.counted.store(reader.position, Ordering::Relaxed);

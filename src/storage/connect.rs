@@ -200,6 +200,9 @@ impl Db {
             return Ok(None);
         }
         let lock = self.begin().await?;
+        // It is idle for as long as the migrations take.
+        lock.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0")
+            .await?;
         lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
             .await?;
         Ok(Some(lock))

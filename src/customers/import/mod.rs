@@ -1,8 +1,8 @@
 //! Customers and orders from a CSV file.
 //!
 //! The file is read twice, never held: once to decide its encoding, once to import it, a batch ahead of
-//! the database. All is written in one transaction, so an interruption leaves nothing behind. A row that cannot be taken is told with
-//! its line and reason and written to a file of its own; the others are taken.
+//! the database. All is written in one transaction, so an interruption leaves nothing behind. A row that
+//! cannot be taken is told with its line and reason and written to a file of its own; the others are taken.
 
 pub(super) mod columns;
 mod customers;
@@ -239,8 +239,8 @@ pub async fn run(
     match request.kind {
         ImportKind::Customers => {
             let mut batches = source.batches(customers::read, Arc::clone(&defaults));
-            while let Some(batch) = batches.recv().await {
-                let (rows, read) = taking.take(batch?)?;
+            while let Some(batch) = batches.next().await? {
+                let (rows, read) = taking.take(batch)?;
                 let entries: Vec<_> = rows.into_iter().map(|(_, entry)| entry).collect();
                 let report = &mut taking.report;
                 seen.add(write::write(&txn, keys, &defaults, &entries, report).await?);
@@ -255,8 +255,8 @@ pub async fn run(
         }
         ImportKind::Orders => {
             let mut batches = source.batches(orders::read, Arc::clone(&defaults));
-            while let Some(batch) = batches.recv().await {
-                let (rows, read) = taking.take(batch?)?;
+            while let Some(batch) = batches.next().await? {
+                let (rows, read) = taking.take(batch)?;
                 let (cells, entries): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
                 let refused = orders::write(&txn, &entries, &mut taking.report).await?;
                 for (n, reason) in refused {

@@ -33,6 +33,28 @@ pub(super) struct Batch<T> {
     pub bytes_read: u64,
 }
 
+/// The batches of a file, as they are read.
+pub(super) struct Batches<T> {
+    path: PathBuf,
+    receiver: mpsc::Receiver<Result<Option<Batch<T>>, ImportError>>,
+}
+
+impl<T> Batches<T> {
+    /// The next batch; `None` at the end of the file.
+    ///
+    /// # Errors
+    /// When the file cannot be read to its end.
+    pub async fn next(&mut self) -> Result<Option<Batch<T>>, ImportError> {
+        // The end of the file is told: silence is a thread that broke off, and half a file is not taken.
+        self.receiver.recv().await.unwrap_or_else(|| {
+            Err(ImportError::Read {
+                path: self.path.clone(),
+                cause: std::io::Error::other("the reading broke off before the end"),
+            })
+        })
+    }
+}
+
 /// A file whose header was understood.
 pub(super) struct Source {
     path: PathBuf,
@@ -91,17 +113,19 @@ impl Source {
         mut self,
         read: Read<T>,
         defaults: Arc<Defaults>,
-    ) -> mpsc::Receiver<Result<Batch<T>, ImportError>> {
+    ) -> Batches<T> {
         let (sender, receiver) = mpsc::channel(AHEAD);
+        let path = self.path.clone();
         tokio::task::spawn_blocking(move || {
-            while let Some(batch) = self.batch(read, &defaults).transpose() {
-                let is_end = batch.is_err();
-                if sender.blocking_send(batch).is_err() || is_end {
+            loop {
+                let batch = self.batch(read, &defaults);
+                let is_last = !matches!(batch, Ok(Some(_)));
+                if sender.blocking_send(batch).is_err() || is_last {
                     break;
                 }
             }
         });
-        receiver
+        Batches { path, receiver }
     }
 
     /// The next batch; `None` at the end of the file.

@@ -99,6 +99,7 @@ pub(super) async fn rest(txn: &Txn, limits: &Limits) -> Result<(), DbErr> {
 pub async fn is_waiting(connection: &impl ConnectionTrait, relay: &str) -> Result<bool, DbErr> {
     let sql = format!(
         "SELECT w.id FROM waves w
+         JOIN campaigns c ON c.id = w.campaign_id AND c.status = 'running'
          JOIN paces p ON p.name = '{REST}' || w.id OR p.name LIKE '{QUEUE}' || w.id || '/%'
          WHERE w.status = 'running' AND w.relay = $1 AND p.next_us > {} LIMIT 1",
         now_us(Dialect::of(connection))
@@ -113,8 +114,13 @@ pub async fn is_waiting(connection: &impl ConnectionTrait, relay: &str) -> Resul
 /// When the database is away.
 pub async fn forget_idle(db: &Db) -> Result<u64, DbErr> {
     let txn = db.begin().await?;
+    let lock = match txn.dialect() {
+        Dialect::Sqlite => "",
+        // What a gate holds is in use; to wait for it in another order than its own would be a deadlock.
+        Dialect::Postgres => "FOR UPDATE SKIP LOCKED",
+    };
     let sql = format!(
-        "DELETE FROM paces WHERE next_us < {} - $1",
+        "DELETE FROM paces WHERE name IN (SELECT name FROM paces WHERE next_us < {} - $1 {lock})",
         now_us(txn.dialect())
     );
     let forgotten = txn.run(sql, [FORGET_AFTER.into()]).await?.rows_affected();

@@ -52,7 +52,14 @@ pub(in crate::dialogue) async fn count(db: &Db, waves: &[WaveId]) -> Result<u64,
 /// Lets the next deliveries of a wave go, with their contacts and responses, in one transaction; at most
 /// `limit`, in the order of their places. Returns how many, 0 when none is left.
 pub(in crate::dialogue) async fn let_go(db: &Db, wave: WaveId, limit: i64) -> Result<u64, DbErr> {
-    let first = db
+    let txn = db.begin().await?;
+    // One at a time per wave: an upkeep by hand may run beside the daily one.
+    txn.run(
+        "UPDATE waves SET status = status WHERE id = $1",
+        [wave.0.into()],
+    )
+    .await?;
+    let first = txn
         .row(
             "SELECT MIN(seq) AS seq FROM deliveries WHERE wave_id = $1",
             [wave.0.into()],
@@ -60,10 +67,10 @@ pub(in crate::dialogue) async fn let_go(db: &Db, wave: WaveId, limit: i64) -> Re
         .await?
         .map_or(Ok(None), |row| row.try_get::<Option<i64>>("", "seq"))?;
     let Some(first) = first else {
+        txn.rollback().await?;
         return Ok(0);
     };
     let range = || [wave.0.into(), first.into(), (first + limit - 1).into()];
-    let txn = db.begin().await?;
     // What was withheld never left: nobody has a link of it.
     txn.run(
         format!(

@@ -165,6 +165,9 @@ pub(in crate::dialogue) async fn hold_fingerprint(
 /// Takes the upkeep for the one who holds the transaction; `false` when another node has it. On PostgreSQL
 /// only, where nodes share a database.
 pub(in crate::dialogue) async fn take_upkeep(txn: &Txn) -> Result<bool, DbErr> {
+    // It is idle for as long as the upkeep takes.
+    txn.run("SET LOCAL idle_in_transaction_session_timeout = 0", [])
+        .await?;
     let row = txn
         .row(
             "SELECT pg_try_advisory_xact_lock($1) AS is_ours",

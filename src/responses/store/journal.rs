@@ -14,19 +14,22 @@ pub(in crate::responses) async fn position(
     row.map_or(Ok(0), |row| row.try_get("", "position"))
 }
 
-/// Notes that the first `position` entries are written, in the transaction that writes the last of them.
+/// Notes that the entries up to `after` are written, in the transaction that writes those from `before` on;
+/// `false` when they are in the database already, or others are not.
 pub(in crate::responses) async fn note_position(
     txn: &Txn,
     journal: &str,
-    position: i64,
-) -> Result<(), DbErr> {
+    before: i64,
+    after: i64,
+) -> Result<bool, DbErr> {
     txn.run(
-        "INSERT INTO response_journals (id, position) VALUES ($1, $2)
-         ON CONFLICT (id) DO UPDATE SET position = excluded.position",
-        [journal.into(), position.into()],
+        // Waits for a commit whose answer was lost and that goes on by itself, and then sees what it noted.
+        "INSERT INTO response_journals (id, position) VALUES ($1, $3)
+         ON CONFLICT (id) DO UPDATE SET position = excluded.position WHERE response_journals.position = $2",
+        [journal.into(), before.into(), after.into()],
     )
     .await
-    .map(drop)
+    .map(|result| result.rows_affected() == 1)
 }
 
 /// Forgets a journal that is deleted.
