@@ -23,8 +23,8 @@ pub(super) fn database_now(dialect: Dialect, now_ms: i64) -> String {
 
 /// Takes the next due lease of `relay` for `owner`, for `seconds`; `None` when nothing is due.
 ///
-/// A lease whose holder is gone is taken over, also of a paused or cancelled campaign: its rows still
-/// `sending` become `unknown`.
+/// A lease whose holder is gone is taken over, also of a paused or cancelled campaign: what he had
+/// in hand becomes `unknown`.
 ///
 /// # Errors
 /// When the database is away.
