@@ -1,9 +1,9 @@
 //! What is being handed over to one mailbox: an opt-out waits for it before it is answered.
 //!
 //! An opt-out takes the rows of all customers who share the mailbox, and the gate takes those it asks
-//! about, so once the opt-out is committed no gate lets any of them pass. What a gate marked before may
-//! still leave for less than [`AT_MOST`] after its mark; when no row of theirs is `sending` any more,
-//! nothing is on its way that the peer does not have already.
+//! about, so once the opt-out is committed no gate lets any of them pass. Whom a gate let pass before may
+//! still be sent to for less than [`AT_MOST`] after it; when none of them is in hand any more, nothing is on
+//! its way that the peer does not have already.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,14 @@ use super::store;
 use crate::ids::CustomerId;
 use crate::storage::Db;
 
-/// How long an opt-out waits. No message begins to leave so long after its mark, however slow the relay is
-/// over the envelope; what is then still `sending` is on the wire, will be held back, or its worker is dead.
+/// How long an opt-out waits. No message begins to leave so long after its gate, however slow the relay is
+/// over the envelope; what is then still in hand is on the wire, will be held back, or its worker is dead.
 pub const AT_MOST: Duration = Duration::from_secs(5);
 
-/// A mark as old as this is of a worker that is dead or of a message on the wire since long: nothing will
-/// begin under it. Far more than the gate's answer holds, since nodes' clocks differ.
-const STALE: Duration = Duration::from_secs(60);
+/// An entry of the contact history as old as this is of a worker that is dead or of a message on the wire
+/// since long: nothing will begin under it. Far more than the gate's answer holds, since it was entered by
+/// the clock of another node, which may be minutes late.
+const STALE: Duration = Duration::from_secs(1_800);
 
 /// The first pause between two looks; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);

@@ -193,7 +193,7 @@ impl Worker {
             if submitting.is_none()
                 && let Some(candidate) = course.take_ready()
             {
-                let parcel = HandOver::new(sending, candidate, course.gated);
+                let parcel = HandOver::new(sending, candidate);
                 submitting = Some(Box::pin(submit(Arc::clone(sending), parcel)));
             }
             tokio::select! {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::RngExt;
 use tokio::sync::mpsc::UnboundedSender;
@@ -60,7 +60,6 @@ impl Sending {
 pub(super) struct HandOver {
     sending: Arc<Sending>,
     candidate: Candidate,
-    gated: Instant,
     has_begun: bool,
     /// What is known without handing him over.
     verdict: Option<Verdict>,
@@ -68,11 +67,10 @@ pub(super) struct HandOver {
 }
 
 impl HandOver {
-    pub fn new(sending: &Arc<Sending>, candidate: Candidate, gated: Instant) -> Self {
+    pub fn new(sending: &Arc<Sending>, candidate: Candidate) -> Self {
         Self {
             sending: Arc::clone(sending),
             candidate,
-            gated,
             has_begun: false,
             verdict: None,
             is_told: false,
@@ -112,9 +110,9 @@ impl Parcel for HandOver {
         }
         match moment {
             Moment::Begin => {
-                self.gated.elapsed() <= GATE_HOLDS && !self.sending.stop.is_cancelled()
+                self.candidate.gated.elapsed() <= GATE_HOLDS && !self.sending.stop.is_cancelled()
             }
-            Moment::Message => self.gated.elapsed() <= HOLDS_FOR_MESSAGE,
+            Moment::Message => self.candidate.gated.elapsed() <= HOLDS_FOR_MESSAGE,
         }
     }
 

@@ -290,6 +290,7 @@ impl Question<'_> {
     }
 
     /// What his mailbox was sent since an instant and what waits for it of a higher priority, as table `h`.
+    /// What is in hand stands in the contact history and still in the ledger: it counts once.
     pub fn history(&self, since: Option<&str>) -> String {
         let same = self.shares_mailbox("m");
         let since = since.map_or_else(String::new, |since| {
@@ -316,7 +317,9 @@ impl Question<'_> {
         format!(
             "({sent} UNION ALL SELECT COALESCE(w.next_at, w.due_at), w.channel, CASE w.wave_id{topics} END \
              FROM customers m CROSS JOIN deliveries w WHERE {same} AND w.customer_id = m.id \
-             AND w.wave_id IN ({waves}) AND w.state IN (0, 3)) AS h",
+             AND w.wave_id IN ({waves}) AND w.state IN (0, 3) \
+             AND NOT EXISTS (SELECT 1 FROM contacts hand WHERE hand.customer_id = w.customer_id \
+             AND hand.wave_id = w.wave_id)) AS h",
             waves = waves.join(", "),
         )
     }

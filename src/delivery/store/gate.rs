@@ -10,6 +10,7 @@
 //! people who may have become one take turns. SQLite has one writer, which is all this and more.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use sea_orm::{DbErr, QueryResult};
 use serde_json::{Value, json};
@@ -32,6 +33,8 @@ pub struct Candidate {
     pub seq: i64,
     /// Which attempt this is, from 1.
     pub attempt: i16,
+    /// When the gate let him pass: before its commit, which a process may sleep through.
+    pub gated: Instant,
     pub customer: Customer,
 }
 
@@ -417,6 +420,7 @@ fn answer(
     Ok(Answer::Go(Box::new(Candidate {
         seq,
         attempt: row.try_get::<i16>("", "attempt")? + 1,
+        gated: Instant::now(),
         customer,
     })))
 }

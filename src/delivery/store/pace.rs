@@ -101,7 +101,8 @@ pub async fn is_waiting(connection: &impl ConnectionTrait, relay: &str) -> Resul
         "SELECT w.id FROM waves w
          JOIN campaigns c ON c.id = w.campaign_id AND c.status = 'running'
          JOIN paces p ON p.name = '{REST}' || w.id OR p.name LIKE '{QUEUE}' || w.id || '/%'
-         WHERE w.status = 'running' AND w.relay = $1 AND p.next_us > {} LIMIT 1",
+         JOIN campaigns c ON c.id = w.campaign_id
+         WHERE w.status = 'running' AND c.status = 'running' AND w.relay = $1 AND p.next_us > {} LIMIT 1",
         now_us(Dialect::of(connection))
     );
     let waiting = connection.row(sql, [relay.into()]).await?;

@@ -111,6 +111,8 @@ async fn settle_others(
         }
         rows.push(record(settlement, was_attempted, lease.kind, now_ms));
     }
+    // Who is deferred once more keeps his state: what was settled in a commit that seemed lost is known by
+    // the time of the next try.
     let changed = txn
         .rows(
             format!(
@@ -118,6 +120,7 @@ async fn settle_others(
                      settled_at = x.settled_at, attempt = deliveries.attempt + x.attempted, fence = $3
                  FROM {} AS x WHERE deliveries.wave_id = $2 AND deliveries.seq = x.seq
                    AND {} AND deliveries.state = $4
+                   AND (deliveries.state <> x.state OR deliveries.next_at <> x.next_at)
                  RETURNING deliveries.seq, deliveries.customer_id",
                 txn.dialect().recordset(
                     1,

@@ -163,7 +163,8 @@ pub(super) struct Standing {
     pub is_cancelled: bool,
 }
 
-/// How a wave stands; keeps a pause and a cancellation waiting until this transaction has ended.
+/// How a wave stands; keeps a cancellation waiting until this transaction has ended. A pause waits for
+/// nobody on PostgreSQL: whom a gate under way lets pass may go.
 pub(super) async fn hold_standing(txn: &Txn, id: WaveId) -> Result<Standing, DbErr> {
     let lock = match txn.dialect() {
         Dialect::Sqlite => "",
