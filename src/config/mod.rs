@@ -139,6 +139,24 @@ impl Settings {
         self.delivery.validate()?;
         self.permission.validate()?;
         self.sign_up.validate(&self.permission)?;
+        // What came from a person last is partly told by responses to deliveries that are kept.
+        let permission = &self.permission;
+        let longest = [
+            permission.consent_days,
+            permission.soft_opt_in_days,
+            permission.b2b_days,
+            permission.contract_days,
+            self.retention.days,
+        ];
+        let longest = longest.into_iter().max().unwrap_or(0);
+        if self.delivery.keep_days != 0 && self.delivery.keep_days < longest {
+            return Err(ConfigError::key(
+                "delivery.keep_days",
+                format!(
+                    "must not be shorter than the longest of the days in [permission] and [retention] ({longest}), which count from the last response"
+                ),
+            ));
+        }
         // A lease that ends before a send may end would let a second worker take the same rows.
         let longest = self.email.longest_timeout();
         if self.delivery.lease_seconds <= longest {

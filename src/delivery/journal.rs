@@ -8,6 +8,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::model::Lease;
 use super::store::Remains;
@@ -16,6 +17,9 @@ use super::store::Remains;
 const BEGUN: u8 = b'B';
 const ACCEPTED: u8 = b'A';
 const NOT_TAKEN: u8 = b'N';
+
+/// A page of another process that was not written for so long is of no use: no lease holds so long.
+const LONG_GONE: Duration = Duration::from_secs(7 * 86_400);
 
 /// Bytes of a line.
 const LINE: usize = 9;
@@ -86,6 +90,7 @@ impl Journal {
         for entry in std::fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let Some((lease, fence)) = self.lease_of(&path) else {
+                forget_if_old(&path);
                 continue;
             };
             let bytes = std::fs::read(&path)?;
@@ -155,11 +160,20 @@ impl Page {
     }
 
     /// Removes the page: everything on it is settled.
-    pub fn close(self) {
+    pub fn close(&self) {
         if let Err(cause) = std::fs::remove_file(&self.path) {
             // Its lease has ended, so nobody will heed it.
             tracing::warn!(%cause, "a page of the journal could not be removed");
         }
+    }
+}
+
+/// Removes the page of a process that had a name of its own and is long gone: its lease has run out.
+fn forget_if_old(path: &Path) {
+    let written = std::fs::metadata(path).and_then(|page| page.modified());
+    let is_old = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LONG_GONE));
+    if is_old && let Err(cause) = std::fs::remove_file(path) {
+        tracing::warn!(%cause, "an old page of the journal could not be removed");
     }
 }
 
@@ -177,9 +191,11 @@ fn read(lines: &[u8]) -> Remains {
                 remains.begun.remove(&seq);
                 remains.accepted.insert(seq);
             }
-            _ => {
+            NOT_TAKEN => {
                 remains.begun.remove(&seq);
             }
+            // A line was cut off, by a full disk: what follows is out of step, and what was begun in doubt.
+            _ => break,
         }
     }
     remains

@@ -125,6 +125,7 @@ impl Worker {
             }
             End::Failed(error) => {
                 self.give_back(&lease).await;
+                sending.page.close();
                 return Err(error);
             }
             End::Empty | End::Stopped | End::Busy => {
@@ -137,10 +138,7 @@ impl Worker {
                 }
             }
         }
-        // Everybody has ended, so nobody else holds it.
-        if let Some(sending) = Arc::into_inner(sending) {
-            sending.page.close();
-        }
+        sending.page.close();
         Ok(accepted)
     }
 
@@ -173,9 +171,11 @@ impl Worker {
             }
             // A relay that rests gets nothing, and what waits for it uses up no attempt.
             let is_at_rest = !sending.context.email.is_well();
-            if sending.is_barred() || is_at_rest || begun.elapsed() >= SLICE {
+            let is_to_end = sending.is_barred() || is_at_rest || begun.elapsed() >= SLICE;
+            if is_to_end && course.end.is_none() {
                 course.finish(End::Stopped);
             }
+            course.give_back_stale();
             if step.is_none() {
                 // A step holds the database's one writer, or rows: two at once would wait for each other.
                 if let Some(fault) = course.fault.take() {
@@ -227,7 +227,10 @@ impl Worker {
 
     /// No more than a rate limit lets through while the gate's answer holds.
     fn largest_batch(&self, context: &WaveContext) -> usize {
-        let limits = [Some(self.settings.delivery.batch), context.entry.rate()];
+        // Of a rate no more than goes out in half a second: two lanes may work at it, and who has waited
+        // until the gate's answer is too old has lost his slot.
+        let rate = context.entry.rate().map(|rate| rate.div_ceil(2));
+        let limits = [Some(self.settings.delivery.batch), rate];
         let largest = limits.into_iter().flatten().min().unwrap_or(1);
         usize::try_from(largest).unwrap_or(1)
     }
@@ -392,6 +395,22 @@ impl Course {
         let is_final = matches!(self.end, Some(End::Lost | End::Failed(_)));
         if !is_final {
             self.end = Some(end);
+        }
+    }
+
+    /// Puts back who has waited here for longer than the gate's answer holds: behind a relay that hangs
+    /// nobody shall wait for him in vain.
+    fn give_back_stale(&mut self) {
+        while let Some(candidate) = self
+            .ready
+            .pop_front_if(|candidate| candidate.gated.elapsed() > GATE_HOLDS)
+        {
+            self.stale += 1;
+            self.answered.push(Settlement {
+                seq: candidate.seq,
+                customer: candidate.customer.id,
+                verdict: Verdict::NotHandedOver,
+            });
         }
     }
 

@@ -228,8 +228,9 @@ impl FaultTally {
         self.latest.push_back(fault);
     }
 
-    /// The fault for which the campaign should pause: any of our log-in, or blocks and policy refusals
-    /// of at least five recipients who are a tenth of the latest. A single company's filter does not
+    /// The fault for which the campaign should pause: our sender refused by the relay, or blocks and policy
+    /// refusals of at least five recipients who are a tenth of the latest. (A refused log-in lets the relay
+    /// rest, whatever the campaign.) A single company's filter does not
     /// stop a mailing. The tally then begins anew.
     pub fn take_pause_reason(&mut self) -> Option<Class> {
         let faults = self.latest.iter().flatten();

@@ -232,7 +232,8 @@ impl fmt::Display for Progress {
             }
         }
         if let Some(rate) = self.per_second {
-            writeln!(f, "  {rate:.0} a second over the last minutes")?;
+            let decimals = usize::from(rate < 10.0);
+            writeln!(f, "  {rate:.decimals$} a second over the last minutes")?;
         }
         if let Some(limit) = self.limit_per_second {
             writeln!(f, "  at most {limit} a second, as its limits say")?;

@@ -109,7 +109,11 @@ impl Journal {
     /// # Errors
     /// When it cannot be deleted.
     pub fn remove(&self, segment: &Segment) -> std::io::Result<()> {
-        std::fs::remove_file(&segment.path)?;
+        match std::fs::remove_file(&segment.path) {
+            // It was removed the last time, and only the folder could not be synced.
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
         // A file that came back after a power cut would be written again.
         sync_folder(&self.folder)?;
         self.segments().retain(|kept| kept.id != segment.id);

@@ -200,7 +200,10 @@ async fn conclude(
         message.parcel.end(end.outcome);
         return pool.after(connection, end.after).await;
     }
-    let mut ready = pool.after(connection, end.after).await;
+    let given_up = message.parcel.given_up().clone();
+    let mut ready = unless(&given_up, pool.after(connection, end.after))
+        .await
+        .flatten();
     if !pool.is_waited_for()
         && let Some(connection) = ready.take()
     {

@@ -396,15 +396,22 @@ fn answer(
             .ok_or_else(|| DbErr::Type(format!("refusal: {refusal}")))?;
         return Ok(Answer::Withhold(seq, reason));
     }
+    let mut keys = Vec::with_capacity(2);
     for (reason, column) in [
         (Withheld::DuplicateAddress, "address_key"),
         (Withheld::Household, "household"),
     ] {
-        let key: Option<String> = row.try_get("", column)?;
-        if key.is_some_and(|key| !taken.insert((reason, key))) {
+        let Some(key) = row.try_get::<Option<String>>("", column)? else {
+            continue;
+        };
+        let key = (reason, key);
+        if taken.contains(&key) {
             return Ok(Answer::Withhold(seq, reason));
         }
+        keys.push(key);
     }
+    // Not for him who is withheld himself.
+    taken.extend(keys);
     let customer = customer_store::from_row(row)?;
     let end = entry.request.ends_at.unwrap_or(i64::MAX);
     if now_ms >= end {

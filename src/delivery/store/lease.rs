@@ -115,6 +115,13 @@ pub async fn release(
     now_ms: i64,
 ) -> Result<(), DbErr> {
     let txn = db.begin().await?;
+    // The lease first, as everyone takes it: who takes over an expired one and who wakes and gives it back
+    // would wait for each other.
+    txn.run(
+        "UPDATE leases SET fence = fence WHERE id = $1",
+        [lease.id.into()],
+    )
+    .await?;
     // One at a time per wave from here, so that the last one sees what all others did.
     txn.run(
         "UPDATE waves SET status = status WHERE id = $1",

@@ -99,7 +99,6 @@ pub(super) async fn rest(txn: &Txn, limits: &Limits) -> Result<(), DbErr> {
 pub async fn is_waiting(connection: &impl ConnectionTrait, relay: &str) -> Result<bool, DbErr> {
     let sql = format!(
         "SELECT w.id FROM waves w
-         JOIN campaigns c ON c.id = w.campaign_id AND c.status = 'running'
          JOIN paces p ON p.name = '{REST}' || w.id OR p.name LIKE '{QUEUE}' || w.id || '/%'
          JOIN campaigns c ON c.id = w.campaign_id
          WHERE w.status = 'running' AND c.status = 'running' AND w.relay = $1 AND p.next_us > {} LIMIT 1",

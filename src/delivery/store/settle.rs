@@ -12,7 +12,7 @@ use crate::ids::{CustomerId, WaveId};
 use crate::storage::{Db, Dialect, Kind, Sql, Txn};
 
 /// Writes what became of rows that are in hand under this lease, which the transaction holds; rows that
-/// were settled before stay as they are. Returns how many were written.
+/// were settled before stay as they are.
 ///
 /// # Errors
 /// When the database is away; then nothing is written.
@@ -23,7 +23,7 @@ pub(super) async fn settle(
     is_cancelled: bool,
     now_ms: i64,
     counters: &mut Counters,
-) -> Result<i64, DbErr> {
+) -> Result<(), DbErr> {
     let mut accepted = Vec::new();
     let mut given_back = Vec::new();
     let mut others = Vec::new();
@@ -36,16 +36,15 @@ pub(super) async fn settle(
             _ => others.push(settlement.clone()),
         }
     }
-    let mut settled = settle_accepted(txn, lease, accepted, now_ms).await?;
+    let settled = settle_accepted(txn, lease, accepted, now_ms).await?;
     move_out(counters, State::Accepted, settled);
     let returned = forget_contacts(txn, lease.wave, given_back).await?;
     move_out(counters, before(lease.kind), returned);
-    settled += returned;
     if !others.is_empty() {
         others.sort_unstable_by_key(|settlement| settlement.seq);
-        settled += settle_others(txn, lease, others, is_cancelled, now_ms, counters).await?;
+        settle_others(txn, lease, others, is_cancelled, now_ms, counters).await?;
     }
-    Ok(settled)
+    Ok(())
 }
 
 /// The rows that were accepted: by far the most, and all alike.
@@ -94,7 +93,7 @@ async fn settle_others(
     is_cancelled: bool,
     now_ms: i64,
     counters: &mut Counters,
-) -> Result<i64, DbErr> {
+) -> Result<(), DbErr> {
     let mut rows = Vec::with_capacity(settlements.len());
     for settlement in &mut settlements {
         let was_attempted = !matches!(
@@ -170,7 +169,7 @@ async fn settle_others(
     if !refused.is_empty() {
         mark_refused(txn, refused, now_ms).await?;
     }
-    Ok(i64::try_from(changed.len()).unwrap_or(i64::MAX))
+    Ok(())
 }
 
 /// What a dead address teaches the base.
@@ -346,6 +345,7 @@ pub async fn withhold_rest(db: &Db, wave: WaveId, now_ms: i64) -> Result<i64, Db
         [wave.0.into(), now_ms.into()],
     )
     .await?;
+    super::minutes::forget(&txn, wave).await?;
     txn.run(
         "UPDATE leases SET is_done = TRUE WHERE wave_id = $1 AND until_at IS NULL",
         [wave.0.into()],

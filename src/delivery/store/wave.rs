@@ -168,7 +168,7 @@ pub(super) struct Standing {
 pub(super) async fn hold_standing(txn: &Txn, id: WaveId) -> Result<Standing, DbErr> {
     let lock = match txn.dialect() {
         Dialect::Sqlite => "",
-        Dialect::Postgres => "FOR SHARE OF w",
+        Dialect::Postgres => "FOR SHARE OF w, c",
     };
     let row = txn
         .row(
