@@ -1,7 +1,6 @@
 //! A lane works one lease: it keeps candidates ahead of the connections, gathers the answers, and settles
 //! them with the next gate in one transaction, until nothing is left.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,25 +12,20 @@ use sea_orm::DbErr;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
-use super::model::{Lease, LeaseKind, Settlement, Verdict};
-use super::parcel::{GATE_HOLDS, HandOver, Sending};
-use super::store::{self, Candidate, Passed, Wanted};
+use super::course::{Course, End, PATIENCE};
+use super::model::{Lease, Settlement};
+use super::parcel::{HandOver, Sending};
+use super::store::{self, Passed, Wanted};
 use super::wave::WaveContext;
 use super::worker::Worker;
 use crate::campaigns::plan;
 use crate::channels::model::Class;
-
-/// How long the lane waits for customers whom others have in hand, before it puts its lease off.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long a lease rests whose people another transaction has in hand, in milliseconds.
 const BUSY_MS: i64 = 1_000;
 
 /// How long a lane keeps its lease while it is not done with it: then whoever is next in turn goes on.
 const SLICE: Duration = Duration::from_secs(5);
-
-/// How long an outcome waits for others to be settled with it.
-const SETTLE_AFTER: Duration = Duration::from_millis(100);
 
 /// The first pause after the database failed, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -44,44 +38,6 @@ struct Stepped {
     settlements: Vec<Settlement>,
     was_asked: bool,
     passed: Result<Passed, DbErr>,
-}
-
-/// Why nobody else of the lease is asked about.
-#[derive(Debug)]
-enum End {
-    /// Nothing is left that is due.
-    Empty,
-    /// Paused, cancelled, or the process stops.
-    Stopped,
-    /// Others have the people left in hand.
-    Busy,
-    /// The lease is another's.
-    Lost,
-    /// The gate failed, perhaps in its commit.
-    Failed(DbErr),
-}
-
-/// Where the lane is.
-struct Course {
-    /// How many pass the gate together.
-    size: usize,
-    /// From which place on the next are asked about.
-    from_seq: i64,
-    /// Whether anybody was found since the lease was last looked at from its beginning.
-    has_found: bool,
-    ready: VecDeque<Candidate>,
-    gated: Instant,
-    /// Handed to the channel and not answered.
-    in_hand: usize,
-    answered: Vec<Settlement>,
-    /// Answers since the last gate that came too late for it.
-    stale: usize,
-    stepped: Instant,
-    pause: Option<(Instant, Duration)>,
-    busy_since: Option<Instant>,
-    /// The sender's fault for which the campaign is to be paused.
-    fault: Option<Class>,
-    end: Option<End>,
 }
 
 impl Worker {
@@ -354,156 +310,6 @@ impl Worker {
 /// Waits for a place in the line; who is dropped here goes back.
 async fn submit(sending: Arc<Sending>, parcel: HandOver) {
     sending.context.email.submit(Box::new(parcel)).await;
-}
-
-impl Course {
-    fn new(from_seq: i64, size: usize) -> Self {
-        let now = Instant::now();
-        Self {
-            size: size.max(1),
-            from_seq,
-            has_found: false,
-            ready: VecDeque::new(),
-            gated: now,
-            in_hand: 0,
-            answered: Vec::new(),
-            stale: 0,
-            stepped: now,
-            pause: None,
-            busy_since: None,
-            fault: None,
-            end: None,
-        }
-    }
-
-    /// Nobody is in hand, nothing waits to be settled, and nobody will be asked about.
-    fn is_over(&self) -> bool {
-        let is_settled = self.answered.is_empty() || matches!(self.end, Some(End::Lost));
-        self.end.is_some() && self.in_hand == 0 && is_settled
-    }
-
-    /// Asks about nobody else; who waits here goes back.
-    fn finish(&mut self, end: End) {
-        for candidate in self.ready.drain(..) {
-            self.answered.push(Settlement {
-                seq: candidate.seq,
-                customer: candidate.customer.id,
-                verdict: Verdict::NotHandedOver,
-            });
-        }
-        // A lease that is lost stays so; what failed is told in any case.
-        let is_final = matches!(self.end, Some(End::Lost | End::Failed(_)));
-        if !is_final {
-            self.end = Some(end);
-        }
-    }
-
-    /// Puts back who has waited here for longer than the gate's answer holds: behind a relay that hangs
-    /// nobody shall wait for him in vain.
-    fn give_back_stale(&mut self) {
-        while let Some(candidate) = self
-            .ready
-            .pop_front_if(|candidate| candidate.gated.elapsed() > GATE_HOLDS)
-        {
-            self.stale += 1;
-            self.answered.push(Settlement {
-                seq: candidate.seq,
-                customer: candidate.customer.id,
-                verdict: Verdict::NotHandedOver,
-            });
-        }
-    }
-
-    fn take_ready(&mut self) -> Option<Candidate> {
-        let candidate = self.ready.pop_front()?;
-        self.in_hand += 1;
-        Some(candidate)
-    }
-
-    fn take_answered(&mut self) -> Vec<Settlement> {
-        std::mem::take(&mut self.answered)
-    }
-
-    /// Takes an answer; 1 when it was accepted.
-    fn take(&mut self, settlement: Settlement) -> u64 {
-        self.in_hand = self.in_hand.saturating_sub(1);
-        let is_accepted = settlement.verdict == Verdict::Accepted;
-        if settlement.verdict == Verdict::NotHandedOver {
-            self.stale += 1;
-        }
-        self.answered.push(settlement);
-        u64::from(is_accepted)
-    }
-
-    /// Takes who passed the gate.
-    fn passed(&mut self, candidates: Vec<Candidate>, up_to: i64, lease: &Lease, largest: usize) {
-        self.busy_since = None;
-        if candidates.is_empty() {
-            // Who was put back, or was in the hands of others, stands before: once more from the beginning.
-            if self.has_found {
-                self.has_found = false;
-                self.from_seq = lease.from_seq;
-            } else {
-                self.finish(End::Empty);
-            }
-            return;
-        }
-        self.has_found = true;
-        if lease.kind == LeaseKind::First {
-            self.from_seq = up_to + 1;
-        }
-        // Starts small and grows while the answers stay fresh: a slow relay gets small batches.
-        if self.stale > 0 {
-            self.size = (self.size / 2).max(1);
-        } else if self.gated.elapsed() < GATE_HOLDS / 2 {
-            self.size = (self.size * 2).min(largest);
-        }
-        self.stale = 0;
-        self.gated = Instant::now();
-        self.ready.extend(candidates);
-        if let Some(end) = self.end.take() {
-            // It ended while the gate was asked.
-            self.finish(end);
-        }
-    }
-
-    /// Whether a step is due, and whom it asks about.
-    fn next_step(&self, lease: &Lease, keep_after: Duration) -> Option<Option<Wanted>> {
-        if matches!(self.end, Some(End::Lost))
-            || self.pause.is_some_and(|(until, _)| Instant::now() < until)
-        {
-            return None;
-        }
-        let since = self.stepped.elapsed();
-        let outside = self.ready.len() + self.in_hand;
-        let is_hungry = self.end.is_none()
-            && match lease.kind {
-                // While half of the last are still on their way.
-                LeaseKind::First if self.from_seq > lease.from_seq => outside <= self.size / 2,
-                // From the beginning, and where the order is not that of the places: when nobody is in hand.
-                LeaseKind::First | LeaseKind::Retry => outside == 0,
-            }
-            && (self.busy_since.is_none() || since >= PATIENCE / 10);
-        if is_hungry {
-            return Some(Some(Wanted {
-                from_seq: self.from_seq,
-                limit: self.size,
-            }));
-        }
-        let is_due = !self.answered.is_empty() && (since >= SETTLE_AFTER || outside == 0);
-        (is_due || since >= keep_after).then_some(None)
-    }
-
-    /// How long to wait at most before the next look.
-    fn rest(&self) -> Duration {
-        let pause = self
-            .pause
-            .map(|(until, _)| until.saturating_duration_since(Instant::now()));
-        if self.busy_since.is_some() {
-            return PATIENCE / 10;
-        }
-        pause.unwrap_or(SETTLE_AFTER).max(Duration::from_millis(1))
-    }
 }
 
 fn advice(class: Class) -> &'static str {

@@ -7,6 +7,7 @@
 //! hand-over.
 
 pub mod cancel;
+mod course;
 pub mod estimate;
 pub mod in_flight;
 pub mod journal;
