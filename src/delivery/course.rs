@@ -210,3 +210,88 @@ impl Course {
         pause.unwrap_or(SETTLE_AFTER).max(Duration::from_millis(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ids::WaveId;
+    use crate::templates::sample_customer;
+
+    const LEASE: Lease = Lease {
+        id: 1,
+        wave: WaveId(1),
+        kind: LeaseKind::First,
+        from_seq: 1,
+        to_seq: 1_000,
+        fence: 1,
+    };
+
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        Passed(i64),
+        Submitted,
+        Answered,
+        Settled,
+        GivenBack,
+        Ended,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            (0_i64..9).prop_map(Event::Passed),
+            Just(Event::Submitted),
+            Just(Event::Answered),
+            Just(Event::Settled),
+            Just(Event::GivenBack),
+            Just(Event::Ended),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order, whom the gate let pass is settled once, or still there.
+        #[test]
+        fn nobody_is_lost_and_nobody_is_settled_twice(
+            events in prop::collection::vec(event(), 0..120),
+            is_stale in any::<bool>(),
+        ) {
+            let mut course = Course::new(LEASE.from_seq, 4);
+            let (mut last, mut submitted, mut settled) = (0, Vec::new(), Vec::new());
+            let gated = if is_stale {
+                Instant::now().checked_sub(GATE_HOLDS * 2).unwrap()
+            } else {
+                Instant::now()
+            };
+            for event in events {
+                match event {
+                    Event::Passed(n) => {
+                        let candidates = (last + 1..=last + n)
+                            .map(|seq| Candidate { seq, attempt: 1, gated, customer: sample_customer() })
+                            .collect();
+                        last += n;
+                        course.passed(candidates, last, &LEASE, 8);
+                    }
+                    Event::Submitted => submitted.extend(course.take_ready().map(|one| (one.seq, one.customer.id))),
+                    Event::Answered => {
+                        if let Some((seq, customer)) = submitted.pop() {
+                            course.take(Settlement { seq, customer, verdict: Verdict::Accepted });
+                        }
+                    }
+                    Event::Settled => settled.extend(course.take_answered().into_iter().map(|one| one.seq)),
+                    Event::GivenBack => course.give_back_stale(),
+                    Event::Ended => course.finish(End::Stopped),
+                }
+                prop_assert!(!course.is_over() || submitted.is_empty());
+            }
+            course.finish(End::Stopped);
+            while let Some((seq, customer)) = submitted.pop() {
+                course.take(Settlement { seq, customer, verdict: Verdict::Accepted });
+            }
+            settled.extend(course.take_answered().into_iter().map(|one| one.seq));
+            prop_assert!(course.is_over());
+            settled.sort_unstable();
+            prop_assert_eq!(settled, (1..=last).collect::<Vec<_>>());
+        }
+    }
+}
