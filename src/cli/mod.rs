@@ -82,7 +82,7 @@ enum Command {
     /// A person's rights: find, show, export, rectify, object, erase
     #[command(subcommand)]
     Customer(customer::CustomerCommand),
-    /// Ends expired permissions, deletes unconfirmed sign-ups, keeps the retention period
+    /// Ends expired permissions, deletes unconfirmed sign-ups, keeps the retention period, lets old deliveries go
     Upkeep(upkeep::Upkeep),
     /// Brings the database schema up to date
     Migrate,

@@ -14,7 +14,8 @@ use crate::ids::{CustomerId, WaveId};
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Pending = 0,
-    /// The intent is recorded, the outcome is not.
+    /// The intent is recorded, the outcome is not. A word for a row that is pending or deferred and has a
+    /// contact of its wave; no row bears this number.
     Sending = 1,
     Accepted = 2,
     Deferred = 3,

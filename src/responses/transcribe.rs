@@ -17,8 +17,11 @@ const GIVE_WAY: u32 = 3;
 /// How long a stop waits for a database that takes nothing; then the journal keeps the rest.
 const PATIENCE: Duration = Duration::from_secs(6);
 
+/// How long a stop waits for a long journal, however well it goes: what is on disk is not lost.
+const STOP_AT_MOST: Duration = Duration::from_secs(30);
+
 /// Writes the journal to the database, segment by segment, until it is closed and written. After a stop it
-/// goes on for as long as the database takes something within [`PATIENCE`].
+/// goes on for as long as the database takes something within [`PATIENCE`], at most [`STOP_AT_MOST`].
 pub(super) async fn transcribe(shared: Arc<Shared>, journal: Arc<Journal>) {
     let mut transcriber = Transcriber {
         shared: &shared,
@@ -27,8 +30,13 @@ pub(super) async fn transcribe(shared: Arc<Shared>, journal: Arc<Journal>) {
     };
     let mut pause = FIRST_PAUSE;
     let mut moved_at = Instant::now();
+    let mut stopped_at = None;
     loop {
         let is_stopping = shared.stop.is_cancelled();
+        if is_stopping && stopped_at.get_or_insert_with(Instant::now).elapsed() >= STOP_AT_MOST {
+            tracing::warn!("responses stay in the journal until the next start");
+            return;
+        }
         let begun_at = Instant::now();
         let step = transcriber.step(&journal);
         let outcome = if is_stopping {
