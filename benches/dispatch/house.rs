@@ -30,7 +30,13 @@ pub async fn open(bench: &Bench, folder: &Path) -> Parts {
     settings.email.connections = CONNECTIONS;
     settings.email.messages_per_connection = 1_000_000;
     settings.web.public_url = "https://mail.example".to_owned();
-    let db = Db::open(&settings.database_url(), 10)
+    open_with(settings).await
+}
+
+/// Opens the database of the settings, its schema brought up to date.
+pub async fn open_with(settings: Settings) -> Parts {
+    let connections = settings.database.max_connections;
+    let db = Db::open(&settings.database_url(), connections)
         .await
         .expect("the database opens");
     db.migrate().await.expect("the schema");

@@ -3,20 +3,18 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use visavis::app::Parts;
 use visavis::campaigns::plan;
-use visavis::clock::SystemClock;
 use visavis::config::Settings;
 use visavis::delivery::launch::{self, Occurrence};
-use visavis::storage::{Db, DbUrl};
+use visavis::storage::DbUrl;
 use visavis::templates::Template;
 
 use crate::Bench;
-use crate::house::{definition, import_people};
+use crate::house::{self, definition, import_people};
 use crate::peer::Peer;
 use crate::table::Line;
 
@@ -89,14 +87,7 @@ async fn open(folder: &Path, database: &str) -> Parts {
     let mut settings = Settings::load_from(Some(&file), HashMap::new()).expect("good settings");
     settings.data_dir = folder.to_owned();
     settings.database.url = Some(DbUrl::new(database));
-    let db = Db::open(&settings.database_url(), 2)
-        .await
-        .expect("the database opens");
-    db.migrate().await.expect("the schema");
-    db.close().await;
-    Parts::open(settings, Arc::new(SystemClock))
-        .await
-        .expect("it opens")
+    house::open_with(settings).await
 }
 
 /// Sends a wave with so many nodes; messages a second at the relay.

@@ -158,12 +158,15 @@ impl Pool {
 
     /// Lets a further task take from the line, if there is a connection left for it.
     fn occupy(self: &Arc<Self>, line: &mut Line) {
-        if line.carriers < self.size {
+        // A seat may be dropped with the runtime itself: then nobody is served any more.
+        if line.carriers < self.size
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
             line.carriers += 1;
             let seat = Seat {
                 pool: Arc::clone(self),
             };
-            self.carriers.spawn(carrier::carry(seat));
+            self.carriers.spawn_on(carrier::carry(seat), &runtime);
         }
     }
 
