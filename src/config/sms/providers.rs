@@ -290,10 +290,7 @@ fn url(key: &str, url: Option<&str>) -> Result<(), ConfigError> {
     let key = format!("{key}.url");
     let parsed = reqwest::Url::parse(url)
         .map_err(|cause| ConfigError::key(&key, format!("is not a URL: {cause}")))?;
-    let is_local = matches!(
-        parsed.host_str(),
-        Some("localhost" | "127.0.0.1" | "[::1]")
-    );
+    let is_local = matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     if parsed.scheme() == "https" || (parsed.scheme() == "http" && is_local) {
         Ok(())
     } else {
