@@ -6,11 +6,13 @@ use std::fmt;
 use serde::Serialize;
 
 use super::email::Imprint;
+use super::error::TemplateError;
 use super::fields::{FieldFacts, FieldUse, sample_customer};
 use super::layouts::{contrast_with_white, phrases};
 use super::markdown::{self, ReadyText};
 use super::model::{Part, RecipientLinks};
 use super::ready::ReadyWording;
+use super::sms::SmsFrame;
 use super::tags::{Piece, Tag, field_uses, pieces, take};
 use super::wording::{Form, Text, Theme, Wording};
 use super::{Template, links};
@@ -23,6 +25,10 @@ const PREHEADER_CHARACTERS: usize = 120;
 const FIELD_CHARACTERS: usize = 8;
 /// A field that fewer customers have needs a default.
 const FILLED_SHARE: f64 = 0.95;
+/// The key of a text message's own words.
+const SMS_TEXT: &str = "sms.text";
+/// Parts of a text message that one pays for without a thought.
+const FEW_PARTS: usize = 2;
 /// Gmail shows no more of a message than 102 kB, and the footer is at its end.
 const HTML_BYTES: usize = 100_000;
 
@@ -100,6 +106,7 @@ impl Template {
                     "the footer has no words in {language:?} and will be in English; give the campaign's sender a reason in this language"
                 ));
             }
+            reader.sms(self, wording, facts);
             reader.result(self);
         }
         if contrast_with_white(&self.script.theme.accent).is_some_and(|ratio| ratio < 4.5) {
@@ -299,34 +306,46 @@ impl Reader<'_> {
                 continue;
             };
             self.addresses(&text, &ready);
-            for used in field_uses(&ready.tags) {
-                if !said.insert((text.key.clone(), used.field.clone(), used.is_guarded)) {
-                    continue;
-                }
-                match facts.of(&used.field) {
-                    FieldUse::Unknown => {
-                        let hint = match facts.nearest(&used.field) {
-                            Some(near) => format!("; did you mean {near}?"),
-                            None => String::new(),
-                        };
-                        self.refuse(
-                            part,
-                            &text.key,
-                            format!("no customer has a field {:?}{hint}", used.field),
-                        );
-                    }
-                    FieldUse::Filled(share) if !used.is_guarded && share < FILLED_SHARE => {
-                        self.warn(part, &text.key, format!(
-                            "{} is empty for {:.0} of 100 customers, and the sentence will have a hole; write {{{{default {} \"…\"}}}} or put it in {{{{#if {}}}}}",
-                            used.field, (1.0 - share) * 100.0, used.field, used.field
-                        ));
-                    }
-                    FieldUse::Filled(_) | FieldUse::Exists => {}
-                }
-            }
+            self.fields(part, &text.key, &ready.tags, facts, &mut said);
         }
         if exclamations > 4 {
             self.warn(None, "template", format!("{exclamations} exclamation marks in one letter; facts persuade better than noise"));
+        }
+    }
+
+    /// Fields that nobody has, and those that are empty too often.
+    fn fields(
+        &mut self,
+        part: Option<Part>,
+        key: &str,
+        tags: &[Tag],
+        facts: &FieldFacts,
+        said: &mut BTreeSet<(String, String, bool)>,
+    ) {
+        for used in field_uses(tags) {
+            if !said.insert((key.to_owned(), used.field.clone(), used.is_guarded)) {
+                continue;
+            }
+            match facts.of(&used.field) {
+                FieldUse::Unknown => {
+                    let hint = match facts.nearest(&used.field) {
+                        Some(near) => format!("; did you mean {near}?"),
+                        None => String::new(),
+                    };
+                    self.refuse(
+                        part,
+                        key,
+                        format!("no customer has a field {:?}{hint}", used.field),
+                    );
+                }
+                FieldUse::Filled(share) if !used.is_guarded && share < FILLED_SHARE => {
+                    self.warn(part, key, format!(
+                        "{} is empty for {:.0} of 100 customers, and the sentence will have a hole; write {{{{default {} \"…\"}}}} or put it in {{{{#if {}}}}}",
+                        used.field, (1.0 - share) * 100.0, used.field, used.field
+                    ));
+                }
+                FieldUse::Filled(_) | FieldUse::Exists => {}
+            }
         }
     }
 
@@ -341,34 +360,84 @@ impl Reader<'_> {
             self.refuse(part, &text.key, "an address stands bare in the text, where it would not be counted; write [what one finds there](https://…)");
         }
         for (url, label) in &ready.links {
-            if links::is_plain_http(url) {
-                self.warn(
-                    part,
-                    link_key,
-                    format!("{url} is not https: browsers warn, and readers leave"),
-                );
+            self.link(part, &text.key, link_key, url, label);
+        }
+    }
+
+    fn link(&mut self, part: Option<Part>, key: &str, link_key: &str, url: &str, label: &str) {
+        if links::is_plain_http(url) {
+            self.warn(
+                part,
+                link_key,
+                format!("{url} is not https: browsers warn, and readers leave"),
+            );
+        }
+        let label = label.to_lowercase();
+        let mut ways_out = phrases::ALL.iter().flat_map(|phrases| phrases.way_out);
+        // It would keep people in who want to leave.
+        if ways_out.any(|word| label.contains(word)) {
+            self.refuse(part, key, "this link looks like the unsubscribe link and is not: remove it, the layout puts the true one at the foot of every message");
+        }
+    }
+
+    /// What `[sms]` says.
+    fn sms(&mut self, template: &Template, wording: &Wording, facts: &FieldFacts) {
+        if wording.sms.is_some() && wording.sms().is_none() {
+            self.warn(None, SMS_TEXT, "there is no text: the layout will take one from the four parts; write it, or remove [sms]");
+        }
+        let Some(text) = template.texts.get(self.language).filter(|text| text.is_own) else {
+            return;
+        };
+        self.fields(
+            None,
+            SMS_TEXT,
+            &text.value_tags(),
+            facts,
+            &mut BTreeSet::new(),
+        );
+        let letter = template.ready.get(self.language);
+        let letter = letter.map_or(0..0, |(first, made)| *first..first + made.links.len());
+        // The letter's own links were read with the letter.
+        for place in text.links.iter().filter(|place| !letter.contains(place)) {
+            if let Some(link) = template.links.get(*place) {
+                self.link(None, SMS_TEXT, SMS_TEXT, &link.url, &link.label);
             }
-            let label = label.to_lowercase();
-            let mut ways_out = phrases::ALL.iter().flat_map(|phrases| phrases.way_out);
-            // It would keep people in who want to leave.
-            if ways_out.any(|word| label.contains(word)) {
-                self.refuse(part, &text.key, "this link looks like the unsubscribe link and is not: remove it, the layout puts the true one at the foot of every message");
-            }
+        }
+        if text.links.is_empty() {
+            self.warn(None, SMS_TEXT, "there is no link: write {{link}} where the reader shall go on, it leads to action.link");
+        }
+        let says_stop = wording.sms().is_some_and(|text| {
+            text.split(|c: char| !c.is_alphanumeric())
+                .any(|word| word == "STOP")
+        });
+        if says_stop {
+            self.warn(None, SMS_TEXT, "STOP is written here, and the provider's settings add it to every message: it would stand there twice; remove it");
+        }
+        let frame = SmsFrame::sample();
+        match template.measure_sms(self.language, &frame, facts) {
+            Ok(measure) if measure.typical.size.parts > FEW_PARTS => self.warn(None, SMS_TEXT, format!(
+                "{}: each part is paid for, and more than {FEW_PARTS} are seldom read; say it shorter", measure.typical.size
+            )),
+            Ok(_) => {}
+            // A field that nobody has was named above.
+            Err(TemplateError::Layout { .. }) => {}
+            Err(error) => self.refuse(None, SMS_TEXT, error.to_string()),
         }
     }
 
     fn translation(&mut self, wording: &Wording, original: &Wording) {
-        let keys = |wording: &Wording| -> Vec<(Part, String)> {
-            wording
-                .texts()
-                .into_iter()
-                .map(|text| (text.part, text.key))
+        let keys = |wording: &Wording| -> Vec<(Option<Part>, String)> {
+            let texts = wording.texts().into_iter();
+            let own_sms = wording.sms().map(|_| (None, SMS_TEXT.to_owned()));
+            texts
+                .map(|text| (Some(text.part), text.key))
+                .chain(own_sms)
                 .collect()
         };
         let given = keys(wording);
         for (part, key) in keys(original) {
             if !given.iter().any(|(_, known)| *known == key) {
-                self.warn(Some(part), &key, format!("missing translation: the default language says something here, and {:?} does not", self.language));
+                self.warn(part, &key, format!("missing translation: the default language says something here, and {:?} does not", self.language));
             }
         }
     }
