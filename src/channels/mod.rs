@@ -9,3 +9,4 @@ pub mod limits;
 pub mod model;
 pub mod outbox;
 mod sandbox;
+pub mod sms;

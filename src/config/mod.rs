@@ -10,6 +10,7 @@ mod limits;
 mod permission;
 mod relay;
 mod secret;
+mod sms;
 mod web;
 
 pub use database::DatabaseSettings;
@@ -23,6 +24,11 @@ pub use permission::{
 };
 pub use relay::{DEFAULT_RELAY, RelaySettings, RelayTls};
 pub use secret::Secret;
+pub use sms::{
+    AnswerSettings, BrevoSettings, HttpSettings, InboundSettings, InfobipSettings, OvhSettings,
+    ProviderSettings, ReceiptSettings, SANDBOX, SmppSettings, SmsSettings, StopBy, StopSettings,
+    TwilioSettings, VonageSettings, VonageSignature,
+};
 pub use web::WebSettings;
 
 use std::collections::BTreeMap;
@@ -70,6 +76,7 @@ pub struct Settings {
     pub database: DatabaseSettings,
     pub web: WebSettings,
     pub email: EmailSettings,
+    pub sms: SmsSettings,
     pub delivery: DeliverySettings,
     pub permission: PermissionSettings,
     pub pressure: Vec<PressureSettings>,
@@ -136,6 +143,7 @@ impl Settings {
         self.database.validate()?;
         self.web.validate()?;
         self.email.validate()?;
+        self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;
         self.sign_up.validate(&self.permission)?;
@@ -158,12 +166,12 @@ impl Settings {
             ));
         }
         // A lease that ends before a send may end would let a second worker take the same rows.
-        let longest = self.email.longest_timeout();
+        let longest = self.email.longest_timeout().max(self.sms.longest_timeout());
         if self.delivery.lease_seconds <= longest {
             return Err(ConfigError::key(
                 "delivery.lease_seconds",
                 format!(
-                    "must be longer than email.timeout_seconds ({longest}), or a slow send could be taken for a dead worker"
+                    "must be longer than the longest timeout_seconds of a channel ({longest}), or a slow send could be taken for a dead worker"
                 ),
             ));
         }

@@ -15,6 +15,7 @@ pub mod model;
 pub mod notice;
 mod read;
 mod ready;
+pub mod sms;
 mod tags;
 mod wording;
 mod wrap;

@@ -1,0 +1,5 @@
+//! SMS: a text in, an outcome out.
+
+pub mod model;
+pub mod provider;
+pub mod providers;
