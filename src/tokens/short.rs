@@ -1,11 +1,11 @@
 //! Codes of 11 characters for text messages, where 47 would cost a part.
 //!
-//! A code is a number below 2⁵³ (22 bits of wave, 27 of place, 4 of link number), written as 11 base62
+//! A code is a number below 2⁵⁴ (21 bits of wave, 27 of place, 6 of link number), written as 11 base62
 //! digits and enciphered by a keyed permutation of all 62¹¹ ≈ 5.2 · 10¹⁹ such texts. There is no room for a MAC:
 //! what proves that we wrote a code is that it deciphers to a small number. No `-` or `_` stands in it,
 //! where telephones end a link.
 //!
-//! To guess: of all texts one in 62¹¹ / 2⁵³ ≈ 5 800 has the form of a code, but it must also name a message
+//! To guess: of all texts one in 62¹¹ / 2⁵⁴ ≈ 2 900 has the form of a code, but it must also name a message
 //! that was sent and a link that stands in it. After a million messages of two links and an unsubscribe page
 //! there are 3 · 10⁶ such codes, one in 1.7 · 10¹³ texts: at 1 000 tries a second, one hit in 550 years, and
 //! it tells where a link leads, not whose it is.
@@ -20,16 +20,16 @@ pub const SHORT_CODE_CHARACTERS: usize = 11;
 const ALPHABET: &[u8; SHORT_CODE_RADIX as usize] =
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-const WAVE_BITS: u32 = 22;
+const WAVE_BITS: u32 = 21;
 const PLACE_BITS: u32 = 27;
-const LINK_BITS: u32 = 4;
+const LINK_BITS: u32 = 6;
 
-/// Link numbers of a code: clicks up to 13; 14 is kept for later.
-const LAST_CLICK: u16 = 13;
-const UNSUBSCRIBE: u64 = 15;
+/// Link numbers of a code: clicks up to 61, counted over all languages of a template; 62 is kept for later.
+const LAST_CLICK: u16 = 61;
+const UNSUBSCRIBE: u64 = 63;
 
 /// The code of a link; `None` for one that has no room in it, which needs its long form: a wave from
-/// 4 194 304, a place from 134 217 728, a link from 14, or what no text message links to.
+/// 2 097 152, a place from 134 217 728, a link from 62, or what no text message links to.
 pub fn short_code(token: LinkToken, keys: &Keys) -> Option<String> {
     let number = pack(token)?;
     let mut rest = number;
@@ -185,8 +185,8 @@ mod tests {
             (1, 1 << PLACE_BITS, LinkKind::Unsubscribe),
             (-1, 1, LinkKind::Unsubscribe),
             (1, -1, LinkKind::Unsubscribe),
-            (1, 1, LinkKind::Click(14)),
-            (1, 1, LinkKind::Click(15)),
+            (1, 1, LinkKind::Click(62)),
+            (1, 1, LinkKind::Click(63)),
             (1, 1, LinkKind::Open),
             (1, 1, LinkKind::Browser),
         ] {
@@ -199,7 +199,7 @@ mod tests {
         let unsubscribe = pack(token(1, 1, LinkKind::Unsubscribe)).unwrap();
         assert!(unpack(unsubscribe).is_some());
         assert_eq!(unpack(unsubscribe - 1), None);
-        assert_eq!(unpack(unsubscribe | (1 << 53)), None);
+        assert_eq!(unpack(unsubscribe | (1 << 54)), None);
         assert_eq!(unpack(u64::MAX), None);
     }
 
@@ -208,23 +208,28 @@ mod tests {
     #[test]
     fn codes_stay_what_they_are() {
         for (wave, seq, kind, code) in [
-            (1, 1, LinkKind::Click(0), "UPKIxE3EHo1"),
-            (1, 1, LinkKind::Unsubscribe, "LFtMLoXvRp0"),
-            ((1 << 22) - 1, (1 << 27) - 1, LinkKind::Click(13), "1O7BidJW5RC"),
+            (1, 1, LinkKind::Click(0), "YjnpedbPn4Z"),
+            (1, 1, LinkKind::Unsubscribe, "LSaAQTc6Zhs"),
+            (
+                (1 << 21) - 1,
+                (1 << 27) - 1,
+                LinkKind::Click(61),
+                "HuZEdk6aCMX",
+            ),
         ] {
             let token = token(wave, seq, kind);
             assert_eq!(short_code(token, &keys()).as_deref(), Some(code));
         }
     }
 
-    /// Of random texts about one in 5 800 has the form of a code, so that neighbours tell nothing.
+    /// Of random texts about one in 2 900 has the form of a code, so that neighbours tell nothing.
     #[test]
     fn codes_are_sparse_and_neighbours_are_far_apart() {
         let codes: Vec<String> = (1..=2_000)
             .map(|seq| short_code(token(1, seq, LinkKind::Click(0)), &keys()).unwrap())
             .collect();
         assert_eq!(codes.iter().collect::<HashSet<_>>().len(), codes.len());
-        // The next digit of a known code: 2 000 texts of which 2 000 / 5 800 would be expected to be codes.
+        // The next digit of a known code: 2 000 texts of which 2 000 / 2 900 would be expected to be codes.
         let hits = codes
             .iter()
             .filter(|code| {

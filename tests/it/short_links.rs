@@ -118,7 +118,7 @@ on_both! {
 #[test]
 fn a_recipient_gets_short_links_and_long_ones_where_no_code_fits() {
     let keys = Keys::from_secret(&[7; 32]);
-    let links: Vec<Link> = [0, 13, 14]
+    let links: Vec<Link> = [0, 61, 62]
         .into_iter()
         .map(|number| Link {
             number,
@@ -138,12 +138,12 @@ fn a_recipient_gets_short_links_and_long_ones_where_no_code_fits() {
         ready.clicks,
         [
             format!("{short}{}", path(delivery, LinkKind::Click(0))),
-            format!("{short}{}", path(delivery, LinkKind::Click(13))),
+            format!("{short}{}", path(delivery, LinkKind::Click(61))),
             format!(
                 "{long}/c/{}",
                 LinkToken {
                     delivery,
-                    kind: LinkKind::Click(14)
+                    kind: LinkKind::Click(62)
                 }
                 .encode(&keys)
             ),
@@ -156,7 +156,7 @@ fn a_recipient_gets_short_links_and_long_ones_where_no_code_fits() {
     );
     assert_eq!(ready.open, None);
     let far = DeliveryKey {
-        wave: WaveId(1 << 22),
+        wave: WaveId(1 << 21),
         seq: 5,
     };
     let far = of(far);
