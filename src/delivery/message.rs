@@ -76,6 +76,35 @@ pub fn recipient_links(
     }
 }
 
+/// The links of one recipient's text message: short ones, and a long one where a code cannot hold it.
+/// Nothing in a text message tells that it was opened.
+pub fn short_links(
+    short_url: &str,
+    public_url: &str,
+    keys: &Keys,
+    delivery: DeliveryKey,
+    customer: CustomerId,
+    links: &[Link],
+) -> RecipientLinks {
+    let url = |path: &str, kind| {
+        let token = LinkToken { delivery, kind };
+        match tokens::short_code(token, keys) {
+            Some(code) => format!("{short_url}/{code}"),
+            None => format!("{public_url}/{path}/{}", token.encode(keys)),
+        }
+    };
+    RecipientLinks {
+        clicks: links
+            .iter()
+            .map(|link| url("c", LinkKind::Click(link.number)))
+            .collect(),
+        unsubscribe: url("u", LinkKind::Unsubscribe),
+        preferences: preferences_url(public_url, keys, customer),
+        browser: url("v", LinkKind::Browser),
+        open: None,
+    }
+}
+
 /// Where a customer says what he wants. Not tracked, and without the message it stands in: it is about him.
 pub fn preferences_url(public_url: &str, keys: &Keys, customer: CustomerId) -> String {
     format!(

@@ -32,6 +32,7 @@ mod rights;
 mod rooms;
 mod scrub_list;
 mod segments;
+mod short_links;
 mod sign_up;
 mod sink;
 mod storage;
