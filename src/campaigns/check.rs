@@ -13,7 +13,8 @@ use super::model::Status;
 use super::store::Campaign;
 use super::{schedule, store};
 use crate::clock::from_ms;
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Settings, provider_of, sms_route};
+use crate::consent::model::Channel;
 use crate::customers::store as customer_store;
 use crate::gate::model::Withheld;
 use crate::gate::rules::Rules;
@@ -89,7 +90,8 @@ pub async fn check(
 ) -> Result<CheckedCampaign, CheckError> {
     let rule = Rule::parse(&definition.segment)?;
     let rules = Rules::new(settings)?;
-    let request = definition.request();
+    let requests = definition.requests();
+    let request = definition.request(definition.channel);
     let places = gate_store::places(&**db, request.fallback_zone).await?;
     let rivals = store::rivals(&**db, request.priority, None).await?;
     let stored = store::by_name(&**db, &definition.name).await?;
@@ -101,7 +103,7 @@ pub async fn check(
     let audience = Audience {
         rule: &rule,
         rules: &rules,
-        request: &request,
+        requests: &requests,
         rivals: &rivals,
         places: &places,
         control_percent: definition.control_percent,
@@ -115,12 +117,14 @@ pub async fn check(
     for customer in customer_store::sample(db, SAMPLE).await? {
         facts.observe(&customer);
     }
-    let route = relay_of(definition, settings);
-    let relay_rate = route
-        .as_ref()
-        .ok()
-        .and_then(|relay| settings.email.rate_of(relay));
-    let rates = [definition.rate_per_second, relay_rate];
+    let routes = routes_of(definition, settings);
+    let mut rates = vec![definition.rate_per_second];
+    for route in routes.iter().flatten() {
+        rates.push(match provider_of(route) {
+            Some(provider) => settings.sms.rate_of(provider),
+            None => settings.email.rate_of(route),
+        });
+    }
     let mut warnings = warnings(definition, settings, will_receive, now);
     warnings.extend(end_warnings(
         definition,
@@ -150,7 +154,7 @@ pub async fn check(
         launched,
         refusals: offer_refusal(definition, &rules)
             .into_iter()
-            .chain(route.err())
+            .chain(routes.err())
             .collect(),
         estimated_seconds,
         due: definition
@@ -210,14 +214,21 @@ pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
     ))
 }
 
-/// The name of the relay a campaign goes through.
+/// The routes a campaign goes by, in the order of its channels.
 ///
 /// # Errors
-/// When it asks for one that is not in the settings; says which are.
-pub fn relay_of<'a>(definition: &Definition, settings: &'a Settings) -> Result<&'a str, String> {
-    settings
-        .email
-        .route(definition.relay.as_deref(), &definition.sender.address)
+/// When it asks for a relay or a provider that is not in the settings; says which are.
+pub fn routes_of(definition: &Definition, settings: &Settings) -> Result<Vec<String>, String> {
+    let (email, sms) = (&settings.email, &settings.sms);
+    let channels = definition.channels().iter();
+    channels
+        .map(|channel| match channel {
+            Channel::Email => email
+                .route(definition.relay.as_deref(), &definition.sender.address)
+                .map(str::to_owned),
+            Channel::Sms => sms.route(definition.provider.as_deref()).map(sms_route),
+        })
+        .collect()
 }
 
 /// The first few instants and how many wait for each.

@@ -27,7 +27,7 @@ pub use secret::Secret;
 pub use sms::{
     AnswerSettings, BrevoSettings, HttpSettings, InboundSettings, InfobipSettings, OvhSettings,
     ProviderSettings, ReceiptSettings, SANDBOX, SmppSettings, SmsSettings, StopBy, StopSettings,
-    TwilioSettings, VonageSettings, VonageSignature,
+    TwilioSettings, VonageSettings, VonageSignature, provider_of, sms_route,
 };
 pub use web::WebSettings;
 

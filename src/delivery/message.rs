@@ -2,9 +2,11 @@
 
 use sea_orm::DbErr;
 
+use super::model::{Bill, TextFacts};
 use super::store;
-use super::wave::WaveContext;
+use super::wave::{EmailWay, SmsWay, WaveContext};
 use crate::channels::model::EmailMessage;
+use crate::channels::sms::model::SmsMessage;
 use crate::consent::model::Tracking;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
@@ -15,17 +17,18 @@ use crate::templates::model::{Link, RecipientLinks, Rendered};
 use crate::templates::{RenderError, Template};
 use crate::tokens::{self, LinkKind, LinkToken};
 
-/// Renders the message of `delivery` for `customer`.
+/// Renders the email of `delivery` for `customer`.
 ///
 /// # Errors
 /// When the template cannot be rendered for this customer, or he has no address any more.
 pub fn compose(
     context: &WaveContext,
+    way: &EmailWay,
     delivery: DeliveryKey,
     customer: &Customer,
     at: i64,
 ) -> Result<EmailMessage, RenderError> {
-    let compiled = context.compiled(&customer.language);
+    let compiled = way.compiled(&customer.language);
     let links = recipient_links(
         &context.public_url,
         &context.keys,
@@ -49,6 +52,49 @@ pub fn compose(
         unsubscribe_url: links.unsubscribe,
         at,
     })
+}
+
+/// Renders the text message of `delivery` for `customer`, with what it costs.
+///
+/// # Errors
+/// When the template cannot be rendered for this customer, or the text is far too long.
+pub fn compose_sms(
+    context: &WaveContext,
+    way: &SmsWay,
+    delivery: DeliveryKey,
+    customer: &Customer,
+) -> Result<(SmsMessage, TextFacts), RenderError> {
+    let compiled = way.compiled(&customer.language);
+    let links = short_links(
+        &context.short_url,
+        &context.public_url,
+        &context.keys,
+        delivery,
+        customer.id,
+        compiled.links(),
+    );
+    let rendered = compiled.render(customer, &links)?;
+    let to = customer.phone.clone().unwrap_or_default();
+    let country = country_of_phone(&to);
+    let price = way.price_micros(country.as_deref().unwrap_or(&customer.country));
+    let parts = u16::try_from(rendered.size.parts).unwrap_or(u16::MAX);
+    let facts = TextFacts {
+        message_id: None,
+        country,
+        bill: Some(Bill {
+            parts,
+            cost_micros: price.map(|micros| micros.saturating_mul(i64::from(parts))),
+        }),
+    };
+    let message = SmsMessage {
+        reference: tokens::return_path_tag(delivery, &context.keys),
+        to,
+        sender: way.sender.clone(),
+        text: rendered.text,
+        size: rendered.size,
+        is_marketing: true,
+    };
+    Ok((message, facts))
 }
 
 /// The links of one recipient.
@@ -174,4 +220,9 @@ fn full_name(customer: &Customer) -> Option<String> {
         })
         .collect();
     (!names.is_empty()).then(|| names.join(" "))
+}
+
+fn country_of_phone(phone: &str) -> Option<String> {
+    let number = phonenumber::parse(None, phone).ok()?;
+    number.country().id().map(|id| id.as_ref().to_owned())
 }

@@ -398,7 +398,7 @@ impl Reader<'_> {
         let letter = template.ready.get(self.language);
         let letter = letter.map_or(0..0, |(first, made)| *first..first + made.links.len());
         // The letter's own links were read with the letter.
-        for place in text.links.iter().filter(|place| !letter.contains(place)) {
+        for place in text.links.iter().filter(|place| !letter.contains(*place)) {
             if let Some(link) = template.links.get(*place) {
                 self.link(None, SMS_TEXT, SMS_TEXT, &link.url, &link.label);
             }

@@ -15,6 +15,19 @@ use serde::Deserialize;
 use super::limits::at_least_one;
 use super::{ConfigError, Secret, Texts};
 
+/// What the route of a text message begins with; the name of its provider follows.
+const ROUTE: &str = "sms/";
+
+/// The route to a provider.
+pub fn sms_route(provider: &str) -> String {
+    format!("{ROUTE}{provider}")
+}
+
+/// The provider of a route; `None` for one of email.
+pub fn provider_of(route: &str) -> Option<&str> {
+    route.strip_prefix(ROUTE)
+}
+
 /// The name of the provider where none is configured: messages land in the outbox.
 pub const SANDBOX: &str = "sandbox";
 

@@ -8,7 +8,7 @@ use super::wave::WaveRow;
 use crate::clock::from_ms;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
-use crate::delivery::model::LeaseKind;
+use crate::delivery::model::{LeaseKind, channel_of};
 use crate::delivery::pace::Limits;
 use crate::gate::model::{Request, Rival, Withheld};
 use crate::gate::moment::{Moment, Places};
@@ -44,17 +44,18 @@ struct Cache {
 }
 
 impl Entry {
-    /// What `wave` asks.
+    /// What `wave` asks of those who go by a route.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn new(
         db: &Db,
         wave: &WaveRow,
+        route: &str,
         rules: Arc<Rules>,
         now_ms: i64,
     ) -> Result<Self, DbErr> {
-        let request = wave.definition.request();
+        let request = wave.definition.request(channel_of(route));
         let places = places(&**db, request.fallback_zone).await?;
         Ok(Self {
             wave: wave.id,

@@ -109,9 +109,15 @@ impl House {
             .await
             .unwrap()
             .expect("a wave");
-        Entry::new(db, &row, Arc::clone(&self.parts.rules), self.clock_ms())
-            .await
-            .unwrap()
+        Entry::new(
+            db,
+            &row,
+            &row.relay,
+            Arc::clone(&self.parts.rules),
+            self.clock_ms(),
+        )
+        .await
+        .unwrap()
     }
 
     /// Asks the gate for the next of a lease.
