@@ -376,7 +376,7 @@ impl Reader<'_> {
         let mut ways_out = phrases::ALL.iter().flat_map(|phrases| phrases.way_out);
         // It would keep people in who want to leave.
         if ways_out.any(|word| label.contains(word)) {
-            self.refuse(part, key, "this link looks like the unsubscribe link and is not: remove it, the layout puts the true one at the foot of every message");
+            self.refuse(part, key, "this link looks like the unsubscribe link and is not: remove it, the true one stands at the foot of every message");
         }
     }
 
@@ -398,7 +398,7 @@ impl Reader<'_> {
         let letter = template.ready.get(self.language);
         let letter = letter.map_or(0..0, |(first, made)| *first..first + made.links.len());
         // The letter's own links were read with the letter.
-        for place in text.links.iter().filter(|place| !letter.contains(place)) {
+        for place in text.links.iter().filter(|place| !letter.contains(*place)) {
             if let Some(link) = template.links.get(*place) {
                 self.link(None, SMS_TEXT, SMS_TEXT, &link.url, &link.label);
             }
