@@ -54,7 +54,7 @@ pub enum TemplateError {
     /// The frozen text is not one that this program wrote.
     #[error("the frozen template cannot be read: {0}")]
     Frozen(#[source] serde_json::Error),
-    #[error("the text message of {template:?} in {language:?} cannot be made: {source}")]
+    #[error("template {template:?} in {language:?}: {source}")]
     Sms {
         template: String,
         language: String,

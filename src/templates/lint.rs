@@ -1,18 +1,18 @@
 //! What a copywriter would say about a template before it goes out.
 
+mod sms;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use super::email::Imprint;
-use super::error::TemplateError;
 use super::fields::{FieldFacts, FieldUse, sample_customer};
 use super::layouts::{contrast_with_white, phrases};
 use super::markdown::{self, ReadyText};
 use super::model::{Part, RecipientLinks};
 use super::ready::ReadyWording;
-use super::sms::SmsFrame;
 use super::tags::{Piece, Tag, field_uses, pieces, take};
 use super::wording::{Form, Text, Theme, Wording};
 use super::{Template, links};
@@ -27,8 +27,6 @@ const FIELD_CHARACTERS: usize = 8;
 const FILLED_SHARE: f64 = 0.95;
 /// The key of a text message's own words.
 const SMS_TEXT: &str = "sms.text";
-/// Parts of a text message that one pays for without a thought.
-const FEW_PARTS: usize = 2;
 /// Gmail shows no more of a message than 102 kB, and the footer is at its end.
 const HTML_BYTES: usize = 100_000;
 
@@ -376,52 +374,7 @@ impl Reader<'_> {
         let mut ways_out = phrases::ALL.iter().flat_map(|phrases| phrases.way_out);
         // It would keep people in who want to leave.
         if ways_out.any(|word| label.contains(word)) {
-            self.refuse(part, key, "this link looks like the unsubscribe link and is not: remove it, the layout puts the true one at the foot of every message");
-        }
-    }
-
-    /// What `[sms]` says.
-    fn sms(&mut self, template: &Template, wording: &Wording, facts: &FieldFacts) {
-        if wording.sms.is_some() && wording.sms().is_none() {
-            self.warn(None, SMS_TEXT, "there is no text: the layout will take one from the four parts; write it, or remove [sms]");
-        }
-        let Some(text) = template.texts.get(self.language).filter(|text| text.is_own) else {
-            return;
-        };
-        self.fields(
-            None,
-            SMS_TEXT,
-            &text.value_tags(),
-            facts,
-            &mut BTreeSet::new(),
-        );
-        let letter = template.ready.get(self.language);
-        let letter = letter.map_or(0..0, |(first, made)| *first..first + made.links.len());
-        // The letter's own links were read with the letter.
-        for place in text.links.iter().filter(|place| !letter.contains(*place)) {
-            if let Some(link) = template.links.get(*place) {
-                self.link(None, SMS_TEXT, SMS_TEXT, &link.url, &link.label);
-            }
-        }
-        if text.links.is_empty() {
-            self.warn(None, SMS_TEXT, "there is no link: write {{link}} where the reader shall go on, it leads to action.link");
-        }
-        let says_stop = wording.sms().is_some_and(|text| {
-            text.split(|c: char| !c.is_alphanumeric())
-                .any(|word| word == "STOP")
-        });
-        if says_stop {
-            self.warn(None, SMS_TEXT, "STOP is written here, and the provider's settings add it to every message: it would stand there twice; remove it");
-        }
-        let frame = SmsFrame::sample();
-        match template.measure_sms(self.language, &frame, facts) {
-            Ok(measure) if measure.typical.size.parts > FEW_PARTS => self.warn(None, SMS_TEXT, format!(
-                "{}: each part is paid for, and more than {FEW_PARTS} are seldom read; say it shorter", measure.typical.size
-            )),
-            Ok(_) => {}
-            // A field that nobody has was named above.
-            Err(TemplateError::Layout { .. }) => {}
-            Err(error) => self.refuse(None, SMS_TEXT, error.to_string()),
+            self.refuse(part, key, "this link looks like the unsubscribe link and is not: remove it, the true one stands at the foot of every message");
         }
     }
 

@@ -12,11 +12,13 @@ pub(super) fn text(wording: &Wording, button: Option<Target>, phrases: &Phrases)
     let mut sheet = Sheet::default();
     let attention = &wording.attention;
     sheet.line(&first_of(&[&attention.headline, &attention.subject]));
+    let panel = wording.action.panel.as_ref();
     let point = wording.desire.points.iter().find(|p| !p.trim().is_empty());
-    match (point, &wording.action.panel) {
-        (Some(point), _) => sheet.marked_line(point, gist),
-        (None, Some(panel)) => sheet.line(&panel.title),
-        (None, None) => {}
+    // What is set apart is the reason to act; without one, what the reader gains first.
+    match (panel.map(|panel| panel.title.trim()), point) {
+        (Some(title), _) if !title.is_empty() => sheet.line(title),
+        (_, Some(point)) => sheet.marked_line(point, gist),
+        (_, None) => {}
     }
     sheet.line(&wording.action.deadline);
     if let Some(target) = button {

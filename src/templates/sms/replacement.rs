@@ -61,6 +61,10 @@ fn replaced(text: &str) -> String {
             replaced.push(c);
         } else {
             match replacement(c) {
+                // As one writes Oeuvre at the beginning of a sentence.
+                Some(_) if c == 'Œ' && chars.peek().is_some_and(|next| next.is_lowercase()) => {
+                    replaced.push_str("Oe");
+                }
                 Some(other) => replaced.push_str(&other),
                 None => replaced.push(c),
             }
