@@ -77,7 +77,7 @@ impl Audience<'_> {
         };
         self.rules
             .quiet_hours
-            .next_allowed(wished.max(self.now), self.request.channel, place)
+            .next_allowed(wished.max(self.now), self.request.route(), place)
             .unwrap_or(wished)
             .timestamp_millis()
     }
@@ -85,7 +85,7 @@ impl Audience<'_> {
     /// The one instant at which everyone is due, where neither zones nor quiet hours tell them apart.
     pub fn due_at_once(&self) -> Option<i64> {
         match self.due {
-            DueBy::Instant(at) if !self.rules.quiet_hours.concerns(self.request.channel) => {
+            DueBy::Instant(at) if !self.rules.quiet_hours.concerns(self.request.route()) => {
                 Some(at.timestamp_millis())
             }
             _ => None,
@@ -101,9 +101,11 @@ impl Audience<'_> {
         let wished = self
             .places
             .by_zone("customers", |zone| self.due.at(zone).timestamp_millis());
-        let due = if self.rules.quiet_hours.concerns(self.request.channel) {
+        let due = if self.rules.quiet_hours.concerns(self.request.route()) {
             self.places
-                .by_place("customers", |zone, country| self.due_at(zone, country))
+                .by_place("customers", self.request.channel, |zone, country| {
+                    self.due_at(zone, country)
+                })
         } else {
             wished.clone()
         };
@@ -113,9 +115,13 @@ impl Audience<'_> {
                 Moment::of_instant(&now_ms.to_string(), now_ms, "c", self.rules, self.places)
             }
             None => {
-                let mut moment = Moment::by_place("c", self.rules, self.places, |zone, country| {
-                    self.due_at(zone, country)
-                });
+                let mut moment = Moment::by_place(
+                    "c",
+                    self.request.channel,
+                    self.rules,
+                    self.places,
+                    |zone, country| self.due_at(zone, country),
+                );
                 moment.now = "c.due_at".to_owned();
                 moment
             }

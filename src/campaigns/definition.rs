@@ -202,6 +202,7 @@ impl Definition {
         let fallback_zone = self.fallback_zone();
         Request {
             channel: self.channel,
+            provider: None,
             topic: self.topic.clone(),
             level: self.level,
             priority: self.priority,

@@ -238,22 +238,14 @@ impl Entry {
 
     /// When the quiet hours of a person end; `None` when he may be contacted now.
     pub(super) fn release(&self, customer: &Customer, now_ms: i64) -> Option<i64> {
-        let channel = self.request.channel;
-        if !self.rules.quiet_hours.concerns(channel) {
+        let route = self.request.route();
+        if !self.rules.quiet_hours.concerns(route) {
             return None;
         }
-        let place = Whereabouts {
-            country: &customer.country,
-            postal_code: customer.postal_code.as_deref(),
-            zone: customer
-                .time_zone
-                .as_deref()
-                .and_then(|name| name.parse().ok())
-                .unwrap_or(self.request.fallback_zone),
-        };
+        let place = Whereabouts::of(customer, route.channel, self.request.fallback_zone);
         self.rules
             .quiet_hours
-            .next_allowed(from_ms(now_ms), channel, place)
+            .next_allowed(from_ms(now_ms), route, place)
             .map(|at| at.timestamp_millis())
     }
 }
