@@ -1,7 +1,16 @@
 //! One file for each kind of provider.
 
-use super::provider::{PathSecret, Provider};
-use crate::config::{ConfigError, ProviderSettings};
+mod brevo;
+mod fields;
+mod infobip;
+mod ovh;
+#[cfg(test)]
+mod samples;
+
+use super::model::Handed;
+use super::provider::{Answer, PathSecret, Provider};
+use crate::channels::model::Class;
+use crate::config::{ConfigError, ProviderSettings, StopBy};
 
 /// Where a provider posts to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +37,8 @@ pub struct Account {
     pub key: String,
     pub hooks: Hooks,
     pub secret: PathSecret,
+    /// Who writes the STOP mention; `None` where there is none.
+    pub stop_by: Option<StopBy>,
 }
 
 /// The provider of an account that posts over HTTP; `None` for one that does not (SMPP).
@@ -42,10 +53,37 @@ pub fn open(
     let key = format!("sms.providers.{name}");
     let secret = settings.hook_secret(&key)?;
     let secret = secret.as_ref().map(crate::config::Secret::expose);
-    let _account = Account {
+    let account = Account {
         hooks: Hooks::new(public_url, name, secret),
         secret: PathSecret::new(secret),
+        stop_by: settings.stop.as_ref().map(|stop| stop.by),
         key,
     };
+    if let Some(settings) = &settings.ovh {
+        return Ok(Some(Box::new(ovh::Ovh::open(account, settings)?)));
+    }
+    if let Some(settings) = &settings.brevo {
+        return Ok(Some(Box::new(brevo::Brevo::open(account, settings)?)));
+    }
+    if let Some(settings) = &settings.infobip {
+        return Ok(Some(Box::new(infobip::Infobip::open(account, settings)?)));
+    }
     Ok(None)
+}
+
+/// An address of a provider below the one of the settings.
+fn address(key: &str, base: &str, path: &str) -> Result<reqwest::Url, ConfigError> {
+    reqwest::Url::parse(&format!("{}{path}", base.trim_end_matches('/')))
+        .map_err(|cause| ConfigError::key(&format!("{key}.url"), format!("is not a URL: {cause}")))
+}
+
+/// What an answer other than 2xx means when its body says nothing more.
+pub(super) fn by_status(answer: &Answer, is_idempotent: bool) -> Handed {
+    match answer.status {
+        429 | 503 => Handed::deferred(Class::Greylist, answer.status, answer.retry_after),
+        401..=403 => Handed::rejected(Class::Relay, answer.status),
+        400..=499 => Handed::rejected(Class::Protocol, answer.status),
+        _ if is_idempotent => Handed::deferred(Class::Network, answer.status, answer.retry_after),
+        _ => Handed::unknown("the provider failed after it had read the message"),
+    }
 }
