@@ -1,7 +1,12 @@
 //! Samples for the tests of the providers.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::Value;
+
 use crate::channels::sms::model::SmsMessage;
-use crate::channels::sms::provider::{Answer, PathSecret, Post, PostKind};
+use crate::channels::sms::provider::{Answer, PathSecret, Post, PostError, PostKind, Provider};
 use crate::channels::sms::providers::{Account, Hooks};
 use crate::config::StopBy;
 use crate::templates::sms::{Encoding, Size};
@@ -76,4 +81,47 @@ pub fn query(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect()
+}
+
+/// JSON that is nearly what a provider writes: its names, with anything under them.
+pub fn documents(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        select(names).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 48, 6, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((select(names), inner), 0..6).prop_map(|fields| {
+                fields
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()
+            }),
+        ]
+    })
+}
+
+/// Whatever comes, it is read or refused.
+pub fn survives(provider: &dyn Provider, status: u16, body: &[u8], pairs: &[(String, String)]) {
+    provider.answer(&Answer {
+        status,
+        retry_after: None,
+        body: body.to_vec(),
+    });
+    for kind in [PostKind::Receipt, PostKind::Inbound] {
+        let _ = provider.read(&post(kind, Some(SECRET), pairs, body));
+        assert_eq!(
+            provider.read(&post(kind, Some("another"), pairs, body)),
+            Err(PostError::Forged)
+        );
+        assert_eq!(
+            provider.read(&post(kind, None, pairs, body)),
+            Err(PostError::Forged)
+        );
+    }
 }
