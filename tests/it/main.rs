@@ -34,6 +34,7 @@ mod scrub_list;
 mod segments;
 mod sign_up;
 mod sink;
+mod sms;
 mod storage;
 mod templates;
 mod time_to_effect;

@@ -1,0 +1,40 @@
+//! Ovh.
+
+use visavis::channels::sms::model::ReceiptState;
+
+use super::{Asked, Posted, Reply, Speech, Submitted, Taken, Text};
+
+pub(super) struct Ovh;
+
+impl Speech for Ovh {
+    fn settings(&self, _url: &str) -> String {
+        panic!("Ovh is not spoken yet")
+    }
+
+    fn read(&self, _asked: &Asked) -> Result<Submitted, Reply> {
+        panic!("Ovh is not spoken yet")
+    }
+
+    fn accepted(&self, _taken: &Taken) -> Reply {
+        panic!("Ovh is not spoken yet")
+    }
+
+    fn refused(&self, _submitted: &Submitted) -> Reply {
+        panic!("Ovh is not spoken yet")
+    }
+
+    fn receipt(
+        &self,
+        _url: &str,
+        _taken: &Taken,
+        _state: ReceiptState,
+        _code: Option<&str>,
+        _now: i64,
+    ) -> Posted {
+        panic!("Ovh is not spoken yet")
+    }
+
+    fn inbound(&self, _url: &str, _text: &Text<'_>, _now: i64) -> Posted {
+        panic!("Ovh is not spoken yet")
+    }
+}

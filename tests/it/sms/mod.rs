@@ -1,0 +1,3 @@
+//! Text messages.
+
+mod providers;
