@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fields::{code, count, moment, name_of_reply, text, without_plus};
-use super::{Account, address, by_status};
+use super::{Account, address};
 use crate::channels::model::Class;
 use crate::channels::sms::model::{
     Failure, Handed, Inbound, Receipt, ReceiptState, SmsEvent, SmsMessage,
@@ -103,19 +103,16 @@ impl Provider for Brevo {
     }
 
     fn answer(&self, answer: &Answer) -> Handed {
-        let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-        if !(200..300).contains(&answer.status) {
-            return body
-                .as_ref()
-                .and_then(|body| refusal(body, answer.status))
-                .unwrap_or_else(|| by_status(answer, false));
+        if let Some(handed) = answer.by_status(false) {
+            return refusal(answer).unwrap_or(handed);
         }
-        let Some(body) = body else {
-            return Handed::unknown("the provider's answer cannot be read");
+        let body = match answer.json(false) {
+            Ok(body) => body,
+            Err(handed) => return handed,
         };
         match text(&body, "messageId") {
             Some(id) => Handed::accepted(Some(id), count(&body, "smsCount")),
-            None => Handed::unknown("the provider's answer names no message"),
+            None => answer.not_understood(false),
         }
     }
 
@@ -147,13 +144,15 @@ impl Provider for Brevo {
 
 /// What an error says beyond its status: `code`, and of a wrong parameter which one, which only the text
 /// for people tells.
-fn refusal(body: &Value, status: u16) -> Option<Handed> {
-    if !(400..500).contains(&status) || status == 429 {
+fn refusal(answer: &Answer) -> Option<Handed> {
+    let status = answer.status;
+    if !(400..500).contains(&status) || status == 408 || status == 429 {
         return None;
     }
-    let message = text(body, "message").unwrap_or_default().to_lowercase();
+    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    let message = text(&body, "message").unwrap_or_default().to_lowercase();
     let names = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let class = match text(body, "code")?.as_str() {
+    let class = match text(&body, "code")?.as_str() {
         "not_enough_credits"
         | "unauthorized"
         | "permission_denied"
@@ -197,7 +196,7 @@ fn event(event: &Value) -> Result<Option<SmsEvent>, PostError> {
         "softbounce" | "softbounces" => (ReceiptState::Undelivered, Some(Class::Inactive)),
         "hardbounce" | "hardbounces" => (ReceiptState::Undelivered, Some(Class::InvalidRecipient)),
         "rejected" => (ReceiptState::Undelivered, Some(Class::Content)),
-        // The number is on Brevo's own list of those who do not want to be written to.
+        // The number is on Brevo's own block list, by a STOP or for bouncing: it does not say which.
         "blocked" | "blacklisted" => (ReceiptState::Undelivered, Some(Class::Inactive)),
         "replied" | "reply" | "replies" | "unsubscribe" | "unsubscribed" => {
             let said = if word.starts_with("repl") {

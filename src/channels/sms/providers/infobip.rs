@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fields::{code, count, moment, text, without_plus};
-use super::{Account, address, by_status};
+use super::{Account, address};
 use crate::channels::model::Class;
 use crate::channels::sms::model::{
     Failure, Handed, Inbound, Receipt, ReceiptState, SmsEvent, SmsMessage,
@@ -120,12 +120,15 @@ impl Provider for Infobip {
     }
 
     fn answer(&self, answer: &Answer) -> Handed {
-        if !(200..300).contains(&answer.status) {
-            return by_status(answer, self.is_idempotent());
+        if let Some(handed) = answer.by_status(self.is_idempotent()) {
+            return handed;
         }
-        let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-        let Some(message) = body.as_ref().and_then(|body| body.pointer("/messages/0")) else {
-            return Handed::unknown("the provider's answer names no message");
+        let body = match answer.json(self.is_idempotent()) {
+            Ok(body) => body,
+            Err(handed) => return handed,
+        };
+        let Some(message) = body.pointer("/messages/0") else {
+            return answer.not_understood(self.is_idempotent());
         };
         let message_id = text(message, "messageId");
         let parts = count(message, "messageCount")
@@ -142,7 +145,7 @@ impl Provider for Infobip {
             "REJECTED" | "UNDELIVERABLE" | "EXPIRED" => {
                 refusal(&status("name"), message_id, answer)
             }
-            _ => Handed::unknown("the provider's answer has a status of no known group"),
+            _ => answer.not_understood(self.is_idempotent()),
         }
     }
 
@@ -246,12 +249,12 @@ fn by_error_name(name: &str, is_permanent: bool) -> Option<Class> {
         | "EC_SUBSCRIBER_BUSY_FOR_MT_SMS"
         | "EC_DEST_ADDRESS_SUSPENDED"
         | "EC_DESTINATION_BLOCKED_BY_OPERATOR"
-        | "EC_SC_BLOCKED_BY_END_USER"
         | "EC_SC_BLOCKED_FOR_END_USER"
-        | "EC_CONTENT_BLOCKED"
         | "EC_DEST_ADDRESS_BLACKLISTED"
         | "EC_BLACKLISTED_DESTINATIONADDRESS"
         | "EC_IMSI_BLACKLISTED" => Class::Inactive,
+        // By a STOP to the operator or to Infobip.
+        "EC_SC_BLOCKED_BY_END_USER" | "EC_CONTENT_BLOCKED" => Class::OptedOut,
         "EC_SM_DF_MEMORYCAPACITYEXCEEDED"
         | "EC_MESSAGE_WAITING_LIST_FULL"
         | "EC_USER_OUT_OF_CREDIT" => Class::Quota,

@@ -173,6 +173,7 @@ fn receipts_tell_why() {
             Class::InvalidRecipient,
         ),
         ("EC_SM_DF_MEMORYCAPACITYEXCEEDED", false, Class::Quota),
+        ("EC_SC_BLOCKED_BY_END_USER", true, Class::OptedOut),
         ("EC_TELESERVICE_NOT_PROVISIONED", true, Class::Unsupported),
         ("EC_REJECTED_SPAM_BY_OPERATOR", true, Class::Blocked),
         ("EC_INVALID_SOURCE_ADDRESS", true, Class::Relay),

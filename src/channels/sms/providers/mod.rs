@@ -9,9 +9,7 @@ mod samples;
 
 use std::fmt;
 
-use super::model::Handed;
-use super::provider::{Answer, PathSecret, Provider};
-use crate::channels::model::Class;
+use super::provider::{PathSecret, Provider};
 use crate::config::{ConfigError, ProviderSettings, StopBy};
 
 /// Where a provider posts to.
@@ -84,15 +82,4 @@ pub fn open(
 fn address(key: &str, base: &str, path: &str) -> Result<reqwest::Url, ConfigError> {
     reqwest::Url::parse(&format!("{}{path}", base.trim_end_matches('/')))
         .map_err(|cause| ConfigError::key(&format!("{key}.url"), format!("is not a URL: {cause}")))
-}
-
-/// What an answer other than 2xx means when its body says nothing more.
-pub(super) fn by_status(answer: &Answer, is_idempotent: bool) -> Handed {
-    match answer.status {
-        429 | 503 => Handed::deferred(Class::Greylist, answer.status, answer.retry_after),
-        401..=403 => Handed::rejected(Class::Relay, answer.status),
-        400..=499 => Handed::rejected(Class::Protocol, answer.status),
-        _ if is_idempotent => Handed::deferred(Class::Network, answer.status, answer.retry_after),
-        _ => Handed::unknown("the provider failed after it had read the message"),
-    }
 }

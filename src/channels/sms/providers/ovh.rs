@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fields::{code, form, moment, name_of_reply, pair, text};
-use super::{Account, address, by_status};
+use super::{Account, address};
 use crate::channels::model::Class;
 use crate::channels::sms::model::{
     Failure, Handed, Inbound, Receipt, ReceiptState, SmsEvent, SmsMessage,
@@ -162,38 +162,19 @@ impl Provider for Ovh {
     }
 
     fn answer(&self, answer: &Answer) -> Handed {
-        let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-        if !(200..300).contains(&answer.status) {
-            let error = body.as_ref().and_then(|body| text(body, "errorCode"));
-            // 404: there is no such service. The others come as 400.
-            let is_ours = answer.status == 404
-                || matches!(
-                    error.as_deref(),
-                    Some(
-                        "INVALID_SIGNATURE"
-                            | "QUERY_TIME_OUT"
-                            | "INVALID_KEY"
-                            | "INVALID_CREDENTIAL"
-                            | "NOT_CREDENTIAL"
-                            | "NOT_GRANTED_CALL"
-                            | "FORBIDDEN"
-                    )
-                );
-            return if is_ours {
-                Handed::rejected(Class::Relay, answer.status)
-            } else {
-                by_status(answer, false)
-            };
+        if let Some(handed) = answer.by_status(false) {
+            return refusal(answer).unwrap_or(handed);
         }
-        let Some(body) = body else {
-            return Handed::unknown("the provider's answer cannot be read");
+        let body = match answer.json(false) {
+            Ok(body) => body,
+            Err(handed) => return handed,
         };
         let first = |name: &str| body.get(name)?.as_array()?.first().cloned();
         match (first("ids"), first("invalidReceivers")) {
             (Some(Value::Number(id)), _) => Handed::accepted(Some(id.to_string()), None),
             (Some(Value::String(id)), _) => Handed::accepted(Some(id), None),
             (_, Some(_)) => Handed::rejected(Class::InvalidRecipient, answer.status),
-            _ => Handed::unknown("the provider's answer names no message"),
+            _ => answer.not_understood(false),
         }
     }
 
@@ -216,6 +197,28 @@ impl Provider for Ovh {
     fn clock(&self) -> Option<Request> {
         Some(Request::new(Method::GET, self.time.clone()))
     }
+}
+
+/// What an error says beyond its status: requests that are signed wrongly come back as 400.
+fn refusal(answer: &Answer) -> Option<Handed> {
+    if answer.status != 400 {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    let class = match text(&body, "errorCode").as_deref() {
+        Some("INVALID_SIGNATURE" | "INVALID_KEY" | "INVALID_CREDENTIAL" | "QUERY_TIME_OUT") => {
+            Class::Relay
+        }
+        // From a short code of theirs nobody may send a link or a number, so no message would go.
+        _ if text(&body, "message")?
+            .to_lowercase()
+            .contains("contact information") =>
+        {
+            Class::Policy
+        }
+        _ => return None,
+    };
+    Some(Handed::rejected(class, answer.status))
 }
 
 /// `$1$` and the SHA-1 of all of it, joined by plus signs; `time` is in seconds.

@@ -164,6 +164,11 @@ fn answers() {
             r#"{"message":"…"}"#,
             Handed::rejected(Class::Protocol, 400),
         ),
+        (
+            400,
+            r#"{"message":"Cannot send contact information with shortcode"}"#,
+            Handed::rejected(Class::Policy, 400),
+        ),
         (402, "", Handed::rejected(Class::Relay, 402)),
         (
             403,
@@ -199,7 +204,7 @@ fn answers() {
     assert_eq!(
         provider.answer(&busy).outcome,
         Outcome::Deferred {
-            class: Class::Greylist,
+            class: Class::Network,
             reply: Reply {
                 code: 503,
                 enhanced: None

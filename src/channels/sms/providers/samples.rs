@@ -1,5 +1,6 @@
 //! Samples for the tests of the providers.
 
+use chrono::DateTime;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -73,6 +74,7 @@ pub fn post<'a>(
         query,
         headers: &[],
         body,
+        now: DateTime::UNIX_EPOCH,
     }
 }
 
