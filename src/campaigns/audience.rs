@@ -170,10 +170,9 @@ impl Audience<'_> {
             .places
             .by_zone("customers", |zone| self.due.at(zone).timestamp_millis());
         let due = if self.rules.quiet_hours.concerns(request.route()) {
-            self.places
-                .by_place("customers", channel, |zone, country| {
-                    self.due_at(request, zone, country)
-                })
+            self.places.by_place("customers", channel, |zone, country| {
+                self.due_at(request, zone, country)
+            })
         } else {
             wished.clone()
         };
