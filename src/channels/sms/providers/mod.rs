@@ -4,6 +4,8 @@ mod http;
 mod twilio;
 mod vonage;
 
+use std::fmt;
+
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Url};
 use serde_json::Value;
@@ -16,10 +18,17 @@ pub use twilio::Twilio;
 pub use vonage::Vonage;
 
 /// Where a provider posts to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Hooks {
     pub receipt: String,
     pub inbound: String,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Their end may be a secret.
+        f.write_str("Hooks(..)")
+    }
 }
 
 impl Hooks {
