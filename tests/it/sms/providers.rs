@@ -1,10 +1,10 @@
 //! Each provider against a server that speaks its format.
 
-use chrono::Utc;
 use visavis::channels::model::{Class, Outcome};
 use visavis::channels::sms::model::{Handed, ReceiptState, SmsEvent, SmsMessage};
 use visavis::channels::sms::provider::{Answer, Post, PostKind, Provider};
 use visavis::channels::sms::providers::open;
+use visavis::clock::{Clock as _, SystemClock};
 use visavis::templates::sms::{Encoding, Size};
 
 use crate::kit::sms::{Behaviour, HOOK_SECRET, Kind, Posted, SmsServer, Text};
@@ -30,10 +30,10 @@ fn message(to: &str) -> SmsMessage {
 /// As the line does it: `None` is a connection lost after the request was written.
 async fn hand_over(provider: &dyn Provider, message: &SmsMessage) -> Option<Handed> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let request = provider.request(message, Utc::now()).unwrap();
+    let request = provider.request(message, SystemClock.now()).unwrap();
     let response = reqwest::Client::new().execute(request).await.ok()?;
     let after = response.headers().get("retry-after");
-    let after = after.and_then(|after| Answer::retry_after(after.to_str().ok()?, Utc::now()));
+    let after = after.and_then(|after| Answer::retry_after(after.to_str().ok()?, SystemClock.now()));
     Some(provider.answer(&Answer {
         status: response.status().as_u16(),
         retry_after: after,
@@ -59,7 +59,7 @@ fn read(provider: &dyn Provider, kind: PostKind, posted: &Posted) -> Vec<SmsEven
         query: &query,
         headers: &headers,
         body: posted.body.as_bytes(),
-        now: Utc::now(),
+        now: SystemClock.now(),
     };
     provider.read(&post).unwrap()
 }
@@ -92,7 +92,7 @@ async fn a_message_goes_and_what_is_posted_back_names_it() {
             "{kind:?}"
         );
 
-        let now = Utc::now().timestamp();
+        let now = SystemClock.now().timestamp();
         let posted = server.receipt(taken, ReceiptState::Delivered, None, now);
         let events = read(&*provider, PostKind::Receipt, &posted);
         let [SmsEvent::Receipt(receipt)] = &events[..] else {
