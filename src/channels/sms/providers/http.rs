@@ -1,5 +1,7 @@
 //! Any provider that takes one message a request, described in the settings.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use handlebars::{Handlebars, no_escape};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -20,7 +22,6 @@ use crate::templates::sms::Encoding;
 const BODY: &str = "body";
 
 /// An account described in the settings.
-#[derive(Debug)]
 pub struct Http {
     url: Url,
     method: Method,
@@ -37,6 +38,13 @@ pub struct Http {
     inbound: Option<InboundSettings>,
     receipt_url: String,
     path: PathSecret,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The templates of headers hold passwords.
+        f.debug_struct("Http").finish_non_exhaustive()
+    }
 }
 
 /// What the body is, and so how a value in it is escaped.
@@ -149,7 +157,7 @@ impl Http {
                 "must not have {{{ or {{&: a text with a quote in it would change the request",
             ));
         }
-        let wrong = |key: &str, cause: &dyn std::fmt::Display| {
+        let wrong = |key: &str, cause: &dyn fmt::Display| {
             ConfigError::key(key, format!("is no template: {cause}"))
         };
         self.body
@@ -255,6 +263,10 @@ impl Http {
             .headers
             .render(name.as_str(), values)
             .map_err(|_cause| Class::Unsupported)?;
+        // Other letters have no agreed meaning in a header.
+        if !text.is_ascii() {
+            return Err(Class::Unsupported);
+        }
         let mut value = HeaderValue::from_str(&text).map_err(|_cause| Class::Unsupported)?;
         value.set_sensitive(true);
         Ok(value)

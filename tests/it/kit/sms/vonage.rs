@@ -58,7 +58,7 @@ impl Speech for Vonage {
                 json!({
                     "to": taken.to.trim_start_matches('+'),
                     "message-id": if part == 1 { taken.message_id.clone() } else { format!("{}-{part}", taken.message_id) },
-                    "status": "0", "remaining-balance": "3.14159265", "message-price": "0.03330000",
+                    "status": "0", "remaining-balance": "2.50000000", "message-price": "0.03330000",
                     "network": "20801", "client-ref": taken.reference,
                 })
             })
@@ -76,7 +76,7 @@ impl Speech for Vonage {
 
     fn other(&self, asked: &Asked) -> Option<Reply> {
         (asked.path == "/account/get-balance")
-            .then(|| Reply::json(200, &json!({"value": 3.14, "autoReload": false})))
+            .then(|| Reply::json(200, &json!({"value": 2.5, "autoReload": false})))
     }
 
     fn receipt(
