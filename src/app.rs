@@ -12,6 +12,7 @@ use crate::channels::Channels;
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::{ConfigError, Settings};
+use crate::customers::store::numbers;
 use crate::delivery::journal::Journal;
 use crate::delivery::launch::{LaunchError, LaunchOptions};
 use crate::delivery::node::Node;
@@ -104,6 +105,7 @@ impl Parts {
                 path: secret.display().to_string(),
             });
         }
+        numbers::read_unread(&db).await?;
         Ok(Self {
             db,
             keys,

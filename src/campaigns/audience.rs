@@ -12,7 +12,6 @@ use sea_orm::sea_query::{
 
 use super::definition::{Definition, Schedule, Zone};
 use super::schedule;
-use crate::consent::model::Channel;
 use crate::gate::model::{Request, Rival, Withheld};
 use crate::gate::moment::{Moment, Places};
 use crate::gate::quiet_hours::Whereabouts;
@@ -70,8 +69,8 @@ impl DueBy {
 }
 
 impl Audience<'_> {
-    /// When a recipient at a place is due by a channel: as the schedule has it, or when the quiet hours end.
-    fn due_at(&self, channel: Channel, zone: Tz, country: &str) -> i64 {
+    /// When a recipient at a place is due by a channel of the campaign: as the schedule has it, or when the quiet hours end.
+    fn due_at(&self, request: &Request, zone: Tz, country: &str) -> i64 {
         let wished = self.due.at(zone);
         let place = Whereabouts {
             country,
@@ -80,7 +79,7 @@ impl Audience<'_> {
         };
         self.rules
             .quiet_hours
-            .next_allowed(wished.max(self.now), channel, place)
+            .next_allowed(wished.max(self.now), request.route(), place)
             .unwrap_or(wished)
             .timestamp_millis()
     }
@@ -89,8 +88,9 @@ impl Audience<'_> {
     pub fn due_at_once(&self) -> Option<i64> {
         match self.due {
             DueBy::Instant(at) => {
-                let mut channels = self.requests.iter().map(|request| request.channel);
-                let is_quiet = channels.any(|channel| self.rules.quiet_hours.concerns(channel));
+                let mut requests = self.requests.iter();
+                let is_quiet =
+                    requests.any(|request| self.rules.quiet_hours.concerns(request.route()));
                 (!is_quiet).then(|| at.timestamp_millis())
             }
             DueBy::Local(_) => None,
@@ -169,10 +169,11 @@ impl Audience<'_> {
         let wished = self
             .places
             .by_zone("customers", |zone| self.due.at(zone).timestamp_millis());
-        let due = if self.rules.quiet_hours.concerns(channel) {
-            self.places.by_place("customers", |zone, country| {
-                self.due_at(channel, zone, country)
-            })
+        let due = if self.rules.quiet_hours.concerns(request.route()) {
+            self.places
+                .by_place("customers", channel, |zone, country| {
+                    self.due_at(request, zone, country)
+                })
         } else {
             wished.clone()
         };
@@ -182,9 +183,10 @@ impl Audience<'_> {
                 Moment::of_instant(&now_ms.to_string(), now_ms, "c", self.rules, self.places)
             }
             None => {
-                let mut moment = Moment::by_place("c", self.rules, self.places, |zone, country| {
-                    self.due_at(channel, zone, country)
-                });
+                let mut moment =
+                    Moment::by_place("c", channel, self.rules, self.places, |zone, country| {
+                        self.due_at(request, zone, country)
+                    });
                 moment.now = "c.due_at".to_owned();
                 moment
             }

@@ -19,7 +19,7 @@ use crate::clock::from_ms;
 use crate::config::{ConfigError, Settings, provider_of, sms_route};
 use crate::consent::model::Channel;
 use crate::customers::store as customer_store;
-use crate::gate::model::Withheld;
+use crate::gate::model::{Request, Withheld};
 use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
 use crate::ids::WaveId;
@@ -98,7 +98,11 @@ pub async fn check(
 ) -> Result<CheckedCampaign, CheckError> {
     let rule = Rule::parse(&definition.segment)?;
     let rules = Rules::new(settings)?;
-    let requests = definition.requests();
+    let routes = routes_of(definition, settings);
+    let requests = match &routes {
+        Ok(routes) => requests_by(definition, routes),
+        Err(_) => definition.requests(),
+    };
     let request = definition.request(definition.channel);
     let places = gate_store::places(&**db, request.fallback_zone).await?;
     let rivals = store::rivals(&**db, request.priority, None).await?;
@@ -126,7 +130,6 @@ pub async fn check(
     for customer in &sample {
         facts.observe(customer);
     }
-    let routes = routes_of(definition, settings);
     let mut rates = vec![definition.rate_per_second];
     for route in routes.iter().flatten() {
         rates.push(match provider_of(route) {
@@ -233,6 +236,15 @@ pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
         definition.level,
         offer.as_str()
     ))
+}
+
+/// What a campaign asks of the gate for each of its channels, which go these routes.
+pub fn requests_by(definition: &Definition, routes: &[String]) -> Vec<Request> {
+    let mut requests = definition.requests();
+    for (request, route) in requests.iter_mut().zip(routes) {
+        request.provider = provider_of(route).map(str::to_owned);
+    }
+    requests
 }
 
 /// The routes a campaign goes by, in the order of its channels.

@@ -235,6 +235,10 @@ impl Definition {
         let fallback_zone = self.fallback_zone();
         Request {
             channel,
+            provider: self
+                .provider
+                .clone()
+                .filter(|_| channel == Channel::Sms),
             topic: self.topic.clone(),
             level: self.level,
             priority: self.priority,

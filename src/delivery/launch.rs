@@ -138,7 +138,7 @@ pub async fn launch(
         return Err(LaunchError::Offer(refusal));
     }
     let routes = check::routes_of(definition, &options.settings).map_err(LaunchError::Relay)?;
-    let requests = definition.requests();
+    let requests = check::requests_by(definition, &routes);
     let request = definition.request(definition.channel);
     let places = gate_store::places(&*txn, request.fallback_zone).await?;
     let rivals = campaign_store::rivals(&*txn, request.priority, None).await?;

@@ -9,6 +9,7 @@ use crate::channels::model::EmailMessage;
 use crate::channels::sms::model::SmsMessage;
 use crate::consent::model::Tracking;
 use crate::customers::model::Customer;
+use crate::customers::number;
 use crate::customers::store as customer_store;
 use crate::ids::{CustomerId, DeliveryKey};
 use crate::keys::Keys;
@@ -75,7 +76,7 @@ pub fn compose_sms(
     );
     let rendered = compiled.render(customer, &links)?;
     let to = customer.phone.clone().unwrap_or_default();
-    let country = country_of_phone(&to);
+    let country = number::read(&to).country;
     let price = way.price_micros(country.as_deref().unwrap_or(&customer.country));
     let parts = u16::try_from(rendered.size.parts).unwrap_or(u16::MAX);
     let facts = TextFacts {
@@ -220,9 +221,4 @@ fn full_name(customer: &Customer) -> Option<String> {
         })
         .collect();
     (!names.is_empty()).then(|| names.join(" "))
-}
-
-fn country_of_phone(phone: &str) -> Option<String> {
-    let number = phonenumber::parse(None, phone).ok()?;
-    number.country().id().map(|id| id.as_ref().to_owned())
 }

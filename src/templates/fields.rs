@@ -9,7 +9,7 @@ use super::sms::Encoding;
 use super::tags::nearest;
 use crate::clock;
 use crate::consent::model::Tracking;
-use crate::customers::model::{Customer, EmailState, Stage};
+use crate::customers::model::{Customer, EmailState, PhoneState, Stage};
 use crate::ids::CustomerId;
 
 /// What stands before the name of an attribute.
@@ -119,11 +119,7 @@ fn day(customer: &Customer, instant: Option<i64>) -> Value {
         return Value::Null;
     };
     let instant = clock::from_ms(instant);
-    let zone = customer
-        .time_zone
-        .as_deref()
-        .and_then(|zone| zone.parse::<chrono_tz::Tz>().ok());
-    let day = match zone {
+    let day = match customer.zone() {
         Some(zone) => instant.with_timezone(&zone).date_naive(),
         None => instant.date_naive(),
     };
@@ -335,6 +331,10 @@ pub fn sample_customer() -> Customer {
         email: Some("camille.oneil@customer.example".to_owned()),
         email_state: EmailState::Ok,
         phone: None,
+        phone_kind: None,
+        phone_country: None,
+        phone_zone: None,
+        phone_state: PhoneState::Ok,
         first_name: Some("Camille".to_owned()),
         last_name: Some("O'Neil".to_owned()),
         company: None,

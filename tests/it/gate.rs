@@ -37,6 +37,7 @@ fn email_hours(country: Option<&str>, allowed: &[&str]) -> QuietHoursSettings {
     QuietHoursSettings {
         channel: "email".to_owned(),
         country: country.map(str::to_owned),
+        provider: None,
         allowed: allowed.iter().map(|&text| text.to_owned()).collect(),
         holidays_are_quiet: true,
     }

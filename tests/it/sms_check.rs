@@ -77,7 +77,7 @@ async fn people(house: &House) {
         (first + 3, "+447400123456", "Jane"),
     ] {
         db.run(
-            "UPDATE customers SET phone = $2, phone_fingerprint = $3, first_name = $4 WHERE id = $1",
+            "UPDATE customers SET phone = $2, phone_fingerprint = $3, phone_kind = 'mobile', first_name = $4 WHERE id = $1",
             [
                 id.into(),
                 phone.into(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::{SenderId, StopSettings};
+use crate::customers::number::{self, PhoneKind};
 use crate::gate::holidays::sovereign;
 
 /// What is known of a campaign's text messages before one is sent.
@@ -142,7 +143,7 @@ impl Outgoing<'_> {
         match kind {
             SenderId::Name => false,
             SenderId::ShortCode => true,
-            SenderId::Number => super::sms::number_of(self.sender).is_mobile,
+            SenderId::Number => number::read(self.sender).kind == PhoneKind::Mobile,
         }
     }
 }
@@ -187,7 +188,7 @@ mod tests {
             ("31000", Some("STOP"), &["FR"], 0, 1),
             ("36111", Some("STOP"), &["BE", "FR"], 0, 1),
             ("+33612345678", Some("STOP"), &["FR"], 1, 0),
-            ("+33712345678", Some("STOP"), &["DE"], 1, 0),
+            ("+33756123456", Some("STOP"), &["DE"], 1, 0),
             ("+262692123456", Some("STOP"), &["RE"], 1, 0),
             ("+447400123456", Some("STOP"), &["GB"], 0, 0),
             ("+33123456789", Some("STOP"), &["FR"], 1, 0),

@@ -12,6 +12,7 @@ use crate::config::{
 };
 use crate::consent::model::Channel;
 use crate::customers::model::Customer;
+use crate::customers::number::{self, PhoneKind};
 use crate::gate::holidays::sovereign;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::keys::Keys;
@@ -60,32 +61,6 @@ pub struct SmsForecast {
 pub(super) struct Forecast {
     pub forecast: SmsForecast,
     pub verdict: Verdict,
-}
-
-/// What a number tells, as far as sending to it goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Number {
-    pub is_mobile: bool,
-    /// ISO 3166-1 alpha-2.
-    pub country: Option<String>,
-}
-
-/// Reads a number in E.164.
-pub(super) fn number_of(e164: &str) -> Number {
-    use phonenumber::Type;
-    match phonenumber::parse(None, e164) {
-        Ok(number) => Number {
-            is_mobile: matches!(
-                number.number_type(&phonenumber::metadata::DATABASE),
-                Type::Mobile | Type::FixedLineOrMobile
-            ),
-            country: number.country().id().map(|id| id.as_ref().to_owned()),
-        },
-        Err(_unreadable) => Number {
-            is_mobile: false,
-            country: None,
-        },
-    }
 }
 
 /// What stands around the text of a message to a reader of `language`, as the provider's settings say.
@@ -141,8 +116,8 @@ pub(super) fn forecast(
         let Some(phone) = &customer.phone else {
             continue;
         };
-        let number = number_of(phone);
-        if !number.is_mobile {
+        let number = number::read(phone);
+        if number.kind != PhoneKind::Mobile {
             continue;
         }
         let country = number.country.unwrap_or_else(|| customer.country.clone());

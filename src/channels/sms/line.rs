@@ -136,6 +136,14 @@ impl Line {
                 {
                     self.health.asked_to_wait((*wait).min(WAIT_AT_MOST));
                 }
+                if let Outcome::Rejected {
+                    class: Class::Relay,
+                    ..
+                } = &handed.outcome
+                {
+                    // It may be the time we signed with.
+                    self.knows_clock.store(false, Ordering::Relaxed);
+                }
                 parcel.named(handed.message_id, handed.parts);
                 parcel.end(Some(handed.outcome));
             }

@@ -168,21 +168,8 @@ pub async fn why(
         due: DueBy::of(definition, now),
     };
     let in_audience = store::in_audience(db, &audience, customer).await?;
-    let zone = profile
-        .customer
-        .time_zone
-        .as_deref()
-        .and_then(|name| name.parse().ok())
-        .unwrap_or(request.fallback_zone);
-    let release = rules.quiet_hours.next_allowed(
-        now,
-        request.channel,
-        Whereabouts {
-            country: &profile.customer.country,
-            postal_code: profile.customer.postal_code.as_deref(),
-            zone,
-        },
-    );
+    let place = Whereabouts::of(&profile.customer, request.channel, request.fallback_zone);
+    let release = rules.quiet_hours.next_allowed(now, request.route(), place);
     let verdict = decide(
         campaign,
         &request,
@@ -205,7 +192,7 @@ pub async fn why(
         passes: Some(segment.is_true),
         found: definition.segment.clone(),
     }];
-    steps.push(teller.address(profile.customer.email_state));
+    steps.push(teller.address(&profile.customer));
     steps.push(teller.suppression(&store::suppressions(db, &question, customer).await?));
     steps.extend(teller.permission());
     steps.push(teller.step(
@@ -217,14 +204,14 @@ pub async fn why(
             None => "asked for none".to_owned(),
         },
     ));
-    steps.extend(pressure(db, &teller, &question, customer, zone).await?);
+    steps.extend(pressure(db, &teller, &question, customer, place.zone).await?);
     steps.extend(rest(
         &teller,
         definition.control_percent,
         in_audience,
         ledger.as_ref(),
     ));
-    steps.push(quiet(&teller, &profile.customer.country, release));
+    steps.push(quiet(&teller, place.country, release));
     if let Some(end) = request.ends_at {
         steps.push(Step {
             rule: "end",

@@ -1,0 +1,4 @@
+//! Text messages.
+
+mod providers;
+mod unsigned;

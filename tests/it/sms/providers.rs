@@ -1,0 +1,1 @@
+//! Each provider against a server that speaks its format.
