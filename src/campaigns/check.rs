@@ -1,5 +1,8 @@
 //! What would happen: the whole of a plan looked at before anything is sent.
 
+mod sender;
+mod sms;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -24,6 +27,8 @@ use crate::segments::{ParseError, Rule, names};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
 
+pub use sms::SmsForecast;
+
 /// Why a campaign could not even be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
@@ -47,6 +52,9 @@ pub struct CheckedCampaign {
     /// Of those, who wait for the end of quiet hours, and until when (UTC).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<(String, u64)>,
+    /// What the text messages would weigh and cost, of a campaign that sends any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sms: Option<SmsForecast>,
     /// The latest launch, of one that had any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launched: Option<LaunchedBefore>,
@@ -118,8 +126,9 @@ pub async fn check(
     let count = store::count_audience(db, &audience).await?;
     let (will_receive, withheld) = (count.eligible, count.withheld);
     let mut facts = FieldFacts::unknown();
-    for customer in customer_store::sample(db, SAMPLE).await? {
-        facts.observe(&customer);
+    let sample = customer_store::sample(db, SAMPLE).await?;
+    for customer in &sample {
+        facts.observe(customer);
     }
     let mut rates = vec![definition.rate_per_second];
     for route in routes.iter().flatten() {
@@ -128,7 +137,21 @@ pub async fn check(
             None => settings.email.rate_of(route),
         });
     }
+    let mut refusals: Vec<String> = offer_refusal(definition, &rules).into_iter().collect();
     let mut warnings = warnings(definition, settings, will_receive, now);
+    let mut sms = None;
+    for provider in routes
+        .iter()
+        .flatten()
+        .filter_map(|route| provider_of(route))
+    {
+        let by_sms = count.by_channel.get(&Channel::Sms).copied().unwrap_or(0);
+        let reckoned = sms::forecast(definition, template, settings, provider, &sample, by_sms);
+        refusals.extend(reckoned.verdict.refusals);
+        warnings.extend(reckoned.verdict.warnings);
+        sms = Some(reckoned.forecast);
+    }
+    refusals.extend(routes.err());
     warnings.extend(end_warnings(
         definition,
         request.ends_at,
@@ -154,11 +177,9 @@ pub async fn check(
         withheld: withheld.into_iter().collect(),
         will_receive,
         held: by_instant(&count.held),
+        sms,
         launched,
-        refusals: offer_refusal(definition, &rules)
-            .into_iter()
-            .chain(routes.err())
-            .collect(),
+        refusals,
         estimated_seconds,
         due: definition
             .schedule
@@ -301,7 +322,9 @@ fn warnings(
     if will_receive == 0 {
         warnings.push("nobody would receive it: see who is withheld and why".to_owned());
     }
-    if settings.email.relay.is_none() {
+    if !definition.channels().contains(&Channel::Email) {
+        // What follows is about email.
+    } else if settings.email.relay.is_none() {
         warnings.push(
             "no relay is configured: messages go to the outbox, nothing leaves this machine"
                 .to_owned(),
@@ -375,6 +398,9 @@ impl fmt::Display for CheckedCampaign {
         writeln!(f, "  will receive  {:>9}", self.will_receive)?;
         for (until, n) in &self.held {
             writeln!(f, "    held        {n:>9}  by quiet hours until {until}")?;
+        }
+        if let Some(sms) = &self.sms {
+            sms.fmt(f)?;
         }
         match &self.due {
             Some(due) => writeln!(f, "  launch        {due}")?,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::Goal;
 use super::schedule;
+use crate::config::SenderId;
 use crate::consent::ladder::{Level, OfferKind};
 use crate::consent::model::Channel;
 use crate::gate::model::Request;
@@ -307,6 +308,9 @@ impl Definition {
             {
                 return Err((key, format!("{address:?} is not an email address")));
             }
+        }
+        if let Some(sender) = &self.sender.sms {
+            SenderId::read(sender).map_err(|problem| ("sender.sms", problem))?;
         }
         if !(-100..=100).contains(&self.priority) {
             return Err(("priority", "must be between -100 and 100".into()));

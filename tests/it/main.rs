@@ -37,6 +37,7 @@ mod short_links;
 mod sign_up;
 mod sink;
 mod sms;
+mod sms_check;
 mod storage;
 mod templates;
 mod time_to_effect;

@@ -1,11 +1,14 @@
 //! `[sms]`
 
 mod providers;
+mod sender;
 
 pub use providers::{
     AnswerSettings, BrevoSettings, HttpSettings, InboundSettings, InfobipSettings, OvhSettings,
     ReceiptSettings, SmppSettings, TwilioSettings, VonageSettings, VonageSignature,
 };
+
+pub use sender::{STOP_LINK, SenderId};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -286,6 +289,13 @@ impl ProviderSettings {
             ),
         ])?;
         self.validate_prices(key)?;
+        if let Some(sender) = &self.sender {
+            SenderId::read(sender)
+                .map_err(|problem| ConfigError::key(&format!("{key}.sender"), problem))?;
+        }
+        if let Some(stop) = &self.stop {
+            stop.validate(&format!("{key}.stop"))?;
+        }
         let secret = self.hook_secret(key)?;
         if let Some(secret) = &secret {
             let is_long = secret.expose().len() >= 16;
