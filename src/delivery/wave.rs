@@ -57,8 +57,8 @@ pub struct WaveContext {
 /// The way out of a wave, with its texts.
 #[derive(Debug)]
 pub enum Way {
-    Email(EmailWay),
-    Sms(SmsWay),
+    Email(Box<EmailWay>),
+    Sms(Box<SmsWay>),
 }
 
 impl Way {
@@ -172,20 +172,25 @@ impl WaveContext {
             Channel::Email => {
                 let relay = settings.email.relay_named(route).flatten();
                 (
-                    Way::Email(email_way(channels, route, &row.definition, &template)?),
+                    Way::Email(Box::new(email_way(
+                        channels,
+                        route,
+                        &row.definition,
+                        &template,
+                    )?)),
                     settings.email.connections_to(relay),
                 )
             }
             Channel::Sms => {
                 let provider = provider_of(route).unwrap_or_default();
                 (
-                    Way::Sms(sms_way(
+                    Way::Sms(Box::new(sms_way(
                         channels,
                         settings,
                         provider,
                         &row.definition,
                         &template,
-                    )?),
+                    )?)),
                     settings.sms.connections_to(provider),
                 )
             }

@@ -34,7 +34,7 @@ pub(super) enum Peer {
         provider: Arc<dyn Provider>,
         client: reqwest::Client,
     },
-    Sandbox(SmsSandbox),
+    Sandbox(Box<SmsSandbox>),
 }
 
 pub(super) struct Line {
@@ -196,7 +196,7 @@ impl Line {
         request: reqwest::Request,
     ) -> Exchange {
         let answer = match client.execute(request).await {
-            Ok(response) => read(response).await,
+            Ok(response) => read(response, self.clock.now()).await,
             Err(error) if error.is_connect() => {
                 return Exchange::Unreachable(in_words(&error));
             }
@@ -286,7 +286,7 @@ impl Line {
         let Ok(response) = client.execute(request).await else {
             return;
         };
-        let Ok(answer) = read(response).await else {
+        let Ok(answer) = read(response, self.clock.now()).await else {
             return;
         };
         let seconds = std::str::from_utf8(&answer.body)
@@ -304,12 +304,12 @@ impl Line {
 }
 
 /// Reads an answer, no more of it than an answer has.
-async fn read(mut response: reqwest::Response) -> Result<Answer, String> {
+async fn read(mut response: reqwest::Response, now: DateTime<Utc>) -> Result<Answer, String> {
     let retry_after = response
         .headers()
         .get(reqwest::header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
-        .and_then(retry_after);
+        .and_then(|value| Answer::retry_after(value, now));
     let mut answer = Answer {
         status: response.status().as_u16(),
         retry_after,
@@ -328,15 +328,6 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, String> {
             Err(error) => return Err(in_words(&error)),
         }
     }
-}
-
-/// Seconds, or a date (RFC 9110 section 10.2.3).
-fn retry_after(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = DateTime::parse_from_rfc2822(text.trim()).ok()?;
-    (at.to_utc() - Utc::now()).to_std().ok()
 }
 
 /// What went wrong, without the address, which may hold a secret.
@@ -364,20 +355,5 @@ async fn unless<T>(given_up: &CancellationToken, work: impl Future<Output = T>) 
         biased;
         done = work => Some(done),
         () = given_up.cancelled() => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_given_in_seconds_or_by_a_date() {
-        assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
-        let at = Utc::now() + TimeDelta::seconds(90);
-        let wait = retry_after(&at.to_rfc2822()).unwrap();
-        assert!((85..=90).contains(&wait.as_secs()), "{wait:?}");
-        assert_eq!(retry_after("Fri, 31 Dec 1999 23:59:59 GMT"), None);
-        assert_eq!(retry_after("soon"), None);
     }
 }

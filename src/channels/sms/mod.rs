@@ -105,7 +105,7 @@ impl SmsChannel {
         if lines.is_empty() {
             let sandbox = SmsSandbox::new(Arc::clone(outbox), keys.clone(), Arc::clone(clock));
             let line = Line::new(
-                Peer::Sandbox(sandbox),
+                Peer::Sandbox(Box::new(sandbox)),
                 settings.connections,
                 None,
                 Arc::clone(clock),

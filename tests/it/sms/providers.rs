@@ -33,7 +33,8 @@ async fn hand_over(provider: &dyn Provider, message: &SmsMessage) -> Option<Hand
     let request = provider.request(message, SystemClock.now()).unwrap();
     let response = reqwest::Client::new().execute(request).await.ok()?;
     let after = response.headers().get("retry-after");
-    let after = after.and_then(|after| Answer::retry_after(after.to_str().ok()?, SystemClock.now()));
+    let after =
+        after.and_then(|after| Answer::retry_after(after.to_str().ok()?, SystemClock.now()));
     Some(provider.answer(&Answer {
         status: response.status().as_u16(),
         retry_after: after,

@@ -32,7 +32,7 @@ impl Line {
             server,
             provider,
             client: Client::new(),
-            now: Utc::now(),
+            now: visavis::clock::Clock::now(&visavis::clock::SystemClock),
         };
         // Of a server whose clock is off only the provider's own one can sign.
         line.now += TimeDelta::hours(3);

@@ -52,7 +52,7 @@ impl Brevo {
         let key = format!("{}.brevo", account.key);
         let base = settings.url.as_deref().unwrap_or(URL);
         let secret = settings.api_key(&key)?;
-        let mut api_key = HeaderValue::from_str(secret.expose()).map_err(|_| {
+        let mut api_key = HeaderValue::from_str(secret.expose()).map_err(|_unusable| {
             ConfigError::key(
                 &format!("{key}.api_key"),
                 "holds characters that no key of Brevo has",
@@ -93,7 +93,7 @@ impl Provider for Brevo {
             unicode_enabled: message.size.encoding == Encoding::Ucs2,
             organisation_prefix: self.organisation.as_deref(),
         })
-        .map_err(|_| Class::Unsupported)?;
+        .map_err(|_unusable| Class::Unsupported)?;
         let mut request = self.keyed(Method::POST, &self.send);
         request
             .headers_mut()
@@ -125,7 +125,7 @@ impl Provider for Brevo {
             return Err(PostError::Forged);
         }
         let body: Value = serde_json::from_slice(post.body)
-            .map_err(|_| PostError::Unreadable("it is not JSON"))?;
+            .map_err(|_unusable| PostError::Unreadable("it is not JSON"))?;
         match body {
             Value::Array(events) => {
                 let read: Vec<_> = events.iter().map(event).collect();

@@ -11,6 +11,7 @@ const SECRET: &str = "a-secret-of-16-letters";
 fn open(settings: serde_json::Value) -> Result<Http, ConfigError> {
     let settings: HttpSettings = serde_json::from_value(settings).unwrap();
     let account = Account {
+        stop_by: None,
         key: "sms.providers.it".to_owned(),
         hooks: Hooks::new("https://news.example.com", "it", Some(SECRET)),
         secret: PathSecret::new(Some(SECRET)),

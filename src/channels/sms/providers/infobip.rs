@@ -69,7 +69,7 @@ impl Infobip {
         let key = format!("{}.infobip", account.key);
         let secret = settings.api_key(&key)?;
         let mut api_key =
-            HeaderValue::from_str(&format!("App {}", secret.expose())).map_err(|_| {
+            HeaderValue::from_str(&format!("App {}", secret.expose())).map_err(|_unusable| {
                 ConfigError::key(
                     &format!("{key}.api_key"),
                     "holds characters that no key of Infobip has",
@@ -115,7 +115,7 @@ impl Provider for Infobip {
                 },
             }],
         })
-        .map_err(|_| Class::Unsupported)?;
+        .map_err(|_unusable| Class::Unsupported)?;
         Ok(self.keyed(&self.messages, body))
     }
 
@@ -165,7 +165,7 @@ impl Provider for Infobip {
             return Err(PostError::Forged);
         }
         let body: Value = serde_json::from_slice(post.body)
-            .map_err(|_| PostError::Unreadable("it is not JSON"))?;
+            .map_err(|_unusable| PostError::Unreadable("it is not JSON"))?;
         let results = body
             .get("results")
             .and_then(Value::as_array)

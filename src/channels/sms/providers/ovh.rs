@@ -63,7 +63,7 @@ impl Ovh {
     pub(super) fn open(account: Account, settings: &OvhSettings) -> Result<Self, ConfigError> {
         let key = format!("{}.ovh", account.key);
         let header = |name: &str, value: &str| {
-            HeaderValue::from_str(value).map_err(|_| {
+            HeaderValue::from_str(value).map_err(|_unusable| {
                 ConfigError::key(
                     &format!("{key}.{name}"),
                     "holds characters that no key of OVHcloud has",
@@ -157,7 +157,7 @@ impl Provider for Ovh {
             validity_period: 2_880,
             tag: (message.reference.len() <= MOST_TAG).then_some(message.reference.as_str()),
         };
-        let body = serde_json::to_vec(&job).map_err(|_| Class::Unsupported)?;
+        let body = serde_json::to_vec(&job).map_err(|_unusable| Class::Unsupported)?;
         Ok(self.signed(Method::POST, &self.jobs, body, now))
     }
 

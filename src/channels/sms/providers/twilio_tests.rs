@@ -16,6 +16,7 @@ fn twilio(service: Option<&str>) -> Twilio {
         serde_json::from_value(json!({"account": "AC1", "token": "12345"})).unwrap();
     settings.service = service.map(str::to_owned);
     let account = Account {
+        stop_by: None,
         key: "sms.providers.it".to_owned(),
         hooks: Hooks::new("https://news.example.com", "it", None),
         secret: PathSecret::new(None),

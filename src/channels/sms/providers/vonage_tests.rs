@@ -17,6 +17,7 @@ fn vonage(method: &str) -> Vonage {
 fn open(settings: serde_json::Value, path: Option<&str>) -> Vonage {
     let settings: VonageSettings = serde_json::from_value(settings).unwrap();
     let account = Account {
+        stop_by: None,
         key: "sms.providers.it".to_owned(),
         hooks: Hooks::new("https://news.example.com", "it", path),
         secret: PathSecret::new(path),

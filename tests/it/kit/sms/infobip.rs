@@ -27,7 +27,7 @@ impl Speech for Infobip {
         Ok(Submitted {
             to: plus(&needed("/messages/0/destinations/0/to")?),
             sender: needed("/messages/0/sender")?,
-            is_unicode: text.chars().any(|c| u32::from(c) > 0xff),
+            is_unicode: text.chars().any(|c| u32::from(c) > 0xff && c != '€'),
             text,
             reference: member(&body, "/messages/0/destinations/0/messageId"),
             callback: member(&body, "/messages/0/webhooks/delivery/url"),

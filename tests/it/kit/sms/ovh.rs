@@ -74,7 +74,9 @@ impl Speech for Ovh {
         } else if asked.path == "/1.0/auth/time" {
             Some(Reply::text(
                 200,
-                &chrono::Utc::now().timestamp().to_string(),
+                &visavis::clock::Clock::now(&visavis::clock::SystemClock)
+                    .timestamp()
+                    .to_string(),
             ))
         } else if asked.path == jobs() {
             Some(match signed(asked) {
@@ -155,7 +157,8 @@ fn fault(status: u16, code: &str, message: &str) -> Reply {
 fn signed(asked: &Asked) -> Result<(), Reply> {
     let header = |name: &str| asked.header(name).unwrap_or_default();
     let time = header("x-ovh-timestamp");
-    let off = chrono::Utc::now().timestamp() - time.parse::<i64>().unwrap_or_default();
+    let off = visavis::clock::Clock::now(&visavis::clock::SystemClock).timestamp()
+        - time.parse::<i64>().unwrap_or_default();
     if off.abs() > 30 {
         return Err(fault(400, "QUERY_TIME_OUT", "Query out of time"));
     }

@@ -52,7 +52,7 @@ impl Speech for Twilio {
         Ok(Submitted {
             to,
             sender,
-            is_unicode: !text.is_ascii(),
+            is_unicode: text.chars().any(|c| u32::from(c) > 0xff && c != '€'),
             text,
             reference,
             callback,
