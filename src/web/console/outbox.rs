@@ -154,14 +154,17 @@ impl Message {
                 whole.to_string(),
             ),
         };
-        let sms = mark.map(|mark| Sms::read(mark.trim(), text.trim_end()));
+        let sms = mark.map(|mark| {
+            // The line ends of mail are not those of the text.
+            Sms::read(mark.trim(), &text.trim_end().replace("\r\n", "\n"))
+        });
         if sms.is_some() {
             // It has no subject, and its text is shown once.
             title = format!("Text message to {to}");
             html = None;
         }
         let text = if sms.is_some() {
-            text.trim_end().to_owned()
+            text.trim_end().replace("\r\n", "\n")
         } else {
             text
         };
@@ -289,7 +292,7 @@ mod tests {
             Some(Sms {
                 encoding: "GSM-7".into(),
                 parts: "2 parts".into(),
-                characters: "36 characters".into()
+                characters: "33 characters".into()
             })
         );
         let page = Pages::new().unwrap().page("outbox_message", &read).unwrap();
