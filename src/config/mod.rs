@@ -26,7 +26,7 @@ pub use relay::{DEFAULT_RELAY, RelaySettings, RelayTls};
 pub use secret::Secret;
 pub use sms::{
     AnswerSettings, BrevoSettings, HttpSettings, InboundSettings, InfobipSettings, OvhSettings,
-    ProviderSettings, ReceiptSettings, SANDBOX, SmppSettings, SmsSettings, StopBy, StopSettings,
+    ProviderSettings, ReceiptSettings, SANDBOX, SmppMessageIds, SmppSettings, SmsSettings, StopBy, StopSettings,
     TwilioSettings, VonageSettings, VonageSignature, provider_of, sms_route,
 };
 pub use web::WebSettings;

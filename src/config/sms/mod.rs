@@ -4,7 +4,7 @@ mod providers;
 
 pub use providers::{
     AnswerSettings, BrevoSettings, HttpSettings, InboundSettings, InfobipSettings, OvhSettings,
-    ReceiptSettings, SmppSettings, TwilioSettings, VonageSettings, VonageSignature,
+    ReceiptSettings, SmppMessageIds, SmppSettings, TwilioSettings, VonageSettings, VonageSignature,
 };
 
 use std::collections::BTreeMap;
