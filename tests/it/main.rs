@@ -35,6 +35,7 @@ mod segments;
 mod short_links;
 mod sign_up;
 mod sink;
+mod sms;
 mod storage;
 mod templates;
 mod time_to_effect;

@@ -1,0 +1,3 @@
+//! The SMS channel.
+
+mod smpp;
