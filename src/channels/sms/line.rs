@@ -12,6 +12,8 @@ use tokio_util::task::TaskTracker;
 use super::model::{Handed, SmsMessage};
 use super::provider::{Answer, Provider};
 use super::sandbox::SmsSandbox;
+use super::smpp::Smpp;
+use crate::channels::breaker::Permit;
 use crate::channels::health::{Health, Sign};
 use crate::channels::limits::Pace;
 use crate::channels::model::{Class, Moment, Outcome, Reply};
@@ -24,6 +26,9 @@ const ANSWER_AT_MOST: usize = 64 * 1024;
 /// How long a provider may ask to be left alone for at most; a message waits longer if it asks so.
 const WAIT_AT_MOST: Duration = Duration::from_secs(60);
 
+/// How long an SMSC is left alone after a connection ended.
+const REBIND: Duration = Duration::from_secs(1);
+
 /// A parcel of this channel.
 pub type SmsParcel = Box<dyn Parcel<SmsMessage>>;
 
@@ -34,6 +39,7 @@ pub(super) enum Peer {
         provider: Arc<dyn Provider>,
         client: reqwest::Client,
     },
+    Smpp(Box<Smpp>),
     Sandbox(Box<SmsSandbox>),
 }
 
@@ -52,7 +58,7 @@ pub(super) struct Line {
 }
 
 /// What is under way with the provider.
-enum Exchange {
+pub(super) enum Exchange {
     Done(Handed, Sign),
     /// No byte left us.
     Unreachable(String),
@@ -177,6 +183,7 @@ impl Line {
     async fn exchange(&self, message: &SmsMessage) -> Exchange {
         match &self.peer {
             Peer::Sandbox(sandbox) => Exchange::Done(sandbox.take(message).await, Sign::Answered),
+            Peer::Smpp(smpp) => smpp.hand_over(message).await,
             Peer::Http { provider, client } => {
                 let request = match provider.request(message, self.now()) {
                     Ok(request) => request,
@@ -224,6 +231,12 @@ impl Line {
 
     /// Tries a provider that rested, with the permit to do so.
     pub async fn try_again(&self) {
+        if let Peer::Smpp(smpp) = &self.peer {
+            return match smpp.bound().await {
+                Ok(_session) => self.health.connected(),
+                Err(reason) => self.health.failed(reason),
+            };
+        }
         let Peer::Http { provider, client } = &self.peer else {
             return self.health.connected();
         };
@@ -246,6 +259,9 @@ impl Line {
     /// # Errors
     /// What is wrong, in words.
     pub async fn check(&self) -> Result<(), String> {
+        if let Peer::Smpp(smpp) = &self.peer {
+            return smpp.check().await;
+        }
         let Peer::Http { provider, client } = &self.peer else {
             return Ok(());
         };
@@ -273,6 +289,30 @@ impl Line {
         self.room.close();
         self.under_way.close();
         self.under_way.wait().await;
+        if let Peer::Smpp(smpp) = &self.peer {
+            smpp.close().await;
+        }
+    }
+
+    /// Keeps the connection of an SMSC, over which it tells us things, until the line is closed.
+    pub async fn stay_bound(&self) {
+        let Peer::Smpp(smpp) = &self.peer else {
+            return;
+        };
+        while !self.room.is_closed() {
+            match self.health.ask() {
+                Permit::Go => match smpp.bound().await {
+                    Ok(session) => session.ended().await,
+                    Err(reason) => self.health.failed(reason),
+                },
+                Permit::Try => self.try_again().await,
+                Permit::Wait(wait) => {
+                    tokio::time::sleep(wait.min(REBIND)).await;
+                    continue;
+                }
+            }
+            tokio::time::sleep(REBIND).await;
+        }
     }
 
     /// Now by the provider's clock.

@@ -10,6 +10,7 @@ pub mod model;
 pub mod provider;
 pub mod providers;
 mod sandbox;
+pub mod smpp;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,15 +32,21 @@ use line::{Line, Peer};
 use model::SmsMessage;
 use provider::Provider;
 use sandbox::SmsSandbox;
+use smpp::{Smpp, SmscEvent};
+use tokio::sync::mpsc;
 
 /// After this an idle connection is closed: what is sent over one that the other side closes is in doubt.
 const IDLE_AT_MOST: Duration = Duration::from_secs(10);
+
+/// What SMSCs told and nobody has recorded yet, at most.
+const EVENTS: usize = 64;
 
 /// The way out by SMS. Clones share its lines.
 #[derive(Clone)]
 pub struct SmsChannel {
     lines: Arc<BTreeMap<String, Arc<Line>>>,
     providers: Arc<BTreeMap<String, Arc<dyn Provider>>>,
+    told: smpp::Outlet,
 }
 
 impl fmt::Debug for SmsChannel {
@@ -77,8 +84,18 @@ impl SmsChannel {
     ) -> Result<Self, ConfigError> {
         let mut lines = BTreeMap::new();
         let mut all = BTreeMap::new();
+        let told = smpp::Outlet::default();
         for (name, account) in &settings.providers {
             let key = format!("sms.providers.{name}");
+            let timeout = Duration::from_secs(settings.timeout_of(name));
+            let pace = settings.rate_of(name).map(Pace::per_second);
+            if let Some(account) = &account.smpp {
+                let smpp = Smpp::new(name, account, timeout, &told)?;
+                let peer = Peer::Smpp(Box::new(smpp));
+                let line = Line::new(peer, account.window, pace, Arc::clone(clock));
+                lines.insert(name.clone(), line);
+                continue;
+            }
             let Some(provider) = providers::open(name, account, public_url)? else {
                 return Err(ConfigError::key(
                     &key,
@@ -86,19 +103,13 @@ impl SmsChannel {
                 ));
             };
             let provider: Arc<dyn Provider> = Arc::from(provider);
-            let timeout = Duration::from_secs(settings.timeout_of(name));
             let peer = Peer::Http {
                 provider: Arc::clone(&provider),
                 client: client(timeout).map_err(|cause| {
                     ConfigError::key(&key, format!("no HTTP client can be made: {cause}"))
                 })?,
             };
-            let line = Line::new(
-                peer,
-                settings.connections_to(name),
-                settings.rate_of(name).map(Pace::per_second),
-                Arc::clone(clock),
-            );
+            let line = Line::new(peer, settings.connections_to(name), pace, Arc::clone(clock));
             lines.insert(name.clone(), line);
             all.insert(name.clone(), provider);
         }
@@ -115,7 +126,28 @@ impl SmsChannel {
         Ok(Self {
             lines: Arc::new(lines),
             providers: Arc::new(all),
+            told,
         })
+    }
+
+    /// What SMSCs tell over their connections, which are kept from now on. Each event is to be recorded and
+    /// then acknowledged; until somebody takes them, the SMSCs keep them. `None` when there is no SMSC, or
+    /// they are taken already.
+    pub fn events(&self) -> Option<mpsc::Receiver<SmscEvent>> {
+        let kept: Vec<_> = self
+            .lines
+            .values()
+            .filter(|line| matches!(line.peer(), Peer::Smpp(_)))
+            .collect();
+        let (sender, events) = mpsc::channel(EVENTS);
+        if kept.is_empty() || self.told.set(sender).is_err() {
+            return None;
+        }
+        for line in kept {
+            let line = Arc::clone(line);
+            tokio::spawn(async move { line.stay_bound().await });
+        }
+        Some(events)
     }
 
     /// The providers by name, for what they post to us.
@@ -130,7 +162,7 @@ impl SmsChannel {
 
     /// Whether messages go to the sandbox.
     pub fn is_sandbox(&self) -> bool {
-        self.providers.is_empty()
+        self.lines.contains_key(SANDBOX)
     }
 
     /// A wave's way through a provider; `None` when there is none of this name.

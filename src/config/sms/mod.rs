@@ -5,7 +5,7 @@ mod sender;
 
 pub use providers::{
     AnswerSettings, BrevoSettings, HttpSettings, InboundSettings, InfobipSettings, OvhSettings,
-    ReceiptSettings, SmppSettings, TwilioSettings, VonageSettings, VonageSignature,
+    ReceiptSettings, SmppMessageIds, SmppSettings, TwilioSettings, VonageSettings, VonageSignature,
 };
 
 pub use sender::{STOP_LINK, SenderId};

@@ -3,6 +3,7 @@
 mod faults;
 mod kill;
 mod providers;
+mod smpp;
 mod unsigned;
 mod waves;
 
