@@ -238,6 +238,27 @@ pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
     ))
 }
 
+/// Why nobody may be written to by text message from the campaign's sender, wherever he is.
+pub fn sender_refusal(definition: &Definition, settings: &Settings) -> Option<String> {
+    if !definition.channels().contains(&Channel::Sms) {
+        return None;
+    }
+    let provider = settings.sms.route(definition.provider.as_deref()).ok()?;
+    let account = settings.sms.provider_named(provider);
+    let twilio = account.and_then(|account| account.twilio.as_ref());
+    if twilio.is_some_and(|twilio| twilio.service.is_some()) {
+        // A messaging service has senders of its own.
+        return None;
+    }
+    let outgoing = sender::Outgoing {
+        sender: &super::sms::sender_of(definition, account),
+        stop: account.and_then(|account| account.stop.as_ref()),
+        countries: &std::collections::BTreeSet::new(),
+        is_sandbox: true,
+    };
+    outgoing.judge().refusals.into_iter().next()
+}
+
 /// What a campaign asks of the gate for each of its channels, which go these routes.
 pub fn requests_by(definition: &Definition, routes: &[String]) -> Vec<Request> {
     let mut requests = definition.requests();

@@ -10,6 +10,7 @@ pub mod definition;
 pub mod model;
 pub mod plan;
 pub mod schedule;
+pub mod sms;
 pub mod store;
 
 /// "12 s", "7 min" or "3 h 20 min".

@@ -70,6 +70,9 @@ impl CampaignCommand {
                 if let Some(refusal) = check::offer_refusal(&definition, &parts.rules) {
                     anyhow::bail!("{}: {refusal}", file.display());
                 }
+                if let Some(refusal) = check::sender_refusal(&definition, &parts.settings) {
+                    anyhow::bail!("{}: {refusal}", file.display());
+                }
                 if let Err(refusal) = check::routes_of(&definition, &parts.settings) {
                     anyhow::bail!("{}: {refusal}", file.display());
                 }

@@ -137,6 +137,9 @@ pub async fn launch(
     if let Some(refusal) = check::offer_refusal(definition, &options.rules) {
         return Err(LaunchError::Offer(refusal));
     }
+    if let Some(refusal) = check::sender_refusal(definition, &options.settings) {
+        return Err(LaunchError::Offer(refusal));
+    }
     let routes = check::routes_of(definition, &options.settings).map_err(LaunchError::Relay)?;
     let requests = check::requests_by(definition, &routes);
     let request = definition.request(definition.channel);

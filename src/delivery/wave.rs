@@ -10,18 +10,19 @@ use super::model::{FaultTally, channel_of};
 use super::pace::Limits;
 use super::store::{self, WaveRow};
 use crate::campaigns::definition::Definition;
+use crate::campaigns::sms::{frame, sender_of};
 use crate::campaigns::store as campaign_store;
 use crate::channels::Channels;
 use crate::channels::email::EmailWave;
 use crate::channels::model::{Sender, WaveFrame};
 use crate::channels::sms::SmsWave;
-use crate::config::{ProviderSettings, Settings, StopBy, in_language, provider_of};
+use crate::config::{ProviderSettings, Settings, provider_of};
 use crate::consent::model::Channel;
 use crate::gate::rules::Rules;
 use crate::ids::WaveId;
 use crate::keys::Keys;
 use crate::storage::Db;
-use crate::templates::{CompiledEmail, CompiledSms, Imprint, SmsFrame, Template, TemplateError};
+use crate::templates::{CompiledEmail, CompiledSms, Imprint, Template, TemplateError};
 
 /// Why a wave cannot be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -270,45 +271,15 @@ fn sms_way(
     let wave = channels.sms.open_wave(provider).ok_or_else(missing)?;
     let account = settings.sms.provider_named(provider).cloned();
     let texts = Texts::compile(template, |language| {
-        let frame = sms_frame(settings, provider, language);
+        let frame = frame(&settings.sms, provider, language);
         template.compile_sms(language, &frame)
     })?;
     Ok(SmsWay {
         wave,
-        sender: sms_sender(definition, account.as_ref()),
+        sender: sender_of(definition, account.as_ref()),
         provider: account,
         texts,
     })
-}
-
-/// What the settings of a provider make of a text in a language.
-pub fn sms_frame(settings: &Settings, provider: &str, language: &str) -> SmsFrame {
-    let account = settings.sms.provider_named(provider);
-    let stop = account.and_then(|account| account.stop.as_ref());
-    let mention = |by: StopBy| {
-        stop.filter(|stop| stop.by == by)
-            .map(|stop| in_language(&stop.text, language).to_owned())
-    };
-    SmsFrame {
-        stop: mention(StopBy::Us),
-        appended: mention(StopBy::Provider),
-        transliterate: settings.sms.transliterates(provider),
-    }
-}
-
-/// Who writes: as the campaign says, else the account, else the name of the campaign's sender as far as one
-/// is allowed to be.
-pub fn sms_sender(definition: &Definition, account: Option<&ProviderSettings>) -> String {
-    let given = definition.sender.sms.clone();
-    given
-        .or_else(|| account.and_then(|account| account.sender.clone()))
-        .unwrap_or_else(|| {
-            let letters = definition.sender.name.chars();
-            letters
-                .filter(char::is_ascii_alphanumeric)
-                .take(11)
-                .collect()
-        })
 }
 
 /// Who stands in the foot of every message.

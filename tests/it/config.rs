@@ -180,8 +180,11 @@ fn a_file_that_is_not_there_is_named() {
 /// What the file with the defaults documents in a comment is a key that exists.
 #[test]
 fn every_documented_key_exists() {
-    let uncommented: String = DEFAULTS
+    // The accounts of [sms] are one of several kinds each: see below.
+    let (before, _, after) = around_accounts();
+    let uncommented: String = before
         .lines()
+        .chain(after.lines())
         .map(|line| {
             let bare = line.strip_prefix("# ").unwrap_or(line);
             let is_example = line.starts_with("# ")
@@ -218,6 +221,74 @@ fn every_documented_key_exists() {
     assert_eq!(loaded.email.rate_per_second, Some(50));
 }
 
+/// The defaults before, in and after the commented accounts of `[sms]`.
+fn around_accounts() -> (&'static str, &'static str, &'static str) {
+    let from = DEFAULTS.find("# An account with a provider").unwrap();
+    let to = DEFAULTS.find("\n[delivery]").unwrap();
+    (&DEFAULTS[..from], &DEFAULTS[from..to], &DEFAULTS[to..])
+}
+
+/// So is what it documents of each kind of SMS provider.
+#[test]
+fn every_documented_kind_of_sms_provider_exists() {
+    let (_, accounts, _) = around_accounts();
+    // By the name of the table, with its keys uncommented and its files given in place.
+    let mut tables: Vec<(String, String)> = Vec::new();
+    for line in accounts.lines().filter_map(|line| line.strip_prefix("# ")) {
+        if let Some(name) = line
+            .strip_prefix("[sms.providers.main")
+            .and_then(|rest| rest.split(']').next())
+        {
+            tables.push((name.trim_start_matches('.').to_owned(), String::new()));
+        } else if let Some((key, value)) = line.split_once(" = ")
+            && let Some((_, text)) = tables.last_mut()
+            && !key.contains(' ')
+        {
+            let line = match key.strip_suffix("_file") {
+                Some(key) => format!("{key} = \"a-secret-of-16-letters\""),
+                None => format!("{key} = {value}"),
+            };
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    let table = |(name, text): &(String, String)| {
+        let end = if name.is_empty() {
+            String::new()
+        } else {
+            format!(".{name}")
+        };
+        format!("[sms.providers.main{end}]\n{text}")
+    };
+    let common: String = ["", "stop", "prices"]
+        .iter()
+        .map(|name| table(tables.iter().find(|(known, _)| known == name).unwrap()))
+        .collect();
+    let mut kinds = 0;
+    for (kind, _) in tables.iter().filter(|(name, _)| !name.contains('.')) {
+        if ["", "stop", "prices"].contains(&kind.as_str()) {
+            continue;
+        }
+        let of_kind: String = tables
+            .iter()
+            .filter(|(name, _)| name == kind || name.starts_with(&format!("{kind}.")))
+            .map(table)
+            .collect();
+        let settings = load(&format!("{common}{of_kind}"), &[])
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert_eq!(settings.sms.route(None), Ok("main"));
+        assert_eq!(
+            settings.sms.providers["main"].price_micros("FR"),
+            Some(49_000)
+        );
+        assert_eq!(
+            settings.sms.providers["main"].price_micros("DE"),
+            Some(90_000)
+        );
+        kinds += 1;
+    }
+    assert_eq!(kinds, 7);
+}
+
 /// The tables of `[email]` after its plain keys.
 fn reorder(text: &str) -> String {
     let (mut plain, mut relay, mut dkim) = (String::new(), String::new(), String::new());
@@ -227,7 +298,7 @@ fn reorder(text: &str) -> String {
             "[email.relay]" | "[email.relays.eu1]" => place = 1,
             "[[email.dkim]]" | "[[email.limits]]" => place = 2,
             // The first plain key after the relay's, and the next section after the signatures.
-            line if line.starts_with("connections = ") || line == "[delivery]" => place = 0,
+            line if line.starts_with("connections = ") || line == "[sms]" => place = 0,
             _ => {}
         }
         let part = match place {

@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use super::sender::{Outgoing, Verdict};
 use crate::campaigns::definition::Definition;
-use crate::config::{
-    ProviderSettings, SANDBOX, Settings, SmsSettings, StopBy, WebSettings, in_language,
-};
+use crate::campaigns::sms::{frame, sender_of};
+use crate::config::{SANDBOX, Settings, StopBy, WebSettings};
 use crate::consent::model::Channel;
 use crate::customers::model::Customer;
 use crate::customers::number::{self, PhoneKind};
@@ -17,7 +16,7 @@ use crate::gate::holidays::sovereign;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::keys::Keys;
 use crate::templates::model::{Link, RecipientLinks};
-use crate::templates::sms::{Encoding, SmsFrame, offenders};
+use crate::templates::sms::{Encoding, offenders};
 use crate::templates::{CompiledSms, Template};
 use crate::tokens::{LinkKind, LinkToken, SHORT_CODE_CHARACTERS, short_code};
 
@@ -61,36 +60,6 @@ pub struct SmsForecast {
 pub(super) struct Forecast {
     pub forecast: SmsForecast,
     pub verdict: Verdict,
-}
-
-/// What stands around the text of a message to a reader of `language`, as the provider's settings say.
-pub(super) fn frame(settings: &SmsSettings, provider: &str, language: &str) -> SmsFrame {
-    let stop = settings
-        .provider_named(provider)
-        .and_then(|account| account.stop.as_ref());
-    let text = |by: StopBy| {
-        stop.filter(|stop| stop.by == by)
-            .map(|stop| in_language(&stop.text, language).to_owned())
-    };
-    SmsFrame {
-        stop: text(StopBy::Us),
-        appended: text(StopBy::Provider),
-        transliterate: settings.transliterates(provider),
-    }
-}
-
-/// Who writes: as the campaign says, else the account, else the name of the campaign's sender as far as one
-/// is allowed to be.
-pub(super) fn sender_of(definition: &Definition, account: Option<&ProviderSettings>) -> String {
-    let own = definition.sender.sms.clone();
-    own.or_else(|| account.and_then(|account| account.sender.clone()))
-        .unwrap_or_else(|| {
-            let letters = definition.sender.name.chars();
-            letters
-                .filter(char::is_ascii_alphanumeric)
-                .take(11)
-                .collect()
-        })
 }
 
 /// Reckons for the people of `sample` who have a mobile number; `will_receive` is how many would get it.
