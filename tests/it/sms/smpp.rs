@@ -20,7 +20,8 @@ const OK: u32 = 0;
 
 fn channel(smsc: &Smsc, window: u32) -> SmsChannel {
     let settings: SmsSettings = toml::from_str(&format!(
-        "[providers.smsc]\ntimeout_seconds = 1\n[providers.smsc.smpp]\nhost = \"127.0.0.1\"\nport = {}\n\
+        "connections = 10\ntimeout_seconds = 1\ncurrency = \"EUR\"\ntransliterate = false\ncontact = \"\"\n\
+         [providers.smsc]\n[providers.smsc.smpp]\nhost = \"127.0.0.1\"\nport = {}\n\
          system_id = \"visavis\"\npassword = \"secret08\"\nwindow = {window}\nmessage_ids = \"hex_then_decimal\"\n",
         smsc.address.port()
     ))
