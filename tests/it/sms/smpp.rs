@@ -144,6 +144,23 @@ async fn what_is_not_answered_is_in_doubt_and_a_late_answer_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_finds_no_place_in_the_window_does_not_leave_and_a_new_session_begins() {
+    let smsc = Smsc::start(OK, |number| match number {
+        0 => Act::Silent,
+        _ => Act::Take("2"),
+    })
+    .await;
+    let channel = channel(&smsc, 1);
+    let outcome = send(&channel, "x").await;
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    let outcome = send(&channel, "y").await;
+    assert!(matches!(outcome, Outcome::Deferred { .. }), "{outcome:?}");
+    assert_eq!(smsc.messages().len(), 1);
+    assert_eq!(send(&channel, "y").await, Outcome::Accepted);
+    assert_eq!(smsc.binds().len(), 2);
+}
+
+#[tokio::test]
 async fn the_window_is_never_exceeded() {
     let smsc = Smsc::start(OK, |_| Act::TakeAfter(Duration::from_millis(20))).await;
     let channel = channel(&smsc, 3);
