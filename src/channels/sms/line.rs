@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::CONNECT_AT_MOST;
 use super::model::{Handed, SmsMessage};
 use super::provider::{Answer, Provider};
 use super::sandbox::SmsSandbox;
@@ -25,6 +26,12 @@ const ANSWER_AT_MOST: usize = 64 * 1024;
 
 /// How long a provider may ask to be left alone for at most; a message waits longer if it asks so.
 const WAIT_AT_MOST: Duration = Duration::from_secs(60);
+
+/// How long a provider is left alone that asks for that and does not say how long.
+const WAIT_AT_LEAST: Duration = Duration::from_secs(1);
+
+/// How long the provider's clock is waited for.
+const CLOCK_AT_MOST: Duration = Duration::from_secs(3);
 
 /// How long an SMSC is left alone after a connection ended.
 const REBIND: Duration = Duration::from_secs(1);
@@ -115,16 +122,19 @@ impl Line {
         if !parcel.may_go(Moment::Begin) {
             return parcel.end(None);
         }
+        match unless(&given_up, self.prepare()).await {
+            Some(Ok(())) => {}
+            Some(Err(reason)) => {
+                self.health.failed(reason);
+                return parcel.unreachable(put_off());
+            }
+            None => return parcel.end(None),
+        }
         let Some(message) = parcel.compose() else {
             return parcel.end(None);
         };
-        if let Peer::Http { provider, client } = &self.peer
-            && let Some(request) = provider.clock()
-            && !self.knows_clock.load(Ordering::Relaxed)
-        {
-            self.set_clock(client, request).await;
-        }
-        if !parcel.may_go(Moment::Message) || !parcel.begin() {
+        // Not [`Moment::Message`], which leaves no time to connect before an opt-out is answered.
+        if !parcel.may_go(Moment::Begin) || !parcel.begin() {
             return parcel.end(None);
         }
         // Whoever gives up drops it: what became of it is then in doubt, as the parcel tells itself.
@@ -136,11 +146,13 @@ impl Line {
                 self.health.heed(&sign);
                 if let Outcome::Deferred {
                     class: Class::Greylist,
-                    retry_after: Some(wait),
+                    retry_after,
                     ..
                 } = &handed.outcome
                 {
-                    self.health.asked_to_wait((*wait).min(WAIT_AT_MOST));
+                    // Without a rest all of the wave would be refused in haste, and tried hours later.
+                    let wait = retry_after.unwrap_or(WAIT_AT_LEAST);
+                    self.health.asked_to_wait(wait.min(WAIT_AT_MOST));
                 }
                 if let Outcome::Rejected {
                     class: Class::Relay,
@@ -160,6 +172,28 @@ impl Line {
         }
     }
 
+    /// Does what takes its time before a message may begin to leave: an SMSC is bound, and a provider whose
+    /// clock counts is asked for it.
+    ///
+    /// # Errors
+    /// Why it cannot be reached, in words.
+    async fn prepare(&self) -> Result<(), String> {
+        match &self.peer {
+            // Whoever waits longer has waited in vain: the next trial of the line may take its time.
+            Peer::Smpp(smpp) => match tokio::time::timeout(CONNECT_AT_MOST, smpp.bound()).await {
+                Ok(bound) => bound.map(drop),
+                Err(_elapsed) => Err("no connection in time".to_owned()),
+            },
+            Peer::Http { provider, client } if !self.knows_clock.load(Ordering::Relaxed) => {
+                match provider.clock() {
+                    Some(request) => self.set_clock(client, request).await,
+                    None => Ok(()),
+                }
+            }
+            Peer::Http { .. } | Peer::Sandbox(_) => Ok(()),
+        }
+    }
+
     /// Hands a message over that somebody waits for.
     pub async fn send(&self, message: &SmsMessage) -> Outcome {
         let Ok(_seat) = self.seats.acquire().await else {
@@ -167,6 +201,10 @@ impl Line {
         };
         if let Some(pace) = &self.pace {
             pace.until_ready().await;
+        }
+        if let Err(reason) = self.prepare().await {
+            self.health.failed(reason);
+            return put_off();
         }
         match self.exchange(message).await {
             Exchange::Done(handed, sign) => {
@@ -266,7 +304,9 @@ impl Line {
             return Ok(());
         };
         if let Some(request) = provider.clock() {
-            self.set_clock(client, request).await;
+            self.set_clock(client, request)
+                .await
+                .map_err(|reason| format!("its clock: {reason}; check its url"))?;
         }
         let Some(request) = provider.probe(self.now()) else {
             return Ok(());
@@ -322,13 +362,21 @@ impl Line {
         now.checked_add_signed(ahead).unwrap_or(now)
     }
 
-    async fn set_clock(&self, client: &reqwest::Client, request: reqwest::Request) {
-        let Ok(response) = client.execute(request).await else {
-            return;
-        };
-        let Ok(answer) = read(response, self.clock.now()).await else {
-            return;
-        };
+    /// Asks for the provider's clock; where the answer tells no time ours is taken to be right.
+    ///
+    /// # Errors
+    /// Why there is no answer, in words.
+    async fn set_clock(
+        &self,
+        client: &reqwest::Client,
+        mut request: reqwest::Request,
+    ) -> Result<(), String> {
+        *request.timeout_mut() = Some(CLOCK_AT_MOST);
+        let response = client
+            .execute(request)
+            .await
+            .map_err(|error| in_words(&error))?;
+        let answer = read(response, self.clock.now()).await?;
         let seconds = std::str::from_utf8(&answer.body)
             .ok()
             .and_then(|text| text.trim().parse::<i64>().ok())
@@ -340,6 +388,7 @@ impl Line {
             self.ahead_ms.store(ahead, Ordering::Relaxed);
             self.knows_clock.store(true, Ordering::Relaxed);
         }
+        Ok(())
     }
 }
 

@@ -38,6 +38,10 @@ use tokio::sync::mpsc;
 /// After this an idle connection is closed: what is sent over one that the other side closes is in doubt.
 const IDLE_AT_MOST: Duration = Duration::from_secs(10);
 
+/// How long a message that passed the gate may wait for its connection: with the second that the gate's
+/// answer may be old before, less than an opt-out waits (5 s), so that nothing begins to leave after it.
+const CONNECT_AT_MOST: Duration = Duration::from_secs(3);
+
 /// What SMSCs told and nobody has recorded yet, at most.
 const EVENTS: usize = 64;
 
@@ -240,7 +244,7 @@ fn client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(timeout.min(Duration::from_secs(10)))
+        .connect_timeout(timeout.min(CONNECT_AT_MOST))
         .timeout(timeout)
         .pool_idle_timeout(IDLE_AT_MOST)
         .user_agent(concat!("visavis/", env!("CARGO_PKG_VERSION")))

@@ -31,6 +31,20 @@ on_both! {
         assert!(server.submitted() > PEOPLE as usize);
     }
 
+    async fn a_provider_that_throttles_without_saying_for_how_long_is_left_alone_too(db: &TestDb) {
+        let server = SmsServer::start(Kind::Twilio);
+        let mut house = house(db, &server);
+        house.change_settings(|settings| settings.sms.connections = 4);
+        let wave = launched(&house).await;
+        server.behave(Behaviour::Throttle(None));
+        house.deliver().await;
+        let submitted = server.submitted();
+        assert!(submitted < PEOPLE as usize, "all of the wave was refused in haste");
+        server.behave(Behaviour::Take);
+        house.deliver_to_the_end(wave).await;
+        assert_eq!(truth(&house, wave, &server).await, BTreeMap::from([("accepted", PEOPLE)]));
+    }
+
     async fn a_provider_that_is_out_of_service_gets_them_when_it_is_back(db: &TestDb) {
         let server = SmsServer::start(Kind::Http);
         let house = house(db, &server);

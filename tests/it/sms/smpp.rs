@@ -20,8 +20,8 @@ const OK: u32 = 0;
 
 fn channel(smsc: &Smsc, window: u32) -> SmsChannel {
     let settings: SmsSettings = toml::from_str(&format!(
-        "connections = 10\ntimeout_seconds = 30\ncurrency = \"EUR\"\ntransliterate = false\ncontact = \"\"\n\
-         [providers.smsc]\ntimeout_seconds = 1\n[providers.smsc.smpp]\nhost = \"127.0.0.1\"\nport = {}\n\
+        "connections = 10\ntimeout_seconds = 1\ncurrency = \"EUR\"\ntransliterate = false\ncontact = \"\"\n\
+         [providers.smsc]\n[providers.smsc.smpp]\nhost = \"127.0.0.1\"\nport = {}\n\
          system_id = \"visavis\"\npassword = \"secret08\"\nwindow = {window}\nmessage_ids = \"hex_then_decimal\"\n",
         smsc.address.port()
     ))
@@ -140,6 +140,23 @@ async fn what_is_not_answered_is_in_doubt_and_a_late_answer_changes_nothing() {
     // The window of one is free again once the late answer came.
     assert_eq!(send(&channel, "x").await, Outcome::Accepted);
     assert_eq!(smsc.messages().len(), 3, "nothing was sent twice");
+    assert_eq!(smsc.binds().len(), 2);
+}
+
+#[tokio::test]
+async fn what_finds_no_place_in_the_window_does_not_leave_and_a_new_session_begins() {
+    let smsc = Smsc::start(OK, |number| match number {
+        0 => Act::Silent,
+        _ => Act::Take("2"),
+    })
+    .await;
+    let channel = channel(&smsc, 1);
+    let outcome = send(&channel, "x").await;
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    let outcome = send(&channel, "y").await;
+    assert!(matches!(outcome, Outcome::Deferred { .. }), "{outcome:?}");
+    assert_eq!(smsc.messages().len(), 1);
+    assert_eq!(send(&channel, "y").await, Outcome::Accepted);
     assert_eq!(smsc.binds().len(), 2);
 }
 

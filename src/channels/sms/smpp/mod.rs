@@ -32,6 +32,9 @@ use pdu::{Address, Deliver, Pdu, status};
 use receipt::Told;
 use session::{Listener, NoAnswer, Session, Stream, Times};
 
+/// How long a message that passed the gate waits for a session that ended since it was bound: with what it
+/// waits for its place there, less than an opt-out waits.
+const REBOUND_AT_MOST: Duration = Duration::from_secs(1);
 /// How often a quiet SMSC is asked whether it is there.
 const ENQUIRY: Duration = Duration::from_secs(30);
 /// How long a throttled SMSC is left alone before a further part of a message it has begun to take.
@@ -149,7 +152,10 @@ impl Smpp {
         let Some(destination) = Address::of(&message.to).filter(|to| to.ton == 1) else {
             return Exchange::Done(Handed::rejected(Class::InvalidRecipient, 0), Sign::Nothing);
         };
-        let session = match self.bound().await {
+        // It was bound a moment ago. Nothing may begin to leave long after the gate.
+        let bound = tokio::time::timeout(REBOUND_AT_MOST, self.bound()).await;
+        let session = match bound.unwrap_or_else(|_elapsed| Err("no connection in time".to_owned()))
+        {
             Ok(session) => session,
             Err(reason) => return Exchange::Unreachable(reason),
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -13,6 +13,13 @@ use super::pdu::{self, Deliver, HEAD, LONGEST, Pdu, status};
 
 /// Packets that wait to be written.
 const QUEUE: usize = 64;
+
+/// How long the last words may take.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How long a message waits for its place in the window, and then in the queue: what passed the gate must not
+/// begin to leave long after it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection, TLS or not.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -51,6 +58,8 @@ pub struct Session {
     waiting: Mutex<HashMap<u32, Waiting>>,
     sequence: AtomicU32,
     window: Arc<Semaphore>,
+    /// Since when nobody gets a place in the window.
+    full_since: Mutex<Option<Instant>>,
     times: Times,
     over: CancellationToken,
 }
@@ -82,6 +91,7 @@ impl Session {
             waiting: Mutex::default(),
             sequence: AtomicU32::new(1),
             window: Arc::new(Semaphore::new(window.max(1))),
+            full_since: Mutex::default(),
             times,
             over: CancellationToken::new(),
         });
@@ -134,15 +144,25 @@ impl Session {
     /// # Errors
     /// When there is no answer.
     pub async fn submit(&self, body: Vec<u8>) -> Result<Pdu, NoAnswer> {
+        let begin = Instant::now();
+        let patience = self.times.answer.min(PATIENCE);
         let place = Arc::clone(&self.window).acquire_owned();
-        match tokio::time::timeout(self.times.answer, place).await {
-            Ok(Ok(place)) => self.ask(pdu::SUBMIT_SM, body, Some(place)).await,
-            // It answers nothing any more.
-            _ => {
-                self.end();
-                Err(NoAnswer::NotSent("no answer to all that was sent before"))
-            }
+        if let Ok(Ok(place)) = tokio::time::timeout(patience, place).await {
+            *self.full_since() = None;
+            return self.ask(pdu::SUBMIT_SM, body, Some(place)).await;
         }
+        let since = *self.full_since().get_or_insert(begin);
+        if since.elapsed() >= self.times.answer {
+            // It answers nothing any more.
+            self.end();
+        }
+        Err(NoAnswer::NotSent("no answer to all that was sent before"))
+    }
+
+    fn full_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.full_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the SMSC whether it is there.
@@ -173,10 +193,18 @@ impl Session {
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Pdu, NoAnswer> {
         let over = NoAnswer::NotSent("the connection is closed");
+        let patience = match &place {
+            Some(_) => self.times.answer.min(PATIENCE),
+            None => self.times.answer,
+        };
         let queue = tokio::select! {
             biased;
             () = self.over.cancelled() => return Err(over),
-            queue = self.queue.reserve() => queue.map_err(|_closed| over.clone())?,
+            queue = tokio::time::timeout(patience, self.queue.reserve()) => match queue {
+                Ok(queue) => queue.map_err(|_closed| over.clone())?,
+                // It reads nothing any more; whoever asks whether it is there ends the session.
+                Err(_elapsed) => return Err(NoAnswer::NotSent("it reads nothing")),
+            },
         };
         let (answer, answered) = oneshot::channel();
         // 1 to 0x7FFFFFFF.
@@ -240,6 +268,10 @@ impl Session {
             }
         }
         self.end();
+        // Closed with something unread, the connection would be reset, and what was said last be lost.
+        let mut nowhere = tokio::io::sink();
+        let rest = tokio::io::copy(&mut reader, &mut nowhere);
+        let _ = tokio::time::timeout(FAREWELL, rest).await;
     }
 
     /// Does what the SMSC asks; `false` when it takes its leave.
@@ -297,6 +329,7 @@ async fn write(
         };
         let Some(octets) = octets else { break };
         let written = tokio::select! {
+            biased;
             written = writer.write_all(&octets) => written.is_ok(),
             () = over.cancelled() => false,
         };
