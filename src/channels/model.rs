@@ -129,6 +129,8 @@ pub enum Class {
     Unsupported,
     /// Tried for too long.
     Expired,
+    /// The recipient told the provider to stop.
+    OptedOut,
 }
 
 impl Class {
@@ -146,6 +148,7 @@ impl Class {
             Self::Relay => "relay",
             Self::Unsupported => "unsupported",
             Self::Expired => "expired",
+            Self::OptedOut => "opted_out",
         }
     }
 

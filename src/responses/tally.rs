@@ -154,6 +154,10 @@ pub fn marks_after(
                 marks = marks.with(Marks::ORDERED);
                 Some(Goal::Order)
             }
+            What::Reply => {
+                marks = marks.with(Marks::REPLIED);
+                None
+            }
         };
         if goal == Some(terms.goal) && is_in_time(response.at) {
             marks = marks.with(Marks::RESPONDED);
@@ -193,7 +197,7 @@ impl Moves {
                     self.add(key.wave, "orders", 1);
                     self.add(key.wave, "revenue_cents", amount_cents);
                 }
-                What::Open | What::OptOut => {}
+                What::Open | What::OptOut | What::Reply => {}
             }
         }
         for click in &judged.taken_back {
