@@ -8,10 +8,11 @@ use actix_web::dev::ServerHandle;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
-use crate::channels::email::EmailChannel;
+use crate::channels::Channels;
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::{ConfigError, Settings};
+use crate::customers::store::numbers;
 use crate::delivery::journal::Journal;
 use crate::delivery::launch::{LaunchError, LaunchOptions};
 use crate::delivery::node::Node;
@@ -40,7 +41,7 @@ pub enum AppError {
     OtherSecret { path: String },
     #[error("settings: {0}")]
     Settings(#[from] ConfigError),
-    #[error("email channel: {0}")]
+    #[error("channels: {0}")]
     Channel(String),
     #[error("cannot listen on {address}: {cause}; is it taken? Change {key}")]
     Listen {
@@ -104,6 +105,7 @@ impl Parts {
                 path: secret.display().to_string(),
             });
         }
+        numbers::read_unread(&db).await?;
         Ok(Self {
             db,
             keys,
@@ -144,7 +146,7 @@ impl Parts {
                 })?;
         }
         let outbox = self.settings.data_dir.join("outbox");
-        let channel = EmailChannel::new(&self.settings.email, self.keys.clone(), &outbox)
+        let channels = Channels::new(&self.settings, &self.keys, &outbox, &self.clock)
             .map_err(|error| AppError::Channel(error.to_string()))?;
         let worker = Worker::new(
             self.db.clone(),
@@ -152,7 +154,7 @@ impl Parts {
             self.keys.clone(),
             Arc::clone(&self.settings),
             Arc::clone(&self.rules),
-            channel.clone(),
+            channels.clone(),
             journal,
         )
         .map_err(|error| AppError::Metrics(error.to_string()))?;
@@ -161,13 +163,13 @@ impl Parts {
             Arc::clone(&self.clock),
             self.keys.clone(),
             Arc::clone(&self.settings),
-            &channel,
+            &channels.email,
         );
         Ok(Engine {
             parts: self.clone(),
             worker: Arc::new(worker),
             notices,
-            channel,
+            channels,
             _node: node,
         })
     }
@@ -179,7 +181,7 @@ pub struct Engine {
     parts: Parts,
     worker: Arc<Worker>,
     notices: Notices,
-    channel: EmailChannel,
+    channels: Channels,
     /// Held so that no other process takes our leases for those of a dead one.
     _node: Node,
 }
@@ -251,14 +253,14 @@ impl Engine {
         self.worker.wake().notify_waiters();
     }
 
-    /// The email channel.
-    pub fn channel(&self) -> &EmailChannel {
-        &self.channel
+    /// The ways out.
+    pub fn channels(&self) -> &Channels {
+        &self.channels
     }
 
     /// Says goodbye to the relay.
     pub async fn close(self) {
-        self.channel.close().await;
+        self.channels.close().await;
     }
 }
 

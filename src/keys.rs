@@ -6,8 +6,11 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
+use aes::Aes256;
 use data_encoding::HEXLOWER;
+use fpe::ff1::{FF1, FlexibleNumeralString};
 use ring::rand::SecureRandom;
 use ring::{hkdf, hmac};
 
@@ -54,7 +57,12 @@ pub struct Keys {
     preferences: hmac::Key,
     fingerprint: hmac::Key,
     evidence: hmac::Key,
+    /// `None` never: FF1 knows every radix from 2 to 65 536.
+    short_codes: Option<Arc<FF1<Aes256>>>,
 }
+
+/// Digits of a short code are of this radix.
+pub const SHORT_CODE_RADIX: u16 = 62;
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,6 +90,15 @@ impl Keys {
             preferences: key("preferences"),
             fingerprint: key("fingerprint"),
             evidence: key("evidence"),
+            short_codes: prk
+                .expand(&[b"short codes"], hmac::HMAC_SHA256)
+                .and_then(|okm| {
+                    let mut key = [0_u8; 32];
+                    okm.fill(&mut key).map(|()| key)
+                })
+                .ok()
+                .and_then(|key| FF1::new(&key, SHORT_CODE_RADIX.into()).ok())
+                .map(Arc::new),
         }
     }
 
@@ -163,6 +180,21 @@ impl Keys {
         context.update(previous.as_bytes());
         context.update(evidence.as_bytes());
         HEXLOWER.encode(context.sign().as_ref())
+    }
+
+    /// The digits of a short code, enciphered: FF1 (NIST SP 800-38G) over AES-256, as many digits as came;
+    /// `None` for fewer than 4 or one that is none of the radix.
+    pub fn encipher_digits(&self, digits: Vec<u16>) -> Option<Vec<u16>> {
+        let cipher = self.short_codes.as_ref()?;
+        let digits = FlexibleNumeralString::from(digits);
+        cipher.encrypt(&[], &digits).ok().map(Vec::from)
+    }
+
+    /// Undoes [`Keys::encipher_digits`].
+    pub fn decipher_digits(&self, digits: Vec<u16>) -> Option<Vec<u16>> {
+        let cipher = self.short_codes.as_ref()?;
+        let digits = FlexibleNumeralString::from(digits);
+        cipher.decrypt(&[], &digits).ok().map(Vec::from)
     }
 
     fn key(&self, purpose: Purpose) -> &hmac::Key {

@@ -263,6 +263,7 @@ fn apply(settings: &mut Settings, mode: Mode) {
         settings.quiet_hours.push(QuietHoursSettings {
             channel: "email".to_owned(),
             country: None,
+            provider: None,
             allowed: vec!["Mon-Sun 00:00-24:00".to_owned()],
             holidays_are_quiet: false,
         });

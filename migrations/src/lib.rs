@@ -15,6 +15,7 @@ mod m20261122_000006_lighten_ledger;
 mod m20261122_000007_add_relays_and_paces;
 mod m20261122_000009_keep_past_deliveries;
 mod m20261122_000010_index_open_leases;
+mod m20261122_000011_read_phones;
 mod m20261122_000012_add_sms;
 mod m20261122_000013_receive_texts;
 
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000007_add_relays_and_paces::Migration),
             Box::new(m20261122_000009_keep_past_deliveries::Migration),
             Box::new(m20261122_000010_index_open_leases::Migration),
+            Box::new(m20261122_000011_read_phones::Migration),
             Box::new(m20261122_000012_add_sms::Migration),
             Box::new(m20261122_000013_receive_texts::Migration),
         ]

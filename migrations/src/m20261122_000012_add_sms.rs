@@ -1,4 +1,5 @@
-//! Text messages: what is known of one beyond its row of the ledger, and the route of each lease.
+//! Text messages: each lease has its own route, so that a wave may go by several channels, and what is
+//! known of a text message stands beside its row of the ledger.
 
 use sea_orm_migration::prelude::*;
 
@@ -11,6 +12,12 @@ impl MigrationTrait for Migration {
         crate::run(
             manager,
             &[
+                // The route of the second channel, for who cannot be reached by the first.
+                "ALTER TABLE waves ADD COLUMN next_relay TEXT",
+                "ALTER TABLE leases ADD COLUMN relay TEXT NOT NULL DEFAULT ''",
+                "UPDATE leases SET relay = (SELECT w.relay FROM waves w WHERE w.id = leases.wave_id)",
+                // receipt: sent, undelivered or delivered, the furthest that was told. failure: its class.
+                // cost_micros: millionths of the configured currency; NULL: not known.
                 "CREATE TABLE sms_messages (
                     wave_id BIGINT NOT NULL,
                     seq BIGINT NOT NULL,
@@ -24,8 +31,7 @@ impl MigrationTrait for Migration {
                     failure TEXT,
                     PRIMARY KEY (wave_id, seq)
                 )",
-                "CREATE INDEX sms_messages_id ON sms_messages (provider, message_id)",
-                "ALTER TABLE leases ADD COLUMN relay TEXT NOT NULL DEFAULT ''",
+                "CREATE INDEX sms_messages_name ON sms_messages (provider, message_id) WHERE message_id IS NOT NULL",
             ],
         )
         .await
@@ -35,8 +41,9 @@ impl MigrationTrait for Migration {
         crate::run(
             manager,
             &[
-                "ALTER TABLE leases DROP COLUMN relay",
                 "DROP TABLE sms_messages",
+                "ALTER TABLE leases DROP COLUMN relay",
+                "ALTER TABLE waves DROP COLUMN next_relay",
             ],
         )
         .await

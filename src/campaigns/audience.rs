@@ -6,7 +6,8 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use sea_orm::sea_query::{
-    Alias, CommonTableExpression, Expr, JoinType, Order, Query, SelectStatement, UnionType,
+    Alias, CommonTableExpression, Condition, Expr, JoinType, Order, Query, SelectStatement,
+    UnionType, WithClause,
 };
 
 use super::definition::{Definition, Schedule, Zone};
@@ -24,7 +25,8 @@ use crate::storage::Dialect;
 pub struct Audience<'a> {
     pub rule: &'a Rule,
     pub rules: &'a Rules,
-    pub request: &'a Request,
+    /// For each channel in order: each person gets the first that he may be contacted by.
+    pub requests: &'a [Request],
     /// Running waves that go first.
     pub rivals: &'a [Rival],
     pub places: &'a Places,
@@ -67,8 +69,8 @@ impl DueBy {
 }
 
 impl Audience<'_> {
-    /// When a recipient at a place is due: as the schedule has it, or when the quiet hours end.
-    fn due_at(&self, zone: Tz, country: &str) -> i64 {
+    /// When a recipient at a place is due by a channel of the campaign: as the schedule has it, or when the quiet hours end.
+    fn due_at(&self, request: &Request, zone: Tz, country: &str) -> i64 {
         let wished = self.due.at(zone);
         let place = Whereabouts {
             country,
@@ -77,7 +79,7 @@ impl Audience<'_> {
         };
         self.rules
             .quiet_hours
-            .next_allowed(wished.max(self.now), self.request.channel, place)
+            .next_allowed(wished.max(self.now), request.route(), place)
             .unwrap_or(wished)
             .timestamp_millis()
     }
@@ -85,25 +87,92 @@ impl Audience<'_> {
     /// The one instant at which everyone is due, where neither zones nor quiet hours tell them apart.
     pub fn due_at_once(&self) -> Option<i64> {
         match self.due {
-            DueBy::Instant(at) if !self.rules.quiet_hours.concerns(self.request.channel) => {
-                Some(at.timestamp_millis())
+            DueBy::Instant(at) => {
+                let mut requests = self.requests.iter();
+                let is_quiet =
+                    requests.any(|request| self.rules.quiet_hours.concerns(request.route()));
+                (!is_quiet).then(|| at.timestamp_millis())
             }
-            _ => None,
+            DueBy::Local(_) => None,
         }
     }
 
-    /// Rows (id, due_at, wished_at, address, household, reason) of everyone the segment selects, by what is
-    /// known of him alone. The address is there of whoever may share it, the household where it counts.
+    /// Rows (id, due_at, wished_at, address, household, channel, reason) of everyone the segment selects, by
+    /// what is known of him alone. The address is there of whoever may share it, the household where it
+    /// counts. Who may not be contacted by the first channel has that reason, unless the second may be used.
+    pub fn asked(&self, dialect: Dialect) -> SelectStatement {
+        match self.requests {
+            [] => Query::select(),
+            [only] => self.asked_by(only, dialect, self.rule.condition(dialect, self.now)),
+            [first, second, ..] => self.asked_in_order(first, second, dialect),
+        }
+    }
+
+    /// As [`Audience::asked`], of two channels.
+    fn asked_in_order(
+        &self,
+        first: &Request,
+        second: &Request,
+        dialect: Dialect,
+    ) -> SelectStatement {
+        let by_first = self.asked_by(first, dialect, self.rule.condition(dialect, self.now));
+        let rest = Condition::all().add(Expr::cust(
+            "customers.id IN (SELECT x.id FROM asked_first x WHERE x.reason IS NOT NULL)",
+        ));
+        let by_second = self.asked_by(second, dialect, rest);
+        let mut with = WithClause::new();
+        for (name, query) in [("asked_first", by_first), ("asked_second", by_second)] {
+            with.cte(
+                CommonTableExpression::new()
+                    .table_name(Alias::new(name))
+                    .query(query)
+                    .materialized(true)
+                    .to_owned(),
+            );
+        }
+        let takes_second = "b.id IS NOT NULL AND b.reason IS NULL";
+        let mut merged = Query::select();
+        merged.expr_as(Expr::cust("a.id"), Alias::new("id"));
+        for column in [
+            "due_at",
+            "wished_at",
+            "address",
+            "household",
+            "channel",
+            "reason",
+        ] {
+            merged.expr_as(
+                Expr::cust(format!(
+                    "CASE WHEN {takes_second} THEN b.{column} ELSE a.{column} END"
+                )),
+                Alias::new(column),
+            );
+        }
+        merged
+            .from_as(Alias::new("asked_first"), Alias::new("a"))
+            .join_as(
+                JoinType::LeftJoin,
+                Alias::new("asked_second"),
+                Alias::new("b"),
+                Expr::cust("b.id = a.id"),
+            )
+            .with_cte(with)
+            .take()
+    }
+
+    /// As [`Audience::asked`], by one channel, of those for whom `segment` holds.
     ///
     /// Most people are on no list, share no address and got nothing of late: the rules that look somebody
     /// up are asked of the others only.
-    pub fn asked(&self, dialect: Dialect) -> SelectStatement {
+    fn asked_by(&self, request: &Request, dialect: Dialect, segment: Condition) -> SelectStatement {
+        let channel = request.channel;
         let wished = self
             .places
             .by_zone("customers", |zone| self.due.at(zone).timestamp_millis());
-        let due = if self.rules.quiet_hours.concerns(self.request.channel) {
-            self.places
-                .by_place("customers", |zone, country| self.due_at(zone, country))
+        let due = if self.rules.quiet_hours.concerns(request.route()) {
+            self.places.by_place("customers", channel, |zone, country| {
+                self.due_at(request, zone, country)
+            })
         } else {
             wished.clone()
         };
@@ -113,9 +182,10 @@ impl Audience<'_> {
                 Moment::of_instant(&now_ms.to_string(), now_ms, "c", self.rules, self.places)
             }
             None => {
-                let mut moment = Moment::by_place("c", self.rules, self.places, |zone, country| {
-                    self.due_at(zone, country)
-                });
+                let mut moment =
+                    Moment::by_place("c", channel, self.rules, self.places, |zone, country| {
+                        self.due_at(request, zone, country)
+                    });
                 moment.now = "c.due_at".to_owned();
                 moment
             }
@@ -123,19 +193,19 @@ impl Audience<'_> {
         let question = Question {
             dialect,
             rules: self.rules,
-            request: self.request,
+            request,
             moment: &moment,
             rivals: self.rivals,
             c: "c",
             p: "p",
         };
-        let key = address_key(self.request.channel);
-        let segment = Query::select()
+        let key = address_key(channel);
+        let selected = Query::select()
             .expr(Expr::cust("customers.*"))
             .expr_as(Expr::cust(due), Alias::new("due_at"))
             .expr_as(Expr::cust(wished), Alias::new("wished_at"))
             .from(Alias::new("customers"))
-            .cond_where(self.rule.condition(dialect, self.now))
+            .cond_where(segment)
             .take();
         let mut asked = Query::select();
         for (sql, column) in [
@@ -149,18 +219,19 @@ impl Audience<'_> {
         ] {
             asked.expr_as(Expr::cust(sql.replace("{key}", key)), Alias::new(column));
         }
-        let household = if self.request.per_household {
+        let household = if request.per_household {
             "c.household_key"
         } else {
             "CAST(NULL AS TEXT)"
         };
         asked
             .expr_as(Expr::cust(household), Alias::new("household"))
+            .expr_as(Expr::cust(format!("'{channel}'")), Alias::new("channel"))
             .expr_as(
                 Expr::cust(question.reason(|reason| self.guard(reason, &question))),
                 Alias::new("reason"),
             )
-            .from_subquery(segment, Alias::new("c"))
+            .from_subquery(selected, Alias::new("c"))
             .join_as(
                 JoinType::LeftJoin,
                 Alias::new("permissions"),
@@ -169,7 +240,7 @@ impl Audience<'_> {
             )
             .join_subquery(
                 JoinType::LeftJoin,
-                self.special(),
+                Self::special(request),
                 Alias::new("special"),
                 Expr::cust("special.id = c.id"),
             );
@@ -178,8 +249,8 @@ impl Audience<'_> {
 
     /// The ids of those on a list of suppressions, with a pause or a wish, or with an address that several
     /// have.
-    fn special(&self) -> SelectStatement {
-        let key = address_key(self.request.channel);
+    fn special(request: &Request) -> SelectStatement {
+        let key = address_key(request.channel);
         // CROSS JOIN keeps SQLite from beginning with all customers.
         let of = |set: &str, condition: String| {
             Query::select()
@@ -198,9 +269,9 @@ impl Audience<'_> {
             "suppressions",
             format!(
                 "m.{} = x.fingerprint AND x.channel = '{}' AND x.scope IN ('{}', '*')",
-                fingerprint(self.request.channel),
-                self.request.channel,
-                self.request.topic
+                fingerprint(request.channel),
+                request.channel,
+                request.topic
             ),
         );
         let wishing = of(
@@ -276,14 +347,18 @@ impl Audience<'_> {
             .unwrap_or_else(|| self.now.timestamp_millis())
     }
 
-    /// Rows (id, due_at, wished_at, reason) of table `asked` (the rows of [`Audience::asked`]) with what
+    fn asks_household(&self) -> bool {
+        self.requests.iter().any(|request| request.per_household)
+    }
+
+    /// Rows (id, due_at, wished_at, channel, reason) of table `asked` (the rows of [`Audience::asked`]) with what
     /// people are to each other, the control group and the end of the campaign; `reason` NULL for who will
     /// be contacted. `due_at` is later than `wished_at` where the hours are quiet.
     pub fn rest(&self) -> SelectStatement {
         // One message an address, and where it is wished a household: the customer known longest gets it.
         let twins = later_of_each("address", None);
         let mut sets = vec![("twin", Withheld::DuplicateAddress, twins.clone())];
-        if self.request.per_household {
+        if self.asks_household() {
             let housemates = later_of_each("household", Some(twins));
             sets.push(("housemate", Withheld::Household, housemates));
         }
@@ -305,7 +380,7 @@ impl Audience<'_> {
             );
             refuse(&is_control, Withheld::Control);
         }
-        if let Some(end) = self.request.ends_at {
+        if let Some(end) = self.requests.iter().find_map(|request| request.ends_at) {
             refuse(
                 &format!("s.wished_at < {end} AND s.due_at >= {end}"),
                 Withheld::QuietHours,
@@ -313,7 +388,7 @@ impl Audience<'_> {
             refuse(&format!("s.due_at >= {end}"), Withheld::Ended);
         }
         let mut rest = Query::select();
-        for column in ["id", "due_at", "wished_at"] {
+        for column in ["id", "due_at", "wished_at", "channel"] {
             rest.expr_as(Expr::cust(format!("s.{column}")), Alias::new(column));
         }
         rest.expr_as(
@@ -332,7 +407,7 @@ impl Audience<'_> {
         rest
     }
 
-    /// Rows (id, due_at, wished_at, reason): everyone the segment selects; see [`Audience::rest`].
+    /// Rows (id, due_at, wished_at, channel, reason): everyone the segment selects; see [`Audience::rest`].
     pub fn select(&self, dialect: Dialect) -> SelectStatement {
         let mut asked = CommonTableExpression::new();
         asked
@@ -344,16 +419,18 @@ impl Audience<'_> {
         rest
     }
 
-    /// Rows (reason, held_until, n): the waterfall; `reason` NULL is who will be contacted, `held_until`
+    /// Rows (reason, channel, held_until, n): the waterfall; `reason` NULL is who will be contacted, `held_until`
     /// when the quiet hours end for those who wait for that.
     pub fn count(&self, dialect: Dialect) -> SelectStatement {
         let held = "CASE WHEN reason IS NULL AND due_at > wished_at THEN due_at END";
         Query::select()
             .expr_as(Expr::col(Alias::new("reason")), Alias::new("reason"))
+            .expr_as(Expr::col(Alias::new("channel")), Alias::new("channel"))
             .expr_as(Expr::cust(held), Alias::new("held_until"))
             .expr_as(Expr::cust("COUNT(*)"), Alias::new("n"))
             .from_subquery(self.select(dialect), Alias::new("audience"))
             .group_by_col(Alias::new("reason"))
+            .group_by_col(Alias::new("channel"))
             .add_group_by([Expr::cust(held)])
             .order_by_expr(Expr::cust("n"), Order::Desc)
             .take()

@@ -1,5 +1,8 @@
 //! What would happen: the whole of a plan looked at before anything is sent.
 
+mod sender;
+mod sms;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -13,15 +16,18 @@ use super::model::Status;
 use super::store::Campaign;
 use super::{schedule, store};
 use crate::clock::from_ms;
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Settings, provider_of, sms_route};
+use crate::consent::model::Channel;
 use crate::customers::store as customer_store;
-use crate::gate::model::Withheld;
+use crate::gate::model::{Request, Withheld};
 use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
 use crate::ids::WaveId;
 use crate::segments::{ParseError, Rule, names};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
+
+pub use sms::SmsForecast;
 
 /// Why a campaign could not even be checked.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +52,9 @@ pub struct CheckedCampaign {
     /// Of those, who wait for the end of quiet hours, and until when (UTC).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<(String, u64)>,
+    /// What the text messages would weigh and cost, of a campaign that sends any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sms: Option<SmsForecast>,
     /// The latest launch, of one that had any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launched: Option<LaunchedBefore>,
@@ -89,7 +98,12 @@ pub async fn check(
 ) -> Result<CheckedCampaign, CheckError> {
     let rule = Rule::parse(&definition.segment)?;
     let rules = Rules::new(settings)?;
-    let request = definition.request();
+    let routes = routes_of(definition, settings);
+    let requests = match &routes {
+        Ok(routes) => requests_by(definition, routes),
+        Err(_) => definition.requests(),
+    };
+    let request = definition.request(definition.channel);
     let places = gate_store::places(&**db, request.fallback_zone).await?;
     let rivals = store::rivals(&**db, request.priority, None).await?;
     let stored = store::by_name(&**db, &definition.name).await?;
@@ -101,7 +115,7 @@ pub async fn check(
     let audience = Audience {
         rule: &rule,
         rules: &rules,
-        request: &request,
+        requests: &requests,
         rivals: &rivals,
         places: &places,
         control_percent: definition.control_percent,
@@ -112,16 +126,32 @@ pub async fn check(
     let count = store::count_audience(db, &audience).await?;
     let (will_receive, withheld) = (count.eligible, count.withheld);
     let mut facts = FieldFacts::unknown();
-    for customer in customer_store::sample(db, SAMPLE).await? {
-        facts.observe(&customer);
+    let sample = customer_store::sample(db, SAMPLE).await?;
+    for customer in &sample {
+        facts.observe(customer);
     }
-    let route = relay_of(definition, settings);
-    let relay_rate = route
-        .as_ref()
-        .ok()
-        .and_then(|relay| settings.email.rate_of(relay));
-    let rates = [definition.rate_per_second, relay_rate];
+    let mut rates = vec![definition.rate_per_second];
+    for route in routes.iter().flatten() {
+        rates.push(match provider_of(route) {
+            Some(provider) => settings.sms.rate_of(provider),
+            None => settings.email.rate_of(route),
+        });
+    }
+    let mut refusals: Vec<String> = offer_refusal(definition, &rules).into_iter().collect();
     let mut warnings = warnings(definition, settings, will_receive, now);
+    let mut sms = None;
+    for provider in routes
+        .iter()
+        .flatten()
+        .filter_map(|route| provider_of(route))
+    {
+        let by_sms = count.by_channel.get(&Channel::Sms).copied().unwrap_or(0);
+        let reckoned = sms::forecast(definition, template, settings, provider, &sample, by_sms);
+        refusals.extend(reckoned.verdict.refusals);
+        warnings.extend(reckoned.verdict.warnings);
+        sms = Some(reckoned.forecast);
+    }
+    refusals.extend(routes.err());
     warnings.extend(end_warnings(
         definition,
         request.ends_at,
@@ -147,11 +177,9 @@ pub async fn check(
         withheld: withheld.into_iter().collect(),
         will_receive,
         held: by_instant(&count.held),
+        sms,
         launched,
-        refusals: offer_refusal(definition, &rules)
-            .into_iter()
-            .chain(route.err())
-            .collect(),
+        refusals,
         estimated_seconds,
         due: definition
             .schedule
@@ -210,14 +238,30 @@ pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
     ))
 }
 
-/// The name of the relay a campaign goes through.
+/// What a campaign asks of the gate for each of its channels, which go these routes.
+pub fn requests_by(definition: &Definition, routes: &[String]) -> Vec<Request> {
+    let mut requests = definition.requests();
+    for (request, route) in requests.iter_mut().zip(routes) {
+        request.provider = provider_of(route).map(str::to_owned);
+    }
+    requests
+}
+
+/// The routes a campaign goes by, in the order of its channels.
 ///
 /// # Errors
-/// When it asks for one that is not in the settings; says which are.
-pub fn relay_of<'a>(definition: &Definition, settings: &'a Settings) -> Result<&'a str, String> {
-    settings
-        .email
-        .route(definition.relay.as_deref(), &definition.sender.address)
+/// When it asks for a relay or a provider that is not in the settings; says which are.
+pub fn routes_of(definition: &Definition, settings: &Settings) -> Result<Vec<String>, String> {
+    let (email, sms) = (&settings.email, &settings.sms);
+    let channels = definition.channels().iter();
+    channels
+        .map(|channel| match channel {
+            Channel::Email => email
+                .route(definition.relay.as_deref(), &definition.sender.address)
+                .map(str::to_owned),
+            Channel::Sms => sms.route(definition.provider.as_deref()).map(sms_route),
+        })
+        .collect()
 }
 
 /// The first few instants and how many wait for each.
@@ -278,7 +322,9 @@ fn warnings(
     if will_receive == 0 {
         warnings.push("nobody would receive it: see who is withheld and why".to_owned());
     }
-    if settings.email.relay.is_none() {
+    if !definition.channels().contains(&Channel::Email) {
+        // What follows is about email.
+    } else if settings.email.relay.is_none() {
         warnings.push(
             "no relay is configured: messages go to the outbox, nothing leaves this machine"
                 .to_owned(),
@@ -352,6 +398,9 @@ impl fmt::Display for CheckedCampaign {
         writeln!(f, "  will receive  {:>9}", self.will_receive)?;
         for (until, n) in &self.held {
             writeln!(f, "    held        {n:>9}  by quiet hours until {until}")?;
+        }
+        if let Some(sms) = &self.sms {
+            sms.fmt(f)?;
         }
         match &self.due {
             Some(due) => writeln!(f, "  launch        {due}")?,

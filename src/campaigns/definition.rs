@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::model::Goal;
 use super::schedule;
+use crate::config::SenderId;
 use crate::consent::ladder::{Level, OfferKind};
 use crate::consent::model::Channel;
 use crate::gate::model::Request;
@@ -23,8 +24,12 @@ pub struct Definition {
     pub segment: String,
     /// The name of a template folder.
     pub template: String,
+    /// The first of its channels.
     #[serde(default = "email")]
     pub channel: Channel,
+    /// Several channels in order: each person gets the first that he allows and can receive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<Channel>,
     /// What the permission must be about, such as "offers".
     pub topic: String,
     pub sender: Sender,
@@ -37,6 +42,9 @@ pub struct Definition {
     /// The relay it goes through; none: the one that lists its sender's domain, or the default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<String>,
+    /// The SMS provider it goes through; none: the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// Percent of the eligible held back at random, to measure what the campaign causes.
     #[serde(default)]
     pub control_percent: u8,
@@ -72,11 +80,18 @@ pub struct Definition {
 #[serde(deny_unknown_fields)]
 pub struct Sender {
     pub name: String,
+    /// Of its emails; a campaign by SMS alone needs none.
+    #[serde(default)]
     pub address: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
-    /// Stands in the foot of every message: a sender may not hide (CPCE L34-5, CAN-SPAM).
+    /// Stands in the foot of every email: a sender may not hide (CPCE L34-5, CAN-SPAM).
+    #[serde(default)]
     pub postal_address: String,
+    /// Of its text messages: a short code, a number, or a name of at most 11 characters; none: that of the
+    /// provider's settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sms: Option<String>,
 }
 
 /// When a campaign is launched: `at` one date-time or `every` time a cron expression says.
@@ -171,10 +186,13 @@ impl Definition {
                 problem: NO_TIME.to_owned(),
             });
         }
-        let definition: Self = toml::from_str(text).map_err(|error| DefinitionError::Toml {
+        let mut definition: Self = toml::from_str(text).map_err(|error| DefinitionError::Toml {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
+        if let Some(first) = definition.channels.first() {
+            definition.channel = *first;
+        }
         definition
             .validate()
             .map_err(|(key, problem)| DefinitionError::Key {
@@ -197,11 +215,27 @@ impl Definition {
         }
     }
 
-    /// What it asks of the gate.
-    pub fn request(&self) -> Request {
+    /// Its channels in order.
+    pub fn channels(&self) -> &[Channel] {
+        if self.channels.is_empty() {
+            std::slice::from_ref(&self.channel)
+        } else {
+            &self.channels
+        }
+    }
+
+    /// What it asks of the gate for each of its channels, in their order.
+    pub fn requests(&self) -> Vec<Request> {
+        let requests = self.channels().iter();
+        requests.map(|channel| self.request(*channel)).collect()
+    }
+
+    /// What it asks of the gate for those it writes to by a channel.
+    pub fn request(&self, channel: Channel) -> Request {
         let fallback_zone = self.fallback_zone();
         Request {
-            channel: self.channel,
+            channel,
+            provider: self.provider.clone().filter(|_| channel == Channel::Sms),
             topic: self.topic.clone(),
             level: self.level,
             priority: self.priority,
@@ -249,16 +283,23 @@ impl Definition {
         if !(1..=365).contains(&self.window_days) {
             return Err(("window_days", "must be between 1 and 365".into()));
         }
+        let by_email = self.channels().contains(&Channel::Email);
         for (key, text) in [
             ("sender.name", &self.sender.name),
             ("sender.postal_address", &self.sender.postal_address),
         ] {
+            if !by_email && key != "sender.name" && text.is_empty() {
+                continue;
+            }
             if text.trim().is_empty() || text.chars().any(char::is_control) || text.len() > 300 {
                 return Err((key, "must be one line of text, of at most 300 bytes".into()));
             }
         }
         let addresses = [
-            ("sender.address", Some(&self.sender.address)),
+            (
+                "sender.address",
+                Some(&self.sender.address).filter(|address| by_email || !address.is_empty()),
+            ),
             ("sender.reply_to", self.sender.reply_to.as_ref()),
         ];
         for (key, address) in addresses {
@@ -267,6 +308,9 @@ impl Definition {
             {
                 return Err((key, format!("{address:?} is not an email address")));
             }
+        }
+        if let Some(sender) = &self.sender.sms {
+            SenderId::read(sender).map_err(|problem| ("sender.sms", problem))?;
         }
         if !(-100..=100).contains(&self.priority) {
             return Err(("priority", "must be between -100 and 100".into()));
@@ -282,8 +326,30 @@ impl Definition {
         {
             return Err(("ends_at", "must be after the time in [schedule]".into()));
         }
-        if self.channel == Channel::Sms {
-            return Err(("channel", "sms is not built yet; use \"email\"".into()));
+        if self.channels.len() > 1 && self.channels.iter().all(|one| *one == self.channel) {
+            return Err((
+                "channels",
+                "names a channel twice; each once, in order".into(),
+            ));
+        }
+        if self.channels.len() > Channel::ALL.len() {
+            return Err((
+                "channels",
+                "names a channel twice; each once, in order".into(),
+            ));
+        }
+        if !self.channels().contains(&Channel::Sms)
+            && (self.provider.is_some() || self.sender.sms.is_some())
+        {
+            let key = match self.provider {
+                Some(_) => "provider",
+                None => "sender.sms",
+            };
+            return Err((
+                key,
+                "is about text messages, and this campaign sends none; add \"sms\" to channels, or remove it"
+                    .into(),
+            ));
         }
         self.schedule.as_ref().map_or(Ok(()), Schedule::validate)
     }

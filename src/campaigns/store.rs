@@ -9,6 +9,7 @@ use super::audience::Audience;
 use super::definition::Definition;
 use super::model::Status;
 use super::schedule::Due;
+use crate::consent::model::Channel;
 use crate::gate::model::{Rival, Withheld};
 use crate::ids::{CampaignId, TemplateVersionId, WaveId};
 use crate::storage::{Db, Dialect, Sql, Txn};
@@ -475,6 +476,8 @@ pub async fn prepare_audience(txn: &Txn) -> Result<(), DbErr> {
 pub struct AudienceCount {
     /// How many would be contacted.
     pub eligible: u64,
+    /// Of those, how many by each channel.
+    pub by_channel: BTreeMap<Channel, u64>,
     /// How many are withheld for each reason.
     pub withheld: BTreeMap<Withheld, u64>,
     /// Of the eligible, how many wait for the end of quiet hours, by when that is (milliseconds since the
@@ -495,6 +498,9 @@ pub async fn count_audience(db: &Db, audience: &Audience<'_>) -> Result<Audience
             Some(reason) => *count.withheld.entry(reason).or_default() += n,
             None => {
                 count.eligible += n;
+                let channel: String = row.try_get("", "channel")?;
+                let channel = channel.parse().map_err(DbErr::Type)?;
+                *count.by_channel.entry(channel).or_default() += n;
                 if let Some(until) = row.try_get::<Option<i64>>("", "held_until")? {
                     *count.held.entry(until).or_default() += n;
                 }

@@ -99,6 +99,17 @@ impl Breaker {
         }
     }
 
+    /// Opens it for `wait` because the relay asks for that; says for how long, when it was closed. That is no
+    /// failure, and the next opening is no longer for it.
+    pub fn pause(&mut self, now: Duration, wait: Duration) -> Option<Duration> {
+        if self.state != State::Closed {
+            return None;
+        }
+        let wait = wait.min(LONGEST_WAIT);
+        self.state = State::Open { until: now + wait };
+        Some(wait)
+    }
+
     /// The relay failed at `now`; `chance` in 0..1 spreads the waits, so that nodes do not come back
     /// together. Says when that opened it.
     pub fn failed(&mut self, now: Duration, chance: f64) -> Option<Opened> {

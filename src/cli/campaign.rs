@@ -70,7 +70,7 @@ impl CampaignCommand {
                 if let Some(refusal) = check::offer_refusal(&definition, &parts.rules) {
                     anyhow::bail!("{}: {refusal}", file.display());
                 }
-                if let Err(refusal) = check::relay_of(&definition, &parts.settings) {
+                if let Err(refusal) = check::routes_of(&definition, &parts.settings) {
                     anyhow::bail!("{}: {refusal}", file.display());
                 }
                 let (_, applied) = plan::apply(db, &definition, &template, now).await?;
@@ -178,7 +178,7 @@ impl CampaignCommand {
                     print("`visavis serve` or `visavis work --until-idle` sends them.");
                     let campaign = plan::find(db, &name).await?;
                     let progress =
-                        progress::progress(db, &parts.settings.email, &campaign, now_ms).await?;
+                        progress::progress(db, &parts.settings, &campaign, now_ms).await?;
                     if let Some(at) = progress.next_pending_at {
                         print(format_args!(
                             "The first are due at {}.",
@@ -206,8 +206,7 @@ impl CampaignCommand {
             }
             Self::Status { name, json } => {
                 let campaign = plan::find(db, &name).await?;
-                let progress =
-                    progress::progress(db, &parts.settings.email, &campaign, now_ms).await?;
+                let progress = progress::progress(db, &parts.settings, &campaign, now_ms).await?;
                 if json {
                     print(serde_json::to_string_pretty(&progress)?);
                 } else {

@@ -1,5 +1,7 @@
 //! `visavis check`: is everything in place, and what to do where it is not.
 
+mod texts;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -42,6 +44,7 @@ impl Check {
         lines.push(database(&settings.database_url(), settings.database.max_connections).await);
         lines.push(secret(&settings).await);
         lines.extend(relays(&settings).await);
+        lines.extend(texts::providers(&settings).await);
         lines.push(public_url(&settings));
         lines.push(console(&settings));
         lines.extend(sender_domain(&settings));

@@ -33,7 +33,8 @@ impl Report {
                     self.name,
                     self.name
                 )
-            })?;
+            })?
+            .in_currency(&parts.settings.sms.currency);
         if self.json {
             print(serde_json::to_string_pretty(&report)?);
         } else if self.csv {

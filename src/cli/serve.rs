@@ -56,10 +56,7 @@ impl Work {
             for campaign in store::list(&parts.db).await? {
                 if campaign.status == Status::Running {
                     let now_ms = parts.clock.now_ms();
-                    print(
-                        progress::progress(&parts.db, &parts.settings.email, &campaign, now_ms)
-                            .await?,
-                    );
+                    print(progress::progress(&parts.db, &parts.settings, &campaign, now_ms).await?);
                 }
             }
         } else {

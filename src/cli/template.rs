@@ -9,7 +9,8 @@ use super::campaign::find_template;
 use super::{Common, print};
 use crate::customers::store as customer_store;
 use crate::templates::model::RecipientLinks;
-use crate::templates::{FieldFacts, Imprint, Severity, Template, sample_customer};
+use crate::templates::sms::sample_links;
+use crate::templates::{FieldFacts, Imprint, Severity, SmsFrame, Template, sample_customer};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TemplateCommand {
@@ -33,6 +34,12 @@ pub(super) enum TemplateCommand {
         /// Writes the HTML to this file instead of printing the text
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
+        /// Shows the text message instead, with its alphabet, characters and parts
+        #[arg(long, conflicts_with = "html")]
+        sms: bool,
+        /// Replaces the characters that force the text message into UCS-2
+        #[arg(long, requires = "sms")]
+        transliterate: bool,
     },
 }
 
@@ -67,7 +74,15 @@ impl TemplateCommand {
                 customer,
                 language,
                 html,
-            } => preview(common, &name, customer, language, html).await,
+                sms,
+                transliterate,
+            } => {
+                let frame = sms.then(|| SmsFrame {
+                    transliterate,
+                    ..SmsFrame::sample()
+                });
+                preview(common, &name, customer, language, html, frame).await
+            }
         }
     }
 }
@@ -91,6 +106,12 @@ async fn check(common: &Common, dir: &std::path::Path) -> anyhow::Result<ExitCod
     let findings = template.lint(&facts);
     for finding in &findings {
         print(finding);
+    }
+    for language in template.languages() {
+        // Why there is none is said above, if it matters.
+        if let Ok(measure) = template.measure_sms(language, &SmsFrame::sample(), &facts) {
+            print(format_args!("[{language}] sms: {measure}"));
+        }
     }
     let errors = findings
         .iter()
@@ -116,6 +137,7 @@ async fn preview(
     customer: Option<String>,
     language: Option<String>,
     html: Option<PathBuf>,
+    text_message: Option<SmsFrame>,
 ) -> anyhow::Result<ExitCode> {
     let settings = common.settings()?;
     let template = find_template(&settings.templates_dir, name)?;
@@ -129,8 +151,20 @@ async fn preview(
         None => sample_customer(),
     };
     let language = language.unwrap_or_else(|| customer.language.clone());
+    let language = template.language_for(&language);
+    if let Some(frame) = text_message {
+        let compiled = template.compile_sms(language, &frame)?;
+        let rendered = compiled.render(&customer, &sample_links(&compiled))?;
+        print(format_args!(
+            "SMS [{language}]: {}, {} characters\n\n{}",
+            rendered.size,
+            rendered.text.chars().count(),
+            rendered.text
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
     let compiled = template.compile_email(
-        template.language_for(&language),
+        language,
         &Imprint {
             sender_name: "Sender".to_owned(),
             postal_address: "1 rue de l’Exemple, 80000 Amiens".to_owned(),

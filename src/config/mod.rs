@@ -26,8 +26,9 @@ pub use relay::{DEFAULT_RELAY, RelaySettings, RelayTls};
 pub use secret::Secret;
 pub use sms::{
     AnswerSettings, BrevoSettings, HttpSettings, InboundSettings, InfobipSettings, OvhSettings,
-    ProviderSettings, ReceiptSettings, SANDBOX, SmppSettings, SmsSettings, StopBy, StopSettings,
-    TwilioSettings, VonageSettings, VonageSignature,
+    ProviderSettings, ReceiptSettings, SANDBOX, STOP_LINK, SenderId, SmppMessageIds, SmppSettings,
+    SmsSettings, StopBy, StopSettings, TwilioSettings, VonageSettings, VonageSignature,
+    provider_of, sms_route,
 };
 pub use web::WebSettings;
 

@@ -107,6 +107,9 @@ pub struct QuietHoursSettings {
     /// ISO 3166-1; left out: every country without an entry of its own.
     #[serde(default)]
     pub country: Option<String>,
+    /// Only messages that this SMS provider carries; left out: all.
+    #[serde(default)]
+    pub provider: Option<String>,
     /// `"Mon-Fri 08:00-20:00"`, `"Sat 10:00-18:00"`.
     pub allowed: Vec<String>,
     /// Whether public holidays are quiet all day.

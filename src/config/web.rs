@@ -15,27 +15,42 @@ pub struct WebSettings {
     pub console_listen: SocketAddr,
     /// What stands before the path in links: scheme and host, without a slash at the end.
     pub public_url: String,
+    /// The same for the short links of text messages: a host that leads to this server too.
+    #[serde(default)]
+    pub short_url: Option<String>,
     /// The proxies in front, whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpAddr>,
 }
 
 impl WebSettings {
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        let key = "web.public_url";
-        let url = reqwest::Url::parse(&self.public_url)
-            .map_err(|cause| ConfigError::key(key, format!("is not a URL: {cause}")))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(ConfigError::key(key, "must begin with https://"));
-        }
-        if self.public_url.ends_with('/') {
-            return Err(ConfigError::key(key, "must not end with a slash"));
-        }
-        if self.public_url.len() > 120 {
-            return Err(ConfigError::key(
-                key,
-                "must not be longer than 120 characters",
-            ));
-        }
-        Ok(())
+    /// What stands before the codes of short links.
+    pub fn short_url(&self) -> &str {
+        self.short_url.as_deref().unwrap_or(&self.public_url)
     }
+
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        validate_base("web.public_url", &self.public_url)?;
+        self.short_url
+            .as_ref()
+            .map_or(Ok(()), |url| validate_base("web.short_url", url))
+    }
+}
+
+/// Whether links may begin with `text`.
+fn validate_base(key: &str, text: &str) -> Result<(), ConfigError> {
+    let url = reqwest::Url::parse(text)
+        .map_err(|cause| ConfigError::key(key, format!("is not a URL: {cause}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(ConfigError::key(key, "must begin with https://"));
+    }
+    if text.ends_with('/') {
+        return Err(ConfigError::key(key, "must not end with a slash"));
+    }
+    if text.len() > 120 {
+        return Err(ConfigError::key(
+            key,
+            "must not be longer than 120 characters",
+        ));
+    }
+    Ok(())
 }

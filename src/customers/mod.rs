@@ -7,6 +7,7 @@ pub mod enrol;
 pub mod import;
 pub mod model;
 pub mod normalise;
+pub mod number;
 pub mod profile;
 pub mod rectify;
 pub mod sample;

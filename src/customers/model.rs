@@ -1,9 +1,11 @@
 //! A customer and an order, without I/O.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::number::PhoneKind;
 use crate::consent::model::Tracking;
 use crate::ids::CustomerId;
 
@@ -53,6 +55,25 @@ impl EmailState {
     }
 }
 
+/// Whether a text message to the number can arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneState {
+    #[default]
+    Ok,
+    /// Receipts of two days said that nobody has the number.
+    Refused,
+}
+
+impl PhoneState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// A person, or a person at a company, as the base knows him.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Customer {
@@ -64,6 +85,13 @@ pub struct Customer {
     pub email_state: EmailState,
     /// E.164.
     pub phone: Option<String>,
+    /// What the number tells; none where there is no number, or it was not read yet.
+    pub phone_kind: Option<PhoneKind>,
+    /// ISO 3166-1 alpha-2.
+    pub phone_country: Option<String>,
+    /// IANA name; counts where there is no `time_zone`.
+    pub phone_zone: Option<String>,
+    pub phone_state: PhoneState,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub company: Option<String>,
@@ -92,6 +120,16 @@ pub struct Customer {
     /// Points earned by responses.
     pub engagement: i64,
     pub created_at: i64,
+}
+
+impl Customer {
+    /// The zone he lives in: his own, else that of his number; `None` where neither is known.
+    pub fn zone(&self) -> Option<Tz> {
+        self.time_zone
+            .as_deref()
+            .or(self.phone_zone.as_deref())
+            .and_then(|name| name.parse().ok())
+    }
 }
 
 /// A purchase.

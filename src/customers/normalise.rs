@@ -3,6 +3,8 @@
 use phonenumber::Mode;
 use unicode_normalization::UnicodeNormalization;
 
+use super::number::is_of_fiction;
+
 /// An e-mail address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email {
@@ -148,7 +150,7 @@ pub enum PhoneError {
 /// without a country code is from.
 ///
 /// # Errors
-/// When it is not a valid number of that country's plan (libphonenumber's data).
+/// When it is not a valid number of that country's plan (libphonenumber's data), nor one kept for fiction.
 pub fn phone(text: &str, region: &str) -> Result<String, PhoneError> {
     // A spreadsheet's mark for "this is text", and the trunk zero that is only dialled at home.
     let text = text.trim().trim_start_matches('\'').replace("(0)", "");
@@ -168,10 +170,12 @@ pub fn phone(text: &str, region: &str) -> Result<String, PhoneError> {
     }
     let region = region.parse::<phonenumber::country::Id>().ok();
     let number = phonenumber::parse(region, &digits).map_err(|_error| PhoneError::Unreadable)?;
-    if !number.is_valid() {
-        return Err(PhoneError::Invalid);
+    let e164 = number.format().mode(Mode::E164).to_string();
+    if number.is_valid() || is_of_fiction(&e164) {
+        Ok(e164)
+    } else {
+        Err(PhoneError::Invalid)
     }
-    Ok(number.format().mode(Mode::E164).to_string())
 }
 
 #[cfg(test)]
@@ -249,6 +253,9 @@ mod tests {
             phone("0151 23456789", "DE").as_deref(),
             Ok("+4915123456789")
         );
+        // Kept for fiction, so that nobody is reached by mistake.
+        assert_eq!(phone("06 39 98 00 12", "FR").as_deref(), Ok("+33639980012"));
+        assert_eq!(phone("06 39 97 00 12", "FR"), Err(PhoneError::Invalid));
         assert_eq!(phone("6,12E+08", "FR"), Err(PhoneError::Unreadable));
         assert_eq!(phone("1234", "FR"), Err(PhoneError::Invalid));
         assert_eq!(phone("06 12", "??"), Err(PhoneError::Unreadable));

@@ -412,8 +412,13 @@ impl Person {
     fn phone(&mut self) -> String {
         let four = self.rng.random_range(0..10_000_u32);
         match self.town.country {
-            // Arcep, décision 2018-0881: numbers for works of fiction.
-            "FR" => format!("01 99 00 {:02} {:02}", four / 100, four % 100),
+            // Arcep, décision 2018-0881: numbers for works of fiction. One in seven is a fixed line; the
+            // mobile numbers of ten thousand neighbours by number are all different.
+            "FR" if four % 7 == 0 => format!("01 99 00 {:02} {:02}", four / 100, four % 100),
+            "FR" => {
+                let four = self.n.wrapping_mul(7_919) % 10_000;
+                format!("06 39 98 {:02} {:02}", four / 100, four % 100)
+            }
             // Ofcom: telephone numbers for use in drama.
             "GB" => format!("+44 20 7946 0{:03}", four % 1_000),
             // Bundesnetzagentur: Drama Numbers.

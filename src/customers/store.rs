@@ -1,25 +1,31 @@
 //! Queries about customers.
 
 pub(super) mod import;
+pub mod numbers;
 pub(super) mod orders;
 pub(super) mod said;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::Map;
 
-use super::model::{Customer, EmailState, Stage};
+use super::model::{Customer, EmailState, PhoneState, Stage};
+use super::number::PhoneKind;
 use crate::consent::model::Tracking;
 use crate::ids::CustomerId;
 use crate::storage::{Db, Dialect, Sql};
 
 /// The columns [`from_row`] reads; `attributes` stands apart, since it needs a cast, and the last contact,
 /// which the contact history tells.
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 29] = [
     "id",
     "external_id",
     "email",
     "email_state",
     "phone",
+    "phone_kind",
+    "phone_country",
+    "phone_zone",
+    "phone_state",
     "first_name",
     "last_name",
     "company",
@@ -73,6 +79,15 @@ pub fn from_row(row: &QueryResult) -> Result<Customer, DbErr> {
             _ => EmailState::Ok,
         },
         phone: text("phone")?,
+        phone_kind: text("phone_kind")?
+            .as_deref()
+            .and_then(PhoneKind::from_column),
+        phone_country: text("phone_country")?,
+        phone_zone: text("phone_zone")?,
+        phone_state: match text("phone_state")?.as_deref() {
+            Some("refused") => PhoneState::Refused,
+            _ => PhoneState::Ok,
+        },
         first_name: text("first_name")?,
         last_name: text("last_name")?,
         company: text("company")?,

@@ -84,11 +84,11 @@ impl Course {
     /// Asks about nobody else; who waits here goes back.
     pub fn finish(&mut self, end: End) {
         for candidate in self.ready.drain(..) {
-            self.answered.push(Settlement {
-                seq: candidate.seq,
-                customer: candidate.customer.id,
-                verdict: Verdict::NotHandedOver,
-            });
+            self.answered.push(Settlement::new(
+                candidate.seq,
+                candidate.customer.id,
+                Verdict::NotHandedOver,
+            ));
         }
         // A lease that is lost stays so; what failed is told in any case.
         let is_final = matches!(self.end, Some(End::Lost | End::Failed(_)));
@@ -105,11 +105,11 @@ impl Course {
             .pop_front_if(|candidate| candidate.gated.elapsed() > GATE_HOLDS)
         {
             self.stale += 1;
-            self.answered.push(Settlement {
-                seq: candidate.seq,
-                customer: candidate.customer.id,
-                verdict: Verdict::NotHandedOver,
-            });
+            self.answered.push(Settlement::new(
+                candidate.seq,
+                candidate.customer.id,
+                Verdict::NotHandedOver,
+            ));
         }
     }
 
@@ -222,6 +222,7 @@ mod tests {
     const LEASE: Lease = Lease {
         id: 1,
         wave: WaveId(1),
+        route: String::new(),
         kind: LeaseKind::First,
         from_seq: 1,
         to_seq: 1_000,
@@ -275,7 +276,7 @@ mod tests {
                     Event::Submitted => submitted.extend(course.take_ready().map(|one| (one.seq, one.customer.id))),
                     Event::Answered => {
                         if let Some((seq, customer)) = submitted.pop() {
-                            course.take(Settlement { seq, customer, verdict: Verdict::Accepted });
+                            course.take(Settlement::new(seq, customer, Verdict::Accepted));
                         }
                     }
                     Event::Settled => settled.extend(course.take_answered().into_iter().map(|one| one.seq)),
@@ -286,7 +287,7 @@ mod tests {
             }
             course.finish(End::Stopped);
             while let Some((seq, customer)) = submitted.pop() {
-                course.take(Settlement { seq, customer, verdict: Verdict::Accepted });
+                course.take(Settlement::new(seq, customer, Verdict::Accepted));
             }
             settled.extend(course.take_answered().into_iter().map(|one| one.seq));
             prop_assert!(course.is_over());

@@ -10,13 +10,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::model::Lease;
+use super::model::{Bill, Lease};
 use super::store::Remains;
 
 /// What a line tells; the place of the message in its wave follows.
 const BEGUN: u8 = b'B';
 const ACCEPTED: u8 = b'A';
 const NOT_TAKEN: u8 = b'N';
+/// What the text message costs that the next line says was accepted: parts and millionths follow.
+const BILL: u8 = b'P';
+
+/// Millionths of a price that is not known, in six bytes.
+const NO_PRICE: u64 = 0xFFFF_FFFF_FFFF;
 
 /// A page of another process that was not written for so long is of no use: no lease holds so long.
 const LONG_GONE: Duration = Duration::from_secs(7 * 86_400);
@@ -143,20 +148,26 @@ impl Page {
 
     /// The answer to a message is there. When it cannot be written down, the message is in doubt after a
     /// crash.
-    pub fn answered(&self, seq: i64, is_accepted: bool) {
-        let kind = if is_accepted { ACCEPTED } else { NOT_TAKEN };
-        if let Err(cause) = self.line(kind, seq) {
+    pub fn answered(&self, seq: i64, is_accepted: bool, bill: Option<Bill>) {
+        let written = match bill.filter(|_| is_accepted) {
+            // Both at once: nothing comes between them.
+            Some(bill) => {
+                let lines = [
+                    line(BILL, bill_bytes(bill)),
+                    line(ACCEPTED, seq.to_be_bytes()),
+                ];
+                (&self.file).write_all(lines.as_flattened())
+            }
+            None => self.line(if is_accepted { ACCEPTED } else { NOT_TAKEN }, seq),
+        };
+        if let Err(cause) = written {
             tracing::warn!(%cause, "an answer could not be written into the journal");
         }
     }
 
     fn line(&self, kind: u8, seq: i64) -> io::Result<()> {
-        let mut line = [kind; LINE];
-        if let Some((_, place)) = line.split_first_mut() {
-            place.copy_from_slice(&seq.to_be_bytes());
-        }
         // In append mode lines of several connections do not mix.
-        (&self.file).write_all(&line)
+        (&self.file).write_all(&line(kind, seq.to_be_bytes()))
     }
 
     /// Removes the page: everything on it is settled.
@@ -177,10 +188,37 @@ fn forget_if_old(path: &Path) {
     }
 }
 
+fn line(kind: u8, rest: [u8; LINE - 1]) -> [u8; LINE] {
+    let mut line = [kind; LINE];
+    if let Some((_, place)) = line.split_first_mut() {
+        place.copy_from_slice(&rest);
+    }
+    line
+}
+
+/// Two bytes of parts, six of millionths.
+fn bill_bytes(bill: Bill) -> [u8; LINE - 1] {
+    let cost = bill
+        .cost_micros
+        .and_then(|micros| u64::try_from(micros).ok())
+        .map_or(NO_PRICE, |micros| micros.min(NO_PRICE - 1));
+    (u64::from(bill.parts) << 48 | cost).to_be_bytes()
+}
+
+fn bill_of(bytes: [u8; LINE - 1]) -> Bill {
+    let all = u64::from_be_bytes(bytes);
+    let cost = all & NO_PRICE;
+    Bill {
+        parts: u16::try_from(all >> 48).unwrap_or(u16::MAX),
+        cost_micros: i64::try_from(cost).ok().filter(|_| cost != NO_PRICE),
+    }
+}
+
 /// What the lines of a page come to. One that was cut off tells nothing that is not in doubt anyway.
 fn read(lines: &[u8]) -> Remains {
     let mut remains = Remains::default();
     let (lines, _) = lines.as_chunks::<LINE>();
+    let mut bill = None;
     for [kind, place @ ..] in lines {
         let seq = i64::from_be_bytes(*place);
         match *kind {
@@ -189,11 +227,12 @@ fn read(lines: &[u8]) -> Remains {
             }
             ACCEPTED => {
                 remains.begun.remove(&seq);
-                remains.accepted.insert(seq);
+                remains.accepted.insert(seq, bill.take());
             }
             NOT_TAKEN => {
                 remains.begun.remove(&seq);
             }
+            BILL => bill = Some(bill_of(*place)),
             // A line was cut off, by a full disk: what follows is out of step, and what was begun in doubt.
             _ => break,
         }
@@ -211,7 +250,7 @@ fn boot() -> [u8; BOOT] {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
     use proptest::prelude::*;
 
@@ -222,6 +261,7 @@ mod tests {
     const LEASE: Lease = Lease {
         id: 4,
         wave: WaveId(2),
+        route: String::new(),
         kind: LeaseKind::First,
         from_seq: 1,
         to_seq: 500,
@@ -235,16 +275,20 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let journal = Journal::open(folder.path(), "node").unwrap();
             let page = journal.page(&LEASE).unwrap();
-            let (mut begun, mut accepted) = (HashSet::new(), HashSet::new());
+            let (mut begun, mut accepted) = (HashSet::new(), HashMap::new());
             for (seq, step) in steps {
-                if accepted.contains(&seq) {
+                if accepted.contains_key(&seq) {
                     continue;
                 }
                 if begun.contains(&seq) {
-                    page.answered(seq, step == 1);
+                    let bill = (seq % 3 > 0).then_some(Bill {
+                        parts: u16::try_from(seq).unwrap(),
+                        cost_micros: (seq % 3 == 1).then_some(seq * 49_000),
+                    });
+                    page.answered(seq, step == 1, bill);
                     begun.remove(&seq);
                     if step == 1 {
-                        accepted.insert(seq);
+                        accepted.insert(seq, bill);
                     }
                 } else {
                     page.begun(seq).unwrap();

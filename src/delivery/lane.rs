@@ -16,10 +16,11 @@ use super::course::{Course, End, PATIENCE};
 use super::model::{Lease, Settlement};
 use super::parcel::{HandOver, Sending};
 use super::store::{self, Passed, Wanted};
-use super::wave::WaveContext;
+use super::wave::{WaveContext, Way};
 use super::worker::Worker;
 use crate::campaigns::plan;
 use crate::channels::model::Class;
+use crate::consent::model::Channel;
 
 /// How long a lease rests whose people another transaction has in hand, in milliseconds.
 const BUSY_MS: i64 = 1_000;
@@ -107,9 +108,7 @@ impl Worker {
     ) -> Result<(u64, End), DbErr> {
         let begun = Instant::now();
         let largest = self.largest_batch(&sending.context);
-        let email = &self.settings.email;
-        let relay = email.relay_named(&sending.context.row.relay).flatten();
-        let connections = usize::try_from(email.connections_to(relay)).unwrap_or(10);
+        let connections = sending.context.connections;
         // What the leases before have learned of the relay holds for this one.
         let size = match sending.context.batch.load(Ordering::Relaxed) {
             0 => connections * 2,
@@ -126,7 +125,7 @@ impl Worker {
                 course.finish(End::Stopped);
             }
             // A relay that rests gets nothing, and what waits for it uses up no attempt.
-            let is_at_rest = !sending.context.email.is_well();
+            let is_at_rest = !sending.context.is_well();
             let is_to_end = sending.is_barred() || is_at_rest || begun.elapsed() >= SLICE;
             if is_to_end && course.end.is_none() {
                 course.finish(End::Stopped);
@@ -292,7 +291,7 @@ impl Worker {
         let reason = format!(
             "the receiving side refuses the sender, not the recipients ({}): {}",
             class.as_str(),
-            advice(class)
+            advice(class, context.way.channel())
         );
         let name = &context.row.definition.name;
         match plan::pause(&self.db, name, &reason, self.clock.now_ms()).await {
@@ -309,15 +308,24 @@ impl Worker {
 
 /// Waits for a place in the line; who is dropped here goes back.
 async fn submit(sending: Arc<Sending>, parcel: HandOver) {
-    sending.context.email.submit(Box::new(parcel)).await;
+    match &sending.context.way {
+        Way::Email(way) => way.wave.submit(Box::new(parcel)).await,
+        Way::Sms(way) => way.wave.submit(Box::new(parcel)).await,
+    }
 }
 
-fn advice(class: Class) -> &'static str {
-    match class {
-        Class::Relay => {
+fn advice(class: Class, channel: Channel) -> &'static str {
+    match (class, channel) {
+        (Class::Relay, Channel::Sms) => {
+            "check the account, its credit and the sender with `visavis check`, then resume"
+        }
+        (_, Channel::Sms) => {
+            "ask the provider what it objects to in the text or the sender, then resume"
+        }
+        (Class::Relay, Channel::Email) => {
             "check [email.relay] and the sender's address with `visavis check`, then resume"
         }
-        Class::Blocked => {
+        (Class::Blocked, Channel::Email) => {
             "look the sending address up at the blocklist the reply names, slow down, then resume"
         }
         _ => "check SPF, DKIM and DMARC of the sender's domain, then resume",

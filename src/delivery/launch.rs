@@ -137,14 +137,15 @@ pub async fn launch(
     if let Some(refusal) = check::offer_refusal(definition, &options.rules) {
         return Err(LaunchError::Offer(refusal));
     }
-    let relay = check::relay_of(definition, &options.settings).map_err(LaunchError::Relay)?;
-    let request = definition.request();
+    let routes = check::routes_of(definition, &options.settings).map_err(LaunchError::Relay)?;
+    let requests = check::requests_by(definition, &routes);
+    let request = definition.request(definition.channel);
     let places = gate_store::places(&*txn, request.fallback_zone).await?;
     let rivals = campaign_store::rivals(&*txn, request.priority, None).await?;
     let audience = Audience {
         rule: &rule,
         rules: &options.rules,
-        request: &request,
+        requests: &requests,
         rivals: &rivals,
         places: &places,
         control_percent: definition.control_percent,
@@ -156,14 +157,14 @@ pub async fn launch(
         &txn,
         &campaign,
         &due_key,
-        relay,
+        &routes,
         options.is_simulated,
         now_ms,
     )
     .await?;
     let written = store::insert_audience(&txn, wave, &audience).await?;
     store::insert_counters(&txn, wave, &written).await?;
-    store::insert_leases(&txn, wave, &written, options.chunk).await?;
+    store::insert_leases(&txn, wave, &written, &routes, options.chunk).await?;
     campaign_store::close_due(&txn, id, &due_key, "launched").await?;
     if let Some(every @ Schedule { every: Some(_), .. }) = &definition.schedule {
         // After the one just launched, also where that was launched before its time.

@@ -2,11 +2,14 @@
 
 use sea_orm::DbErr;
 
+use super::model::{Bill, TextFacts};
 use super::store;
-use super::wave::WaveContext;
+use super::wave::{EmailWay, SmsWay, WaveContext};
 use crate::channels::model::EmailMessage;
+use crate::channels::sms::model::SmsMessage;
 use crate::consent::model::Tracking;
 use crate::customers::model::Customer;
+use crate::customers::number;
 use crate::customers::store as customer_store;
 use crate::ids::{CustomerId, DeliveryKey};
 use crate::keys::Keys;
@@ -15,17 +18,18 @@ use crate::templates::model::{Link, RecipientLinks, Rendered};
 use crate::templates::{RenderError, Template};
 use crate::tokens::{self, LinkKind, LinkToken};
 
-/// Renders the message of `delivery` for `customer`.
+/// Renders the email of `delivery` for `customer`.
 ///
 /// # Errors
 /// When the template cannot be rendered for this customer, or he has no address any more.
 pub fn compose(
     context: &WaveContext,
+    way: &EmailWay,
     delivery: DeliveryKey,
     customer: &Customer,
     at: i64,
 ) -> Result<EmailMessage, RenderError> {
-    let compiled = context.compiled(&customer.language);
+    let compiled = way.compiled(&customer.language);
     let links = recipient_links(
         &context.public_url,
         &context.keys,
@@ -51,6 +55,49 @@ pub fn compose(
     })
 }
 
+/// Renders the text message of `delivery` for `customer`, with what it costs.
+///
+/// # Errors
+/// When the template cannot be rendered for this customer, or the text is far too long.
+pub fn compose_sms(
+    context: &WaveContext,
+    way: &SmsWay,
+    delivery: DeliveryKey,
+    customer: &Customer,
+) -> Result<(SmsMessage, TextFacts), RenderError> {
+    let compiled = way.compiled(&customer.language);
+    let links = short_links(
+        &context.short_url,
+        &context.public_url,
+        &context.keys,
+        delivery,
+        customer.id,
+        compiled.links(),
+    );
+    let rendered = compiled.render(customer, &links)?;
+    let to = customer.phone.clone().unwrap_or_default();
+    let country = number::read(&to).country;
+    let price = way.price_micros(country.as_deref().unwrap_or(&customer.country));
+    let parts = u16::try_from(rendered.size.parts).unwrap_or(u16::MAX);
+    let facts = TextFacts {
+        message_id: None,
+        country,
+        bill: Some(Bill {
+            parts,
+            cost_micros: price.map(|micros| micros.saturating_mul(i64::from(parts))),
+        }),
+    };
+    let message = SmsMessage {
+        reference: tokens::return_path_tag(delivery, &context.keys),
+        to,
+        sender: way.sender.clone(),
+        text: rendered.text,
+        size: rendered.size,
+        is_marketing: true,
+    };
+    Ok((message, facts))
+}
+
 /// The links of one recipient.
 pub fn recipient_links(
     public_url: &str,
@@ -73,6 +120,35 @@ pub fn recipient_links(
         preferences: preferences_url(public_url, keys, customer),
         browser: url("v", LinkKind::Browser),
         open: (tracking == Tracking::Full).then(|| format!("{}.gif", url("o", LinkKind::Open))),
+    }
+}
+
+/// The links of one recipient's text message: short ones, and a long one where a code cannot hold it.
+/// Nothing in a text message tells that it was opened.
+pub fn short_links(
+    short_url: &str,
+    public_url: &str,
+    keys: &Keys,
+    delivery: DeliveryKey,
+    customer: CustomerId,
+    links: &[Link],
+) -> RecipientLinks {
+    let url = |path: &str, kind| {
+        let token = LinkToken { delivery, kind };
+        match tokens::short_code(token, keys) {
+            Some(code) => format!("{short_url}/{code}"),
+            None => format!("{public_url}/{path}/{}", token.encode(keys)),
+        }
+    };
+    RecipientLinks {
+        clicks: links
+            .iter()
+            .map(|link| url("c", LinkKind::Click(link.number)))
+            .collect(),
+        unsubscribe: url("u", LinkKind::Unsubscribe),
+        preferences: preferences_url(public_url, keys, customer),
+        browser: url("v", LinkKind::Browser),
+        open: None,
     }
 }
 

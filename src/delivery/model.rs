@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::channels::model::{Class, Outcome};
+use crate::config::provider_of;
+use crate::consent::model::Channel;
 use crate::gate::model::Withheld;
 use crate::ids::{CustomerId, WaveId};
 
@@ -90,15 +92,34 @@ impl WaveStatus {
 pub struct Lease {
     pub id: i64,
     pub wave: WaveId,
+    /// The way its messages go: a relay, or `sms/` and a provider.
+    pub route: String,
     pub kind: LeaseKind,
     pub from_seq: i64,
     pub to_seq: i64,
     pub fence: i64,
 }
 
+impl Lease {
+    /// The channel of its rows.
+    pub fn channel(&self) -> Channel {
+        channel_of(&self.route)
+    }
+}
+
+/// The channel of a route.
+pub fn channel_of(route: &str) -> Channel {
+    match provider_of(route) {
+        Some(_) => Channel::Sms,
+        None => Channel::Email,
+    }
+}
+
 /// A node that gives a relay no work for a while, since the relay failed again and again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rest {
+    /// The route.
+    pub relay: String,
     pub node: String,
     /// What failed, in words.
     pub reason: String,
@@ -124,6 +145,38 @@ pub struct Settlement {
     pub seq: i64,
     pub customer: CustomerId,
     pub verdict: Verdict,
+    /// What is known of a text message that was taken, or may have been.
+    pub text: Option<TextFacts>,
+}
+
+impl Settlement {
+    /// Of a row of which nothing else is known.
+    pub fn new(seq: i64, customer: CustomerId, verdict: Verdict) -> Self {
+        Self {
+            seq,
+            customer,
+            verdict,
+            text: None,
+        }
+    }
+}
+
+/// What is known of a text message beyond its row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TextFacts {
+    /// The provider's own name for it.
+    pub message_id: Option<String>,
+    /// Of the number: ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+    pub bill: Option<Bill>,
+}
+
+/// What a text message costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Bill {
+    pub parts: u16,
+    /// Millionths of the configured currency; `None`: there is no price for its country.
+    pub cost_micros: Option<i64>,
 }
 
 /// The new state of a row.

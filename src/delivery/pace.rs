@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::config::{EmailSettings, LimitSettings, domain_of};
+use crate::config::{LimitSettings, Settings, domain_of, provider_of};
 use crate::ids::{CampaignId, WaveId};
 
 /// Why a row waits for a time of its own whose recipient's domain has no slot: `deliveries.reason`.
@@ -44,6 +44,8 @@ pub type Lines = BTreeMap<String, i64>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     wave: WaveId,
+    /// What its lines are told apart by from those of the wave's other channel.
+    end: &'static str,
     /// What all of its messages share.
     pub shared: Vec<Limit>,
     /// By the recipient's domain.
@@ -57,7 +59,7 @@ pub struct Limits {
 pub struct Subject<'a> {
     pub wave: WaveId,
     pub campaign: CampaignId,
-    pub relay: &'a str,
+    pub route: &'a str,
     pub sender_address: &'a str,
     pub rate_per_second: Option<u32>,
 }
@@ -83,19 +85,34 @@ pub struct Turns {
 
 impl Limits {
     /// The limits of a wave under the settings.
-    pub fn new(settings: &EmailSettings, subject: Subject<'_>) -> Self {
-        let relay = settings.rate_of(subject.relay).map(|per_second| Limit {
-            name: format!("relay/{}", subject.relay),
+    pub fn new(settings: &Settings, subject: Subject<'_>) -> Self {
+        let email = &settings.email;
+        let provider = provider_of(subject.route);
+        let rate = match provider {
+            Some(provider) => settings.sms.rate_of(provider),
+            None => email.rate_of(subject.route),
+        };
+        let relay = rate.map(|per_second| Limit {
+            name: format!("relay/{}", subject.route),
             per_second,
         });
         let campaign = subject.rate_per_second.map(|per_second| Limit {
             name: format!("campaign/{}", subject.campaign),
             per_second,
         });
-        let sender = sender_limit(&settings.limits, &domain_of(subject.sender_address));
+        if provider.is_some() {
+            return Self {
+                wave: subject.wave,
+                end: rest_end(subject.route),
+                shared: [relay, campaign].into_iter().flatten().collect(),
+                recipients: HashMap::new(),
+                others: None,
+            };
+        }
+        let sender = sender_limit(&email.limits, &domain_of(subject.sender_address));
         let mut recipients = HashMap::new();
         let mut others = None;
-        for limit in &settings.limits {
+        for limit in &email.limits {
             let Some(first) = limit.recipients.first() else {
                 continue;
             };
@@ -113,6 +130,7 @@ impl Limits {
         }
         Self {
             wave: subject.wave,
+            end: rest_end(subject.route),
             shared: [relay, campaign, sender].into_iter().flatten().collect(),
             recipients,
             others,
@@ -126,7 +144,7 @@ impl Limits {
 
     /// The line in which the wave rests while one of its limits has no slot.
     pub fn rest_line(&self) -> String {
-        format!("{REST}{}", self.wave)
+        format!("{REST}{}{}", self.wave, self.end)
     }
 
     /// The limit of a recipient's domain.
@@ -204,8 +222,16 @@ impl Limits {
     }
 }
 
-/// What the name of the line begins with in which a wave rests; its number follows.
+/// What the name of the line begins with in which a wave rests; its number follows, and [`rest_end`].
 pub const REST: &str = "rest/";
+
+/// How the name of that line ends: a wave that goes by two channels rests on each for itself.
+pub fn rest_end(route: &str) -> &'static str {
+    match provider_of(route) {
+        Some(_) => "/sms",
+        None => "",
+    }
+}
 
 /// The same for the lines in which those of a wave queue up who exceed a limit.
 pub const QUEUE: &str = "queue/";

@@ -2,26 +2,28 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn settings(limits: &[(&[&str], &[&str], u32)], rate: Option<u32>) -> EmailSettings {
+fn settings(limits: &[(&[&str], &[&str], u32)], rate: Option<u32>) -> Settings {
     let limits: Vec<_> = limits
         .iter()
         .map(|(recipients, senders, rate)| {
             serde_json::json!({ "recipients": recipients, "senders": senders, "rate_per_second": rate })
         })
         .collect();
-    serde_json::from_value(serde_json::json!({
+    let mut settings = Settings::load_from(None, std::collections::HashMap::new()).unwrap();
+    settings.email = serde_json::from_value(serde_json::json!({
         "connections": 4, "messages_per_connection": 100, "timeout_seconds": 5,
         "bounce_domain": "bounce.example.com", "message_domain": "news.example.com",
         "feedback_id": "visavis", "limits": limits, "rate_per_second": rate,
     }))
-    .unwrap()
+    .unwrap();
+    settings
 }
 
-fn limits(settings: &EmailSettings) -> Limits {
+fn limits(settings: &Settings) -> Limits {
     let subject = Subject {
         wave: WaveId(7),
         campaign: CampaignId(3),
-        relay: "default",
+        route: "default",
         sender_address: "bonjour@Vaisselle.example",
         rate_per_second: None,
     };

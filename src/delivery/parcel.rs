@@ -10,15 +10,18 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::Page;
-use super::model::{Lease, Settlement, Verdict, judge};
+use super::model::{Lease, Settlement, TextFacts, Verdict, judge};
 use super::store::Candidate;
-use super::wave::WaveContext;
+use super::wave::{EmailWay, SmsWay, WaveContext, Way};
 use super::{in_flight, message, worker};
-use crate::channels::email::{Composed, Parcel, refused};
+use crate::channels::email::{Composed, refused};
 use crate::channels::model::{Class, Moment, Outcome};
+use crate::channels::parcel::{Parcel, Passage};
+use crate::channels::sms::model::SmsMessage;
 use crate::clock::SharedClock;
 use crate::gate::model::Withheld;
 use crate::ids::DeliveryKey;
+use crate::templates::RenderError;
 
 /// How old a gate's answer may be when a message is handed over.
 pub(super) const GATE_HOLDS: Duration = Duration::from_secs(1);
@@ -63,6 +66,8 @@ pub(super) struct HandOver {
     has_begun: bool,
     /// What is known without handing him over.
     verdict: Option<Verdict>,
+    /// What is known of his text message.
+    text: Option<TextFacts>,
     is_told: bool,
 }
 
@@ -73,6 +78,7 @@ impl HandOver {
             candidate,
             has_begun: false,
             verdict: None,
+            text: None,
             is_told: false,
         }
     }
@@ -93,17 +99,80 @@ impl HandOver {
 
     fn tell(&mut self, verdict: Verdict) {
         self.is_told = true;
+        let is_kept = matches!(verdict, Verdict::Accepted | Verdict::Unknown);
         let settlement = Settlement {
-            seq: self.candidate.seq,
-            customer: self.candidate.customer.id,
-            verdict,
+            text: self.text.take().filter(|_| is_kept),
+            ..Settlement::new(self.candidate.seq, self.candidate.customer.id, verdict)
         };
         // Nobody listens any more when a stop took too long: the row is then unknown.
         let _ = self.sending.told.send(settlement);
     }
 }
 
-impl Parcel for HandOver {
+impl HandOver {
+    fn delivery(&self) -> DeliveryKey {
+        DeliveryKey {
+            wave: self.sending.lease.wave,
+            seq: self.candidate.seq,
+        }
+    }
+
+    /// Who cannot be written to as the template wants it is withheld.
+    fn rendered<T>(&mut self, rendered: Result<T, RenderError>) -> Option<T> {
+        match rendered {
+            Ok(rendered) => Some(rendered),
+            Err(error) => {
+                let delivery = self.delivery();
+                tracing::error!(%delivery, %error, "a message could not be rendered and is withheld");
+                self.verdict = Some(Verdict::Withheld(Withheld::Unrenderable));
+                None
+            }
+        }
+    }
+
+    fn email(&mut self, context: &WaveContext, way: &EmailWay) -> Option<Composed> {
+        let (delivery, now_ms) = (self.delivery(), self.sending.clock.now_ms());
+        let message = message::compose(context, way, delivery, &self.candidate.customer, now_ms);
+        let message = self.rendered(message)?;
+        match way.wave.compose(&message) {
+            Ok(composed) => Some(composed),
+            Err(fault) => {
+                self.verdict = Some(self.judge(&refused(fault)));
+                None
+            }
+        }
+    }
+
+    fn sms(&mut self, context: &WaveContext, way: &SmsWay) -> Option<SmsMessage> {
+        let delivery = self.delivery();
+        let message = message::compose_sms(context, way, delivery, &self.candidate.customer);
+        let (message, facts) = self.rendered(message)?;
+        self.text = Some(facts);
+        Some(message)
+    }
+}
+
+impl Parcel<Composed> for HandOver {
+    fn compose(&mut self) -> Option<Composed> {
+        let context = Arc::clone(&self.sending.context);
+        match &context.way {
+            Way::Email(way) => self.email(&context, way),
+            Way::Sms(_) => None,
+        }
+    }
+}
+
+impl Parcel<SmsMessage> for HandOver {
+    fn compose(&mut self) -> Option<SmsMessage> {
+        let context = Arc::clone(&self.sending.context);
+        match &context.way {
+            Way::Email(_) => None,
+            Way::Sms(way) => self.sms(&context, way),
+        }
+    }
+}
+
+impl Passage for HandOver {
     fn may_go(&self, moment: Moment) -> bool {
         if self.sending.is_barred() {
             return false;
@@ -113,30 +182,6 @@ impl Parcel for HandOver {
                 self.candidate.gated.elapsed() <= GATE_HOLDS && !self.sending.stop.is_cancelled()
             }
             Moment::Message => self.candidate.gated.elapsed() <= HOLDS_FOR_MESSAGE,
-        }
-    }
-
-    fn compose(&mut self) -> Option<Composed> {
-        let Sending { lease, context, .. } = &*self.sending;
-        let delivery = DeliveryKey {
-            wave: lease.wave,
-            seq: self.candidate.seq,
-        };
-        let now_ms = self.sending.clock.now_ms();
-        let message = match message::compose(context, delivery, &self.candidate.customer, now_ms) {
-            Ok(message) => message,
-            Err(error) => {
-                tracing::error!(%delivery, %error, "a message could not be rendered and is withheld");
-                self.verdict = Some(Verdict::Withheld(Withheld::Unrenderable));
-                return None;
-            }
-        };
-        match context.email.compose(&message) {
-            Ok(composed) => Some(composed),
-            Err(fault) => {
-                self.verdict = Some(self.judge(&refused(fault)));
-                None
-            }
         }
     }
 
@@ -154,17 +199,40 @@ impl Parcel for HandOver {
         }
     }
 
+    fn named(&mut self, message_id: Option<String>, parts: Option<u16>) {
+        let Some(text) = &mut self.text else {
+            return;
+        };
+        text.message_id = message_id;
+        // What the provider bills is what it counts.
+        if let (Some(bill), Some(parts)) = (&mut text.bill, parts.filter(|parts| *parts > 0)) {
+            let price = bill
+                .cost_micros
+                .map(|cost| cost / i64::from(bill.parts.max(1)));
+            bill.cost_micros = price.map(|price| price.saturating_mul(i64::from(parts)));
+            bill.parts = parts;
+        }
+    }
+
     fn end(mut self: Box<Self>, outcome: Option<Outcome>) {
         let verdict = match (&outcome, self.verdict.take()) {
             (Some(outcome), _) => {
                 if self.has_begun && !matches!(outcome, Outcome::Unknown { .. }) {
                     let is_accepted = *outcome == Outcome::Accepted;
-                    self.sending.page.answered(self.candidate.seq, is_accepted);
+                    let bill = self.text.as_ref().and_then(|text| text.bill);
+                    self.sending
+                        .page
+                        .answered(self.candidate.seq, is_accepted, bill);
                 }
                 self.judge(outcome)
             }
             (None, Some(verdict)) => verdict,
-            (None, None) => Verdict::NotHandedOver,
+            (None, None) => {
+                if self.has_begun {
+                    self.sending.page.answered(self.candidate.seq, false, None);
+                }
+                Verdict::NotHandedOver
+            }
         };
         self.tell(verdict);
     }

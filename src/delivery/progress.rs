@@ -12,7 +12,7 @@ use super::store::{self, Counters, Held, WaveRow};
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
 use crate::clock::from_ms;
-use crate::config::EmailSettings;
+use crate::config::{Settings, provider_of};
 use crate::storage::Db;
 
 /// The state of a campaign's latest wave.
@@ -48,11 +48,11 @@ pub struct Progress {
     pub limited: i64,
     /// When the last of those will have his turn.
     pub limited_until: Option<i64>,
-    /// The relay it goes through.
-    pub relay: Option<String>,
-    /// The settings here do not know that relay.
-    pub is_relay_unknown: bool,
-    /// Which nodes give the relay no work now, and why.
+    /// The relay or provider of each of its channels.
+    pub routes: Vec<String>,
+    /// The one of them that the settings here do not know.
+    pub unknown_route: Option<String>,
+    /// Which nodes give one of them no work now, and why.
     pub resting: Vec<Rest>,
     /// The least of the limits that hold for all of it, in messages a second.
     pub limit_per_second: Option<u32>,
@@ -68,7 +68,7 @@ pub struct Progress {
 /// When the database is away.
 pub async fn progress(
     db: &Db,
-    email: &EmailSettings,
+    settings: &Settings,
     campaign: &Campaign,
     now_ms: i64,
 ) -> Result<Progress, DbErr> {
@@ -95,8 +95,10 @@ pub async fn progress(
     let mut pace = Estimate::default();
     let (mut resting, mut limit) = (Vec::new(), None);
     if let Some(wave) = wave.as_ref().filter(|_| is_under_way) {
-        resting = store::rests_of(&**db, &wave.relay, now_ms).await?;
-        limit = least_limit(email, wave);
+        for route in wave.routes() {
+            resting.extend(store::rests_of(&**db, route, now_ms).await?);
+        }
+        limit = least_limit(settings, wave);
         let minutes = store::minutes(&**db, wave.id).await?;
         let minute = now_ms.div_euclid(60_000);
         let is_still = minutes.iter().all(|(at, _)| *at < minute - 1);
@@ -141,10 +143,12 @@ pub async fn progress(
         held_until: held.quiet.1,
         limited: held.limited.0,
         limited_until: held.limited.1,
-        is_relay_unknown: wave
-            .as_ref()
-            .is_some_and(|wave| email.relay_named(&wave.relay).is_none()),
-        relay: wave.map(|wave| wave.relay),
+        unknown_route: wave.as_ref().and_then(|wave| {
+            let mut routes = wave.routes();
+            let unknown = routes.find(|route| !is_known(settings, route));
+            unknown.map(str::to_owned)
+        }),
+        routes: wave.map_or_else(Vec::new, |wave| wave.routes().map(str::to_owned).collect()),
         resting,
         limit_per_second: limit,
         per_second: pace.per_second,
@@ -153,9 +157,26 @@ pub async fn progress(
 }
 
 /// The least of the limits that hold for all messages of a wave.
-fn least_limit(email: &EmailSettings, wave: &WaveRow) -> Option<u32> {
-    let limits = Limits::new(email, wave.subject());
-    limits.shared.iter().map(|limit| limit.per_second).min()
+fn least_limit(settings: &Settings, wave: &WaveRow) -> Option<u32> {
+    wave.routes()
+        .flat_map(|route| Limits::new(settings, wave.subject(route)).shared)
+        .map(|limit| limit.per_second)
+        .min()
+}
+
+fn is_known(settings: &Settings, route: &str) -> bool {
+    match provider_of(route) {
+        Some(provider) => settings.sms.route(Some(provider)).is_ok(),
+        None => settings.email.relay_named(route).is_some(),
+    }
+}
+
+/// A route as a person calls it.
+fn named(route: &str) -> String {
+    match provider_of(route) {
+        Some(provider) => format!("SMS provider {provider}"),
+        None => format!("relay {route}"),
+    }
 }
 
 impl fmt::Display for Progress {
@@ -250,22 +271,21 @@ impl fmt::Display for Progress {
 }
 
 impl Progress {
-    /// Whether something is the matter with its relay.
+    /// Whether something is the matter with the relay or the provider.
     fn relay(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(relay) = &self.relay else {
-            return Ok(());
-        };
         let is_open = self.pending + self.deferred > 0;
-        if self.is_relay_unknown && is_open {
+        if let Some(route) = self.unknown_route.as_deref().filter(|_| is_open) {
             writeln!(
                 f,
-                "  its relay {relay} is not in the settings here; the rest leaves where it is"
+                "  its {} is not in the settings here; the rest leaves where it is",
+                named(route)
             )?;
         }
         for rest in &self.resting {
             writeln!(
                 f,
-                "  relay {relay} is resting until {}: {} ({} times; node {})",
+                "  {} is resting until {}: {} ({} times; node {})",
+                named(&rest.relay),
                 from_ms(rest.until_at).format("%H:%M:%S UTC"),
                 rest.reason,
                 rest.failures,

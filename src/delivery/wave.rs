@@ -6,19 +6,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DbErr;
 
-use super::model::FaultTally;
+use super::model::{FaultTally, channel_of};
 use super::pace::Limits;
 use super::store::{self, WaveRow};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::store as campaign_store;
-use crate::channels::email::{EmailChannel, EmailWave};
+use crate::channels::Channels;
+use crate::channels::email::EmailWave;
 use crate::channels::model::{Sender, WaveFrame};
-use crate::config::Settings;
+use crate::channels::sms::SmsWave;
+use crate::config::{ProviderSettings, Settings, StopBy, in_language, provider_of};
+use crate::consent::model::Channel;
 use crate::gate::rules::Rules;
 use crate::ids::WaveId;
 use crate::keys::Keys;
 use crate::storage::Db;
-use crate::templates::{CompiledEmail, Imprint, Template, TemplateError};
+use crate::templates::{CompiledEmail, CompiledSms, Imprint, SmsFrame, Template, TemplateError};
 
 /// Why a wave cannot be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -33,31 +36,121 @@ pub enum WaveError {
     Database(#[from] DbErr),
 }
 
-/// A wave ready to be sent: its plan, its template compiled in every language, its mail frame, its limits.
+/// A wave ready to be sent by one of its channels: its plan, its template compiled in every language, its
+/// way out, its limits.
 pub struct WaveContext {
     pub row: WaveRow,
     pub public_url: String,
+    /// What stands before the code in short links.
+    pub short_url: String,
     pub keys: Keys,
-    pub email: EmailWave,
+    pub way: Way,
     /// What it asks at the gate.
     pub entry: store::Entry,
+    /// How many may be in the hands of its channel at once.
+    pub connections: usize,
     /// How many pass the gate together, as the relay's answers have shown; 0 before the first.
     pub batch: AtomicUsize,
     faults: Mutex<FaultTally>,
-    own_language: CompiledEmail,
-    translations: HashMap<String, CompiledEmail>,
+}
+
+/// The way out of a wave, with its texts.
+#[derive(Debug)]
+pub enum Way {
+    Email(Box<EmailWay>),
+    Sms(Box<SmsWay>),
+}
+
+impl Way {
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Email(_) => Channel::Email,
+            Self::Sms(_) => Channel::Sms,
+        }
+    }
+}
+
+/// By email.
+#[derive(Debug)]
+pub struct EmailWay {
+    pub wave: EmailWave,
+    texts: Texts<CompiledEmail>,
+}
+
+/// By SMS.
+#[derive(Debug)]
+pub struct SmsWay {
+    pub wave: SmsWave,
+    pub sender: String,
+    /// The account it goes through; `None` for the sandbox.
+    provider: Option<ProviderSettings>,
+    texts: Texts<CompiledSms>,
+}
+
+/// A template compiled for a channel, in every language.
+#[derive(Debug)]
+struct Texts<T> {
+    own: T,
+    translations: HashMap<String, T>,
+}
+
+impl<T> Texts<T> {
+    fn compile(
+        template: &Template,
+        compile: impl Fn(&str) -> Result<T, TemplateError>,
+    ) -> Result<Self, TemplateError> {
+        let own = template.language_for("");
+        let mut translations = HashMap::new();
+        for language in template.languages() {
+            if language != own {
+                translations.insert(language.to_owned(), compile(language)?);
+            }
+        }
+        Ok(Self {
+            own: compile(own)?,
+            translations,
+        })
+    }
+
+    /// The template in a customer's language, or in its own.
+    fn of(&self, language: &str) -> &T {
+        self.translations.get(language).unwrap_or(&self.own)
+    }
+}
+
+impl EmailWay {
+    /// The template in a customer's language, or in its own.
+    pub fn compiled(&self, language: &str) -> &CompiledEmail {
+        self.texts.of(language)
+    }
+}
+
+impl SmsWay {
+    /// The template in a customer's language, or in its own.
+    pub fn compiled(&self, language: &str) -> &CompiledSms {
+        self.texts.of(language)
+    }
+
+    /// The price of a part to a country, in millionths of the currency; `None`: not known.
+    pub fn price_micros(&self, country: &str) -> Option<i64> {
+        // The sandbox costs nothing.
+        self.provider
+            .as_ref()
+            .map_or(Some(0), |provider| provider.price_micros(country))
+    }
 }
 
 impl std::fmt::Debug for WaveContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WaveContext")
             .field("wave", &self.row.id)
+            .field("way", &self.way)
             .finish_non_exhaustive()
     }
 }
 
 impl WaveContext {
-    /// Makes a wave ready.
+    /// Makes a wave ready for those of its people who go by a route.
     ///
     /// # Errors
     /// When the wave is not there or its frozen template no longer compiles.
@@ -65,9 +158,9 @@ impl WaveContext {
         db: &Db,
         keys: &Keys,
         settings: &Settings,
-        channel: &EmailChannel,
+        channels: &Channels,
         rules: &Arc<Rules>,
-        id: WaveId,
+        (id, route): (WaveId, &str),
         now_ms: i64,
     ) -> Result<Self, WaveError> {
         let row = store::wave(&**db, id)
@@ -75,47 +168,46 @@ impl WaveContext {
             .ok_or(WaveError::NotFound(id))?;
         let source = campaign_store::template_source(&**db, row.template_version).await?;
         let template = Template::from_source(&source)?;
-        let imprint = imprint(&row.definition);
-        let own = template.language_for("");
-        let own_language = template.compile_email(own, &imprint)?;
-        let mut translations = HashMap::new();
-        for language in template.languages() {
-            if language != own {
-                let compiled = template.compile_email(language, &imprint)?;
-                translations.insert(language.to_owned(), compiled);
+        let (way, connections) = match channel_of(route) {
+            Channel::Email => {
+                let relay = settings.email.relay_named(route).flatten();
+                (
+                    Way::Email(Box::new(email_way(
+                        channels,
+                        route,
+                        &row.definition,
+                        &template,
+                    )?)),
+                    settings.email.connections_to(relay),
+                )
             }
-        }
-        let definition = &row.definition;
-        let frame = WaveFrame {
-            sender: Sender {
-                name: definition.sender.name.clone(),
-                address: definition.sender.address.clone(),
-                reply_to: definition.sender.reply_to.clone(),
-            },
-            campaign: definition.name.clone(),
-            topic: definition.topic.clone(),
+            Channel::Sms => {
+                let provider = provider_of(route).unwrap_or_default();
+                (
+                    Way::Sms(Box::new(sms_way(
+                        channels,
+                        settings,
+                        provider,
+                        &row.definition,
+                        &template,
+                    )?)),
+                    settings.sms.connections_to(provider),
+                )
+            }
         };
-        let email = channel
-            .open_wave_through(&row.relay, &frame)
-            .ok_or_else(|| {
-                WaveError::Channel(format!("its relay {} is not in the settings", row.relay))
-            })?;
-        if let Some(fault) = email.fault() {
-            return Err(WaveError::Channel(fault.to_string()));
-        }
-        let limits = Limits::new(&settings.email, row.subject());
-        let entry = store::Entry::new(db, &row, Arc::clone(rules), now_ms)
+        let limits = Limits::new(settings, row.subject(route));
+        let entry = store::Entry::new(db, &row, route, Arc::clone(rules), now_ms)
             .await?
             .within(limits);
         Ok(Self {
             entry,
+            way,
+            connections: usize::try_from(connections).unwrap_or(10),
             batch: AtomicUsize::new(0),
             faults: Mutex::default(),
             public_url: settings.web.public_url.clone(),
+            short_url: settings.web.short_url().to_owned(),
             keys: keys.clone(),
-            email,
-            own_language,
-            translations,
             row,
         })
     }
@@ -125,12 +217,98 @@ impl WaveContext {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The template in a customer's language, or in its own.
-    pub fn compiled(&self, language: &str) -> &CompiledEmail {
-        self.translations
-            .get(language)
-            .unwrap_or(&self.own_language)
+    /// Whether its relay or provider works, as far as one knows; while it does not, nothing is handed over.
+    pub fn is_well(&self) -> bool {
+        match &self.way {
+            Way::Email(way) => way.wave.is_well(),
+            Way::Sms(way) => way.wave.is_well(),
+        }
     }
+}
+
+fn email_way(
+    channels: &Channels,
+    relay: &str,
+    definition: &Definition,
+    template: &Template,
+) -> Result<EmailWay, WaveError> {
+    let imprint = imprint(definition);
+    let texts = Texts::compile(template, |language| {
+        template.compile_email(language, &imprint)
+    })?;
+    let frame = WaveFrame {
+        sender: Sender {
+            name: definition.sender.name.clone(),
+            address: definition.sender.address.clone(),
+            reply_to: definition.sender.reply_to.clone(),
+        },
+        campaign: definition.name.clone(),
+        topic: definition.topic.clone(),
+    };
+    let wave = channels
+        .email
+        .open_wave_through(relay, &frame)
+        .ok_or_else(|| WaveError::Channel(format!("its relay {relay} is not in the settings")))?;
+    if let Some(fault) = wave.fault() {
+        return Err(WaveError::Channel(fault.to_string()));
+    }
+    Ok(EmailWay { wave, texts })
+}
+
+fn sms_way(
+    channels: &Channels,
+    settings: &Settings,
+    provider: &str,
+    definition: &Definition,
+    template: &Template,
+) -> Result<SmsWay, WaveError> {
+    let missing = || {
+        WaveError::Channel(format!(
+            "its SMS provider {provider} is not in the settings"
+        ))
+    };
+    let wave = channels.sms.open_wave(provider).ok_or_else(missing)?;
+    let account = settings.sms.provider_named(provider).cloned();
+    let texts = Texts::compile(template, |language| {
+        let frame = sms_frame(settings, provider, language);
+        template.compile_sms(language, &frame)
+    })?;
+    Ok(SmsWay {
+        wave,
+        sender: sms_sender(definition, account.as_ref()),
+        provider: account,
+        texts,
+    })
+}
+
+/// What the settings of a provider make of a text in a language.
+pub fn sms_frame(settings: &Settings, provider: &str, language: &str) -> SmsFrame {
+    let account = settings.sms.provider_named(provider);
+    let stop = account.and_then(|account| account.stop.as_ref());
+    let mention = |by: StopBy| {
+        stop.filter(|stop| stop.by == by)
+            .map(|stop| in_language(&stop.text, language).to_owned())
+    };
+    SmsFrame {
+        stop: mention(StopBy::Us),
+        appended: mention(StopBy::Provider),
+        transliterate: settings.sms.transliterates(provider),
+    }
+}
+
+/// Who writes: as the campaign says, else the account, else the name of the campaign's sender as far as one
+/// is allowed to be.
+pub fn sms_sender(definition: &Definition, account: Option<&ProviderSettings>) -> String {
+    let given = definition.sender.sms.clone();
+    given
+        .or_else(|| account.and_then(|account| account.sender.clone()))
+        .unwrap_or_else(|| {
+            let letters = definition.sender.name.chars();
+            letters
+                .filter(char::is_ascii_alphanumeric)
+                .take(11)
+                .collect()
+        })
 }
 
 /// Who stands in the foot of every message.

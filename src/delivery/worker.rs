@@ -15,8 +15,9 @@ use super::journal::Journal;
 use super::store::{self, NewRest};
 use super::wave::{WaveContext, WaveError};
 use crate::campaigns::plan;
+use crate::channels::Channels;
 use crate::channels::breaker::Permit;
-use crate::channels::email::{EmailChannel, News};
+use crate::channels::health::News;
 use crate::channels::model::Outcome;
 use crate::clock::SharedClock;
 use crate::config::Settings;
@@ -62,13 +63,13 @@ pub struct Worker {
     resting: IntGaugeVec,
     rules: Arc<Rules>,
     keys: Keys,
-    channel: EmailChannel,
+    channels: Channels,
     /// What this node hands over, under its name.
     pub(super) journal: Journal,
     /// Cancelled when a stop took too long: nobody waits for answers any more.
     pub(super) given_up: CancellationToken,
     /// Waves made ready; few at a time.
-    contexts: Mutex<HashMap<WaveId, Arc<WaveContext>>>,
+    contexts: Mutex<HashMap<(WaveId, String), Arc<WaveContext>>>,
     /// Whether a lease was given back because other transactions have its people in hand.
     pub(super) has_put_off: AtomicBool,
     /// Told when a wave is launched or resumed, so that nobody waits out the idle time.
@@ -86,7 +87,7 @@ impl Worker {
         keys: Keys,
         settings: Arc<Settings>,
         rules: Arc<Rules>,
-        channel: EmailChannel,
+        channels: Channels,
         journal: Journal,
     ) -> Result<Self, prometheus::Error> {
         let hand_overs = IntCounterVec::new(
@@ -103,8 +104,8 @@ impl Worker {
             ),
             &["relay"],
         )?;
-        for relay in channel.relays() {
-            resting.with_label_values(&[relay]).set(0);
+        for route in channels.routes() {
+            resting.with_label_values(&[&*route]).set(0);
         }
         Ok(Self {
             db,
@@ -114,7 +115,7 @@ impl Worker {
             resting,
             rules,
             keys,
-            channel,
+            channels,
             journal,
             given_up: CancellationToken::new(),
             contexts: Mutex::new(HashMap::new()),
@@ -186,9 +187,10 @@ impl Worker {
     /// The relay of each lane: `workers` for each, so that one that hangs holds up nobody else.
     fn lanes(&self) -> Vec<String> {
         let workers = usize::try_from(self.settings.delivery.workers).unwrap_or(1);
-        self.channel
-            .relays()
-            .flat_map(|relay| std::iter::repeat_n(relay.to_owned(), workers))
+        self.channels
+            .routes()
+            .into_iter()
+            .flat_map(|route| std::iter::repeat_n(route, workers))
             .collect()
     }
 
@@ -252,16 +254,16 @@ impl Worker {
     /// Claims and works one lease of a relay.
     async fn next(&self, relay: &str, stop: &CancellationToken) -> Result<Next, DbErr> {
         self.tell(relay).await;
-        match self.channel.permit(relay) {
+        match self.channels.permit(relay) {
             Permit::Go => {}
             Permit::Wait(_) => return Ok(Next::Resting),
             Permit::Try => {
                 tokio::select! {
-                    () = self.channel.try_again(relay) => {}
+                    () = self.channels.try_again(relay) => {}
                     () = stop.cancelled() => return Ok(Next::Nothing),
                 }
                 self.tell(relay).await;
-                if self.channel.permit(relay) != Permit::Go {
+                if self.channels.permit(relay) != Permit::Go {
                     return Ok(Next::Resting);
                 }
             }
@@ -277,7 +279,7 @@ impl Worker {
         let Some(lease) = lease else {
             return Ok(Next::Nothing);
         };
-        match self.context(lease.wave).await {
+        match self.context(lease.wave, &lease.route).await {
             Ok(context) => self.work(lease, context, stop).await.map(Next::Worked),
             Err(WaveError::Database(error)) => {
                 self.give_back(&lease).await;
@@ -302,7 +304,7 @@ impl Worker {
 
     /// Tells everybody when a relay begins to rest here, and when it works again.
     async fn tell(&self, relay: &str) {
-        let Some(news) = self.channel.take_news(relay) else {
+        let Some(news) = self.channels.take_news(relay) else {
             return;
         };
         let is_resting = matches!(news, News::Rests { .. });
@@ -338,9 +340,10 @@ impl Worker {
         }
     }
 
-    async fn context(&self, wave: WaveId) -> Result<Arc<WaveContext>, WaveError> {
+    async fn context(&self, wave: WaveId, route: &str) -> Result<Arc<WaveContext>, WaveError> {
+        let key = (wave, route.to_owned());
         let mut contexts = self.contexts.lock().await;
-        if let Some(context) = contexts.get(&wave) {
+        if let Some(context) = contexts.get(&key) {
             return Ok(Arc::clone(context));
         }
         let context = Arc::new(
@@ -348,9 +351,9 @@ impl Worker {
                 &self.db,
                 &self.keys,
                 &self.settings,
-                &self.channel,
+                &self.channels,
                 &self.rules,
-                wave,
+                (wave, route),
                 self.clock.now_ms(),
             )
             .await?,
@@ -360,7 +363,7 @@ impl Worker {
         if contexts.len() >= 16 {
             contexts.retain(|_, context| Arc::strong_count(context) > 1);
         }
-        contexts.insert(wave, Arc::clone(&context));
+        contexts.insert(key, Arc::clone(&context));
         Ok(context)
     }
 }

@@ -1,6 +1,6 @@
 //! Public holidays: fixed days and those that move with Easter.
 //!
-//! France as etalab's list has it (RULES §2.3), with Alsace-Moselle and the overseas départements; of the
+//! France as etalab's list has it (RULES §2.3), with Alsace-Moselle and all its parts overseas; of the
 //! other countries the days that all their regions keep.
 
 use chrono::{Datelike, Days, NaiveDate};
@@ -14,54 +14,111 @@ pub struct Region<'a> {
     /// ISO 3166-1 alpha-2, upper case.
     pub country: &'a str,
     pub postal_code: Option<&'a str>,
-    /// IANA name; tells an overseas département where there is no postal code.
+    /// IANA name; tells a part of France overseas where there is no postal code.
     pub time_zone: Option<&'a str>,
 }
 
-/// An overseas département with a holiday of its own: the abolition of slavery.
+/// A part of France overseas, with the days that it keeps beside the national ones.
 struct Overseas {
     /// ISO 3166-1 alpha-2, where it stands as a country.
     country: &'static str,
+    /// The longest begin of a postal code tells: Saint-Martin lies within the codes of Guadeloupe.
     postal_prefix: &'static str,
     time_zone: &'static str,
-    /// Day and month.
-    day: (u32, u32),
+    /// Days (day, month); in the départements and the Antilles the abolition of slavery (décret 83-1003).
+    days: &'static [(u32, u32)],
+    keeps_good_friday: bool,
 }
 
-const OVERSEAS: [Overseas; 5] = [
+const OVERSEAS: [Overseas; 11] = [
     Overseas {
         country: "GP",
         postal_prefix: "971",
         time_zone: "America/Guadeloupe",
-        day: (27, 5),
+        days: &[(27, 5)],
+        keeps_good_friday: false,
     },
     Overseas {
         country: "MQ",
         postal_prefix: "972",
         time_zone: "America/Martinique",
-        day: (22, 5),
+        days: &[(22, 5)],
+        keeps_good_friday: false,
     },
     Overseas {
         country: "GF",
         postal_prefix: "973",
         time_zone: "America/Cayenne",
-        day: (10, 6),
+        days: &[(10, 6)],
+        keeps_good_friday: false,
     },
     Overseas {
         country: "RE",
         postal_prefix: "974",
         time_zone: "Indian/Reunion",
-        day: (20, 12),
+        days: &[(20, 12)],
+        keeps_good_friday: false,
     },
     Overseas {
         country: "YT",
         postal_prefix: "976",
         time_zone: "Indian/Mayotte",
-        day: (27, 4),
+        days: &[(27, 4)],
+        keeps_good_friday: false,
+    },
+    Overseas {
+        country: "BL",
+        postal_prefix: "97133",
+        time_zone: "America/St_Barthelemy",
+        days: &[(9, 10)],
+        keeps_good_friday: false,
+    },
+    Overseas {
+        country: "MF",
+        postal_prefix: "97150",
+        time_zone: "America/Marigot",
+        days: &[(28, 5)],
+        keeps_good_friday: false,
+    },
+    Overseas {
+        country: "PM",
+        postal_prefix: "975",
+        time_zone: "America/Miquelon",
+        days: &[],
+        keeps_good_friday: false,
+    },
+    // The day of citizenship.
+    Overseas {
+        country: "NC",
+        postal_prefix: "988",
+        time_zone: "Pacific/Noumea",
+        days: &[(24, 9)],
+        keeps_good_friday: false,
+    },
+    // The arrival of the Gospel; autonomy, and Matari'i that takes its place: both are kept quiet.
+    Overseas {
+        country: "PF",
+        postal_prefix: "987",
+        time_zone: "Pacific/Tahiti",
+        days: &[(5, 3), (29, 6), (20, 11)],
+        keeps_good_friday: true,
+    },
+    // Saint Pierre Chanel, Saints Peter and Paul, the territory.
+    Overseas {
+        country: "WF",
+        postal_prefix: "986",
+        time_zone: "Pacific/Wallis",
+        days: &[(28, 4), (29, 6), (29, 7)],
+        keeps_good_friday: false,
     },
 ];
 
-/// The country whose law holds: France for its overseas départements.
+/// The parts of France overseas, ISO 3166-1 alpha-2.
+pub fn overseas() -> impl Iterator<Item = &'static str> {
+    OVERSEAS.iter().map(|place| place.country)
+}
+
+/// The country whose law holds: France for its parts overseas.
 pub fn sovereign(country: &str) -> &str {
     if OVERSEAS.iter().any(|place| place.country == country) {
         "FR"
@@ -208,11 +265,15 @@ fn is_french_regional(of_year: (u32, u32), from_easter: Option<i64>, region: Reg
     if is_alsace_moselle && (from_easter == Some(-2) || of_year == (26, 12)) {
         return true;
     }
-    OVERSEAS.iter().any(|place| {
-        place.day == of_year
-            && (region.country == place.country
-                || postal.starts_with(place.postal_prefix)
-                || region.time_zone == Some(place.time_zone))
+    let by_postal_code = OVERSEAS
+        .iter()
+        .filter(|place| postal.starts_with(place.postal_prefix))
+        .max_by_key(|place| place.postal_prefix.len());
+    let elsewise = OVERSEAS.iter().filter(|place| {
+        region.country == place.country || region.time_zone == Some(place.time_zone)
+    });
+    by_postal_code.into_iter().chain(elsewise).any(|place| {
+        place.days.contains(&of_year) || (place.keeps_good_friday && from_easter == Some(-2))
     })
 }
 
@@ -302,9 +363,25 @@ mod tests {
             (Some("97200"), None, "FR", "05-22"),
             (None, Some("America/Cayenne"), "FR", "06-10"),
             (None, None, "RE", "12-20"),
+            (None, Some("Indian/Reunion"), "FR", "12-20"),
+            (None, Some("America/Guadeloupe"), "FR", "05-27"),
+            (None, Some("America/Martinique"), "FR", "05-22"),
+            // Within the codes of Guadeloupe, with days of their own.
+            (Some("97133"), None, "FR", "10-09"),
+            (Some("97150"), None, "FR", "05-28"),
+            (None, None, "BL", "10-09"),
+            (None, Some("America/Marigot"), "FR", "05-28"),
+            (None, Some("Pacific/Noumea"), "FR", "09-24"),
             (Some("97600"), Some("Indian/Mayotte"), "FR", "04-27"),
         ] {
             assert_eq!(more(postal, zone, country), [day]);
+        }
+        assert!(more(Some("97500"), Some("America/Miquelon"), "PM").is_empty());
+        assert_eq!(more(None, None, "PF"), ["03-05", "04-03", "06-29", "11-20"]);
+        assert_eq!(more(None, None, "WF"), ["04-28", "06-29", "07-29"]);
+        for place in overseas() {
+            assert_eq!(sovereign(place), "FR");
+            assert!(days(2026, place, None, None).len() >= national.len());
         }
     }
 

@@ -10,6 +10,8 @@ use crate::consent::model::Channel;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     pub channel: Channel,
+    /// Who carries the message, where its hours may differ: the name of an SMS provider.
+    pub provider: Option<String>,
     /// Lower-case letters, digits, `-` and `_` only, since it stands in queries.
     pub topic: String,
     /// The rung a person must stand on.
@@ -22,6 +24,32 @@ pub struct Request {
     pub per_household: bool,
     /// Nothing is handed over from then on, in milliseconds since the epoch.
     pub ends_at: Option<i64>,
+}
+
+impl Request {
+    /// The way its messages take, as far as hours go.
+    pub fn route(&self) -> Route<'_> {
+        Route {
+            channel: self.channel,
+            provider: self.provider.as_deref(),
+        }
+    }
+}
+
+/// The way a message takes, as far as hours go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route<'a> {
+    pub channel: Channel,
+    pub provider: Option<&'a str>,
+}
+
+impl From<Channel> for Route<'_> {
+    fn from(channel: Channel) -> Self {
+        Self {
+            channel,
+            provider: None,
+        }
+    }
 }
 
 /// A running wave of a higher priority, whose waiting messages count as if they had been sent.
@@ -39,9 +67,11 @@ pub struct Rival {
 pub enum Withheld {
     /// The base holds no address for the channel.
     NoAddress,
+    /// The number is not a mobile one, so that no text message arrives.
+    NotMobile,
     /// What the base holds is not an address.
     MalformedAddress,
-    /// A receiving server said that there is no such recipient.
+    /// A receiving server said that there is no such recipient, or receipts that nobody has the number.
     RefusedAddress,
     /// The person opted out, or a suppression list names the address.
     Suppressed,
@@ -76,8 +106,9 @@ pub enum Withheld {
 }
 
 impl Withheld {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NoAddress,
+        Self::NotMobile,
         Self::MalformedAddress,
         Self::RefusedAddress,
         Self::Suppressed,
@@ -100,6 +131,7 @@ impl Withheld {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoAddress => "no_address",
+            Self::NotMobile => "not_mobile",
             Self::MalformedAddress => "malformed_address",
             Self::RefusedAddress => "refused_address",
             Self::Suppressed => "suppressed",
@@ -124,8 +156,9 @@ impl Withheld {
     pub fn describe(self) -> &'static str {
         match self {
             Self::NoAddress => "no address for this channel",
+            Self::NotMobile => "the number is not a mobile one",
             Self::MalformedAddress => "the address is malformed",
-            Self::RefusedAddress => "the address was refused by its server before",
+            Self::RefusedAddress => "the address was refused before",
             Self::Suppressed => "the address is suppressed (opt-out or list)",
             Self::NoPermission => "no permission for this channel and topic",
             Self::NoBasis => "the legal basis is not proved or does not suffice",

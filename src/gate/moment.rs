@@ -12,6 +12,7 @@ use chrono_tz::Tz;
 use super::rules::{Rules, WEEK_DAYS};
 use crate::clock::{from_ms, local_instant};
 use crate::config::WindowKind;
+use crate::consent::model::Channel;
 
 /// A zone and a country in which customers live.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,6 +21,19 @@ pub struct Place {
     pub zone: Option<Tz>,
     /// ISO 3166-1.
     pub country: String,
+    /// That of the telephone number.
+    pub number_country: Option<String>,
+}
+
+impl Place {
+    /// The country whose hours and holidays count: of a text message that of the number, since its operators
+    /// keep them.
+    pub fn country(&self, channel: Channel) -> &str {
+        match channel {
+            Channel::Email => &self.country,
+            Channel::Sms => self.number_country.as_deref().unwrap_or(&self.country),
+        }
+    }
 }
 
 /// The places of the base, and the zone of those who have none.
@@ -45,28 +59,34 @@ impl Places {
             .map(|zone| (zone.name(), at(zone)))
             .filter(|(_, instant)| *instant != otherwise)
             .collect();
-        case(&format!("{c}.time_zone"), cases, otherwise)
+        case(
+            &format!("COALESCE({c}.time_zone, {c}.phone_zone)"),
+            cases,
+            otherwise,
+        )
     }
 
     /// SQL over the columns of customer `c` for an instant that depends on zone and country.
-    pub fn by_place(&self, c: &str, at: impl Fn(Tz, &str) -> i64) -> String {
+    pub fn by_place(&self, c: &str, channel: Channel, at: impl Fn(Tz, &str) -> i64) -> String {
         let otherwise = at(self.fallback, "");
         let cases: BTreeMap<String, i64> = self
             .all
             .iter()
+            .map(|place| (place, place.country(channel)))
             // Country codes come from files; only those that can be one stand in a query.
-            .filter(|place| place.country.chars().all(|c| c.is_ascii_alphanumeric()))
-            .map(|place| {
+            .filter(|(_, country)| country.chars().all(|c| c.is_ascii_alphanumeric()))
+            .map(|(place, country)| {
                 let zone = place.zone.map_or("", |zone| zone.name());
-                (
-                    format!("{zone} {}", place.country),
-                    at(self.zone(place), &place.country),
-                )
+                (format!("{zone} {country}"), at(self.zone(place), country))
             })
             .filter(|(_, instant)| *instant != otherwise)
             .collect();
+        let country = match channel {
+            Channel::Email => format!("{c}.country"),
+            Channel::Sms => format!("COALESCE({c}.phone_country, {c}.country)"),
+        };
         case(
-            &format!("COALESCE({c}.time_zone, '') || ' ' || {c}.country"),
+            &format!("COALESCE({c}.time_zone, {c}.phone_zone, '') || ' ' || {country}"),
             cases,
             otherwise,
         )
@@ -124,14 +144,20 @@ impl Moment {
     }
 
     /// An instant of each place's own.
-    pub fn by_place(c: &str, rules: &Rules, places: &Places, at: impl Fn(Tz, &str) -> i64) -> Self {
+    pub fn by_place(
+        c: &str,
+        channel: Channel,
+        rules: &Rules,
+        places: &Places,
+        at: impl Fn(Tz, &str) -> i64,
+    ) -> Self {
         let on = |days: u32, edge: fn(DateTime<Utc>, Tz, u32) -> i64| {
-            places.by_place(c, |zone, country| {
+            places.by_place(c, channel, |zone, country| {
                 edge(from_ms(at(zone, country)), zone, days)
             })
         };
         Self {
-            now: places.by_place(c, &at),
+            now: places.by_place(c, channel, &at),
             begins: windows(rules)
                 .into_iter()
                 .map(|days| (days, on(days, begin)))
@@ -218,12 +244,17 @@ mod tests {
         let place = |zone: Option<Tz>, country: &str| Place {
             zone,
             country: country.to_owned(),
+            number_country: None,
+        };
+        let overseas = Place {
+            number_country: Some("RE".to_owned()),
+            ..place(Some(Tz::Indian__Reunion), "FR")
         };
         let places = Places {
             all: vec![
                 place(Some(Tz::Europe__Paris), "FR"),
                 place(Some(Tz::Europe__Berlin), "DE"),
-                place(Some(Tz::Indian__Reunion), "FR"),
+                overseas,
                 place(None, "x' OR '1"),
             ],
             fallback: Tz::Europe__Paris,
@@ -232,10 +263,19 @@ mod tests {
         let sql = places.by_zone("c", |zone| begin(at, zone, 1));
         assert_eq!(sql.matches("WHEN").count(), 1, "{sql}");
         assert!(sql.contains("'Indian/Reunion'"), "{sql}");
-        let sql = places.by_place("c", |_, country| i64::from(country == "DE"));
+        let is_de = |_, country: &str| i64::from(country == "DE");
         assert_eq!(
-            sql,
-            "CASE COALESCE(c.time_zone, '') || ' ' || c.country WHEN 'Europe/Berlin DE' THEN 1 ELSE 0 END"
+            places.by_place("c", Channel::Email, is_de),
+            "CASE COALESCE(c.time_zone, c.phone_zone, '') || ' ' || c.country \
+             WHEN 'Europe/Berlin DE' THEN 1 ELSE 0 END"
         );
+        // A text message goes by the country of its number.
+        let is_re = |_, country: &str| i64::from(country == "RE");
+        assert_eq!(
+            places.by_place("c", Channel::Sms, is_re),
+            "CASE COALESCE(c.time_zone, c.phone_zone, '') || ' ' || COALESCE(c.phone_country, c.country) \
+             WHEN 'Indian/Reunion RE' THEN 1 ELSE 0 END"
+        );
+        assert_eq!(places.by_place("c", Channel::Email, is_re), "0");
     }
 }

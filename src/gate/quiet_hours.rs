@@ -1,4 +1,7 @@
 //! When a channel may be used, by country, in the recipient's zone; all other hours are quiet.
+//!
+//! Text messages in France keep to hours that no setting can widen (see [`france`]): an entry for France
+//! that tries is refused, one for every country is narrowed there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -10,9 +13,13 @@ use chrono::{
 use chrono_tz::Tz;
 
 use super::holidays::{Region, is_holiday, sovereign};
+use super::model::Route;
 use crate::clock::local_instant;
 use crate::config::{ConfigError, QuietHoursSettings};
 use crate::consent::model::Channel;
+use crate::customers::model::Customer;
+
+mod france;
 
 /// Days looked ahead for an allowed hour; the settings cannot be that quiet.
 const REACH_DAYS: u64 = 400;
@@ -31,6 +38,8 @@ struct Timetable {
     channel: Channel,
     /// `None`: every country without one of its own.
     country: Option<String>,
+    /// `None`: every provider without one of its own.
+    provider: Option<String>,
     /// Minutes of the day, by days from Monday, in order.
     week: [Vec<Range<u32>>; 7],
     holidays_are_quiet: bool,
@@ -43,6 +52,22 @@ pub struct Whereabouts<'a> {
     pub country: &'a str,
     pub postal_code: Option<&'a str>,
     pub zone: Tz,
+}
+
+impl<'a> Whereabouts<'a> {
+    /// Where a message by this channel finds a customer: a text message in the country of his number, since
+    /// its operators keep the hours. `fallback` is the zone of who has none.
+    pub fn of(customer: &'a Customer, channel: Channel, fallback: Tz) -> Self {
+        let number_country = customer.phone_country.as_deref();
+        Self {
+            country: match channel {
+                Channel::Email => &customer.country,
+                Channel::Sms => number_country.unwrap_or(&customer.country),
+            },
+            postal_code: customer.postal_code.as_deref(),
+            zone: customer.zone().unwrap_or(fallback),
+        }
+    }
 }
 
 impl QuietHours {
@@ -66,26 +91,43 @@ impl QuietHours {
                 .map(country_code)
                 .transpose()
                 .map_err(|problem| ConfigError::key("quiet_hours.country", problem))?;
-            if timetables
-                .iter()
-                .any(|known| known.channel == channel && known.country == country)
-            {
+            if entry.provider.is_some() && channel != Channel::Sms {
                 return Err(ConfigError::key(
-                    "quiet_hours",
+                    "quiet_hours.provider",
                     format!(
-                        "two entries for {channel} in {}; put all hours into the `allowed` of one",
-                        country.as_deref().unwrap_or("every country")
+                        "{channel} has no providers; leave provider out or set channel = \"sms\""
                     ),
                 ));
             }
-            timetables.push(Timetable {
+            if timetables.iter().any(|known| {
+                known.channel == channel
+                    && known.country == country
+                    && known.provider == entry.provider
+            }) {
+                return Err(ConfigError::key(
+                    "quiet_hours",
+                    format!(
+                        "two entries for {channel} in {}{}; put all hours into the `allowed` of one",
+                        country.as_deref().unwrap_or("every country"),
+                        entry
+                            .provider
+                            .as_deref()
+                            .map_or_else(String::new, |provider| format!(" by {provider}")),
+                    ),
+                ));
+            }
+            let table = Timetable {
                 channel,
                 country,
+                provider: entry.provider.clone(),
                 week: week(&entry.allowed)
                     .map_err(|problem| ConfigError::key("quiet_hours.allowed", problem))?,
                 holidays_are_quiet: entry.holidays_are_quiet,
-            });
+            };
+            france::check(&table)?;
+            timetables.push(table);
         }
+        timetables.extend(france::narrowed(&timetables)?);
         let mut own_holidays: BTreeMap<String, BTreeSet<NaiveDate>> = BTreeMap::new();
         for (country, days) in holidays {
             let code =
@@ -106,21 +148,28 @@ impl QuietHours {
         })
     }
 
-    /// Whether the channel has quiet hours anywhere.
-    pub fn concerns(&self, channel: Channel) -> bool {
-        self.timetables.iter().any(|table| table.channel == channel)
+    /// Whether the route has quiet hours anywhere. Text messages have: in France.
+    pub fn concerns<'a>(&self, route: impl Into<Route<'a>>) -> bool {
+        let route = route.into();
+        self.timetables.iter().any(|table| {
+            table.channel == route.channel
+                && table
+                    .provider
+                    .as_deref()
+                    .is_none_or(|provider| route.provider == Some(provider))
+        })
     }
 
-    /// The next instant at which the channel may be used there; `None` when `now` is allowed.
+    /// The next instant at which the route may be used there; `None` when `now` is allowed.
     ///
     /// An hour that does not exist opens where the clock goes on; one that comes twice is open twice.
-    pub fn next_allowed(
+    pub fn next_allowed<'a>(
         &self,
         now: DateTime<Utc>,
-        channel: Channel,
+        route: impl Into<Route<'a>>,
         place: Whereabouts<'_>,
     ) -> Option<DateTime<Utc>> {
-        let table = self.timetable(channel, place.country)?;
+        let table = self.timetable(route.into(), place.country)?;
         if self.is_open(table, now, place) {
             return None;
         }
@@ -139,9 +188,9 @@ impl QuietHours {
             .or_else(|| now.checked_add_days(Days::new(REACH_DAYS)))
     }
 
-    /// The hours of a channel in words: `Mon-Fri 08:00-20:00, Sat 10:00-18:00 in FR`.
-    pub fn describe(&self, channel: Channel, country: &str) -> Option<String> {
-        let table = self.timetable(channel, country)?;
+    /// The hours of a route in words: `Mon-Fri 08:00-20:00, Sat 10:00-18:00 in FR`.
+    pub fn describe<'a>(&self, route: impl Into<Route<'a>>, country: &str) -> Option<String> {
+        let table = self.timetable(route.into(), country)?;
         let days: Vec<String> = DAY_NAMES
             .iter()
             .zip(&table.week)
@@ -167,15 +216,14 @@ impl QuietHours {
         Some(format!("{days}{holidays}"))
     }
 
-    fn timetable(&self, channel: Channel, country: &str) -> Option<&Timetable> {
-        let of = |wanted: Option<&str>| {
-            self.timetables
-                .iter()
-                .find(|table| table.channel == channel && table.country.as_deref() == wanted)
-        };
-        of(Some(country))
-            .or_else(|| of(Some(sovereign(country))))
-            .or_else(|| of(None))
+    /// The entry that counts: one for the country before one for every country, and of two the provider's.
+    fn timetable(&self, route: Route<'_>, country: &str) -> Option<&Timetable> {
+        let countries = [Some(country), Some(sovereign(country)), None];
+        countries.into_iter().find_map(|country| {
+            [route.provider, None]
+                .into_iter()
+                .find_map(|provider| entry(&self.timetables, route.channel, country, provider))
+        })
     }
 
     fn is_open(&self, table: &Timetable, at: DateTime<Utc>, place: Whereabouts<'_>) -> bool {
@@ -212,6 +260,19 @@ impl Timetable {
         let index = usize::try_from(day.num_days_from_monday()).unwrap_or(0);
         self.week.get(index).map_or(&[], Vec::as_slice)
     }
+}
+
+fn entry<'t>(
+    timetables: &'t [Timetable],
+    channel: Channel,
+    country: Option<&str>,
+    provider: Option<&str>,
+) -> Option<&'t Timetable> {
+    timetables.iter().find(|table| {
+        table.channel == channel
+            && table.country.as_deref() == country
+            && table.provider.as_deref() == provider
+    })
 }
 
 /// The instants of a local day at which the timetable may open: where an allowed span begins, and where

@@ -63,8 +63,8 @@ impl Question<'_> {
             Withheld::NoAddress,
             format!("{c}.{} IS NULL", address(self.request.channel)),
         )];
-        if self.request.channel == Channel::Email {
-            refusals.extend([
+        match self.request.channel {
+            Channel::Email => refusals.extend([
                 (
                     Withheld::MalformedAddress,
                     format!("{c}.email_state = 'malformed'"),
@@ -73,7 +73,18 @@ impl Question<'_> {
                     Withheld::RefusedAddress,
                     format!("{c}.email_state = 'refused'"),
                 ),
-            ]);
+            ]),
+            // A number that was not read yet is not known to be a mobile one.
+            Channel::Sms => refusals.extend([
+                (
+                    Withheld::NotMobile,
+                    format!("COALESCE({c}.phone_kind, '') <> 'mobile'"),
+                ),
+                (
+                    Withheld::RefusedAddress,
+                    format!("{c}.phone_state = 'refused'"),
+                ),
+            ]),
         }
         refusals.extend([
             (
@@ -349,21 +360,25 @@ pub fn fingerprint(channel: Channel) -> &'static str {
     }
 }
 
-/// The zones and countries in which customers live; a zone that the zone database does not know counts as
-/// none.
+/// The zones and countries in which customers live, and the countries of their numbers; a zone that the
+/// zone database does not know counts as none.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn places(connection: &impl ConnectionTrait, fallback: Tz) -> Result<Places, DbErr> {
     let mut all = Vec::new();
     for row in connection
-        .rows("SELECT DISTINCT time_zone, country FROM customers", [])
+        .rows(
+            "SELECT DISTINCT COALESCE(time_zone, phone_zone) AS zone, country, phone_country FROM customers",
+            [],
+        )
         .await?
     {
-        let zone: Option<String> = row.try_get("", "time_zone")?;
+        let zone: Option<String> = row.try_get("", "zone")?;
         all.push(Place {
             zone: zone.and_then(|name| name.parse().ok()),
             country: row.try_get("", "country")?,
+            number_country: row.try_get("", "phone_country")?,
         });
     }
     Ok(Places { all, fallback })

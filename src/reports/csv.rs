@@ -58,6 +58,7 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
         ("sending", report.sending),
         ("sent", report.sent),
         ("accepted", report.accepted),
+        ("undelivered", report.undelivered),
         ("deferred", report.deferred),
         ("failed", report.failed),
         ("unknown", report.unknown),
@@ -86,6 +87,35 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
         report.revenue_cents.to_string(),
         None,
     )?;
+    for line in &report.channels {
+        let section = format!("channel_{}", line.channel);
+        for (figure, count) in [
+            ("selected", line.selected),
+            ("withheld", line.withheld),
+            ("accepted", line.accepted),
+            ("undelivered", line.undelivered),
+        ] {
+            row(&section, figure, count.to_string(), None)?;
+        }
+        for (figure, rate) in [
+            ("response_rate", &line.response_rate),
+            ("opt_out_rate", &line.opt_out_rate),
+        ] {
+            row(&section, figure, rate.count.to_string(), Some(rate))?;
+        }
+        let Some(texts) = &line.texts else { continue };
+        for (figure, count) in [
+            ("parts", texts.parts),
+            ("cost_micros", texts.cost_micros),
+            ("unpriced", texts.unpriced),
+            ("receipts_sent", texts.receipts.sent),
+            ("receipts_delivered", texts.receipts.delivered),
+            ("receipts_undelivered", texts.receipts.undelivered),
+            ("receipts_none", texts.receipts.none),
+        ] {
+            row(&section, figure, count.to_string(), None)?;
+        }
+    }
     for link in &report.links {
         let figure = format!("{} {}", link.number, link.label);
         row("clicks_by_link", &figure, link.clicks.to_string(), None)?;
@@ -104,6 +134,16 @@ mod tests {
     #[test]
     fn a_report_as_csv() {
         insta::assert_snapshot!(write(&sample()).unwrap());
+    }
+
+    #[test]
+    fn channels_are_rows_of_their_own() {
+        let csv = write(&crate::reports::model::tests::sample_of_two_channels()).unwrap();
+        let rows: Vec<&str> = csv
+            .lines()
+            .filter(|row| row.contains(",channel_"))
+            .collect();
+        insta::assert_snapshot!(rows.join("\n"));
     }
 
     #[test]

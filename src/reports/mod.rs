@@ -4,6 +4,7 @@
 //! ten; a rate always comes with its count, its denominator and its interval; figures that do not add up
 //! are said not to.
 
+pub mod channels;
 pub mod csv;
 pub mod figures;
 pub mod model;

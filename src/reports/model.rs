@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::channels::{self, ChannelLine};
 use super::figures::{Denominator, Rate};
+use crate::delivery::store::SMS_COUNTERS;
 use crate::responses::model::{Goal, Terms};
 use crate::templates::model::{Link, Part};
 
@@ -144,8 +146,10 @@ pub struct Report {
     pub sending: u64,
     /// Handed over at least once: deliveries less pending and sending.
     pub sent: u64,
-    /// Accepted by the next server: this is "delivered".
+    /// Accepted by the next server, or by the provider of text messages.
     pub accepted: u64,
+    /// Accepted text messages that did not arrive, as receipts tell. "Delivered" is accepted less these.
+    pub undelivered: u64,
     pub deferred: u64,
     pub failed: u64,
     pub failed_by_class: Vec<Reason>,
@@ -166,6 +170,8 @@ pub struct Report {
     pub orders: u64,
     pub revenue_cents: i64,
 
+    /// By channel; empty when no text message was among them.
+    pub channels: Vec<ChannelLine>,
     pub waves: Vec<WaveLine>,
     /// Since when responses to some of the waves are not counted any more, because their deliveries were
     /// let go; RFC 3339, UTC.
@@ -190,9 +196,9 @@ impl Report {
             .map(|wave| wave.terms.clone())
             .unwrap_or_default();
         let is_simulated = waves.iter().any(|wave| wave.is_simulated);
-        let accepted = sum.get("accepted");
+        let arrived = delivered_of(&sum);
         let delivered =
-            |counter: &str| Rate::new(sum.get(counter), accepted, Denominator::Delivered);
+            |counter: &str| Rate::new(sum.get(counter), arrived, Denominator::Delivered);
         let sent = sent(&sum);
         let deliveries = sent + sum.get("pending") + sum.get("sending");
         let one_template = waves
@@ -207,7 +213,7 @@ impl Report {
             is_simulated,
             label: is_simulated.then_some(SIMULATED),
             response_rate: delivered("responders"),
-            delivery_rate: Rate::new(accepted, sent, Denominator::Sent),
+            delivery_rate: Rate::new(arrived, sent, Denominator::Sent),
             open_rate: delivered("opens"),
             click_rate: delivered("clicks"),
             order_rate: delivered("orders.customers"),
@@ -219,7 +225,8 @@ impl Report {
             pending: sum.get("pending"),
             sending: sum.get("sending"),
             sent,
-            accepted,
+            accepted: sum.get("accepted"),
+            undelivered: channels::undelivered(&sum),
             deferred: sum.get("deferred"),
             failed: sum.get("failed"),
             failed_by_class: sum.group("failed"),
@@ -244,6 +251,7 @@ impl Report {
             opt_outs: sum.get("opt_outs"),
             orders: sum.get("orders"),
             revenue_cents: sum.signed("revenue_cents"),
+            channels: channels::lines(&sum),
             waves: waves.iter().map(wave_line).collect(),
             final_since: waves
                 .iter()
@@ -253,6 +261,30 @@ impl Report {
             discrepancies: waves.iter().flat_map(discrepancies).collect(),
         }
     }
+
+    /// What text messages cost is of this currency.
+    #[must_use]
+    pub fn in_currency(mut self, currency: &str) -> Self {
+        for texts in self
+            .channels
+            .iter_mut()
+            .filter_map(|line| line.texts.as_mut())
+        {
+            currency.clone_into(&mut texts.currency);
+        }
+        self
+    }
+
+    /// Messages that arrived as far as one knows: accepted less undelivered.
+    pub fn delivered(&self) -> u64 {
+        self.accepted.saturating_sub(self.undelivered)
+    }
+}
+
+fn delivered_of(counters: &Counters) -> u64 {
+    counters
+        .get("accepted")
+        .saturating_sub(channels::undelivered(counters))
 }
 
 fn sent(counters: &Counters) -> u64 {
@@ -273,7 +305,7 @@ fn link_line(link: &Link, counters: &Counters) -> LinkLine {
 }
 
 fn wave_line(wave: &Wave) -> WaveLine {
-    let delivered = wave.counters.get("accepted");
+    let delivered = delivered_of(&wave.counters);
     WaveLine {
         wave: wave.id,
         status: wave.status.clone(),
@@ -294,33 +326,12 @@ fn rfc_3339(ms: i64) -> String {
 }
 
 /// What does not add up in a wave: selected = withheld + deliveries, the reasons make up the withheld,
-/// the classes the failed, and nothing is below zero.
+/// the classes the failed, of text messages too, and nothing is below zero.
 fn discrepancies(wave: &Wave) -> Vec<String> {
     let counters = &wave.counters;
-    let of = |reasons: Vec<Reason>| reasons.iter().map(|reason| reason.count).sum::<u64>();
-    let deliveries = sent(counters) + counters.get("pending") + counters.get("sending");
-    let sums = [
-        (
-            "selected",
-            counters.get("selected"),
-            "withheld + deliveries",
-            counters.get("withheld") + deliveries,
-        ),
-        (
-            "withheld",
-            counters.get("withheld"),
-            "its reasons",
-            of(counters.group("withheld")),
-        ),
-        (
-            "failed",
-            counters.get("failed"),
-            "its classes",
-            of(counters.group("failed")),
-        ),
-    ];
-    let uneven = sums
+    let uneven = ["", SMS_COUNTERS]
         .into_iter()
+        .flat_map(|of| sums(counters, of))
         .filter(|(_, one, _, other)| one != other)
         .map(|(name, one, parts, other)| {
             format!(
@@ -331,9 +342,41 @@ fn discrepancies(wave: &Wave) -> Vec<String> {
     let below_zero = counters
         .0
         .iter()
-        .filter(|(counter, value)| **value < 0 && counter.as_str() != "revenue_cents")
+        .filter(|(counter, value)| **value < 0 && !counter.ends_with("revenue_cents"))
         .map(|(counter, value)| format!("wave {}: {counter} is {value}", wave.id));
     uneven.chain(below_zero).collect()
+}
+
+/// What should be equal, of all counters or of those whose names begin with `of`.
+fn sums(counters: &Counters, of: &str) -> [(String, u64, &'static str, u64); 3] {
+    let get = |counter: &str| counters.get(&format!("{of}{counter}"));
+    let group = |counter: &str| {
+        let reasons = counters.group(&format!("{of}{counter}"));
+        reasons.iter().map(|reason| reason.count).sum::<u64>()
+    };
+    let after_gate = [
+        "withheld", "pending", "sending", "accepted", "deferred", "failed", "unknown",
+    ];
+    [
+        (
+            format!("{of}selected"),
+            get("selected"),
+            "withheld + deliveries",
+            after_gate.into_iter().map(get).sum(),
+        ),
+        (
+            format!("{of}withheld"),
+            get("withheld"),
+            "its reasons",
+            group("withheld"),
+        ),
+        (
+            format!("{of}failed"),
+            get("failed"),
+            "its classes",
+            group("failed"),
+        ),
+    ]
 }
 
 /// A reason or class in words: `no_permission` becomes `no permission`.
@@ -410,6 +453,59 @@ pub(crate) mod tests {
             label: label.to_owned(),
         });
         Report::new("super-chef", "finished", &[wave], &links)
+    }
+
+    pub(crate) fn sample_of_two_channels() -> Report {
+        let wave = sample_wave(&[
+            ("selected", 6_120),
+            ("withheld", 1_420),
+            ("withheld.no_permission", 1_420),
+            ("accepted", 4_602),
+            ("failed", 98),
+            ("failed.invalid_recipient", 98),
+            ("responders", 301),
+            ("opt_outs", 24),
+            ("sms.selected", 1_480),
+            ("sms.withheld", 260),
+            ("sms.withheld.no_permission", 260),
+            ("sms.accepted", 1_208),
+            ("sms.failed", 12),
+            ("sms.failed.invalid_recipient", 12),
+            ("sms.responders", 118),
+            ("sms.opt_outs", 11),
+            ("parts", 1_391),
+            ("cost_micros", 72_332_000),
+            ("unpriced", 4),
+            ("receipts.sent", 21),
+            ("receipts.delivered", 1_102),
+            ("receipts.undelivered", 37),
+        ]);
+        Report::new("super-chef", "finished", &[wave], &[]).in_currency("EUR")
+    }
+
+    #[test]
+    fn a_sample_of_two_channels_adds_up() {
+        let report = sample_of_two_channels();
+        assert_eq!(report.discrepancies, Vec::<String>::new());
+        assert_eq!(report.response_rate.of, 4_602 - 37);
+        let sum = |of: fn(&ChannelLine) -> u64| report.channels.iter().map(of).sum::<u64>();
+        assert_eq!(sum(|line| line.selected), report.selected);
+        assert_eq!(sum(|line| line.accepted), report.accepted);
+        assert_eq!(sum(|line| line.response_rate.of), report.delivered());
+    }
+
+    #[test]
+    fn text_messages_that_do_not_add_up_are_said() {
+        let wave = sample_wave(&[
+            ("selected", 2),
+            ("accepted", 2),
+            ("sms.selected", 2),
+            ("sms.accepted", 1),
+        ]);
+        assert_eq!(
+            Report::new("c", "running", &[wave], &[]).discrepancies,
+            ["wave 1: sms.selected is 2, but withheld + deliveries come to 1"]
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
+use super::channels::{self, ChannelLine};
 use super::figures::{Rate, as_f64};
 use super::model::{Reason, Report, in_words};
 
@@ -32,6 +33,16 @@ pub fn write(report: &Report) -> String {
     headline(&mut text, &report.response_rate);
     section(&mut text, "From selected to delivered", waterfall(report));
     section(&mut text, "What came back", rates(report));
+    if !report.channels.is_empty() {
+        section(&mut text, "By channel", by_channel(&report.channels));
+        for texts in report
+            .channels
+            .iter()
+            .filter_map(|line| line.texts.as_ref())
+        {
+            section(&mut text, "Text messages", facts(channels::of_texts(texts)));
+        }
+    }
     section(
         &mut text,
         "Which part persuades (people who clicked there)",
@@ -121,7 +132,10 @@ fn waterfall(report: &Report) -> Table {
         })
         .collect();
     each(&mut line, &failed);
-    line("", "delivered", report.accepted);
+    if report.undelivered > 0 {
+        line("  − ", "undelivered, by receipt", report.undelivered);
+    }
+    line("", "delivered", report.delivered());
     table
 }
 
@@ -153,6 +167,29 @@ fn rates(report: &Report) -> Table {
         ("opted out", &report.opt_out_rate, String::new()),
     ] {
         table.add_row(rate_row(name, rate, remark));
+    }
+    table
+}
+
+fn by_channel(lines: &[ChannelLine]) -> Table {
+    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    let mut table = Table::new();
+    let names = lines.iter().map(|line| right(line.name().to_owned()));
+    table.add_row([Cell::new("")].into_iter().chain(names));
+    for (name, cells) in channels::side_by_side(lines) {
+        table.add_row(
+            [Cell::new(name)]
+                .into_iter()
+                .chain(cells.into_iter().map(right)),
+        );
+    }
+    table
+}
+
+fn facts(facts: Vec<(&'static str, String)>) -> Table {
+    let mut table = Table::new();
+    for (name, fact) in facts {
+        table.add_row([name.to_owned(), fact]);
     }
     table
 }
@@ -216,8 +253,14 @@ fn notes(text: &mut String, report: &Report) {
     let _ = writeln!(
         text,
         "\n  Rates are of {} delivered, with 95 % intervals (Wilson). Machines are\n  counted apart, and opens are seen only of customers who agreed to tracking.",
-        thousands(report.accepted)
+        thousands(report.delivered())
     );
+    if !report.channels.is_empty() {
+        let _ = writeln!(
+            text,
+            "  A receipt is the provider's word, passed on from the networks: some\n  telephones and networks never send one."
+        );
+    }
     if report.is_simulated {
         let _ = writeln!(
             text,
@@ -310,7 +353,7 @@ fn shortened(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::reports::model::Report;
-    use crate::reports::model::tests::sample;
+    use crate::reports::model::tests::{sample, sample_of_two_channels};
 
     #[test]
     fn a_report_as_a_table() {
@@ -323,9 +366,16 @@ mod tests {
     }
 
     #[test]
+    fn a_report_of_two_channels_as_a_table() {
+        insta::assert_snapshot!(write(&sample_of_two_channels()));
+    }
+
+    #[test]
     fn no_line_is_wider_than_a_terminal() {
-        for line in write(&sample()).lines() {
-            assert!(line.chars().count() <= 80, "{line}");
+        for report in [sample(), sample_of_two_channels()] {
+            for line in write(&report).lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
         }
     }
 

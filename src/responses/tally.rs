@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::judge;
 use super::model::{Marks, Response, Terms, What};
-use crate::consent::model::Tracking;
+use crate::consent::model::{Channel, Tracking};
+use crate::delivery::store::SMS_COUNTERS;
 use crate::ids::{CampaignId, CustomerId, DeliveryKey, WaveId};
 use crate::templates::model::Part;
 
@@ -13,6 +14,7 @@ use crate::templates::model::Part;
 pub struct Delivery {
     pub key: DeliveryKey,
     pub customer: CustomerId,
+    pub channel: Channel,
     /// Whether the hand-over has begun but was not answered.
     pub is_in_hand: bool,
     pub settled_at: Option<i64>,
@@ -178,34 +180,49 @@ impl Moves {
         }
     }
 
-    /// Adds what one delivery changes.
-    pub fn add_delivery(&mut self, key: DeliveryKey, before: Marks, after: Marks, judged: &Judged) {
-        for (mark, counter) in Marks::COUNTERS {
-            let by = i64::from(after.has(mark)) - i64::from(before.has(mark));
-            self.add(key.wave, counter, by);
-        }
-        for response in &judged.responses {
-            match response.what {
-                What::Click { .. } if response.is_machine => {
-                    self.add(key.wave, "clicks.machine", 1);
-                }
-                What::Click { link, .. } => {
-                    self.add(key.wave, "clicks.total", 1);
-                    self.add(key.wave, format!("clicks.link.{link}"), 1);
-                }
-                What::Order { amount_cents } => {
-                    self.add(key.wave, "orders", 1);
-                    self.add(key.wave, "revenue_cents", amount_cents);
-                }
-                What::Open | What::OptOut | What::Reply => {}
+    /// Adds what one delivery changes. Responses to text messages are also counted for themselves, as the
+    /// delivery's own counters are.
+    pub fn add_delivery(&mut self, delivery: &Delivery, after: Marks, judged: &Judged) {
+        let wave = delivery.key.wave;
+        for (counter, by) in counters_of(delivery.marks, after, judged) {
+            if delivery.channel == Channel::Sms {
+                self.add(wave, format!("{SMS_COUNTERS}{counter}"), by);
             }
-        }
-        for click in &judged.taken_back {
-            self.add(key.wave, "clicks.machine", 1);
-            self.add(key.wave, "clicks.total", -1);
-            self.add(key.wave, format!("clicks.link.{}", click.link), -1);
+            self.add(wave, counter, by);
         }
     }
+}
+
+/// The counters that one delivery moves, and how far; one may stand there more than once.
+fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64)> {
+    let mut moves: Vec<(String, i64)> = Marks::COUNTERS
+        .into_iter()
+        .map(|(mark, counter)| {
+            let by = i64::from(after.has(mark)) - i64::from(before.has(mark));
+            (counter.to_owned(), by)
+        })
+        .collect();
+    let mut add = |counter: String, by: i64| moves.push((counter, by));
+    for response in &judged.responses {
+        match response.what {
+            What::Click { .. } if response.is_machine => add("clicks.machine".to_owned(), 1),
+            What::Click { link, .. } => {
+                add("clicks.total".to_owned(), 1);
+                add(format!("clicks.link.{link}"), 1);
+            }
+            What::Order { amount_cents } => {
+                add("orders".to_owned(), 1);
+                add("revenue_cents".to_owned(), amount_cents);
+            }
+            What::Open | What::OptOut | What::Reply => {}
+        }
+    }
+    for click in &judged.taken_back {
+        add("clicks.machine".to_owned(), 1);
+        add("clicks.total".to_owned(), -1);
+        add(format!("clicks.link.{}", click.link), -1);
+    }
+    moves
 }
 
 /// What the responses of one delivery tell about the customer.

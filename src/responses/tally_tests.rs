@@ -10,6 +10,7 @@ fn delivery(marks: Marks) -> Delivery {
             seq: 1,
         },
         customer: CustomerId(1),
+        channel: Channel::Email,
         is_in_hand: false,
         settled_at: Some(SETTLED),
         marks,
@@ -59,7 +60,7 @@ fn earlier(id: i64, link: u16, after_ms: i64) -> EarlierClick {
 /// The counters of wave 1 that moved.
 fn moved(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64)> {
     let mut moves = Moves::default();
-    moves.add_delivery(delivery(before).key, before, after, judged);
+    moves.add_delivery(&delivery(before), after, judged);
     let moves = moves.0.into_iter();
     moves.map(|((_, counter), by)| (counter, by)).collect()
 }
@@ -239,4 +240,49 @@ fn a_machine_that_opens_is_counted_apart_and_earns_nothing() {
     let after = marks_after(&delivery, &wave.terms, &judged, None);
     assert_eq!(after, Marks::MACHINE_OPENED);
     assert_eq!(feedback(&delivery, after, &judged).points, 0);
+}
+
+#[test]
+fn responses_to_a_text_message_are_also_counted_for_themselves() {
+    let text = Delivery {
+        channel: Channel::Sms,
+        ..delivery(Marks::default())
+    };
+    let mail = delivery(Marks::default());
+    let wave = wave(Goal::Click, false);
+    let mut moves = Moves::default();
+    for delivery in [&text, &mail] {
+        let judged = judge(delivery, &wave, &[], &[click(1, 60_000)]);
+        let after = marks_after(delivery, &wave.terms, &judged, None);
+        moves.add_delivery(delivery, after, &judged);
+    }
+    let of = |counter: &str| moves.0.get(&(WaveId(1), counter.to_owned())).copied();
+    for counter in ["clicks", "clicks.total", "clicks.link.1", "responders"] {
+        assert_eq!(of(counter), Some(2), "{counter}");
+        assert_eq!(of(&format!("sms.{counter}")), Some(1), "{counter}");
+    }
+}
+
+#[test]
+fn a_click_on_a_text_message_is_taken_back_from_both() {
+    let before = Marks::CLICKED.with(Marks::ATTENTION).with(Marks::RESPONDED);
+    let text = Delivery {
+        channel: Channel::Sms,
+        ..delivery(before)
+    };
+    let wave = wave(Goal::Click, false);
+    let judged = judge(&text, &wave, &[earlier(1, 0, 60_000)], &[click(1, 60_001)]);
+    let after = marks_after(&text, &wave.terms, &judged, Some(&[]));
+    let mut moves = Moves::default();
+    moves.add_delivery(&text, after, &judged);
+    for ((wave, counter), by) in &moves.0 {
+        if !counter.starts_with("sms.") {
+            let own = moves.0.get(&(*wave, format!("sms.{counter}")));
+            assert_eq!(own, Some(by), "{counter}");
+        }
+    }
+    assert_eq!(
+        moves.0.get(&(WaveId(1), "sms.responders".into())),
+        Some(&-1)
+    );
 }

@@ -439,9 +439,12 @@ impl Compiler {
             .and_where(Expr::cust("permission.is_granted"))
             .and_where(person(address).is_not_null())
             .and_where(Expr::not_exists(suppressed));
-        if channel == Channel::Email {
-            permitted.and_where(person("email_state").eq("ok"));
-        }
+        match channel {
+            Channel::Email => permitted.and_where(person("email_state").eq("ok")),
+            Channel::Sms => permitted
+                .and_where(person("phone_kind").eq("mobile"))
+                .and_where(person("phone_state").eq("ok")),
+        };
         self.is_among(permitted)
     }
 }

@@ -16,7 +16,8 @@ use super::model::{
 };
 use super::vocabulary::{Kind, Matching};
 use crate::consent::model::Channel;
-use crate::customers::model::EmailState;
+use crate::customers::model::{EmailState, PhoneState};
+use crate::customers::number::PhoneKind;
 use crate::storage::text::fold;
 
 impl Rule {
@@ -233,7 +234,11 @@ impl Asker<'_> {
         let customer = &self.profile.customer;
         match channel {
             Channel::Email => customer.email.is_some() && customer.email_state == EmailState::Ok,
-            Channel::Sms => customer.phone.is_some(),
+            Channel::Sms => {
+                customer.phone.is_some()
+                    && customer.phone_kind == Some(PhoneKind::Mobile)
+                    && customer.phone_state == PhoneState::Ok
+            }
         }
     }
 

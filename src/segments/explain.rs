@@ -10,7 +10,7 @@ use super::evaluate::{Asker, Found};
 use super::model::{Behaviour, Deed, Field, Node, Profile, Rule, Subject};
 use crate::clock::from_ms;
 use crate::consent::model::Channel;
-use crate::customers::model::EmailState;
+use crate::customers::model::{EmailState, PhoneState};
 
 /// A part of a rule, whether it is true of a customer, and why. Shows as an indented outline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -182,7 +182,11 @@ impl Asker<'_> {
                 (Channel::Email, EmailState::Malformed) => "the mail address is malformed",
                 (Channel::Email, EmailState::Refused) => "the mail address was refused",
                 (Channel::Email, EmailState::Ok) => "has no mail address",
-                (Channel::Sms, _) => "has no phone number",
+                (Channel::Sms, _) => match (&customer.phone, customer.phone_state) {
+                    (None, _) => "has no phone number",
+                    (_, PhoneState::Refused) => "the phone number was refused",
+                    (_, PhoneState::Ok) => "the phone number is not a mobile one",
+                },
             }
             .to_owned();
         }

@@ -54,6 +54,12 @@ pub enum TemplateError {
     /// The frozen text is not one that this program wrote.
     #[error("the frozen template cannot be read: {0}")]
     Frozen(#[source] serde_json::Error),
+    #[error("template {template:?} in {language:?}: {source}")]
+    Sms {
+        template: String,
+        language: String,
+        source: RenderError,
+    },
     /// Never the author's fault.
     #[error("the layout of {template:?} cannot be built: {problem}")]
     Layout { template: String, problem: String },
@@ -68,6 +74,12 @@ pub enum RenderError {
     Links { wanted: usize, given: usize },
     #[error("the subject is empty for this customer: give its fields a default")]
     EmptySubject,
+    #[error("the text message is empty for this customer: give its fields a default")]
+    EmptyText,
+    #[error(
+        "the text message takes {parts} parts and at most {limit} are sent: one of the customer's values is too long, or the text is"
+    )]
+    TooManyParts { parts: usize, limit: usize },
     #[error("the fields could not be filled in")]
     Fill(#[source] Box<handlebars::RenderError>),
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
+use super::sms::Encoding;
 use super::tags::nearest;
 use crate::clock;
 use crate::consent::model::Tracking;
-use crate::customers::model::{Customer, EmailState, Stage};
+use crate::customers::model::{Customer, EmailState, PhoneState, Stage};
 use crate::ids::CustomerId;
 
 /// What stands before the name of an attribute.
@@ -118,11 +119,7 @@ fn day(customer: &Customer, instant: Option<i64>) -> Value {
         return Value::Null;
     };
     let instant = clock::from_ms(instant);
-    let zone = customer
-        .time_zone
-        .as_deref()
-        .and_then(|zone| zone.parse::<chrono_tz::Tz>().ok());
-    let day = match zone {
+    let day = match customer.zone() {
         Some(zone) => instant.with_timezone(&zone).date_naive(),
         None => instant.date_naive(),
     };
@@ -202,7 +199,17 @@ pub enum FieldUse {
 pub struct FieldFacts {
     customers: u64,
     filled: BTreeMap<String, u64>,
+    /// By field: the longest text, and the longest of those that the GSM alphabet cannot say.
+    texts: BTreeMap<String, [String; 2]>,
 }
+
+/// Long values for a base of which nothing is known; in the GSM alphabet.
+const LONG: &[(&str, &str)] = &[
+    ("first_name", "Marie-Christine"),
+    ("last_name", "de La Rochefoucauld"),
+    ("company", "Boulangerie de la Cathédrale"),
+    ("city", "Saint-Germain-en-Laye"),
+];
 
 impl FieldFacts {
     /// Nothing is known of the base: the fields of every customer exist, and any attribute may.
@@ -216,6 +223,7 @@ impl FieldFacts {
         Self {
             customers,
             filled: filled.into_iter().collect(),
+            texts: BTreeMap::new(),
         }
     }
 
@@ -229,6 +237,16 @@ impl FieldFacts {
                     None => {
                         self.filled.insert(name.to_owned(), 1);
                     }
+                }
+            }
+            if let Value::String(text) = value {
+                let forces_ucs2 = Encoding::of(text) == Encoding::Ucs2;
+                let [longest, dearest] = self.texts.entry(name.to_owned()).or_default();
+                if text.chars().count() > longest.chars().count() {
+                    longest.clone_from(text);
+                }
+                if forces_ucs2 && text.chars().count() > dearest.chars().count() {
+                    dearest.clone_from(text);
                 }
             }
         };
@@ -254,6 +272,27 @@ impl FieldFacts {
             (_, Some(filled)) => {
                 FieldUse::Filled((*filled as f64 / self.customers as f64).min(1.0))
             }
+        }
+    }
+
+    /// The longest text that a field was seen to hold; an invented one when nothing is known of the base,
+    /// and `usual` when nothing is known of the field.
+    pub(super) fn longest(&self, field: &str, usual: &Value) -> Value {
+        if let Some([longest, _]) = self.texts.get(field) {
+            return Value::from(longest.as_str());
+        }
+        let invented = LONG.iter().find(|(name, _)| *name == field);
+        match invented {
+            Some((_, long)) if self.customers == 0 => Value::from(*long),
+            _ => usual.clone(),
+        }
+    }
+
+    /// The longest text of a field that forces a text message into UCS-2; the longest when none does.
+    pub(super) fn dearest(&self, field: &str, usual: &Value) -> Value {
+        match self.texts.get(field) {
+            Some([_, dearest]) if !dearest.is_empty() => Value::from(dearest.as_str()),
+            _ => self.longest(field, usual),
         }
     }
 
@@ -292,6 +331,10 @@ pub fn sample_customer() -> Customer {
         email: Some("camille.oneil@customer.example".to_owned()),
         email_state: EmailState::Ok,
         phone: None,
+        phone_kind: None,
+        phone_country: None,
+        phone_zone: None,
+        phone_state: PhoneState::Ok,
         first_name: Some("Camille".to_owned()),
         last_name: Some("O'Neil".to_owned()),
         company: None,

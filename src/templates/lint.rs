@@ -1,5 +1,7 @@
 //! What a copywriter would say about a template before it goes out.
 
+mod sms;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -23,6 +25,8 @@ const PREHEADER_CHARACTERS: usize = 120;
 const FIELD_CHARACTERS: usize = 8;
 /// A field that fewer customers have needs a default.
 const FILLED_SHARE: f64 = 0.95;
+/// The key of a text message's own words.
+const SMS_TEXT: &str = "sms.text";
 /// Gmail shows no more of a message than 102 kB, and the footer is at its end.
 const HTML_BYTES: usize = 100_000;
 
@@ -100,6 +104,7 @@ impl Template {
                     "the footer has no words in {language:?} and will be in English; give the campaign's sender a reason in this language"
                 ));
             }
+            reader.sms(self, wording, facts);
             reader.result(self);
         }
         if contrast_with_white(&self.script.theme.accent).is_some_and(|ratio| ratio < 4.5) {
@@ -299,34 +304,46 @@ impl Reader<'_> {
                 continue;
             };
             self.addresses(&text, &ready);
-            for used in field_uses(&ready.tags) {
-                if !said.insert((text.key.clone(), used.field.clone(), used.is_guarded)) {
-                    continue;
-                }
-                match facts.of(&used.field) {
-                    FieldUse::Unknown => {
-                        let hint = match facts.nearest(&used.field) {
-                            Some(near) => format!("; did you mean {near}?"),
-                            None => String::new(),
-                        };
-                        self.refuse(
-                            part,
-                            &text.key,
-                            format!("no customer has a field {:?}{hint}", used.field),
-                        );
-                    }
-                    FieldUse::Filled(share) if !used.is_guarded && share < FILLED_SHARE => {
-                        self.warn(part, &text.key, format!(
-                            "{} is empty for {:.0} of 100 customers, and the sentence will have a hole; write {{{{default {} \"…\"}}}} or put it in {{{{#if {}}}}}",
-                            used.field, (1.0 - share) * 100.0, used.field, used.field
-                        ));
-                    }
-                    FieldUse::Filled(_) | FieldUse::Exists => {}
-                }
-            }
+            self.fields(part, &text.key, &ready.tags, facts, &mut said);
         }
         if exclamations > 4 {
             self.warn(None, "template", format!("{exclamations} exclamation marks in one letter; facts persuade better than noise"));
+        }
+    }
+
+    /// Fields that nobody has, and those that are empty too often.
+    fn fields(
+        &mut self,
+        part: Option<Part>,
+        key: &str,
+        tags: &[Tag],
+        facts: &FieldFacts,
+        said: &mut BTreeSet<(String, String, bool)>,
+    ) {
+        for used in field_uses(tags) {
+            if !said.insert((key.to_owned(), used.field.clone(), used.is_guarded)) {
+                continue;
+            }
+            match facts.of(&used.field) {
+                FieldUse::Unknown => {
+                    let hint = match facts.nearest(&used.field) {
+                        Some(near) => format!("; did you mean {near}?"),
+                        None => String::new(),
+                    };
+                    self.refuse(
+                        part,
+                        key,
+                        format!("no customer has a field {:?}{hint}", used.field),
+                    );
+                }
+                FieldUse::Filled(share) if !used.is_guarded && share < FILLED_SHARE => {
+                    self.warn(part, key, format!(
+                        "{} is empty for {:.0} of 100 customers, and the sentence will have a hole; write {{{{default {} \"…\"}}}} or put it in {{{{#if {}}}}}",
+                        used.field, (1.0 - share) * 100.0, used.field, used.field
+                    ));
+                }
+                FieldUse::Filled(_) | FieldUse::Exists => {}
+            }
         }
     }
 
@@ -341,34 +358,39 @@ impl Reader<'_> {
             self.refuse(part, &text.key, "an address stands bare in the text, where it would not be counted; write [what one finds there](https://…)");
         }
         for (url, label) in &ready.links {
-            if links::is_plain_http(url) {
-                self.warn(
-                    part,
-                    link_key,
-                    format!("{url} is not https: browsers warn, and readers leave"),
-                );
-            }
-            let label = label.to_lowercase();
-            let mut ways_out = phrases::ALL.iter().flat_map(|phrases| phrases.way_out);
-            // It would keep people in who want to leave.
-            if ways_out.any(|word| label.contains(word)) {
-                self.refuse(part, &text.key, "this link looks like the unsubscribe link and is not: remove it, the layout puts the true one at the foot of every message");
-            }
+            self.link(part, &text.key, link_key, url, label);
+        }
+    }
+
+    fn link(&mut self, part: Option<Part>, key: &str, link_key: &str, url: &str, label: &str) {
+        if links::is_plain_http(url) {
+            self.warn(
+                part,
+                link_key,
+                format!("{url} is not https: browsers warn, and readers leave"),
+            );
+        }
+        let label = label.to_lowercase();
+        let mut ways_out = phrases::ALL.iter().flat_map(|phrases| phrases.way_out);
+        // It would keep people in who want to leave.
+        if ways_out.any(|word| label.contains(word)) {
+            self.refuse(part, key, "this link looks like the unsubscribe link and is not: remove it, the true one stands at the foot of every message");
         }
     }
 
     fn translation(&mut self, wording: &Wording, original: &Wording) {
-        let keys = |wording: &Wording| -> Vec<(Part, String)> {
-            wording
-                .texts()
-                .into_iter()
-                .map(|text| (text.part, text.key))
+        let keys = |wording: &Wording| -> Vec<(Option<Part>, String)> {
+            let texts = wording.texts().into_iter();
+            let own_sms = wording.sms().map(|_| (None, SMS_TEXT.to_owned()));
+            texts
+                .map(|text| (Some(text.part), text.key))
+                .chain(own_sms)
                 .collect()
         };
         let given = keys(wording);
         for (part, key) in keys(original) {
             if !given.iter().any(|(_, known)| *known == key) {
-                self.warn(Some(part), &key, format!("missing translation: the default language says something here, and {:?} does not", self.language));
+                self.warn(part, &key, format!("missing translation: the default language says something here, and {:?} does not", self.language));
             }
         }
     }

@@ -81,7 +81,7 @@ fn line(marked: &str, tags: Vec<Tag>) -> Result<ReadyText, Fault> {
 }
 
 /// What a reader sees, without what differs from reader to reader.
-fn label(marked: &str) -> String {
+pub(super) fn label(marked: &str) -> String {
     let words: String = pieces(marked)
         .into_iter()
         .map(|piece| match piece {

@@ -7,6 +7,7 @@
 mod email;
 mod error;
 mod fields;
+mod fill;
 mod layouts;
 mod links;
 mod lint;
@@ -24,6 +25,7 @@ pub use email::{CompiledEmail, Imprint};
 pub use error::{Place, RenderError, TemplateError};
 pub use fields::{FIELDS, Field, FieldFacts, FieldUse, sample_customer};
 pub use lint::{Finding, Severity};
+pub use sms::{CompiledSms, Encoding, RenderedSms, Size, SmsFrame, SmsMeasure};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,9 +33,11 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 
-use model::Link;
+use layouts::phrases;
+use model::{Link, Part};
 use read::Files;
 use ready::ReadyWording;
+use sms::{ReadySms, Target};
 use wording::Script;
 
 /// A day as it is written in a letter; in English where we do not speak the language.
@@ -53,6 +57,8 @@ pub struct Template {
     languages: Vec<String>,
     /// By language, with the number of its first link.
     ready: BTreeMap<String, (usize, ReadyWording)>,
+    /// The text messages, by language.
+    texts: BTreeMap<String, ReadySms>,
     links: Vec<Link>,
 }
 
@@ -112,7 +118,7 @@ impl Template {
                 .cloned(),
         );
         let mut ready = BTreeMap::new();
-        let mut links = Vec::new();
+        let mut places = Vec::new();
         for language in &languages {
             let Some(wording) = script.wordings.get(language) else {
                 continue;
@@ -120,22 +126,36 @@ impl Template {
             let made = ReadyWording::new(wording, &script.theme, &|key, near| {
                 locate(Some(language), key, near)
             })?;
-            let first = links.len();
-            for (part, url, label) in &made.links {
-                let number =
-                    u16::try_from(links.len()).map_err(|_too_many| TemplateError::Written {
-                        place: locate(Some(language), "", ""),
-                        problem: "more than 65,535 links in all languages; remove some".to_owned(),
-                    })?;
-                links.push(Link {
-                    number,
-                    part: *part,
-                    url: url.clone(),
-                    label: label.clone(),
-                });
-            }
+            let first = places.len();
+            places.extend(made.links.iter().map(|(part, url, label)| {
+                let (url, label) = (url.clone(), label.clone());
+                (*part, Target { url, label })
+            }));
             ready.insert(language.clone(), (first, made));
         }
+        // The links that only text messages have come after all others: numbers given before `[sms]` was
+        // written stay what they are.
+        let mut texts = BTreeMap::new();
+        for language in &languages {
+            let (Some(wording), Some((first, made))) =
+                (script.wordings.get(language), ready.get(language))
+            else {
+                continue;
+            };
+            let mut text =
+                ReadySms::new(wording, made, phrases::of(language)).map_err(|fault| {
+                    TemplateError::Written {
+                        place: locate(Some(language), "sms.text", &fault.near),
+                        problem: fault.to_string(),
+                    }
+                })?;
+            text.place(*first..*first + made.links.len(), &mut places);
+            texts.insert(language.clone(), text);
+        }
+        let links = numbered(places).ok_or_else(|| TemplateError::Written {
+            place: locate(None, "", ""),
+            problem: "more than 65,535 links in all languages; remove some".to_owned(),
+        })?;
         let source = serde_json::to_string(&script).map_err(TemplateError::Frozen)?;
         let digest = HEXLOWER.encode(digest(&SHA256, source.as_bytes()).as_ref());
         Ok(Self {
@@ -144,6 +164,7 @@ impl Template {
             digest,
             languages,
             ready,
+            texts,
             links,
         })
     }
@@ -199,14 +220,10 @@ impl Template {
         language: &str,
         imprint: &Imprint,
     ) -> Result<CompiledEmail, TemplateError> {
-        let (first, wording) =
-            self.ready
-                .get(language)
-                .ok_or_else(|| TemplateError::NoSuchLanguage {
-                    template: self.script.name.clone(),
-                    language: language.to_owned(),
-                    known: self.languages.join(", "),
-                })?;
+        let (first, wording) = self
+            .ready
+            .get(language)
+            .ok_or_else(|| self.no_such_language(language))?;
         let links = self.links.iter().skip(*first).take(wording.links.len());
         CompiledEmail::compile(
             &self.script.name,
@@ -217,6 +234,69 @@ impl Template {
             imprint,
         )
     }
+
+    /// Compiles one language for text messages: its `[sms]` text, or what the layout takes from the four parts.
+    ///
+    /// # Errors
+    /// When it is not written in this language, uses a field that no customer has, or says nothing.
+    pub fn compile_sms(
+        &self,
+        language: &str,
+        frame: &SmsFrame,
+    ) -> Result<CompiledSms, TemplateError> {
+        let text = self
+            .texts
+            .get(language)
+            .ok_or_else(|| self.no_such_language(language))?;
+        let links = text.links.iter().filter_map(|place| self.links.get(*place));
+        CompiledSms::compile(
+            &self.script.name,
+            language,
+            text,
+            links.cloned().collect(),
+            frame,
+        )
+    }
+
+    /// What the text message of a language takes, for the usual customer and at worst.
+    ///
+    /// # Errors
+    /// As for [`Template::compile_sms`], and when the message cannot be made for one of them.
+    pub fn measure_sms(
+        &self,
+        language: &str,
+        frame: &SmsFrame,
+        facts: &FieldFacts,
+    ) -> Result<SmsMeasure, TemplateError> {
+        let compiled = self.compile_sms(language, frame)?;
+        let is_own = self.texts.get(language).is_some_and(|text| text.is_own);
+        SmsMeasure::new(&compiled, facts, is_own).map_err(|source| TemplateError::Sms {
+            template: self.script.name.clone(),
+            language: language.to_owned(),
+            source,
+        })
+    }
+
+    fn no_such_language(&self, language: &str) -> TemplateError {
+        TemplateError::NoSuchLanguage {
+            template: self.script.name.clone(),
+            language: language.to_owned(),
+            known: self.languages.join(", "),
+        }
+    }
+}
+
+/// The links with their places as numbers; none when there are more than numbers.
+fn numbered(places: Vec<(Part, Target)>) -> Option<Vec<Link>> {
+    let number = |(place, (part, Target { url, label })): (usize, _)| {
+        Some(Link {
+            number: u16::try_from(place).ok()?,
+            part,
+            url,
+            label,
+        })
+    };
+    places.into_iter().enumerate().map(number).collect()
 }
 
 /// Name, languages and colours.

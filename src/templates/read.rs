@@ -105,6 +105,7 @@ impl Files {
             interest: main.interest,
             desire: main.desire,
             action: main.action,
+            sms: main.sms,
         };
         wordings.insert(main.language.clone(), own);
         for (language, file) in &self.translations {

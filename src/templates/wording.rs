@@ -25,6 +25,7 @@ pub(super) struct MainFile {
     pub(super) desire: Desire,
     #[serde(default)]
     pub(super) action: Action,
+    pub(super) sms: Option<Sms>,
 }
 
 /// The whole template as it is frozen.
@@ -66,6 +67,9 @@ pub(super) struct Wording {
     pub(super) interest: Interest,
     pub(super) desire: Desire,
     pub(super) action: Action,
+    // Not written when it is not given: what was frozen before keeps its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sms: Option<Sms>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -123,6 +127,13 @@ pub(super) struct Panel {
     pub(super) link: String,
 }
 
+/// `[sms]`: what a text message says instead of what the layout takes from the four parts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sms {
+    pub(super) text: String,
+}
+
 /// How a text is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form<'a> {
@@ -147,6 +158,12 @@ pub(super) struct Text<'a> {
 }
 
 impl Wording {
+    /// The text of `[sms]`, if it says something.
+    pub(super) fn sms(&self) -> Option<&str> {
+        let text = self.sms.as_ref()?.text.trim();
+        (!text.is_empty()).then_some(text)
+    }
+
     /// All texts that are given, in the order in which they are read.
     pub(super) fn texts(&self) -> Vec<Text<'_>> {
         let Self {
@@ -154,6 +171,8 @@ impl Wording {
             interest,
             desire,
             action,
+            // No part of the letter.
+            sms: _,
         } = self;
         let line = |part, key: &str, text| Text {
             part,

@@ -1,4 +1,5 @@
-//! How often forms may be sent, in this process: from one visitor, and from everywhere.
+//! How often forms may be sent, in this process: from one visitor, and from everywhere; and how often a
+//! visitor may ask for short links that are none.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -12,12 +13,16 @@ use crate::config::{SignUpSettings, WebSettings};
 
 /// Visitors remembered at most; a flood from more than that is one from everywhere.
 const VISITORS_AT_MOST: usize = 50_000;
+/// Short codes that lead nowhere, from one visitor: a link cut by a telephone is one or two, and thousands of
+/// telephones share the address of their network.
+const UNKNOWN_CODES_PER_HOUR: u32 = 60;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The limits of a process; several nodes let through as many times more.
 pub(super) struct Limits {
     per_visitor: DefaultKeyedRateLimiter<IpAddr>,
     overall: DefaultDirectRateLimiter,
+    unknown_codes: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 impl fmt::Debug for Limits {
@@ -32,21 +37,31 @@ impl Limits {
         Self {
             per_visitor: RateLimiter::keyed(per_hour(settings.per_ip_per_hour)),
             overall: RateLimiter::direct(per_hour(settings.per_hour)),
+            unknown_codes: RateLimiter::keyed(per_hour(UNKNOWN_CODES_PER_HOUR)),
         }
     }
 
     /// Whether one more form may come from this visitor now.
     pub fn allow(&self, visitor: Option<IpAddr>) -> bool {
-        if self.per_visitor.len() >= VISITORS_AT_MOST {
-            self.per_visitor.retain_recent();
-            if self.per_visitor.len() >= VISITORS_AT_MOST {
-                return false;
-            }
-        }
         // The visitor first: one who asks too often must not use up what is there for all.
-        let may = visitor.is_none_or(|ip| self.per_visitor.check_key(&network(ip)).is_ok());
-        may && self.overall.check().is_ok()
+        is_within(&self.per_visitor, visitor) && self.overall.check().is_ok()
     }
+
+    /// Whether a visitor's asking for one more short code that leads nowhere is still taken for a mistake.
+    pub fn allow_unknown_code(&self, visitor: Option<IpAddr>) -> bool {
+        is_within(&self.unknown_codes, visitor)
+    }
+}
+
+/// Counts a visitor; no longer one where too many are remembered.
+fn is_within(limit: &DefaultKeyedRateLimiter<IpAddr>, visitor: Option<IpAddr>) -> bool {
+    if limit.len() >= VISITORS_AT_MOST {
+        limit.retain_recent();
+        if limit.len() >= VISITORS_AT_MOST {
+            return false;
+        }
+    }
+    visitor.is_none_or(|ip| limit.check_key(&network(ip)).is_ok())
 }
 
 /// What one visitor has: an IPv4 address, or the 64 bits of an IPv6 network.

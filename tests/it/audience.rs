@@ -116,7 +116,9 @@ on_both! {
                 topic: None,
             }];
         });
-        let request = definition("spring").request();
+        let definition = definition("spring");
+        let requests = definition.requests();
+        let request = definition.request(definition.channel);
         let rival = Rival { wave: 901, channel: request.channel, topic: "offers".to_owned() };
         let mut seen = BTreeMap::new();
         for seed in 0..4 {
@@ -128,7 +130,7 @@ on_both! {
             let audience = Audience {
                 rule: &Rule::parse("everyone").unwrap(),
                 rules: &house.parts.rules,
-                request: &request,
+                requests: &requests,
                 rivals: &rivals,
                 places: &places,
                 control_percent: 0,

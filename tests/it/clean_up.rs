@@ -59,6 +59,8 @@ on_both! {
         db.run("UPDATE deliveries SET state = 6 WHERE seq = $1", [eve.seq.into()]).await.unwrap();
         db.run("INSERT INTO leases (wave_id, kind, from_seq, to_seq, due_at, fence, is_done) VALUES ($1, 'first', 1, 3, 0, 0, $2)",
             [wave.0.into(), true.into()]).await.unwrap();
+        db.run("INSERT INTO sms_messages (wave_id, seq, provider, parts) VALUES ($1, 1, 'sandbox', 1), (99, 1, 'sandbox', 1)",
+            [wave.0.into()]).await.unwrap();
         let click = Response {
             delivery: ada,
             what: What::Click { link: 0, part: Part::Interest },
@@ -89,6 +91,7 @@ on_both! {
         for table in ["deliveries", "responses", "leases"] {
             assert_eq!(number(db, &format!("SELECT COUNT(*) FROM {table}")).await, 0, "{table}");
         }
+        assert_eq!(number(db, "SELECT COUNT(*) FROM sms_messages").await, 1, "of another wave");
         assert_eq!(counters(db, wave).await, counted);
         assert_eq!(number(db, "SELECT COUNT(*) FROM past_deliveries").await, 2, "nobody has a link of what was withheld");
         // Everyone's newest contact stays; the older are a sum, of which the proof still knows.

@@ -67,6 +67,8 @@ fn every_complaint_names_its_key() {
         ("[delivery]\nkeep_days = 399", "delivery.keep_days"),
         ("[web]\npublic_url = \"ftp://x\"", "web.public_url"),
         ("[web]\npublic_url = \"https://x/\"", "web.public_url"),
+        ("[web]\nshort_url = \"go.x\"", "web.short_url"),
+        ("[web]\nshort_url = \"https://x/\"", "web.short_url"),
         ("[web]\nlisten = \"everywhere\"", "web.listen"),
         ("[email]\nbounce_domain = \"a b\"", "email.bounce_domain"),
         ("[email]\nfeedback_id = \"x\"", "email.feedback_id"),

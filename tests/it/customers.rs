@@ -539,6 +539,13 @@ on_both! {
         assert_eq!((again.created, again.updated), (0, 0));
         let row = db.row("SELECT COUNT(*) AS n FROM customers WHERE (orders_count > 0) <> (stage = 'customer')", []).await.unwrap().unwrap();
         assert_eq!(row.try_get::<i64>("", "n").unwrap(), 0);
+        // Of the French numbers most are mobile, each its own, some are fixed lines.
+        let row = db.row("SELECT SUM(CASE WHEN phone_kind = 'mobile' THEN 1 ELSE 0 END) AS mobile, \
+            SUM(CASE WHEN phone_kind = 'fixed' THEN 1 ELSE 0 END) AS fixed, \
+            COUNT(DISTINCT CASE WHEN phone_kind = 'mobile' THEN phone END) AS numbers \
+            FROM customers WHERE phone_country = 'FR'", []).await.unwrap().unwrap();
+        let [mobile, fixed, numbers] = ["mobile", "fixed", "numbers"].map(|name| row.try_get::<i64>("", name).unwrap());
+        assert!(mobile > 4 * fixed && fixed > 20 && mobile == numbers, "{mobile} {numbers} {fixed}");
     }
 }
 

@@ -388,7 +388,7 @@ on_both! {
         house.ask(&lease, &entry, 10).await.unwrap();
         plan::pause(&house.parts.db, "spring", "by hand", house.clock_ms()).await.unwrap();
         let customer = CustomerId(0);
-        let accepted: Vec<_> = (1..=2).map(|seq| Settlement { seq, customer, verdict: Verdict::Accepted }).collect();
+        let accepted: Vec<_> = (1..=2).map(|seq| Settlement::new(seq, customer, Verdict::Accepted)).collect();
         let settled = store::advance(&house.parts.db, &lease, &entry, &accepted, None, 60, house.clock_ms()).await.unwrap();
         assert_eq!(settled, store::Passed::Settled);
         store::release(&house.parts.db, &lease, None, house.clock_ms()).await.unwrap();

@@ -37,6 +37,7 @@ fn email_hours(country: Option<&str>, allowed: &[&str]) -> QuietHoursSettings {
     QuietHoursSettings {
         channel: "email".to_owned(),
         country: country.map(str::to_owned),
+        provider: None,
         allowed: allowed.iter().map(|&text| text.to_owned()).collect(),
         holidays_are_quiet: true,
     }
@@ -546,7 +547,7 @@ on_both! {
         // 18:00 in Paris, 21:00 on Réunion, 14:00 in Cayenne; then three hours later.
         house.advance(Span::hours(5));
         let early = house.send("early").await;
-        let state = progress::progress(&house.parts.db, &house.parts.settings.email, &plan::find(&house.parts.db, "early").await.unwrap(), house.clock_ms()).await.unwrap();
+        let state = progress::progress(&house.parts.db, &house.parts.settings, &plan::find(&house.parts.db, "early").await.unwrap(), house.clock_ms()).await.unwrap();
         assert_eq!((state.held, state.held_until), (1, Some(at("2026-11-23T04:00:00Z").timestamp_millis())));
         house.deliver().await;
         assert_eq!(house.ledger(early).await, [("accepted", 69), ("pending", 1)].into());

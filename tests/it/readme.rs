@@ -26,6 +26,26 @@ fn the_campaign_can_be_applied() {
 }
 
 #[test]
+fn the_sms_provider_can_be_configured() {
+    #[derive(serde::Deserialize)]
+    struct Sms {
+        providers: std::collections::BTreeMap<String, visavis::config::ProviderSettings>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Part {
+        sms: Sms,
+    }
+    let text = blocks()
+        .into_iter()
+        .find(|block| block.contains("[sms.providers"))
+        .unwrap();
+    let Part { sms } = toml::from_str(text).unwrap();
+    let account = sms.providers.get("main").unwrap();
+    assert!(account.ovh.is_some() && account.stop.is_some());
+    assert_eq!(account.price_micros("FR"), Some(49_000));
+}
+
+#[test]
 fn the_template_loads_and_has_no_errors() {
     let text = blocks()
         .into_iter()

@@ -38,7 +38,7 @@ async fn launch(house: &House, definition: &Definition) -> WaveId {
 /// The limits of a wave under the house's settings.
 async fn limits(house: &House, wave: WaveId) -> Limits {
     let row = store::wave(&*house.parts.db, wave).await.unwrap().unwrap();
-    Limits::new(&house.parts.settings.email, row.subject())
+    Limits::new(&house.parts.settings, row.subject(&row.relay))
 }
 
 /// The wave whose lease a worker of `relay` takes.
@@ -77,7 +77,7 @@ fn through_eu1(name: &str) -> Definition {
 async fn progress(house: &House, name: &str) -> Progress {
     let db = &house.parts.db;
     let campaign = plan::find(db, name).await.unwrap();
-    progress::progress(db, &house.parts.settings.email, &campaign, house.clock_ms())
+    progress::progress(db, &house.parts.settings, &campaign, house.clock_ms())
         .await
         .unwrap()
 }
@@ -223,8 +223,8 @@ on_both! {
         let told = progress(&house, "spring").await;
         assert_eq!((told.per_second, told.done_at), (None, None), "what was an hour ago says nothing");
         // The slowest of its limits tells instead.
-        let mut slow = house.parts.settings.email.clone();
-        slow.rate_per_second = Some(5);
+        let mut slow = (*house.parts.settings).clone();
+        slow.email.rate_per_second = Some(5);
         let campaign = plan::find(&house.parts.db, "spring").await.unwrap();
         let told = progress::progress(&house.parts.db, &slow, &campaign, house.clock_ms()).await.unwrap();
         assert_eq!(told.done_at, Some(house.clock_ms() + 10_000));

@@ -126,7 +126,7 @@ fn crates_stay_in_their_rooms() {
         ("governor::", &["channels", "web"]),
         ("mail_auth", &["channels"]),
         ("mrml", &["templates"]),
-        ("handlebars", &["templates", "web"]),
+        ("handlebars", &["templates", "channels", "web"]),
         ("indicatif", &["cli"]),
         ("clap::", &["cli"]),
         ("tokio_cron_scheduler", &["scheduler"]),

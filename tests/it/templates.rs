@@ -1,5 +1,8 @@
 //! Templates as an author, a copywriter and a recipient meet them.
 
+mod counting;
+mod sms;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

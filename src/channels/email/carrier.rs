@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Composed;
 use super::connect::{Connection, put_off};
-use super::parcel::Parcel;
 use super::pool::{Load, Pool, Seat};
 use super::smtp::{self, After, End};
 use crate::channels::model::{Class, Moment};
+use crate::channels::parcel::Parcel;
 
 /// Takes from the line until it is empty.
 pub(super) async fn carry(seat: Seat) {
@@ -40,7 +40,7 @@ pub(super) async fn carry(seat: Seat) {
 
 /// A parcel with its message.
 struct Message {
-    parcel: Box<dyn Parcel>,
+    parcel: Box<dyn Parcel<Composed>>,
     mail: Composed,
 }
 

@@ -25,14 +25,14 @@ use std::time::Duration;
 pub use classify::{Phase, outcome as outcome_of_reply};
 pub use dkim::DkimError;
 pub use facts::RelayFacts;
-pub use health::News;
 pub use mime::ComposeError;
-pub use parcel::Parcel;
 
 use super::breaker::Permit;
+use super::health::News;
 use super::limits::Pace;
 use super::model::{EmailMessage, Moment, NoticeMessage, Outcome, Reply, Sender, WaveFrame};
 use super::outbox::{Outbox, OutboxError};
+use super::parcel::Parcel;
 use super::sandbox::Sandbox;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ConfigError, DEFAULT_RELAY, EmailSettings, RelaySettings};
@@ -316,7 +316,7 @@ impl EmailWave {
     }
 
     /// Puts a parcel into the line of what is to be handed over, once there is room in it.
-    pub async fn submit(&self, parcel: Box<dyn Parcel>) {
+    pub async fn submit(&self, parcel: Box<dyn Parcel<Composed>>) {
         self.pool.submit(parcel).await;
     }
 }

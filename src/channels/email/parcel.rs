@@ -1,33 +1,11 @@
-//! What waits to be handed over: composed only when a connection is free for it.
+//! A single message whose end somebody waits for, as a parcel.
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Composed;
 use crate::channels::model::{Moment, Outcome};
-
-/// A message on its way, as the one who sends it sees it.
-pub trait Parcel: Send + Sync {
-    /// Whether it may still go: asked before its envelope, and before its first byte.
-    fn may_go(&self, moment: Moment) -> bool;
-
-    /// The message as bytes; `None` when there is none, and it then ends without an outcome.
-    fn compose(&mut self) -> Option<Composed>;
-
-    /// Told right before its first byte leaves; `false` keeps it back.
-    fn begin(&mut self) -> bool;
-
-    /// What became of it; `None`: no byte of it was handed over.
-    fn end(self: Box<Self>, outcome: Option<Outcome>);
-
-    /// The relay cannot be reached, which would mean `outcome` for a message of its own. Nothing was tried
-    /// with it.
-    fn unreachable(self: Box<Self>, outcome: Outcome);
-
-    /// When this is cancelled nobody waits for the end any more: its connection is closed, and what
-    /// became of it stays open.
-    fn given_up(&self) -> &CancellationToken;
-}
+use crate::channels::parcel::{Parcel, Passage};
 
 /// A message composed already, whose end somebody waits for.
 pub(super) struct Single<F> {
@@ -37,18 +15,22 @@ pub(super) struct Single<F> {
     pub told: oneshot::Sender<Option<Outcome>>,
 }
 
-impl<F: Fn(Moment) -> bool + Send + Sync> Parcel for Single<F> {
-    fn may_go(&self, moment: Moment) -> bool {
-        (self.may_go)(moment)
-    }
-
+impl<F: Fn(Moment) -> bool + Send + Sync> Parcel<Composed> for Single<F> {
     fn compose(&mut self) -> Option<Composed> {
         self.mail.take()
+    }
+}
+
+impl<F: Fn(Moment) -> bool + Send + Sync> Passage for Single<F> {
+    fn may_go(&self, moment: Moment) -> bool {
+        (self.may_go)(moment)
     }
 
     fn begin(&mut self) -> bool {
         true
     }
+
+    fn named(&mut self, _message_id: Option<String>, _parts: Option<u16>) {}
 
     fn end(self: Box<Self>, outcome: Option<Outcome>) {
         // Who waited may have gone.

@@ -17,11 +17,12 @@ use tokio_util::task::TaskTracker;
 use super::Composed;
 use super::carrier;
 use super::connect::{ConnectError, Connection, Peer, put_off, within};
-use super::health::Health;
-use super::parcel::{Parcel, Single};
+use super::parcel::Single;
 use super::smtp::After;
+use crate::channels::health::Health;
 use crate::channels::limits::Pace;
 use crate::channels::model::{Class, Moment, Outcome};
+use crate::channels::parcel::Parcel;
 
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -52,7 +53,7 @@ struct Line {
 
 /// A parcel, and its message once that is composed.
 pub(super) struct Load {
-    pub parcel: Box<dyn Parcel>,
+    pub parcel: Box<dyn Parcel<Composed>>,
     pub mail: Option<Composed>,
     /// Whether it holds a place in the line, which is given away when it is taken.
     has_place: bool,
@@ -60,7 +61,7 @@ pub(super) struct Load {
 
 impl Load {
     /// A parcel that was taken from the line and composed.
-    pub fn composed(parcel: Box<dyn Parcel>, mail: Composed) -> Self {
+    pub fn composed(parcel: Box<dyn Parcel<Composed>>, mail: Composed) -> Self {
         Self {
             parcel,
             mail: Some(mail),
@@ -137,7 +138,7 @@ impl Pool {
     }
 
     /// Puts a parcel into the line, once there is room; its end is told to the parcel itself.
-    pub async fn submit(self: &Arc<Self>, parcel: Box<dyn Parcel>) {
+    pub async fn submit(self: &Arc<Self>, parcel: Box<dyn Parcel<Composed>>) {
         match self.room.acquire().await {
             Ok(place) => place.forget(),
             // Closed: the process is stopping.

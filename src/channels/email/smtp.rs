@@ -12,7 +12,7 @@ use lettre::transport::smtp::response::{Response, Severity};
 use super::Composed;
 use super::classify::Phase;
 use super::connect::{Connection, Trouble, put_off, within};
-use super::health::Sign;
+use crate::channels::health::Sign;
 use crate::channels::model::{Class, Moment, Outcome, Reply};
 
 /// What the connection is good for after a message.

@@ -53,6 +53,62 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+impl Answer {
+    /// The longest `Retry-After` that is believed.
+    const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Reads `Retry-After`: seconds or a date (RFC 9110 section 10.2.3), at most a day.
+    pub fn retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+        let value = value.trim();
+        let wait = if value.bytes().all(|byte| byte.is_ascii_digit()) {
+            Duration::from_secs(value.parse().ok()?)
+        } else {
+            let date = DateTime::parse_from_rfc2822(value).ok()?;
+            (date.with_timezone(&Utc) - now)
+                .to_std()
+                .unwrap_or_default()
+        };
+        Some(wait.min(Self::LONGEST_WAIT))
+    }
+
+    /// What the HTTP status alone says; `None` for 2xx, where the body tells.
+    ///
+    /// A server that failed (5xx other than 503) may have taken the message before: it is sent again only
+    /// where that cannot make two.
+    pub fn by_status(&self, is_idempotent: bool) -> Option<Handed> {
+        let status = self.status;
+        let handed = match status {
+            200..=299 => return None,
+            429 => Handed::deferred(Class::Greylist, status, self.retry_after),
+            // The request did not arrive whole, or is not served at this time.
+            408 | 503 => Handed::deferred(Class::Network, status, self.retry_after),
+            // The account, or the address of the service: nobody's message would go.
+            300..=399 | 401..=405 | 410 => Handed::rejected(Class::Relay, status),
+            400..=499 => Handed::rejected(Class::Protocol, status),
+            _ if is_idempotent => Handed::deferred(Class::Network, status, self.retry_after),
+            _ => Handed::unknown("the provider failed and may have taken it"),
+        };
+        Some(handed)
+    }
+
+    /// The body of a 2xx as JSON.
+    ///
+    /// # Errors
+    /// What becomes of a message whose answer cannot be understood.
+    pub fn json(&self, is_idempotent: bool) -> Result<serde_json::Value, Handed> {
+        serde_json::from_slice(&self.body).map_err(|_cause| self.not_understood(is_idempotent))
+    }
+
+    /// A 2xx that does not say what became of the message.
+    pub fn not_understood(&self, is_idempotent: bool) -> Handed {
+        if is_idempotent {
+            Handed::deferred(Class::Protocol, self.status, self.retry_after)
+        } else {
+            Handed::unknown("the answer of the provider cannot be understood")
+        }
+    }
+}
+
 /// What is posted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostKind {
@@ -78,6 +134,8 @@ pub struct Post<'a> {
     /// By lower-case name.
     pub headers: &'a [(String, String)],
     pub body: &'a [u8],
+    /// When it came: a signature may be too old.
+    pub now: DateTime<Utc>,
 }
 
 impl Post<'_> {

@@ -255,8 +255,7 @@ async fn deliver(parts: &Parts, name: &str, deliveries: u64) -> anyhow::Result<P
         let campaign = plan::find(&parts.db, name).await?;
         let now_ms = parts.clock.now_ms();
         let progress =
-            delivery_progress::progress(&parts.db, &parts.settings.email, &campaign, now_ms)
-                .await?;
+            delivery_progress::progress(&parts.db, &parts.settings, &campaign, now_ms).await?;
         anyhow::ensure!(
             progress.status_reason.is_none(),
             "the campaign was paused: {}",

@@ -1,11 +1,14 @@
 //! `[sms]`
 
 mod providers;
+mod sender;
 
 pub use providers::{
     AnswerSettings, BrevoSettings, HttpSettings, InboundSettings, InfobipSettings, OvhSettings,
-    ReceiptSettings, SmppSettings, TwilioSettings, VonageSettings, VonageSignature,
+    ReceiptSettings, SmppMessageIds, SmppSettings, TwilioSettings, VonageSettings, VonageSignature,
 };
+
+pub use sender::{STOP_LINK, SenderId};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +17,19 @@ use serde::Deserialize;
 
 use super::limits::at_least_one;
 use super::{ConfigError, Secret, Texts};
+
+/// What the route of a text message begins with; the name of its provider follows.
+const ROUTE: &str = "sms/";
+
+/// The route to a provider.
+pub fn sms_route(provider: &str) -> String {
+    format!("{ROUTE}{provider}")
+}
+
+/// The provider of a route; `None` for one of email.
+pub fn provider_of(route: &str) -> Option<&str> {
+    route.strip_prefix(ROUTE)
+}
 
 /// The name of the provider where none is configured: messages land in the outbox.
 pub const SANDBOX: &str = "sandbox";
@@ -273,6 +289,13 @@ impl ProviderSettings {
             ),
         ])?;
         self.validate_prices(key)?;
+        if let Some(sender) = &self.sender {
+            SenderId::read(sender)
+                .map_err(|problem| ConfigError::key(&format!("{key}.sender"), problem))?;
+        }
+        if let Some(stop) = &self.stop {
+            stop.validate(&format!("{key}.stop"))?;
+        }
         let secret = self.hook_secret(key)?;
         if let Some(secret) = &secret {
             let is_long = secret.expose().len() >= 16;

@@ -206,6 +206,19 @@ pub struct SmppSettings {
     /// Messages without an answer at once.
     #[serde(default = "ten")]
     pub window: u32,
+    /// How the names of messages are written.
+    #[serde(default)]
+    pub message_ids: SmppMessageIds,
+}
+
+/// How an SMSC writes the name of a message in its answer and in the text of a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmppMessageIds {
+    #[default]
+    Same,
+    /// Hexadecimal in the answer, decimal in the receipt.
+    HexThenDecimal,
 }
 
 fn ten() -> u32 {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::consent::model::{Channel, Tracking};
 use crate::consent::store as consent;
 use crate::customers::model::{EmailState, Stage};
+use crate::customers::number;
 use crate::customers::profile::{Address, Profile, Row, TEXTS};
 use crate::ids::CustomerId;
 use crate::keys::Keys;
@@ -21,7 +22,7 @@ const IMPORT_LOCK: i64 = 0x7669_7361_7669_7302;
 const WAYS: [&str; 3] = ["seqscan", "hashjoin", "mergejoin"];
 
 /// The columns an import writes, in the order of [`as_row`].
-const WRITTEN: [(&str, Kind); 29] = [
+const WRITTEN: [(&str, Kind); 32] = [
     ("external_id", Kind::Text),
     ("email", Kind::Text),
     ("email_key", Kind::Text),
@@ -29,6 +30,9 @@ const WRITTEN: [(&str, Kind); 29] = [
     ("email_state", Kind::Text),
     ("phone", Kind::Text),
     ("phone_fingerprint", Kind::Text),
+    ("phone_kind", Kind::Text),
+    ("phone_country", Kind::Text),
+    ("phone_zone", Kind::Text),
     ("birth_date", Kind::Date),
     ("language", Kind::Text),
     ("country", Kind::Text),
@@ -315,7 +319,11 @@ async fn update(
         .map(|(name, _)| format!("{name} = r.{name}"))
         .join(", ");
     let sql = format!(
-        "UPDATE customers SET {sets}, updated_at = $2 FROM {} AS r WHERE customers.id = r.customer_id",
+        // Nothing is known yet against a new number.
+        "UPDATE customers SET {sets}, updated_at = $2, \
+         phone_state = CASE WHEN customers.phone = r.phone THEN customers.phone_state ELSE 'ok' END, \
+         phone_refused_at = CASE WHEN customers.phone = r.phone THEN customers.phone_refused_at END \
+         FROM {} AS r WHERE customers.id = r.customer_id",
         txn.dialect().recordset(1, &columns)
     );
     txn.run(sql, [Value::Array(rows).to_string().into(), now_ms.into()])
@@ -327,6 +335,7 @@ async fn update(
 fn as_row(profile: &Profile, keys: &Keys) -> Vec<Value> {
     let email = profile.email.as_ref();
     let reachable = email.filter(|email| email.state != EmailState::Malformed);
+    let number = profile.phone.as_deref().map(number::read);
     let mut row = vec![
         json!(profile.external_id),
         json!(email.map(|email| &email.text)),
@@ -335,6 +344,9 @@ fn as_row(profile: &Profile, keys: &Keys) -> Vec<Value> {
         json!(email.map_or(EmailState::Ok, |email| email.state).as_str()),
         json!(profile.phone),
         json!(profile.phone.as_ref().map(|phone| keys.fingerprint(phone))),
+        json!(number.as_ref().map(|number| number.kind.as_str())),
+        json!(number.as_ref().map(|number| &number.country)),
+        json!(number.as_ref().map(|number| number.zone)),
         json!(profile.birth_date),
         json!(profile.language),
         json!(profile.country),
@@ -380,7 +392,11 @@ pub(crate) async fn reachable(
             "c.email_fingerprint",
             "c.email_state = 'ok'",
         ),
-        (Channel::Sms, "c.phone_fingerprint", "TRUE"),
+        (
+            Channel::Sms,
+            "c.phone_fingerprint",
+            "c.phone_kind = 'mobile' AND c.phone_state = 'ok'",
+        ),
     ] {
         let sql = format!(
             "SELECT COUNT(*) AS n FROM customers c WHERE c.id IN {list} AND {can_arrive} \

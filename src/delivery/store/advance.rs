@@ -5,7 +5,7 @@ use sea_orm::DbErr;
 use super::entry::Entry;
 use super::gate::{self, Asked, Candidate};
 use super::minutes;
-use super::wave::{Counters, add, hold_standing};
+use super::wave::{Counters, add_of, hold_standing};
 use super::{lease, settle};
 use crate::delivery::model::{Lease, Settlement, Verdict};
 use crate::storage::Db;
@@ -81,7 +81,7 @@ pub async fn advance(
         }
     };
     // Once, and last: who moves counters in one order cannot wait for each other.
-    add(&txn, lease.wave, &counters).await?;
+    add_of(&txn, lease.wave, lease.channel(), &counters).await?;
     minutes::count(&txn, lease.wave, handed_over(settlements), now_ms).await?;
     txn.commit().await?;
     Ok(passed)

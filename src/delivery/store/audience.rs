@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{Alias, Expr, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
-use super::wave::{Counters, add};
+use super::wave::{Counters, add_of};
 use crate::campaigns::audience::Audience;
 use crate::campaigns::store as campaign_store;
-use crate::delivery::model::State;
+use crate::consent::model::Channel;
+use crate::delivery::model::{State, channel_of};
 use crate::gate::model::Withheld;
 use crate::ids::WaveId;
 use crate::storage::{Dialect, Sql, Txn};
@@ -20,12 +21,14 @@ pub struct Written {
     pub deliveries: u64,
     /// How many are withheld for each reason.
     pub withheld: BTreeMap<Withheld, u64>,
+    withheld_by_channel: BTreeMap<(Channel, Withheld), u64>,
     spans: Vec<Span>,
 }
 
-/// Places that are due together.
+/// Places that are due together, by one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
+    channel: Channel,
     due_at: i64,
     first: i64,
     last: i64,
@@ -58,9 +61,11 @@ pub async fn insert_audience(
     )
     .await?;
     let due_at_once = audience.due_at_once();
-    let place = match due_at_once {
-        Some(_) => "ROW_NUMBER() OVER ()",
-        None => "ROW_NUMBER() OVER (ORDER BY w.due_at, w.id)",
+    // The rows of a channel lie together, and in them those that are due together.
+    let place = match (due_at_once, audience.requests) {
+        (Some(_), [_]) => "ROW_NUMBER() OVER ()",
+        (None, [_]) => "ROW_NUMBER() OVER (ORDER BY w.due_at, w.id)",
+        _ => "ROW_NUMBER() OVER (ORDER BY w.channel, w.due_at, w.id)",
     };
     let eligible = rows(wave, audience, State::Pending, place)
         .and_where(Expr::cust("w.reason IS NULL"))
@@ -72,16 +77,19 @@ pub async fn insert_audience(
         .take();
     insert(txn, withheld).await?;
     txn.run("DROP TABLE asked", []).await?;
+    let withheld = count_withheld(txn, wave, deliveries).await?;
     Ok(Written {
         deliveries,
-        withheld: count_withheld(txn, wave, deliveries).await?,
-        spans: match due_at_once {
-            Some(due_at) => Vec::from_iter((deliveries > 0).then_some(Span {
+        withheld: totals(&withheld),
+        withheld_by_channel: withheld,
+        spans: match (due_at_once, audience.requests) {
+            (Some(due_at), [only]) => Vec::from_iter((deliveries > 0).then_some(Span {
+                channel: only.channel,
                 due_at,
                 first: 1,
                 last: signed(deliveries),
             })),
-            None => spans(txn, wave, deliveries).await?,
+            _ => spans(txn, wave, deliveries).await?,
         },
     })
 }
@@ -92,7 +100,7 @@ fn rows(wave: WaveId, audience: &Audience<'_>, state: State, place: &str) -> Sel
     rows.expr(Expr::val(wave.0))
         .expr(Expr::cust(place.to_owned()))
         .expr(Expr::cust("w.id"))
-        .expr(Expr::val(audience.request.channel.as_str()))
+        .expr(Expr::cust("w.channel"))
         .expr(Expr::cust(format!(
             "CASE WHEN w.reason = '{}' THEN 'control' ELSE 'all' END",
             Withheld::Control.as_str()
@@ -140,11 +148,11 @@ async fn count_withheld(
     txn: &Txn,
     wave: WaveId,
     deliveries: u64,
-) -> Result<BTreeMap<Withheld, u64>, DbErr> {
+) -> Result<BTreeMap<(Channel, Withheld), u64>, DbErr> {
     let mut withheld = BTreeMap::new();
     for row in txn
         .rows(
-            "SELECT reason, COUNT(*) AS n FROM deliveries WHERE wave_id = $1 AND seq > $2 GROUP BY reason",
+            "SELECT channel, reason, COUNT(*) AS n FROM deliveries WHERE wave_id = $1 AND seq > $2 GROUP BY channel, reason",
             [wave.0.into(), signed(deliveries).into()],
         )
         .await?
@@ -152,7 +160,8 @@ async fn count_withheld(
         let word: String = row.try_get("", "reason")?;
         let reason = Withheld::from_column(&word)
             .ok_or_else(|| DbErr::Type(format!("deliveries.reason: {word}")))?;
-        withheld.insert(reason, row.try_get::<i64>("", "n")?.unsigned_abs());
+        let n = row.try_get::<i64>("", "n")?.unsigned_abs();
+        withheld.insert((channel(row.try_get("", "channel")?)?, reason), n);
     }
     Ok(withheld)
 }
@@ -160,14 +169,15 @@ async fn count_withheld(
 /// The places of a fresh wave that are due together, the earliest first.
 async fn spans(txn: &Txn, wave: WaveId, deliveries: u64) -> Result<Vec<Span>, DbErr> {
     txn.rows(
-        "SELECT due_at, MIN(seq) AS first_seq, MAX(seq) AS last_seq FROM deliveries
-         WHERE wave_id = $1 AND seq <= $2 GROUP BY due_at ORDER BY due_at",
+        "SELECT channel, due_at, MIN(seq) AS first_seq, MAX(seq) AS last_seq FROM deliveries
+         WHERE wave_id = $1 AND seq <= $2 GROUP BY channel, due_at ORDER BY channel, due_at",
         [wave.0.into(), signed(deliveries).into()],
     )
     .await?
     .iter()
     .map(|row| {
         Ok(Span {
+            channel: channel(row.try_get("", "channel")?)?,
             due_at: row.try_get("", "due_at")?,
             first: row.try_get("", "first_seq")?,
             last: row.try_get("", "last_seq")?,
@@ -181,26 +191,45 @@ async fn spans(txn: &Txn, wave: WaveId, deliveries: u64) -> Result<Vec<Span>, Db
 /// # Errors
 /// When the database is away.
 pub async fn insert_counters(txn: &Txn, wave: WaveId, written: &Written) -> Result<(), DbErr> {
-    let all_withheld: u64 = written.withheld.values().sum();
-    let mut deltas = Counters::from([
-        (
-            "selected".to_owned(),
-            signed(written.deliveries + all_withheld),
-        ),
-        (
-            State::Pending.counter().to_owned(),
-            signed(written.deliveries),
-        ),
-        (State::Withheld.counter().to_owned(), signed(all_withheld)),
-    ]);
-    for (reason, n) in &written.withheld {
-        deltas.insert(format!("withheld.{}", reason.as_str()), signed(*n));
+    for channel in Channel::ALL {
+        let deliveries: i64 = written
+            .spans
+            .iter()
+            .filter(|span| span.channel == channel)
+            .map(|span| span.last - span.first + 1)
+            .sum();
+        let mut deltas = Counters::new();
+        let mut all_withheld = 0;
+        for ((own, reason), n) in &written.withheld_by_channel {
+            if *own == channel {
+                deltas.insert(format!("withheld.{}", reason.as_str()), signed(*n));
+                all_withheld += signed(*n);
+            }
+        }
+        deltas.insert("selected".to_owned(), deliveries + all_withheld);
+        deltas.insert(State::Pending.counter().to_owned(), deliveries);
+        deltas.insert(State::Withheld.counter().to_owned(), all_withheld);
+        add_of(txn, wave, channel, &deltas).await?;
     }
-    add(txn, wave, &deltas).await
+    Ok(())
 }
 
-/// Cuts the pending part of the audience into leases of `chunk` rows that are due together, and adds
-/// the one lease under which the wave's deferred rows will be retried.
+/// The reasons over all channels.
+fn totals(withheld: &BTreeMap<(Channel, Withheld), u64>) -> BTreeMap<Withheld, u64> {
+    let mut totals = BTreeMap::new();
+    for ((_, reason), n) in withheld {
+        *totals.entry(*reason).or_default() += n;
+    }
+    totals
+}
+
+fn channel(word: String) -> Result<Channel, DbErr> {
+    word.parse()
+        .map_err(|problem| DbErr::Type(format!("deliveries.channel: {problem}")))
+}
+
+/// Cuts the pending part of the audience into leases of `chunk` rows that are due together and go one of
+/// the `routes`, and adds for each route the lease under which its deferred rows will be retried.
 ///
 /// # Errors
 /// When the database is away.
@@ -208,29 +237,42 @@ pub async fn insert_leases(
     txn: &Txn,
     wave: WaveId,
     written: &Written,
+    routes: &[String],
     chunk: u32,
 ) -> Result<(), DbErr> {
     let chunk = i64::from(chunk.max(1));
-    let mut leases: Vec<(&str, i64, i64, i64, bool)> = Vec::new();
-    for span in &written.spans {
-        let mut from = span.first;
-        while from <= span.last {
-            let to = (from + chunk - 1).min(span.last);
-            leases.push(("first", from, to, span.due_at, false));
-            from = to + 1;
+    let mut leases: Vec<(&str, &str, i64, i64, i64, bool)> = Vec::new();
+    for route in routes {
+        let spans = || {
+            let channel = channel_of(route);
+            let spans = written.spans.iter();
+            spans.filter(move |span| span.channel == channel)
+        };
+        for span in spans() {
+            let mut from = span.first;
+            while from <= span.last {
+                let to = (from + chunk - 1).min(span.last);
+                leases.push((route, "first", from, to, span.due_at, false));
+                from = to + 1;
+            }
+        }
+        let first = spans().map(|span| span.first).min();
+        let last = spans().map(|span| span.last).max();
+        if let (Some(first), Some(last)) = (first, last) {
+            leases.push((route, "retry", first, last, i64::MAX, true));
         }
     }
-    leases.push(("retry", 1, i64::MAX, i64::MAX, true));
-    for rows in leases.chunks(txn.dialect().rows_per_statement(7)) {
+    for rows in leases.chunks(txn.dialect().rows_per_statement(8)) {
         let sql = format!(
-            "INSERT INTO leases (wave_id, kind, from_seq, to_seq, due_at, fence, is_done) VALUES {}",
-            txn.dialect().values(rows.len(), 7)
+            "INSERT INTO leases (wave_id, relay, kind, from_seq, to_seq, due_at, fence, is_done) VALUES {}",
+            txn.dialect().values(rows.len(), 8)
         );
         let values: Vec<Value> = rows
             .iter()
-            .flat_map(|(kind, from, to, due_at, is_done)| {
+            .flat_map(|(route, kind, from, to, due_at, is_done)| {
                 [
                     wave.0.into(),
+                    (*route).into(),
                     (*kind).into(),
                     (*from).into(),
                     (*to).into(),

@@ -8,9 +8,10 @@
 use sea_orm::{DbErr, QueryResult};
 
 use super::lease::database_now;
+use crate::delivery::pace::{REST, rest_end};
 use crate::storage::{Dialect, Sql, Txn};
 
-const COLUMNS: &str = "l.id, l.wave_id, l.kind, l.from_seq, l.to_seq, l.fence, l.until_at";
+const COLUMNS: &str = "l.id, l.wave_id, l.relay, l.kind, l.from_seq, l.to_seq, l.fence, l.until_at";
 
 /// The lease to take next, locked; `None` when nothing is due. One whose holder is gone comes first, and
 /// where its wave was stopped it is everybody's: only to be settled.
@@ -19,22 +20,23 @@ const COLUMNS: &str = "l.id, l.wave_id, l.kind, l.from_seq, l.to_seq, l.fence, l
 /// When the database is away.
 pub(super) async fn next(
     txn: &Txn,
-    relay: &str,
+    route: &str,
     now_ms: i64,
 ) -> Result<Option<QueryResult>, DbErr> {
-    if let Some(abandoned) = abandoned(txn, relay, now_ms).await? {
+    if let Some(abandoned) = abandoned(txn, route, now_ms).await? {
         return Ok(Some(abandoned));
     }
-    for wave in in_turn(txn, relay, now_ms).await? {
+    for wave in in_turn(txn, route, now_ms).await? {
         let lease = txn
             .row(
                 format!(
                     "SELECT {COLUMNS} FROM leases l
-                     WHERE l.wave_id = $1 AND NOT l.is_done AND l.until_at IS NULL AND l.due_at <= $2
+                     WHERE l.wave_id = $1 AND l.relay = $3 AND NOT l.is_done AND l.until_at IS NULL
+                       AND l.due_at <= $2
                      ORDER BY l.due_at, l.id LIMIT 1 {}",
                     lock(txn.dialect())
                 ),
-                [wave.into(), now_ms.into()],
+                [wave.into(), now_ms.into(), route.into()],
             )
             .await?;
         if lease.is_some() {
@@ -44,7 +46,7 @@ pub(super) async fn next(
     Ok(None)
 }
 
-async fn abandoned(txn: &Txn, relay: &str, now_ms: i64) -> Result<Option<QueryResult>, DbErr> {
+async fn abandoned(txn: &Txn, route: &str, now_ms: i64) -> Result<Option<QueryResult>, DbErr> {
     let now = database_now(txn.dialect(), now_ms);
     txn.row(
         format!(
@@ -53,37 +55,37 @@ async fn abandoned(txn: &Txn, relay: &str, now_ms: i64) -> Result<Option<QueryRe
              CROSS JOIN waves w CROSS JOIN campaigns c
              WHERE l.until_at IS NOT NULL AND l.until_at < {now}
                AND w.id = l.wave_id AND c.id = w.campaign_id
-               AND (w.relay = $1 OR w.status <> 'running' OR c.status <> 'running')
+               AND (l.relay = $1 OR w.status <> 'running' OR c.status <> 'running')
              ORDER BY l.until_at LIMIT 1 {}",
             lock(txn.dialect())
         ),
-        [relay.into()],
+        [route.into()],
     )
     .await
 }
 
 /// The waves that have a lease to give, the fairest choice first. A comparison of `until_at`, which is never
 /// less than 0, lets SQLite take the index of those in hand.
-async fn in_turn(txn: &Txn, relay: &str, now_ms: i64) -> Result<Vec<i64>, DbErr> {
+async fn in_turn(txn: &Txn, route: &str, now_ms: i64) -> Result<Vec<i64>, DbErr> {
     txn.rows(
         format!(
             "SELECT x.id FROM (
                  SELECT w.id, w.priority,
-                     (SELECT COUNT(*) FROM leases h WHERE h.wave_id = w.id AND h.until_at >= 0) AS in_hand,
-                     (SELECT MAX(s.fence) FROM leases s WHERE s.wave_id = w.id) AS served,
+                     (SELECT COUNT(*) FROM leases h WHERE h.wave_id = w.id AND h.relay = $2 AND h.until_at >= 0) AS in_hand,
+                     (SELECT MAX(s.fence) FROM leases s WHERE s.wave_id = w.id AND s.relay = $2) AS served,
                      (SELECT MIN(n.due_at) FROM leases n
-                      WHERE n.wave_id = w.id AND NOT n.is_done AND n.until_at IS NULL) AS due_at
+                      WHERE n.wave_id = w.id AND n.relay = $2 AND NOT n.is_done AND n.until_at IS NULL) AS due_at
                  FROM waves w JOIN campaigns c ON c.id = w.campaign_id
-                 WHERE w.status = 'running' AND c.status = 'running' AND w.relay = $2
+                 WHERE w.status = 'running' AND c.status = 'running' AND (w.relay = $2 OR w.next_relay = $2)
                    AND NOT EXISTS (SELECT 1 FROM paces p
-                                   WHERE p.name = '{rest}' || w.id AND p.next_us > {now_us})
+                                   WHERE p.name = '{rest}' || w.id || $3 AND p.next_us > {now_us})
              ) AS x
              WHERE x.due_at <= $1
              ORDER BY x.in_hand, x.priority DESC, x.served, x.due_at, x.id",
-            rest = crate::delivery::pace::REST,
+            rest = REST,
             now_us = super::pace::now_us(txn.dialect()),
         ),
-        [now_ms.into(), relay.into()],
+        [now_ms.into(), route.into(), rest_end(route).into()],
     )
     .await?
     .iter()

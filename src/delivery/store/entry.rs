@@ -6,9 +6,10 @@ use sea_orm::DbErr;
 
 use super::wave::WaveRow;
 use crate::clock::from_ms;
+use crate::config::provider_of;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
-use crate::delivery::model::LeaseKind;
+use crate::delivery::model::{LeaseKind, channel_of};
 use crate::delivery::pace::Limits;
 use crate::gate::model::{Request, Rival, Withheld};
 use crate::gate::moment::{Moment, Places};
@@ -44,17 +45,19 @@ struct Cache {
 }
 
 impl Entry {
-    /// What `wave` asks.
+    /// What `wave` asks of those who go by a route.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn new(
         db: &Db,
         wave: &WaveRow,
+        route: &str,
         rules: Arc<Rules>,
         now_ms: i64,
     ) -> Result<Self, DbErr> {
-        let request = wave.definition.request();
+        let mut request = wave.definition.request(channel_of(route));
+        request.provider = provider_of(route).map(str::to_owned);
         let places = places(&**db, request.fallback_zone).await?;
         Ok(Self {
             wave: wave.id,
@@ -238,22 +241,14 @@ impl Entry {
 
     /// When the quiet hours of a person end; `None` when he may be contacted now.
     pub(super) fn release(&self, customer: &Customer, now_ms: i64) -> Option<i64> {
-        let channel = self.request.channel;
-        if !self.rules.quiet_hours.concerns(channel) {
+        let route = self.request.route();
+        if !self.rules.quiet_hours.concerns(route) {
             return None;
         }
-        let place = Whereabouts {
-            country: &customer.country,
-            postal_code: customer.postal_code.as_deref(),
-            zone: customer
-                .time_zone
-                .as_deref()
-                .and_then(|name| name.parse().ok())
-                .unwrap_or(self.request.fallback_zone),
-        };
+        let place = Whereabouts::of(customer, route.channel, self.request.fallback_zone);
         self.rules
             .quiet_hours
-            .next_allowed(from_ms(now_ms), channel, place)
+            .next_allowed(from_ms(now_ms), route, place)
             .map(|at| at.timestamp_millis())
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn database_now(dialect: Dialect, now_ms: i64) -> String {
     }
 }
 
-/// Takes the next due lease of `relay` for `owner`, for `seconds`; `None` when nothing is due.
+/// Takes the next due lease of a route for `owner`, for `seconds`; `None` when nothing is due.
 ///
 /// A lease whose holder is gone is taken over, also of a paused or cancelled campaign: what he had in hand
 /// becomes `unknown`.
@@ -31,13 +31,13 @@ pub(super) fn database_now(dialect: Dialect, now_ms: i64) -> String {
 pub async fn claim(
     db: &Db,
     owner: &str,
-    relay: &str,
+    route: &str,
     seconds: u64,
     now_ms: i64,
 ) -> Result<Option<Lease>, DbErr> {
     let now = database_now(db.dialect(), now_ms);
     let txn = db.begin().await?;
-    let candidate = due::next(&txn, relay, now_ms).await?;
+    let candidate = due::next(&txn, route, now_ms).await?;
     let Some(row) = candidate else {
         txn.rollback().await?;
         return Ok(None);
@@ -47,6 +47,7 @@ pub async fn claim(
     let mut lease = Lease {
         id,
         wave,
+        route: row.try_get("", "relay")?,
         kind: kind(&row)?,
         from_seq: row.try_get("", "from_seq")?,
         to_seq: row.try_get("", "to_seq")?,
@@ -158,30 +159,43 @@ pub async fn release(
     txn.commit().await
 }
 
-/// Sets the retry lease of a wave to its earliest deferred row, or to done when there is none.
+/// Sets each retry lease of a wave to the earliest deferred row of its span, or to done when there is none.
 async fn plan_retry(txn: &Txn, wave: WaveId) -> Result<(), DbErr> {
-    let earliest: Option<i64> = txn
-        .row(
-            // The second condition is in the first, and in the index: without it SQLite walks the whole wave.
-            "SELECT MIN(next_at) AS next_at FROM deliveries WHERE wave_id = $1 AND state = 3 AND next_at IS NOT NULL",
+    // While someone holds it, it stays as it is: he plans anew when he gives it back.
+    let retries = txn
+        .rows(
+            "SELECT id, from_seq, to_seq FROM leases WHERE wave_id = $1 AND kind = 'retry' AND until_at IS NULL",
             [wave.0.into()],
         )
-        .await?
-        .map(|row| row.try_get("", "next_at"))
-        .transpose()?
-        .flatten();
-    // While someone holds it, it stays as it is: he plans anew when he gives it back.
-    txn.run(
-        "UPDATE leases SET due_at = $2, is_done = $3
-         WHERE wave_id = $1 AND kind = 'retry' AND until_at IS NULL",
-        [
-            wave.0.into(),
-            earliest.unwrap_or(i64::MAX).into(),
-            earliest.is_none().into(),
-        ],
-    )
-    .await
-    .map(drop)
+        .await?;
+    for retry in &retries {
+        let earliest: Option<i64> = txn
+            .row(
+                // The last condition is in the one before, and in the index: without it SQLite walks the whole
+                // wave.
+                "SELECT MIN(next_at) AS next_at FROM deliveries
+                 WHERE wave_id = $1 AND seq BETWEEN $2 AND $3 AND state = 3 AND next_at IS NOT NULL",
+                [
+                    wave.0.into(),
+                    retry.try_get::<i64>("", "from_seq")?.into(),
+                    retry.try_get::<i64>("", "to_seq")?.into(),
+                ],
+            )
+            .await?
+            .map(|row| row.try_get("", "next_at"))
+            .transpose()?
+            .flatten();
+        txn.run(
+            "UPDATE leases SET due_at = $2, is_done = $3 WHERE id = $1 AND until_at IS NULL",
+            [
+                retry.try_get::<i64>("", "id")?.into(),
+                earliest.unwrap_or(i64::MAX).into(),
+                earliest.is_none().into(),
+            ],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Gives a lease back after a gate whose commit was lost, so that nobody knows whether it stands: what it
@@ -207,7 +221,7 @@ pub async fn recover(
 ) -> Result<Option<i64>, DbErr> {
     let row = db
         .row(
-            "SELECT wave_id, kind, from_seq, to_seq FROM leases
+            "SELECT wave_id, relay, kind, from_seq, to_seq FROM leases
              WHERE id = $1 AND fence = $2 AND until_at IS NOT NULL",
             [id.into(), fence.into()],
         )
@@ -218,6 +232,7 @@ pub async fn recover(
     let lease = Lease {
         id,
         wave: WaveId(row.try_get("", "wave_id")?),
+        route: row.try_get("", "relay")?,
         kind: kind(&row)?,
         from_seq: row.try_get("", "from_seq")?,
         to_seq: row.try_get("", "to_seq")?,

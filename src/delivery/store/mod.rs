@@ -11,6 +11,7 @@ mod minutes;
 mod pace;
 mod relays;
 mod settle;
+mod texts;
 mod wave;
 pub mod why;
 
@@ -25,6 +26,6 @@ pub use pace::{forget_idle, free_slots, is_waiting, take_slots};
 pub use relays::{NewRest, begin_rest, end_rest, rests_of};
 pub use settle::{Remains, withhold_rest};
 pub use wave::{
-    Counters, Held, WaveRow, counters, customer_of, deferrals, finish_if_done, held, insert_wave,
-    latest_wave, next_lease_due, wave, wave_of, waves_of,
+    Counters, Held, SMS_COUNTERS, WaveRow, counters, customer_of, deferrals, finish_if_done, held,
+    insert_wave, latest_wave, next_lease_due, wave, wave_of, waves_of,
 };

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 
-use crate::delivery::pace::{Limit, Limits, Lines, QUEUE, REST, Turns};
+use crate::delivery::pace::{Limit, Limits, Lines, QUEUE, REST, Turns, rest_end};
 use crate::storage::{Db, Dialect, Kind, Sql, Txn};
 
 /// Lines are forgotten after so long without use, in microseconds: there may be one for each domain.
@@ -96,15 +96,17 @@ pub(super) async fn rest(txn: &Txn, limits: &Limits) -> Result<(), DbErr> {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn is_waiting(connection: &impl ConnectionTrait, relay: &str) -> Result<bool, DbErr> {
+pub async fn is_waiting(connection: &impl ConnectionTrait, route: &str) -> Result<bool, DbErr> {
     let sql = format!(
         "SELECT w.id FROM waves w
-         JOIN paces p ON p.name = '{REST}' || w.id OR p.name LIKE '{QUEUE}' || w.id || '/%'
+         JOIN paces p ON p.name = '{REST}' || w.id || $2 OR p.name LIKE '{QUEUE}' || w.id || '/%'
          JOIN campaigns c ON c.id = w.campaign_id
-         WHERE w.status = 'running' AND c.status = 'running' AND w.relay = $1 AND p.next_us > {} LIMIT 1",
+         WHERE w.status = 'running' AND c.status = 'running' AND (w.relay = $1 OR w.next_relay = $1) AND p.next_us > {} LIMIT 1",
         now_us(Dialect::of(connection))
     );
-    let waiting = connection.row(sql, [relay.into()]).await?;
+    let waiting = connection
+        .row(sql, [route.into(), rest_end(route).into()])
+        .await?;
     Ok(waiting.is_some())
 }
 

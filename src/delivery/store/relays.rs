@@ -90,6 +90,7 @@ pub async fn rests_of(
         .iter()
         .map(|row| {
             Ok(Rest {
+                relay: relay.to_owned(),
                 node: row.try_get("", "node")?,
                 reason: row.try_get("", "reason")?,
                 failures: row.try_get("", "failures")?,

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
 
-use super::wave::{Counters, add, is_named};
-use crate::delivery::model::{Lease, LeaseKind, Settlement, State, Verdict};
+use super::texts;
+use super::wave::{Counters, add_of, is_named};
+use crate::consent::model::Channel;
+use crate::delivery::model::{Bill, Lease, LeaseKind, Settlement, State, TextFacts, Verdict};
 use crate::gate::model::Withheld;
 use crate::ids::{CustomerId, WaveId};
 use crate::storage::{Db, Dialect, Kind, Sql, Txn};
@@ -36,56 +38,63 @@ pub(super) async fn settle(
             _ => others.push(settlement.clone()),
         }
     }
-    let settled = settle_accepted(txn, lease, accepted, now_ms).await?;
-    move_out(counters, State::Accepted, settled);
+    let (n, mut settled) = settle_accepted(txn, lease, accepted, now_ms).await?;
+    move_out(counters, State::Accepted, n);
     let returned = forget_contacts(txn, lease.wave, given_back).await?;
     move_out(counters, before(lease.kind), returned);
     if !others.is_empty() {
         others.sort_unstable_by_key(|settlement| settlement.seq);
-        settle_others(txn, lease, others, is_cancelled, now_ms, counters).await?;
+        settled.extend(settle_others(txn, lease, others, is_cancelled, now_ms, counters).await?);
     }
-    Ok(())
+    texts::keep(txn, lease, settlements, &settled, counters).await
 }
 
-/// The rows that were accepted: by far the most, and all alike.
+/// The rows that were accepted: by far the most, and all alike. How many there were, and of text messages
+/// which.
 async fn settle_accepted(
     txn: &Txn,
     lease: &Lease,
     mut seqs: Vec<Value>,
     now_ms: i64,
-) -> Result<i64, DbErr> {
+) -> Result<(i64, HashSet<i64>), DbErr> {
     if seqs.is_empty() {
-        return Ok(0);
+        return Ok((0, HashSet::new()));
     }
     // In order, as they lie on their pages.
     seqs.sort_unstable_by_key(Value::as_i64);
     let (first, last) = (seqs.first().cloned(), seqs.last().cloned());
     let place = |seq: Option<Value>| seq.and_then(|seq| seq.as_i64()).unwrap_or_default();
-    let settled = txn
-        .run(
-            format!(
-                "UPDATE deliveries SET state = 2, attempt = attempt + 1, fence = $3, reason = NULL,
+    let is_text = lease.channel() == Channel::Sms;
+    let sql = format!(
+        "UPDATE deliveries SET state = 2, attempt = attempt + 1, fence = $3, reason = NULL,
                      next_at = NULL, settled_at = $4
-                 WHERE wave_id = $2 AND seq BETWEEN $6 AND $7 AND seq {} AND state = $5",
-                txn.dialect().is_one_of(1)
-            ),
-            [
-                Value::from(seqs).to_string().into(),
-                lease.wave.0.into(),
-                lease.fence.into(),
-                now_ms.into(),
-                before(lease.kind).code().into(),
-                // Of a table without statistics PostgreSQL would read the whole wave, but for the span.
-                place(first).into(),
-                place(last).into(),
-            ],
-        )
-        .await?
-        .rows_affected();
-    Ok(i64::try_from(settled).unwrap_or(i64::MAX))
+                 WHERE wave_id = $2 AND seq BETWEEN $6 AND $7 AND seq {} AND state = $5{}",
+        txn.dialect().is_one_of(1),
+        if is_text { " RETURNING seq" } else { "" }
+    );
+    let values = [
+        Value::from(seqs).to_string().into(),
+        lease.wave.0.into(),
+        lease.fence.into(),
+        now_ms.into(),
+        before(lease.kind).code().into(),
+        // Of a table without statistics PostgreSQL would read the whole wave, but for the span.
+        place(first).into(),
+        place(last).into(),
+    ];
+    if is_text {
+        let rows = txn.rows(sql, values).await?;
+        let settled: HashSet<i64> = rows
+            .iter()
+            .map(|row| row.try_get("", "seq"))
+            .collect::<Result<_, _>>()?;
+        return Ok((i64::try_from(settled.len()).unwrap_or(i64::MAX), settled));
+    }
+    let settled = txn.run(sql, values).await?.rows_affected();
+    Ok((i64::try_from(settled).unwrap_or(i64::MAX), HashSet::new()))
 }
 
-/// Rows that were refused, put off, lost or withheld.
+/// Rows that were refused, put off, lost or withheld; says which of them were.
 async fn settle_others(
     txn: &Txn,
     lease: &Lease,
@@ -93,7 +102,7 @@ async fn settle_others(
     is_cancelled: bool,
     now_ms: i64,
     counters: &mut Counters,
-) -> Result<(), DbErr> {
+) -> Result<HashSet<i64>, DbErr> {
     let mut rows = Vec::with_capacity(settlements.len());
     for settlement in &mut settlements {
         let was_attempted = !matches!(
@@ -148,10 +157,13 @@ async fn settle_others(
         .collect();
     let mut not_contacted = Vec::new();
     let mut refused = Vec::new();
+    let mut settled = HashSet::with_capacity(changed.len());
     for row in &changed {
-        let Some(verdict) = by_seq.get(&row.try_get::<i64>("", "seq")?) else {
+        let seq: i64 = row.try_get("", "seq")?;
+        let Some(verdict) = by_seq.get(&seq) else {
             continue;
         };
+        settled.insert(seq);
         count(verdict, lease.kind, counters);
         let customer = json!(row.try_get::<i64>("", "customer_id")?);
         if let Verdict::Failed {
@@ -166,10 +178,11 @@ async fn settle_others(
         }
     }
     forget_contacts(txn, lease.wave, not_contacted).await?;
-    if !refused.is_empty() {
+    // A number is refused when its provider says so on two days: see `responses::texts`.
+    if !refused.is_empty() && lease.channel() == Channel::Email {
         mark_refused(txn, refused, now_ms).await?;
     }
-    Ok(())
+    Ok(settled)
 }
 
 /// What a dead address teaches the base.
@@ -270,8 +283,8 @@ fn count(verdict: &Verdict, kind: LeaseKind, counters: &mut Counters) {
 /// What a worker that is gone had in hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remains {
-    /// The places of those the next server took.
-    pub accepted: HashSet<i64>,
+    /// The places of those the next server took, and what a text message costs.
+    pub accepted: HashMap<i64, Option<Bill>>,
     /// The places of those whose first byte may have left, and whose answer nobody knows.
     pub begun: HashSet<i64>,
 }
@@ -305,17 +318,22 @@ pub(super) async fn end_in_hand(
     for row in rows {
         let seq: i64 = row.try_get("", "seq")?;
         let verdict = match remains {
-            Some(remains) if remains.accepted.contains(&seq) => Verdict::Accepted,
+            Some(remains) if remains.accepted.contains_key(&seq) => Verdict::Accepted,
             Some(remains) if !remains.begun.contains(&seq) => Verdict::NotHandedOver,
             _ => {
                 lost += 1;
                 Verdict::Unknown
             }
         };
+        let bill = remains.and_then(|remains| remains.accepted.get(&seq).copied().flatten());
         settlements.push(Settlement {
-            seq,
-            customer: CustomerId(row.try_get("", "customer_id")?),
-            verdict,
+            text: (lease.channel() == Channel::Sms && verdict != Verdict::NotHandedOver).then(
+                || TextFacts {
+                    bill,
+                    ..TextFacts::default()
+                },
+            ),
+            ..Settlement::new(seq, CustomerId(row.try_get("", "customer_id")?), verdict)
         });
     }
     let mut counters = Counters::new();
@@ -328,7 +346,7 @@ pub(super) async fn end_in_hand(
         &mut counters,
     )
     .await?;
-    add(txn, lease.wave, &counters).await?;
+    add_of(txn, lease.wave, lease.channel(), &counters).await?;
     Ok(lost)
 }
 
@@ -351,30 +369,38 @@ pub async fn withhold_rest(db: &Db, wave: WaveId, now_ms: i64) -> Result<i64, Db
         [wave.0.into()],
     )
     .await?;
-    let mut counters = Counters::new();
     let mut all = 0;
-    for from in [State::Pending, State::Deferred] {
-        let n = txn
-            .run(
-                "UPDATE deliveries SET state = 6, reason = $3, next_at = NULL, settled_at = $4
-                 WHERE wave_id = $1 AND state = $2 AND NOT EXISTS
-                     (SELECT 1 FROM contacts k WHERE k.customer_id = deliveries.customer_id AND k.wave_id = $1)",
-                [
-                    wave.0.into(),
-                    from.code().into(),
-                    Withheld::Cancelled.as_str().into(),
-                    now_ms.into(),
-                ],
-            )
-            .await?
-            .rows_affected();
-        let n = i64::try_from(n).unwrap_or(i64::MAX);
-        *counters.entry(from.counter().to_owned()).or_default() -= n;
-        all += n;
+    for channel in Channel::ALL {
+        let mut counters = Counters::new();
+        let mut withheld = 0;
+        for from in [State::Pending, State::Deferred] {
+            let n = txn
+                .run(
+                    "UPDATE deliveries SET state = 6, reason = $3, next_at = NULL, settled_at = $4
+                     WHERE wave_id = $1 AND state = $2 AND channel = $5 AND NOT EXISTS
+                         (SELECT 1 FROM contacts k WHERE k.customer_id = deliveries.customer_id AND k.wave_id = $1)",
+                    [
+                        wave.0.into(),
+                        from.code().into(),
+                        Withheld::Cancelled.as_str().into(),
+                        now_ms.into(),
+                        channel.as_str().into(),
+                    ],
+                )
+                .await?
+                .rows_affected();
+            let n = i64::try_from(n).unwrap_or(i64::MAX);
+            *counters.entry(from.counter().to_owned()).or_default() -= n;
+            withheld += n;
+        }
+        counters.insert(State::Withheld.counter().to_owned(), withheld);
+        counters.insert(
+            format!("withheld.{}", Withheld::Cancelled.as_str()),
+            withheld,
+        );
+        add_of(&txn, wave, channel, &counters).await?;
+        all += withheld;
     }
-    counters.insert(State::Withheld.counter().to_owned(), all);
-    counters.insert(format!("withheld.{}", Withheld::Cancelled.as_str()), all);
-    add(&txn, wave, &counters).await?;
     txn.commit().await?;
     Ok(all)
 }

@@ -8,6 +8,7 @@ use super::minutes;
 use crate::campaigns::definition::Definition;
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
+use crate::consent::model::Channel;
 use crate::delivery::model::WaveStatus;
 use crate::delivery::pace;
 use crate::gate::model::Withheld;
@@ -26,18 +27,25 @@ pub struct WaveRow {
     pub status: WaveStatus,
     /// The name of the relay it goes through.
     pub relay: String,
+    /// The route of the second channel, for who cannot be reached by the first.
+    pub next_relay: Option<String>,
     pub is_simulated: bool,
     pub launched_at: i64,
     pub finished_at: Option<i64>,
 }
 
 impl WaveRow {
-    /// What its limits ask of it.
-    pub fn subject(&self) -> pace::Subject<'_> {
+    /// Its routes, in the order of its channels.
+    pub fn routes(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.relay.as_str()).chain(self.next_relay.as_deref())
+    }
+
+    /// What the limits of a route ask of it.
+    pub fn subject<'a>(&'a self, route: &'a str) -> pace::Subject<'a> {
         pace::Subject {
             wave: self.id,
             campaign: self.campaign,
-            relay: &self.relay,
+            route,
             sender_address: &self.definition.sender.address,
             rate_per_second: self.definition.rate_per_second,
         }
@@ -47,7 +55,7 @@ impl WaveRow {
 /// The counters of a wave by name; one that was never moved is absent.
 pub type Counters = BTreeMap<String, i64>;
 
-const COLUMNS: &str = "id, campaign_id, due_key, template_version_id, definition, status, relay, is_simulated, launched_at, finished_at";
+const COLUMNS: &str = "id, campaign_id, due_key, template_version_id, definition, status, relay, next_relay, is_simulated, launched_at, finished_at";
 
 fn from_row(row: &QueryResult) -> Result<WaveRow, DbErr> {
     let definition: String = row.try_get("", "definition")?;
@@ -65,6 +73,7 @@ fn from_row(row: &QueryResult) -> Result<WaveRow, DbErr> {
             _ => WaveStatus::Cancelled,
         },
         relay: row.try_get("", "relay")?,
+        next_relay: row.try_get("", "next_relay")?,
         is_simulated: row.try_get("", "is_simulated")?,
         launched_at: row.try_get("", "launched_at")?,
         finished_at: row.try_get("", "finished_at")?,
@@ -300,7 +309,7 @@ pub async fn insert_wave(
     txn: &Txn,
     campaign: &Campaign,
     due_key: &str,
-    relay: &str,
+    routes: &[String],
     is_simulated: bool,
     now_ms: i64,
 ) -> Result<WaveId, DbErr> {
@@ -308,8 +317,8 @@ pub async fn insert_wave(
         .map_err(|error| DbErr::Type(format!("waves.definition: {error}")))?;
     let row = txn
         .row(
-            "INSERT INTO waves (campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at, priority, relay)
-             VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8) RETURNING id",
+            "INSERT INTO waves (campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at, priority, relay, next_relay)
+             VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $8, $9) RETURNING id",
             [
                 campaign.id.0.into(),
                 due_key.into(),
@@ -318,12 +327,34 @@ pub async fn insert_wave(
                 is_simulated.into(),
                 now_ms.into(),
                 campaign.definition.priority.into(),
-                relay.into(),
+                routes.first().map_or("", String::as_str).into(),
+                routes.get(1).cloned().into(),
             ],
         )
         .await?
         .ok_or(DbErr::RecordNotInserted)?;
     row.try_get("", "id").map(WaveId)
+}
+
+/// What the name of a counter begins with that counts the text messages of a wave only.
+pub const SMS_COUNTERS: &str = "sms.";
+
+/// Moves counters of a wave for rows of one channel. Those of text messages are also counted for
+/// themselves, so that a wave that goes by several channels is told apart without counting.
+pub(super) async fn add_of(
+    txn: &Txn,
+    wave: WaveId,
+    channel: Channel,
+    deltas: &Counters,
+) -> Result<(), DbErr> {
+    if channel != Channel::Sms {
+        return add(txn, wave, deltas).await;
+    }
+    let own = deltas
+        .iter()
+        .map(|(counter, delta)| (format!("{SMS_COUNTERS}{counter}"), *delta));
+    let all: Counters = deltas.clone().into_iter().chain(own).collect();
+    add(txn, wave, &all).await
 }
 
 /// Moves counters of a wave, in the transaction of what they count.

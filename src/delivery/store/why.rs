@@ -4,6 +4,7 @@ use sea_orm::DbErr;
 
 use crate::campaigns::audience::Audience;
 use crate::campaigns::store as campaign_store;
+use crate::consent::model::Channel;
 use crate::delivery::model::State;
 use crate::gate::model::Withheld;
 use crate::gate::rules::Cap;
@@ -65,6 +66,7 @@ pub struct Counted {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LedgerRow {
     pub wave: WaveId,
+    pub channel: Channel,
     pub is_running: bool,
     pub state: State,
     pub reason: Option<String>,
@@ -308,7 +310,7 @@ pub async fn ledger_row(
         .row(
             "SELECT d.wave_id, CAST(CASE WHEN d.state IN (0, 3) AND EXISTS (SELECT 1 FROM contacts k
                  WHERE k.customer_id = d.customer_id AND k.wave_id = d.wave_id) THEN 1 ELSE d.state END AS SMALLINT) AS state,
-                 d.reason, d.attempt, d.due_at, d.next_at, d.settled_at, w.status
+                 d.reason, d.attempt, d.due_at, d.next_at, d.settled_at, d.channel, w.status
              FROM deliveries d JOIN waves w ON w.id = d.wave_id
              WHERE d.customer_id = $1 AND w.campaign_id = $2 ORDER BY d.wave_id DESC LIMIT 1",
             [customer.0.into(), campaign.0.into()],
@@ -317,7 +319,9 @@ pub async fn ledger_row(
     let Some(row) = row else { return Ok(None) };
     let state: i16 = row.try_get("", "state")?;
     let status: String = row.try_get("", "status")?;
+    let channel: String = row.try_get("", "channel")?;
     Ok(Some(LedgerRow {
+        channel: channel.parse().map_err(DbErr::Type)?,
         wave: WaveId(row.try_get("", "wave_id")?),
         is_running: status == "running",
         state: State::from_code(state)

@@ -17,6 +17,7 @@ use crate::campaigns::audience::{Audience, DueBy};
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
 use crate::clock::from_ms;
+use crate::consent::model::Channel;
 use crate::gate::model::{Request, Withheld};
 use crate::gate::moment::Moment;
 use crate::gate::quiet_hours::Whereabouts;
@@ -75,6 +76,30 @@ pub enum Verdict {
     Over,
 }
 
+/// The facts for the channel he was or would be written to by: that of his row in the ledger, else the
+/// first that nothing speaks against, else the first.
+async fn facts_of<'a>(
+    db: &Db,
+    questions: &[Question<'a>],
+    customer: CustomerId,
+    channel: Option<Channel>,
+) -> Result<(Question<'a>, Facts), WhyError> {
+    let mut first = None;
+    for question in questions {
+        if channel.is_some_and(|channel| channel != question.request.channel) {
+            continue;
+        }
+        let facts = store::facts(db, question, customer)
+            .await?
+            .ok_or(WhyError::NoSuchCustomer(customer))?;
+        if facts.refusals.is_empty() {
+            return Ok((*question, facts));
+        }
+        first.get_or_insert((*question, facts));
+    }
+    first.ok_or(WhyError::NoSuchCustomer(customer))
+}
+
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Why {
@@ -107,31 +132,34 @@ pub async fn why(
         .ok_or(WhyError::NoSuchCustomer(customer))?;
     let ledger = store::ledger_row(db, campaign.id, customer).await?;
     let let_go_at = store::let_go_at(db, campaign.id).await?;
-    let request = definition.request();
-    let places = places(&**db, request.fallback_zone).await?;
+    let places = places(&**db, definition.fallback_zone()).await?;
     let own_wave = ledger
         .as_ref()
         .filter(|row| row.is_running)
         .map(|row| row.wave);
-    let rivals = campaign_store::rivals(&**db, request.priority, own_wave).await?;
+    let rivals = campaign_store::rivals(&**db, definition.priority, own_wave).await?;
     let now_ms = now.timestamp_millis();
     let moment = Moment::of_instant(&now_ms.to_string(), now_ms, "c", rules, &places);
-    let question = Question {
-        dialect: db.dialect(),
-        rules,
-        request: &request,
-        moment: &moment,
-        rivals: &rivals,
-        c: "c",
-        p: "p",
-    };
-    let facts = store::facts(db, &question, customer)
-        .await?
-        .ok_or(WhyError::NoSuchCustomer(customer))?;
+    let requests = definition.requests();
+    let questions: Vec<Question<'_>> = requests
+        .iter()
+        .map(|request| Question {
+            dialect: db.dialect(),
+            rules,
+            request,
+            moment: &moment,
+            rivals: &rivals,
+            c: "c",
+            p: "p",
+        })
+        .collect();
+    let channel = ledger.as_ref().map(|row| row.channel);
+    let (question, facts) = facts_of(db, &questions, customer, channel).await?;
+    let request = question.request.clone();
     let audience = Audience {
         rule: &rule,
         rules,
-        request: &request,
+        requests: &requests,
         rivals: &rivals,
         places: &places,
         control_percent: definition.control_percent,
@@ -140,21 +168,8 @@ pub async fn why(
         due: DueBy::of(definition, now),
     };
     let in_audience = store::in_audience(db, &audience, customer).await?;
-    let zone = profile
-        .customer
-        .time_zone
-        .as_deref()
-        .and_then(|name| name.parse().ok())
-        .unwrap_or(request.fallback_zone);
-    let release = rules.quiet_hours.next_allowed(
-        now,
-        request.channel,
-        Whereabouts {
-            country: &profile.customer.country,
-            postal_code: profile.customer.postal_code.as_deref(),
-            zone,
-        },
-    );
+    let place = Whereabouts::of(&profile.customer, request.channel, request.fallback_zone);
+    let release = rules.quiet_hours.next_allowed(now, request.route(), place);
     let verdict = decide(
         campaign,
         &request,
@@ -177,7 +192,7 @@ pub async fn why(
         passes: Some(segment.is_true),
         found: definition.segment.clone(),
     }];
-    steps.push(teller.address(profile.customer.email_state));
+    steps.push(teller.address(&profile.customer));
     steps.push(teller.suppression(&store::suppressions(db, &question, customer).await?));
     steps.extend(teller.permission());
     steps.push(teller.step(
@@ -189,14 +204,14 @@ pub async fn why(
             None => "asked for none".to_owned(),
         },
     ));
-    steps.extend(pressure(db, &teller, &question, customer, zone).await?);
+    steps.extend(pressure(db, &teller, &question, customer, place.zone).await?);
     steps.extend(rest(
         &teller,
         definition.control_percent,
         in_audience,
         ledger.as_ref(),
     ));
-    steps.push(quiet(&teller, &profile.customer.country, release));
+    steps.push(quiet(&teller, place.country, release));
     if let Some(end) = request.ends_at {
         steps.push(Step {
             rule: "end",

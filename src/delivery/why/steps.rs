@@ -9,8 +9,9 @@ use crate::clock::from_ms;
 use crate::config::WindowKind;
 use crate::consent::bases::Ground;
 use crate::consent::ladder::Level;
-use crate::consent::model::Basis;
-use crate::customers::model::EmailState;
+use crate::consent::model::{Basis, Channel};
+use crate::customers::model::{Customer, EmailState, PhoneState};
+use crate::customers::number::PhoneKind;
 use crate::delivery::model::State;
 use crate::delivery::store::why::{self as store, Facts, LedgerRow, PermissionFacts};
 use crate::gate::model::{Request, Withheld};
@@ -40,15 +41,30 @@ impl Teller<'_> {
         }
     }
 
-    pub(super) fn address(&self, state: EmailState) -> Step {
-        let found = match state {
-            _ if !self.facts.has_address => format!("no address for {}", self.request.channel),
-            EmailState::Malformed => "what the base holds is not an address".to_owned(),
-            EmailState::Refused => "its server said that there is no such recipient".to_owned(),
-            EmailState::Ok => "has one, and nothing is known against it".to_owned(),
+    pub(super) fn address(&self, customer: &Customer) -> Step {
+        const FINE: &str = "has one, and nothing is known against it";
+        let found = match self.request.channel {
+            channel if !self.facts.has_address => format!("no address for {channel}"),
+            Channel::Email => match customer.email_state {
+                EmailState::Malformed => "what the base holds is not an address",
+                EmailState::Refused => "its server said that there is no such recipient",
+                EmailState::Ok => FINE,
+            }
+            .to_owned(),
+            Channel::Sms => match (customer.phone_kind, customer.phone_state) {
+                (Some(PhoneKind::Mobile), PhoneState::Ok) => FINE,
+                (Some(PhoneKind::Mobile), PhoneState::Refused) => {
+                    "receipts of two days said that nobody has the number"
+                }
+                (Some(PhoneKind::Fixed), _) => "the number is a fixed line",
+                (Some(PhoneKind::Other), _) => "the number is neither mobile nor fixed",
+                (None, _) => "the number was not read yet; the next start does it",
+            }
+            .to_owned(),
         };
         let reasons = [
             Withheld::NoAddress,
+            Withheld::NotMobile,
             Withheld::MalformedAddress,
             Withheld::RefusedAddress,
         ];
@@ -352,7 +368,7 @@ pub(super) fn quiet(teller: &Teller<'_>, country: &str, release: Option<DateTime
     let hours = teller
         .rules
         .quiet_hours
-        .describe(teller.request.channel, country)
+        .describe(teller.request.route(), country)
         .unwrap_or_else(|| format!("{} may be used at any hour", teller.request.channel));
     Step {
         rule: "quiet hours",

@@ -49,7 +49,8 @@ pub(in crate::dialogue) async fn count(db: &Db, waves: &[WaveId]) -> Result<u64,
     Ok(n.unsigned_abs())
 }
 
-/// Lets the next deliveries of a wave go, with their contacts and responses, in one transaction; at most
+/// Lets the next deliveries of a wave go, with their contacts, responses and what is known of their text
+/// messages, in one transaction; at most
 /// `limit`, in the order of their places. Returns how many, 0 when none is left.
 pub(in crate::dialogue) async fn let_go(db: &Db, wave: WaveId, limit: i64) -> Result<u64, DbErr> {
     let txn = db.begin().await?;
@@ -93,6 +94,11 @@ pub(in crate::dialogue) async fn let_go(db: &Db, wave: WaveId, limit: i64) -> Re
         .rows_affected();
     txn.run(
         "DELETE FROM responses WHERE wave_id = $1 AND seq BETWEEN $2 AND $3",
+        range(),
+    )
+    .await?;
+    txn.run(
+        "DELETE FROM sms_messages WHERE wave_id = $1 AND seq BETWEEN $2 AND $3",
         range(),
     )
     .await?;

@@ -70,7 +70,7 @@ async fn read(
 ) -> Result<Option<Person>, DbErr> {
     let sql = format!(
         "SELECT email, email_state, phone, email_fingerprint, phone_fingerprint, language, tracking, \
-         frequency_days, paused_until, time_zone FROM customers WHERE id = $1 {lock}"
+         frequency_days, paused_until, COALESCE(time_zone, phone_zone) AS time_zone FROM customers WHERE id = $1 {lock}"
     );
     let Some(row) = connection.row(sql, [customer.0.into()]).await? else {
         return Ok(None);

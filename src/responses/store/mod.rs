@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::judge::BURST_MS;
 use super::model::{Marks, Response, What};
 use super::tally::{self, Delivery, EarlierClick, Feedback, Judged, Moves, RemainingClicks, Wave};
-use crate::consent::model::Tracking;
+use crate::consent::model::{Channel, Tracking};
 use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::storage::{Dialect, Kind, Sql, Txn};
 use crate::templates::model::Part;
@@ -78,7 +78,7 @@ pub(super) async fn write(
             Some(remaining_clicks(txn, delivery.key).await?)
         };
         let after = tally::marks_after(delivery, &wave.terms, judged, remaining.as_deref());
-        moves.add_delivery(delivery.key, delivery.marks, after, judged);
+        moves.add_delivery(delivery, after, judged);
         if after != delivery.marks {
             marks.push((delivery.key, after));
         }
@@ -106,7 +106,7 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
         Dialect::Postgres => "FOR UPDATE OF d",
     };
     let sql = format!(
-        "SELECT d.wave_id, d.seq, d.customer_id, d.state, d.marks, d.settled_at, c.tracking
+        "SELECT d.wave_id, d.seq, d.customer_id, d.channel, d.state, d.marks, d.settled_at, c.tracking
          FROM {} AS wanted CROSS JOIN deliveries d LEFT JOIN customers c ON c.id = d.customer_id
          WHERE d.wave_id = wanted.wave_id AND d.seq = wanted.seq
          ORDER BY d.wave_id, d.seq {lock}",
@@ -117,9 +117,11 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
         .map(|row| {
             let tracking: Option<String> = row.try_get("", "tracking")?;
             let state: i16 = row.try_get("", "state")?;
+            let channel: String = row.try_get("", "channel")?;
             Ok(Delivery {
                 key: key(row)?,
                 customer: CustomerId(row.try_get("", "customer_id")?),
+                channel: channel.parse::<Channel>().map_err(DbErr::Type)?,
                 is_in_hand: IN_HAND.contains(&state),
                 settled_at: row.try_get("", "settled_at")?,
                 marks: Marks(row.try_get("", "marks")?),

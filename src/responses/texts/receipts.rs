@@ -10,6 +10,7 @@ use crate::channels::model::Class;
 use crate::channels::sms::model::{Receipt, ReceiptState};
 use crate::consent;
 use crate::consent::model::{Channel, Evidence, Scope};
+use crate::customers::store::numbers;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::keys::Keys;
 use crate::responses::model::{Response, What};
@@ -195,7 +196,7 @@ impl Changes {
                 refused.push((fingerprint, *at));
             }
         }
-        note_refused(txn, &refused).await?;
+        numbers::note_refused(txn, &refused).await?;
         let mut moves = BTreeMap::new();
         for ((wave, name), by) in self.counters {
             moves.insert((wave, name.to_owned()), by);
@@ -204,11 +205,6 @@ impl Changes {
         }
         add_to_counters(txn, &moves).await
     }
-}
-
-/// Notes numbers that nobody has any more, by their fingerprints.
-async fn note_refused(_txn: &Txn, _numbers: &[(String, i64)]) -> Result<(), DbErr> {
-    Ok(())
 }
 
 /// Takes the "no" that somebody said to the provider, who will let nothing through to him any more.

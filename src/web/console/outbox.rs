@@ -6,6 +6,7 @@ use mail_parser::{Address, MessageParser};
 use serde::Serialize;
 
 use super::instant;
+use crate::channels::sms::SMS_HEADER;
 use crate::web::{ApiError, Pages};
 
 /// The policy of a message's page. The message stands in a sandboxed frame, which inherits it: its
@@ -19,6 +20,8 @@ pub struct Entry {
     pub number: u64,
     pub subject: String,
     pub recipient: String,
+    /// Whether it is a text message.
+    pub is_sms: bool,
     /// As people read it.
     pub received: String,
     pub size: String,
@@ -31,6 +34,7 @@ impl Entry {
             number,
             subject: or_none(subject),
             recipient: recipient.to_owned(),
+            is_sms: recipient.starts_with('+') && !recipient.contains('@'),
             received: instant(received_at).trim_end_matches(" UTC").to_owned(),
             size: size(bytes),
         }
@@ -94,8 +98,33 @@ pub struct Message {
     html: Option<String>,
     text: String,
     headers: String,
+    /// What is said of a text message.
+    sms: Option<Sms>,
     newer: Option<u64>,
     older: Option<u64>,
+}
+
+/// A text message as its telephone shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Sms {
+    encoding: String,
+    parts: String,
+    characters: String,
+}
+
+impl Sms {
+    /// Reads the header of the sandbox: `GSM-7; parts=2`.
+    fn read(header: &str, text: &str) -> Self {
+        let (encoding, parts) = header.split_once("; parts=").unwrap_or((header, ""));
+        Self {
+            encoding: encoding.trim().to_owned(),
+            parts: match parts.trim() {
+                "1" => "1 part".to_owned(),
+                parts => format!("{parts} parts"),
+            },
+            characters: format!("{} characters", text.chars().count()),
+        }
+    }
 }
 
 impl Message {
@@ -106,7 +135,10 @@ impl Message {
         let head = whole.split("\r\n\r\n").next().unwrap_or_default();
         let parsed = MessageParser::default().parse(raw);
         let body = |body: Option<std::borrow::Cow<'_, str>>| body.map(std::borrow::Cow::into_owned);
-        let (title, from, to, html, text) = match &parsed {
+        let mark = parsed
+            .as_ref()
+            .and_then(|message| message.header_raw(SMS_HEADER));
+        let (mut title, from, to, mut html, text) = match &parsed {
             Some(message) => (
                 or_none(message.subject().unwrap_or_default()),
                 addresses(message.from()),
@@ -122,9 +154,24 @@ impl Message {
                 whole.to_string(),
             ),
         };
+        let sms = mark.map(|mark| {
+            // The line ends of mail are not those of the text.
+            Sms::read(mark.trim(), &text.trim_end().replace("\r\n", "\n"))
+        });
+        if sms.is_some() {
+            // It has no subject, and its text is shown once.
+            title = format!("Text message to {to}");
+            html = None;
+        }
+        let text = if sms.is_some() {
+            text.trim_end().replace("\r\n", "\n")
+        } else {
+            text
+        };
         Self {
             title,
             section: "outbox",
+            sms,
             from,
             to,
             received: instant(received_at),
@@ -228,6 +275,42 @@ mod tests {
         assert!(page.contains(
             "&lt;HEAD lang&#x3D;&quot;fr&quot;&gt;&lt;base target&#x3D;&quot;_blank&quot;&gt;"
         ));
+    }
+
+    #[test]
+    fn a_text_message_stands_in_a_bubble() {
+        const RAW: &[u8] = b"From: MAISON\r\nTo: +33612345678\r\nX-Visavis-Sms: GSM-7; parts=2\r\n\
+            Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
+            Po\xc3\xaales <b>-20 %</b>\r\nSTOP au 36111\r\n";
+        let read = Message::read(RAW, 0, None, None);
+        assert_eq!(
+            (read.title.as_str(), read.from.as_str()),
+            ("Text message to +33612345678", "MAISON")
+        );
+        assert_eq!(
+            read.sms,
+            Some(Sms {
+                encoding: "GSM-7".into(),
+                parts: "2 parts".into(),
+                characters: "33 characters".into()
+            })
+        );
+        let page = Pages::new().unwrap().page("outbox_message", &read).unwrap();
+        assert!(page.contains("class=\"bubble\""), "{page}");
+        assert!(
+            page.contains("&lt;b&gt;-20 %&lt;/b&gt;"),
+            "what somebody wrote is text: {page}"
+        );
+        assert!(!page.contains("<iframe"), "{page}");
+    }
+
+    #[test]
+    fn the_list_tells_text_messages_from_mails() {
+        let of = |recipient| Entry::new(1, 0, recipient, "x", 1).is_sms;
+        assert_eq!(
+            (of("+33612345678"), of("a@b.example"), of("+a@b.example")),
+            (true, false, false)
+        );
     }
 
     #[test]

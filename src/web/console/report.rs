@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use super::{RateView, path_segment, spoken};
+use crate::reports::channels;
 use crate::reports::figures::{Rate, as_f64};
 use crate::reports::model::{Report, in_words};
 use crate::reports::table::{days, money, percent, thousands};
@@ -30,11 +31,34 @@ struct View {
     scale: Option<Scale>,
     rates: Vec<Card>,
     steps: Vec<Step>,
+    channels: Option<ChannelTable>,
     parts: Vec<PartRow>,
     links: Vec<LinkRow>,
     waves: Vec<WaveRow>,
     /// The day since when some waves count no responses.
     final_since: Option<String>,
+}
+
+/// The channels side by side.
+#[derive(Debug, Serialize)]
+struct ChannelTable {
+    names: Vec<&'static str>,
+    rows: Vec<Figures>,
+    texts: Vec<Fact>,
+    of_receipts: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Figures {
+    name: &'static str,
+    is_rate: bool,
+    cells: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fact {
+    name: &'static str,
+    value: String,
 }
 
 /// The interval of the response rate, drawn.
@@ -135,11 +159,12 @@ pub(super) async fn csv(
 }
 
 async fn find(campaign: &str, state: &State) -> Result<Report, ApiError> {
-    store::report(&state.db, campaign).await?.ok_or_else(|| {
+    let report = store::report(&state.db, campaign).await?.ok_or_else(|| {
         ApiError::new(StatusCode::NOT_FOUND).with_detail(
             "There is no campaign of this name; the list of campaigns shows those there are.",
         )
-    })
+    })?;
+    Ok(report.in_currency(&state.settings.sms.currency))
 }
 
 impl View {
@@ -166,6 +191,7 @@ impl View {
             scale: Scale::new(response),
             rates: cards(report),
             steps: steps(report),
+            channels: ChannelTable::new(report),
             parts: parts(report),
             links: links(report),
             waves: report
@@ -181,6 +207,33 @@ impl View {
                 })
                 .collect(),
         }
+    }
+}
+
+impl ChannelTable {
+    fn new(report: &Report) -> Option<Self> {
+        if report.channels.is_empty() {
+            return None;
+        }
+        let texts = report.channels.iter().find_map(|line| line.texts.as_ref());
+        Some(Self {
+            names: report.channels.iter().map(|line| line.name()).collect(),
+            rows: channels::side_by_side(&report.channels)
+                .into_iter()
+                .map(|(name, cells)| Figures {
+                    name,
+                    is_rate: name == "response rate",
+                    cells,
+                })
+                .collect(),
+            texts: texts
+                .map(channels::of_texts)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, value)| Fact { name, value })
+                .collect(),
+            of_receipts: channels::OF_RECEIPTS,
+        })
     }
 }
 
@@ -297,7 +350,14 @@ fn steps(report: &Report) -> Vec<Step> {
             false,
         );
     }
-    add("Delivered".to_owned(), report.accepted, true);
+    if report.undelivered > 0 {
+        add(
+            "undelivered, by receipt".to_owned(),
+            report.undelivered,
+            false,
+        );
+    }
+    add("Delivered".to_owned(), report.delivered(), true);
     steps
 }
 

@@ -5,6 +5,7 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{is_machine, read};
+use crate::ids::DeliveryKey;
 use crate::responses::model::{Response, What};
 use crate::tokens::LinkKind;
 use crate::web::{ApiError, State};
@@ -19,11 +20,25 @@ pub(super) async fn follow(
     let Some((delivery, LinkKind::Click(number))) = read(&token, &state) else {
         return Err(ApiError::new(StatusCode::NOT_FOUND));
     };
-    let link = state
+    lead(&request, &state, delivery, number)
+        .await?
+        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))
+}
+
+/// Counts a click and leads on; `None` when the link leads nowhere.
+pub(super) async fn lead(
+    request: &HttpRequest,
+    state: &State,
+    delivery: DeliveryKey,
+    number: u16,
+) -> Result<Option<HttpResponse>, ApiError> {
+    let found = state
         .destinations
         .find(&state.db, delivery.wave, number)
-        .await?
-        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))?;
+        .await?;
+    let Some(link) = found else {
+        return Ok(None);
+    };
     state
         .responses
         .record(Response {
@@ -32,11 +47,12 @@ pub(super) async fn follow(
                 link: number,
                 part: link.part,
             },
-            is_machine: is_machine(&request),
+            is_machine: is_machine(request),
             at: state.clock.now_ms(),
         })
         .await;
-    Ok(HttpResponse::Found()
+    let answer = HttpResponse::Found()
         .insert_header((LOCATION, &*link.url))
-        .finish())
+        .finish();
+    Ok(Some(answer))
 }

@@ -7,6 +7,7 @@ mod confirm;
 mod cors;
 mod open;
 mod preferences;
+mod short;
 mod sign_up;
 mod unsubscribe;
 pub(super) mod words;
@@ -91,6 +92,12 @@ pub fn configure_public(config: &mut ServiceConfig) {
                 .route(web::method(Method::OPTIONS).to(cors::preflight))
                 .wrap(from_fn(frame::public))
                 .wrap(from_fn(cors::allow)),
+        )
+        .service(
+            resource(short::PATH, "GET, HEAD")
+                .route(web::get().to(short::follow))
+                .route(web::head().to(short::follow))
+                .wrap(from_fn(frame::public)),
         )
         .service(
             resource("/healthz", "GET, HEAD")

@@ -109,9 +109,15 @@ impl House {
             .await
             .unwrap()
             .expect("a wave");
-        Entry::new(db, &row, Arc::clone(&self.parts.rules), self.clock_ms())
-            .await
-            .unwrap()
+        Entry::new(
+            db,
+            &row,
+            &row.relay,
+            Arc::clone(&self.parts.rules),
+            self.clock_ms(),
+        )
+        .await
+        .unwrap()
     }
 
     /// Asks the gate for the next of a lease.
@@ -194,6 +200,58 @@ impl House {
             .unwrap();
         }
         first
+    }
+
+    /// Gives the customers from `first` on a mobile number, and permission for offers by SMS; `country` tells
+    /// whose numbers: `FR` (of fiction) or `BE`.
+    pub async fn give_mobiles(&self, first: i64, n: i64, country: &str) {
+        let db = &self.parts.db;
+        let since = (self.now() - Duration::days(30)).timestamp_millis();
+        let begin = if country == "FR" {
+            "+33639980000"
+        } else {
+            "+32470000000"
+        };
+        let (prefix, digits) = begin.split_at(6);
+        let width = digits.len();
+        let people: Vec<_> = (first..first + n)
+            .map(|id| {
+                let base: i64 = digits.parse().expect("digits");
+                let phone = format!("{prefix}{:0width$}", base + id);
+                serde_json::json!([id, phone, self.parts.keys.fingerprint(&phone)])
+            })
+            .collect();
+        let txn = db.begin().await.unwrap();
+        for people in people.chunks(5_000) {
+            let rows = db.dialect().recordset(
+                1,
+                &[
+                    ("id", Kind::Int),
+                    ("phone", Kind::Text),
+                    ("fingerprint", Kind::Text),
+                ],
+            );
+            let people = serde_json::Value::from(people).to_string();
+            txn.run(
+                format!(
+                    "UPDATE customers SET phone = x.phone, phone_fingerprint = x.fingerprint, phone_kind = 'mobile',
+                        phone_country = $2, country = $2 FROM {rows} AS x WHERE customers.id = x.id"
+                ),
+                [people.as_str().into(), country.into()],
+            )
+            .await
+            .unwrap();
+            txn.run(
+                format!(
+                    "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id, level_since_at)
+                     SELECT id, 'sms', 'offers', TRUE, 'consent', $2, 0, $2 FROM {rows} AS x"
+                ),
+                [people.as_str().into(), since.into()],
+            )
+            .await
+            .unwrap();
+        }
+        txn.commit().await.unwrap();
     }
 
     /// Stores a definition with the template of the binary.
@@ -283,10 +341,10 @@ impl House {
         let mut counted = BTreeMap::new();
         for row in db
             .rows(
-                "SELECT state, reason, COUNT(*) AS n FROM
+                "SELECT state, reason, channel, COUNT(*) AS n FROM
                  (SELECT CAST(CASE WHEN d.state IN (0, 3) AND EXISTS (SELECT 1 FROM contacts k
                       WHERE k.customer_id = d.customer_id AND k.wave_id = d.wave_id) THEN 1 ELSE d.state END AS SMALLINT) AS state,
-                      d.reason FROM deliveries d WHERE d.wave_id = $1) AS x GROUP BY state, reason",
+                      d.reason, d.channel FROM deliveries d WHERE d.wave_id = $1) AS x GROUP BY state, reason, channel",
                 [wave.0.into()],
             )
             .await
@@ -295,13 +353,20 @@ impl House {
             let state = State::from_code(row.try_get("", "state").unwrap()).unwrap();
             let reason: Option<String> = row.try_get("", "reason").unwrap();
             let n: i64 = row.try_get("", "n").unwrap();
+            let channel: String = row.try_get("", "channel").unwrap();
             *rows.entry(state.counter()).or_insert(0) += n;
-            *counted.entry("selected".to_owned()).or_insert(0) += n;
-            *counted.entry(state.counter().to_owned()).or_insert(0) += n;
+            let mut names = vec!["selected".to_owned(), state.counter().to_owned()];
             if let (State::Withheld | State::Failed, Some(reason)) = (state, reason) {
-                *counted.entry(format!("{}.{reason}", state.counter())).or_insert(0) += n;
+                names.push(format!("{}.{reason}", state.counter()));
+            }
+            for name in names {
+                if channel == "sms" {
+                    *counted.entry(format!("sms.{name}")).or_insert(0) += n;
+                }
+                *counted.entry(name).or_insert(0) += n;
             }
         }
+        self.count_texts(wave, &mut counted).await;
         let counters: BTreeMap<String, i64> = visavis::delivery::store::counters(&**db, wave)
             .await
             .unwrap()
@@ -311,6 +376,31 @@ impl House {
             .collect();
         assert_eq!(counters, counted, "the counters are the ledger's");
         rows
+    }
+
+    /// What the text messages of a wave come to, as the counters should have it.
+    async fn count_texts(&self, wave: WaveId, counted: &mut BTreeMap<String, i64>) {
+        let row = self
+            .parts
+            .db
+            .row(
+                "SELECT CAST(COALESCE(SUM(m.parts), 0) AS BIGINT) AS parts,
+                    CAST(COALESCE(SUM(m.cost_micros), 0) AS BIGINT) AS cost_micros,
+                    COALESCE(SUM(CASE WHEN m.cost_micros IS NULL THEN 1 ELSE 0 END), 0) AS unpriced
+                 FROM sms_messages m JOIN deliveries d ON d.wave_id = m.wave_id AND d.seq = m.seq
+                    AND d.channel = 'sms' AND d.state IN (2, 5) WHERE m.wave_id = $1",
+                [wave.0.into()],
+            )
+            .await
+            .unwrap()
+            .unwrap();
+        for name in ["parts", "cost_micros", "unpriced"] {
+            let n: i64 = row.try_get("", name).unwrap();
+            if n != 0 {
+                counted.insert(name.to_owned(), n);
+                counted.insert(format!("sms.{name}"), n);
+            }
+        }
     }
 
     /// As [`House::ledger`], of a wave that nobody has in hand: the contact history must hold whom it reached

@@ -9,6 +9,8 @@ pub mod house;
 pub mod ledger;
 pub mod postgres;
 pub mod program;
+pub mod sms;
+pub mod smsc;
 pub mod smtp;
 
 /// Says that a test did not run because `tool` is missing; with `VISAVIS_TEST_ALL=1` that is a failure.

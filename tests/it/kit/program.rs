@@ -17,23 +17,27 @@ pub struct Node {
 impl Node {
     /// Works on `db` and sends to `peer`, over eight connections.
     pub fn new(db: &TestDb, peer: &SmtpPeer) -> Self {
+        // A list can only be emptied in a file.
+        Self::texting(db, "pressure = []\n")
+            .set("email.relay.host", "127.0.0.1")
+            .set("email.relay.port", &peer.addr().port().to_string())
+            .set("email.relay.tls", "none")
+            .set("email.connections", "8")
+            .set("email.timeout_seconds", "10")
+    }
+
+    /// Works on `db` with a settings file, without a relay.
+    pub fn texting(db: &TestDb, settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("secret.key"), "07".repeat(32)).expect("its secret");
-        // A list can only be emptied in a file.
-        std::fs::write(folder.path().join("settings.toml"), "pressure = []\n")
-            .expect("its settings");
+        std::fs::write(folder.path().join("settings.toml"), settings).expect("its settings");
         let mut node = Self {
             folder,
             environment: Vec::new(),
         };
         node.environment
             .push(("DATABASE_URL".to_owned(), db.url.expose().to_owned()));
-        node.set("email.relay.host", "127.0.0.1")
-            .set("email.relay.port", &peer.addr().port().to_string())
-            .set("email.relay.tls", "none")
-            .set("email.connections", "8")
-            .set("email.timeout_seconds", "10")
-            .set("web.listen", "127.0.0.1:0")
+        node.set("web.listen", "127.0.0.1:0")
             .set("web.console_listen", "127.0.0.1:0")
             .set("database.max_connections", "6")
     }

@@ -189,6 +189,16 @@ fn person(
             .choose(rng)
             .unwrap(),
         phone: maybe(rng, 0.6, |_| format!("+336{n:08}")),
+        phone_kind: *[
+            Some("mobile"),
+            Some("mobile"),
+            Some("fixed"),
+            Some("other"),
+            None,
+        ]
+        .choose(rng)
+        .unwrap(),
+        phone_state: ["ok", "ok", "ok", "refused"].choose(rng).unwrap(),
         first_name: text(rng),
         last_name: text(rng),
         company: text(rng),
