@@ -58,7 +58,8 @@ impl MigrationTrait for Migration {
                     PRIMARY KEY (fingerprint, customer_id, topic)
                 )",
                 "CREATE INDEX text_stops_customer ON text_stops (customer_id)",
-                // Our answers to STOP, START and HELP. state: waiting, sent, failed, unknown (never sent again).
+                // Our answers to STOP, START and HELP. state: waiting, sending, sent, failed, unknown (never sent
+                // again), doubtful (being settled as unknown).
                 // next_at: when it is (re)sent; NULL: not to be sent. number goes when it is settled.
                 "CREATE TABLE text_replies (
                     id {identity},

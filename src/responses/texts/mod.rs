@@ -10,6 +10,7 @@ pub mod keywords;
 pub mod model;
 mod receipts;
 pub mod replies;
+mod smsc;
 mod store;
 
 use super::ResponseError;
@@ -18,7 +19,11 @@ use crate::keys::Keys;
 use crate::storage::Db;
 
 pub use receipts::{MATCH_WITHIN_MS, let_go_unmatched, match_kept};
+pub use smsc::listen;
 pub use store::retention::{count_old, let_go_old};
+
+/// How the references of our answers begin, by which their receipts are known: nothing follows from those.
+pub const ANSWER: &str = "answer-";
 
 /// The account by which something came.
 #[derive(Debug, Clone, Copy)]

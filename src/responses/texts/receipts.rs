@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::DbErr;
 
+use super::ANSWER;
 use super::model::Standing;
 use super::store::receipts::{self as store, Unmatched};
 use crate::channels::model::Class;
@@ -65,6 +66,9 @@ async fn record_once(
     let mut unmatched = Vec::new();
     for receipt in receipts {
         let reference = receipt.reference.as_deref();
+        if reference.is_some_and(|text| text.starts_with(ANSWER)) {
+            continue;
+        }
         let own = reference.and_then(|text| tokens::read_return_path_tag(text, keys));
         let by_id = receipt.message_id.as_ref().and_then(|id| known.get(id));
         let one = Unmatched {

@@ -103,6 +103,7 @@ async fn take(
         query: &query,
         headers: &headers,
         body: &body,
+        now: state.clock.now(),
     };
     let events = provider.read(&post).map_err(|error| match error {
         PostError::Forged => ApiError::new(StatusCode::FORBIDDEN),
