@@ -241,7 +241,13 @@ impl Engine {
         let listen = async {
             // Dropped unasked, the SMSCs keep what they have to tell.
             if let Some(events) = self.channels.sms.events() {
-                let Parts { db, keys, clock, settings, .. } = &self.parts;
+                let Parts {
+                    db,
+                    keys,
+                    clock,
+                    settings,
+                    ..
+                } = &self.parts;
                 texts::listen(db, keys, clock, &settings.sms, events, stop).await;
             }
         };

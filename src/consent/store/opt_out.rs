@@ -61,7 +61,12 @@ pub async fn opt_out_by(
         });
     }
     let is_known = held.customers.contains(&customer);
-    let was_out = !is_known || is_out(&permissions_of(connection, customer).await?, channel, &scope);
+    let was_out = !is_known
+        || is_out(
+            &permissions_of(connection, customer).await?,
+            channel,
+            &scope,
+        );
     // All in one statement, and before the evidence: who takes suppressions in one order cannot wait for
     // each other.
     suppress(connection, &suppressions).await?;

@@ -39,11 +39,7 @@ const MATCH_EVERY: u32 = 4;
 /// What hands a text message over.
 pub trait TextLine: Send + Sync {
     /// Hands one message to the provider of this name and says what became of it.
-    fn send(
-        &self,
-        provider: &str,
-        message: &SmsMessage,
-    ) -> impl Future<Output = Outcome> + Send;
+    fn send(&self, provider: &str, message: &SmsMessage) -> impl Future<Output = Outcome> + Send;
 }
 
 impl TextLine for SmsChannel {
@@ -130,7 +126,8 @@ impl<L: TextLine> TextReplies<L> {
         let now_ms = self.clock.now_ms();
         // Longer than a line, whatever waits in it, holds a message: one that comes back was in a process that
         // is dead.
-        let claim = Duration::from_secs(self.settings.sms.timeout_seconds) + Duration::from_secs(600);
+        let claim =
+            Duration::from_secs(self.settings.sms.timeout_seconds) + Duration::from_secs(600);
         let claimed = store::claim(&self.db, BATCH, now_ms, later(now_ms, claim)).await?;
         let sends = claimed.iter().map(|one| self.answer(one));
         let results = futures_util::future::join_all(sends).await;
@@ -184,10 +181,9 @@ fn verdict(outcome: &Outcome, attempt: i16, now_ms: i64) -> Sent {
         Outcome::Unknown { .. } => Sent::Unknown,
         Outcome::Rejected { class, .. } if !class.is_sender_fault() => Sent::Never,
         Outcome::Rejected { .. } | Outcome::Deferred { .. } if attempt >= ATTEMPTS => Sent::Never,
-        Outcome::Rejected { .. } => Sent::Later(later(
-            now_ms,
-            back_off(attempt, None, rand::rng().random()),
-        )),
+        Outcome::Rejected { .. } => {
+            Sent::Later(later(now_ms, back_off(attempt, None, rand::rng().random())))
+        }
         Outcome::Deferred { retry_after, .. } => Sent::Later(later(
             now_ms,
             back_off(attempt, *retry_after, rand::rng().random()),

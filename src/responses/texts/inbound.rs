@@ -399,7 +399,12 @@ mod tests {
 
     #[test]
     fn numbers_are_read_however_a_provider_writes_them() {
-        for from in ["+33639981234", "33639981234", "0639981234", " 33 6 39 98 12 34 "] {
+        for from in [
+            "+33639981234",
+            "33639981234",
+            "0639981234",
+            " 33 6 39 98 12 34 ",
+        ] {
             assert_eq!(telephone(from).as_deref(), Some("+33639981234"), "{from}");
         }
         for from in ["36111", "Maison", "", "+"] {
@@ -417,18 +422,34 @@ mod tests {
             reference: None,
             at,
         };
-        assert_eq!(name_of(&text(Some(1), "a"), 5), name_of(&text(Some(1), "a"), 9));
-        assert_ne!(name_of(&text(Some(1), "a"), 5), name_of(&text(Some(2), "a"), 5));
-        assert_ne!(name_of(&text(Some(1), "a"), 5), name_of(&text(Some(1), "b"), 5));
+        assert_eq!(
+            name_of(&text(Some(1), "a"), 5),
+            name_of(&text(Some(1), "a"), 9)
+        );
+        assert_ne!(
+            name_of(&text(Some(1), "a"), 5),
+            name_of(&text(Some(2), "a"), 5)
+        );
+        assert_ne!(
+            name_of(&text(Some(1), "a"), 5),
+            name_of(&text(Some(1), "b"), 5)
+        );
         assert_eq!(name_of(&text(None, "a"), 5), name_of(&text(None, "a"), 9));
-        assert_ne!(name_of(&text(None, "a"), 5), name_of(&text(None, "a"), 5 + DAY_MS));
+        assert_ne!(
+            name_of(&text(None, "a"), 5),
+            name_of(&text(None, "a"), 5 + DAY_MS)
+        );
     }
 
     #[test]
     fn an_unknown_number_is_answered_in_the_language_of_its_country() {
         for (number, language) in [
-            ("+33639981234", "fr"), ("+262692123456", "fr"), ("+4915112345678", "de"),
-            ("+34612345678", "es"), ("+447700900123", "en"), ("+12025550123", "en"),
+            ("+33639981234", "fr"),
+            ("+262692123456", "fr"),
+            ("+4915112345678", "de"),
+            ("+34612345678", "es"),
+            ("+447700900123", "en"),
+            ("+12025550123", "en"),
         ] {
             assert_eq!(spoken_at(number), language);
         }

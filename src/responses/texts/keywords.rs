@@ -151,9 +151,33 @@ mod tests {
     #[test]
     fn a_keyword_is_known_however_it_is_written() {
         for text in [
-            "STOP", "Stop", " stop \n", "STOP.", "\"Stop!\"", "S.T.O.P", "STOP 36111", "stop36111", "Stop svp", "STOP s’il vous plaît", "stop please", "Stop 36111 merci", "ARRÊT", "arrêt", "Non merci",
-            "NON MERCI.", "stop all", "Stop-SMS", "OPT-OUT", "opt out", "Désinscription", "Désabo", "STOPP",
-            "Abmelden", "BAJA", "afmelden", "ＳＴＯＰ",
+            "STOP",
+            "Stop",
+            " stop \n",
+            "STOP.",
+            "\"Stop!\"",
+            "S.T.O.P",
+            "STOP 36111",
+            "stop36111",
+            "Stop svp",
+            "STOP s’il vous plaît",
+            "stop please",
+            "Stop 36111 merci",
+            "ARRÊT",
+            "arrêt",
+            "Non merci",
+            "NON MERCI.",
+            "stop all",
+            "Stop-SMS",
+            "OPT-OUT",
+            "opt out",
+            "Désinscription",
+            "Désabo",
+            "STOPP",
+            "Abmelden",
+            "BAJA",
+            "afmelden",
+            "ＳＴＯＰ",
         ] {
             assert_eq!(read(text), Some(Keyword::Stop), "{text}");
         }

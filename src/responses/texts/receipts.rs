@@ -157,7 +157,12 @@ impl Changes {
         let Some(before) = store::standing(txn, delivery).await? else {
             return Ok(false);
         };
-        let Some(after) = before.iter().cloned().chain(receipts).reduce(Standing::with) else {
+        let Some(after) = before
+            .iter()
+            .cloned()
+            .chain(receipts)
+            .reduce(Standing::with)
+        else {
             return Ok(true);
         };
         if before.as_ref() == Some(&after) {

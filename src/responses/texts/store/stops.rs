@@ -109,7 +109,9 @@ pub(in crate::responses::texts) async fn stands(
 ) -> Result<bool, DbErr> {
     let row = connection
         .row(
-            format!("SELECT 1 AS one FROM text_stops t WHERE t.fingerprint = $1 AND {STANDS} LIMIT 1"),
+            format!(
+                "SELECT 1 AS one FROM text_stops t WHERE t.fingerprint = $1 AND {STANDS} LIMIT 1"
+            ),
             [fingerprint.into(), now_ms.into()],
         )
         .await?;
