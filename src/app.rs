@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::channels::Channels;
 use crate::channels::outbox::Outbox;
+use crate::channels::sms::SmsChannel;
 use crate::clock::SharedClock;
 use crate::config::{ConfigError, Settings};
 use crate::customers::store::numbers;
@@ -19,12 +20,13 @@ use crate::delivery::node::Node;
 use crate::delivery::recovery::{self, RecoveryError};
 use crate::delivery::worker::Worker;
 use crate::dialogue::notice::Notices;
+use crate::dialogue::replies::TextReplies;
 use crate::gate::rules::Rules;
 use crate::keys::{Keys, KeysError};
-use crate::responses::ResponseWriter;
+use crate::responses::{ResponseWriter, texts};
 use crate::scheduler::{self, Duties, Ticker};
 use crate::storage::{Db, Dialect, StorageError};
-use crate::web;
+use crate::web::{self, SmsHooks};
 
 /// Why visavis could not start.
 #[derive(Debug, thiserror::Error)]
@@ -165,10 +167,17 @@ impl Parts {
             Arc::clone(&self.settings),
             &channels.email,
         );
+        let text_replies = TextReplies::new(
+            self.db.clone(),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.settings),
+            channels.sms.clone(),
+        );
         Ok(Engine {
             parts: self.clone(),
             worker: Arc::new(worker),
             notices,
+            text_replies,
             channels,
             _node: node,
         })
@@ -181,6 +190,7 @@ pub struct Engine {
     parts: Parts,
     worker: Arc<Worker>,
     notices: Notices,
+    text_replies: TextReplies<SmsChannel>,
     channels: Channels,
     /// Held so that no other process takes our leases for those of a dead one.
     _node: Node,
@@ -209,7 +219,13 @@ impl Engine {
         };
         let deliver = async {
             tokio::select! {
-                ((), ()) = async { tokio::join!(self.worker.run(stop), self.notices.run(stop)) } => {}
+                ((), (), ()) = async {
+                    tokio::join!(
+                        self.worker.run(stop),
+                        self.notices.run(stop),
+                        self.text_replies.run(stop)
+                    )
+                } => {}
                 () = too_long => {
                     self.worker.give_up();
                     tracing::error!(seconds = drain.as_secs(),
@@ -222,7 +238,20 @@ impl Engine {
             // Nothing new is launched while what is in flight is settled.
             ticker.stop().await;
         };
-        tokio::join!(deliver, tick);
+        let listen = async {
+            // Dropped unasked, the SMSCs keep what they have to tell.
+            if let Some(events) = self.channels.sms.events() {
+                let Parts {
+                    db,
+                    keys,
+                    clock,
+                    settings,
+                    ..
+                } = &self.parts;
+                texts::listen(db, keys, clock, &settings.sms, events, stop).await;
+            }
+        };
+        tokio::join!(deliver, tick, listen);
         Ok(())
     }
 
@@ -241,6 +270,7 @@ impl Engine {
             )
             .await?;
             self.notices.run_until_idle(stop).await?;
+            self.text_replies.run_until_idle(stop).await?;
             accepted += self.worker.run_until_idle(stop).await?;
             if launched == 0 || stop.is_cancelled() {
                 return Ok(accepted);
@@ -325,7 +355,15 @@ impl App {
             responses.clone(),
             Arc::new(outbox),
         )
-        .map_err(|error| AppError::Pages(error.to_string()))?;
+        .map_err(|error| AppError::Pages(error.to_string()))?
+        .with_sms(SmsHooks::new(
+            engine
+                .channels
+                .sms
+                .providers()
+                .iter()
+                .map(|(name, provider)| (name.clone(), Arc::clone(provider))),
+        ));
         state
             .metrics
             .registry()

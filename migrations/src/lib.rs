@@ -17,6 +17,7 @@ mod m20261122_000009_keep_past_deliveries;
 mod m20261122_000010_index_open_leases;
 mod m20261122_000011_read_phones;
 mod m20261122_000012_add_sms;
+mod m20261122_000013_receive_texts;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000010_index_open_leases::Migration),
             Box::new(m20261122_000011_read_phones::Migration),
             Box::new(m20261122_000012_add_sms::Migration),
+            Box::new(m20261122_000013_receive_texts::Migration),
         ]
     }
 }

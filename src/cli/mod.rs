@@ -7,6 +7,7 @@ mod customer;
 mod demo;
 mod import;
 mod progress;
+mod replies;
 mod report;
 mod segment;
 mod serve;
@@ -77,6 +78,8 @@ enum Command {
     Serve(serve::Serve),
     /// What came back: the response-rate report of a campaign
     Report(report::Report),
+    /// What people wrote back by SMS
+    Replies(replies::Replies),
     /// Looks at configuration, database, relay and templates, and says what to do
     Check(check::Check),
     /// A person's rights: find, show, export, rectify, object, erase
@@ -161,6 +164,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Work(work) => work.run(common).await,
         Command::Serve(serve) => serve.run(common).await,
         Command::Report(report) => report.run(common).await,
+        Command::Replies(replies) => replies.run(common).await,
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,
         Command::Upkeep(upkeep) => upkeep.run(common).await,

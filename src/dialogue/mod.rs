@@ -13,6 +13,7 @@ pub mod notice;
 pub mod object;
 pub mod preferences;
 pub mod rectify;
+pub mod replies;
 pub mod retention;
 pub mod sign_up;
 pub mod store;

@@ -6,6 +6,7 @@ pub(super) mod everything;
 pub(super) mod lookup;
 pub(super) mod preferences;
 pub(super) mod rectification;
+pub(super) mod replies;
 pub(super) mod retention;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};

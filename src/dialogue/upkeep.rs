@@ -20,10 +20,13 @@ use crate::consent::anchor::{self, AnchorFile, SealError};
 use crate::consent::expiry;
 use crate::consent::overview::{self, OverviewError};
 use crate::keys::Keys;
+use crate::responses::texts;
 use crate::storage::{Db, Dialect};
 
 /// The hour (UTC) from which on the daily upkeep is due: night where our customers live.
 const HOUR: u32 = 2;
+/// How long a receipt waits for the message it is about.
+const UNMATCHED_DAYS: i64 = 30;
 
 /// What one upkeep did; of a dry run, what it would have done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,9 @@ pub struct UpkeepReport {
     /// Of the ledger.
     #[serde(default)]
     pub clean_up: CleanUpReport,
+    /// Texts of people that were emptied, since there is no reason to keep them.
+    #[serde(default)]
+    pub texts: u64,
     /// People by rung, strangers first, by topic; of the empty name: the best of each person's topics.
     #[serde(default)]
     pub standings: BTreeMap<String, [u64; 6]>,
@@ -78,6 +84,7 @@ impl fmt::Display for UpkeepReport {
         line(kept.erased_unanswered, unanswered)?;
         line(kept.erased_unreachable, unreachable)?;
         line(self.clean_up.deliveries, "deliveries of old waves let go")?;
+        line(self.texts, "old texts of people emptied")?;
         if !kept.is_acting && !self.is_dry_run {
             writeln!(
                 f,
@@ -181,6 +188,10 @@ pub async fn run(
         confirmation::purge(db, unconfirmed_before(settings, now_ms), now_ms).await?;
     let retention = retention::run(db, keys, settings, is_acting, now_ms, stop).await?;
     let clean_up = clean_up::run(db, settings.delivery.keep_days, now_ms, stop).await?;
+    // Receipts of an outage longer than the usual look back, then those whose message never came.
+    texts::match_kept(db, 0, now_ms).await?;
+    texts::let_go_unmatched(db, now_ms - UNMATCHED_DAYS * DAY_MS).await?;
+    let texts = texts::let_go_old(db, now_ms).await?;
     db.checkpoint().await;
     let file = AnchorFile::in_folder(&settings.data_dir);
     let report = UpkeepReport {
@@ -190,6 +201,7 @@ pub async fn run(
         unconfirmed_deleted,
         retention,
         clean_up,
+        texts,
         standings: if stop.is_cancelled() {
             BTreeMap::new()
         } else {
@@ -229,6 +241,7 @@ pub async fn dry_run(
             .await?,
         retention: retention::run(db, keys, settings, false, now_ms, &never).await?,
         clean_up: clean_up::count(db, settings.delivery.keep_days, now_ms).await?,
+        texts: texts::count_old(db, now_ms).await?,
         standings: BTreeMap::new(),
     })
 }

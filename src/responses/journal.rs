@@ -284,6 +284,7 @@ fn encode(response: &Response) -> [u8; ENTRY] {
         What::Click { link, part } => (2, link, part_number(part), 0),
         What::OptOut => (3, 0, 0, 0),
         What::Order { amount_cents } => (4, 0, 0, amount_cents),
+        What::Reply => (5, 0, 0, 0),
     };
     let mut entry = [0; ENTRY];
     let parts = response
@@ -329,6 +330,7 @@ fn decode(entry: &[u8]) -> Option<Response> {
         4 => What::Order {
             amount_cents: i64::from_be_bytes(*amount),
         },
+        5 => What::Reply,
         _ => return None,
     };
     Some(Response {
@@ -389,6 +391,7 @@ mod tests {
             response(2, What::Click { link: 513, part }),
             response(3, What::OptOut),
             response(4, What::Order { amount_cents: -5 }),
+            response(5, What::Reply),
         ]
     }
 
@@ -421,7 +424,7 @@ mod tests {
         let heir = Journal::open(folder.path()).unwrap();
         let (segment, may_grow) = heir.oldest().unwrap();
         assert!(!may_grow && segment.is_inherited.load(Ordering::Relaxed));
-        assert_eq!(segment.entries(), 4);
+        assert_eq!(segment.entries(), 5);
         let mut reader = segment.read_from(1).unwrap();
         assert_eq!(reader.next(&segment, 2).unwrap(), some()[1..3]);
         assert_eq!(reader.next(&segment, 9).unwrap(), some()[3..]);

@@ -14,6 +14,7 @@ pub mod orders;
 pub mod record;
 mod store;
 mod tally;
+pub mod texts;
 mod transcribe;
 
 use sea_orm::DbErr;

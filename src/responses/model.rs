@@ -18,6 +18,8 @@ pub enum What {
     OptOut,
     /// He bought.
     Order { amount_cents: i64 },
+    /// He wrote back.
+    Reply,
 }
 
 impl What {
@@ -28,6 +30,7 @@ impl What {
             Self::Click { .. } => "click",
             Self::OptOut => "opt_out",
             Self::Order { .. } => "order",
+            Self::Reply => "reply",
         }
     }
 }
@@ -128,6 +131,7 @@ impl Marks {
     pub const OPTED_OUT: Self = Self(8);
     pub const ORDERED: Self = Self(16);
     pub const RESPONDED: Self = Self(32);
+    pub const REPLIED: Self = Self(64);
     pub const ATTENTION: Self = Self(256);
     pub const INTEREST: Self = Self(512);
     pub const DESIRE: Self = Self(1024);
@@ -139,13 +143,14 @@ impl Marks {
     );
 
     /// Each mark that has a counter of its own, and that counter.
-    pub const COUNTERS: [(Self, &'static str); 10] = [
+    pub const COUNTERS: [(Self, &'static str); 11] = [
         (Self::OPENED, "opens"),
         (Self::MACHINE_OPENED, "opens.machine"),
         (Self::CLICKED, "clicks"),
         (Self::OPTED_OUT, "opt_outs"),
         (Self::ORDERED, "orders.customers"),
         (Self::RESPONDED, "responders"),
+        (Self::REPLIED, "replies"),
         (Self::ATTENTION, "clicks.part.attention"),
         (Self::INTEREST, "clicks.part.interest"),
         (Self::DESIRE, "clicks.part.desire"),

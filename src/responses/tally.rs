@@ -156,6 +156,10 @@ pub fn marks_after(
                 marks = marks.with(Marks::ORDERED);
                 Some(Goal::Order)
             }
+            What::Reply => {
+                marks = marks.with(Marks::REPLIED);
+                None
+            }
         };
         if goal == Some(terms.goal) && is_in_time(response.at) {
             marks = marks.with(Marks::RESPONDED);
@@ -210,7 +214,7 @@ fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64
                 add("orders".to_owned(), 1);
                 add("revenue_cents".to_owned(), amount_cents);
             }
-            What::Open | What::OptOut => {}
+            What::Open | What::OptOut | What::Reply => {}
         }
     }
     for click in &judged.taken_back {

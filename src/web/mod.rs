@@ -7,6 +7,7 @@
 pub mod console;
 pub mod error;
 mod frame;
+pub mod hooks;
 mod limits;
 mod metrics;
 mod pages;
@@ -31,6 +32,7 @@ use limits::Limits;
 
 pub use console::configure_console;
 pub use error::ApiError;
+pub use hooks::SmsHooks;
 pub use metrics::Metrics;
 pub use pages::{Pages, PagesError};
 pub use public::configure_public;
@@ -53,6 +55,8 @@ pub struct State {
     pub metrics: Metrics,
     /// Where the links of the waves lead.
     pub destinations: Destinations,
+    /// The SMS providers that post to us.
+    pub sms: SmsHooks,
     /// How often forms may be sent.
     limits: Limits,
 }
@@ -83,8 +87,16 @@ impl State {
             pages: Pages::new()?,
             metrics,
             destinations: Destinations::default(),
+            sms: SmsHooks::default(),
             limits,
         })
+    }
+
+    /// From now on takes what these providers post.
+    #[must_use]
+    pub fn with_sms(mut self, sms: SmsHooks) -> Self {
+        self.sms = sms;
+        self
     }
 }
 

@@ -25,6 +25,20 @@ pub async fn opt_out(
     source: &str,
     at: i64,
 ) -> Result<bool, DbErr> {
+    let said = Evidence::withdrawal(customer, channel, scope.clone(), source, at);
+    opt_out_by(connection, said, fingerprint).await
+}
+
+/// [`opt_out`], with all that proves it in the evidence, which is a withdrawal.
+///
+/// # Errors
+/// When the database is away.
+pub async fn opt_out_by(
+    connection: &impl ConnectionTrait,
+    mut said: Evidence,
+    fingerprint: Option<&str>,
+) -> Result<bool, DbErr> {
+    let (customer, channel, scope) = (said.customer, said.channel, said.scope.clone());
     let address = fingerprint.map(|fingerprint| (channel, fingerprint));
     let held = hold_with(connection, customer, address).await?;
     // A live "no" is newer than whatever is on record, also where that came from a faster clock.
@@ -33,11 +47,11 @@ pub async fn opt_out(
         .iter()
         .filter(|(_, permission)| permission.channel == channel)
         .map(|(_, permission)| permission.since_at)
-        .fold(at, i64::max);
+        .fold(said.occurred_at, i64::max);
     let mut was_suppressed = true;
     let mut suppressions = Vec::new();
     for (_, fingerprint) in held.fingerprints.iter().filter(|(of, _)| *of == channel) {
-        was_suppressed &= has_suppression(connection, fingerprint, channel, scope).await?;
+        was_suppressed &= has_suppression(connection, fingerprint, channel, &scope).await?;
         suppressions.push(Suppression {
             fingerprint: fingerprint.clone(),
             channel,
@@ -47,13 +61,18 @@ pub async fn opt_out(
         });
     }
     let is_known = held.customers.contains(&customer);
-    let was_out = !is_known || is_out(&permissions_of(connection, customer).await?, channel, scope);
+    let was_out = !is_known
+        || is_out(
+            &permissions_of(connection, customer).await?,
+            channel,
+            &scope,
+        );
     // All in one statement, and before the evidence: who takes suppressions in one order cannot wait for
     // each other.
     suppress(connection, &suppressions).await?;
     if !was_out {
-        let evidence = Evidence::withdrawal(customer, channel, scope.clone(), source, at);
-        record(connection, &evidence, fingerprint, at).await?;
+        said.occurred_at = at;
+        record(connection, &said, fingerprint, at).await?;
     }
     Ok(!was_out || !was_suppressed)
 }

@@ -2,6 +2,8 @@
 
 use sea_orm::DbErr;
 
+use super::replies;
+
 use crate::consent::model::Channel;
 use crate::consent::store::{Mailboxes, hold_mailboxes};
 use crate::ids::CustomerId;
@@ -114,7 +116,9 @@ pub(in crate::dialogue) async fn take_away(
         txn.dialect().list(2, Kind::Text)
     );
     let prints = serde_json::json!(prints).to_string();
-    txn.run(sql, [customer.0.into(), prints.into()]).await?;
+    txn.run(sql, [customer.0.into(), prints.as_str().into()])
+        .await?;
+    replies::take_away(txn, customer, &prints).await?;
     // Tags, orders and permissions go with the row.
     txn.run("DELETE FROM customers WHERE id = $1", [customer.0.into()])
         .await?;

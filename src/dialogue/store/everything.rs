@@ -222,6 +222,55 @@ const TABLES: &[Table] = &[
             WHERE r.customer_id = $1 ORDER BY r.responded_at, r.id",
     },
     Table {
+        name: "text_messages",
+        columns: &[
+            ("campaign", "m.name", Text),
+            ("launched_at", "w.launched_at", Instant),
+            ("provider", "t.provider", Text),
+            ("message_id", "t.message_id", Text),
+            ("country", "t.country", Text),
+            ("parts", "t.parts", Number),
+            ("receipt", "t.receipt", Text),
+            ("receipt_at", "t.receipt_at", Instant),
+            ("failure", "t.failure", Text),
+        ],
+        // The order of the tables is fixed: a person has few deliveries, the base many text messages.
+        from: "(SELECT d.wave_id AS wave, d.seq AS place FROM deliveries d WHERE d.customer_id = $1) AS own
+            CROSS JOIN sms_messages t JOIN waves w ON w.id = t.wave_id JOIN campaigns m ON m.id = w.campaign_id
+            WHERE t.wave_id = own.wave AND t.seq = own.place ORDER BY t.wave_id, t.seq",
+    },
+    Table {
+        name: "texts_received",
+        columns: &[
+            ("provider", "t.provider", Text),
+            ("number", "t.number", Text),
+            ("fingerprint", "t.fingerprint", Text),
+            ("sent_to", "t.sent_to", Text),
+            ("text", "t.body", Text),
+            ("kind", "t.kind", Text),
+            ("campaign", "m.name", Text),
+            ("received_at", "t.received_at", Instant),
+            ("done_at", "t.done_at", Instant),
+        ],
+        from: "inbound_texts t LEFT JOIN waves w ON w.id = t.wave_id LEFT JOIN campaigns m ON m.id = w.campaign_id
+            WHERE t.customer_id = $1
+            OR (t.customer_id IS NULL AND t.fingerprint IN {fingerprints}) ORDER BY t.id",
+    },
+    Table {
+        name: "texts_answered",
+        columns: &[
+            ("provider", "t.provider", Text),
+            ("kind", "t.kind", Text),
+            ("number", "t.number", Text),
+            ("language", "t.language", Text),
+            ("state", "t.state", Text),
+            ("queued_at", "t.queued_at", Instant),
+            ("settled_at", "t.settled_at", Instant),
+        ],
+        from: "text_replies t WHERE t.customer_id = $1
+            OR (t.customer_id IS NULL AND t.fingerprint IN {fingerprints}) ORDER BY t.id",
+    },
+    Table {
         // Without the nonce: with the secret it would make links.
         name: "confirmations",
         columns: &[

@@ -217,7 +217,7 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
             let (link, part, amount) = match response.what {
                 What::Click { link, part } => (Some(link), Some(part.as_str()), None),
                 What::Order { amount_cents } => (None, None, Some(amount_cents)),
-                What::Open | What::OptOut => (None, None, None),
+                What::Open | What::OptOut | What::Reply => (None, None, None),
             };
             rows.push((
                 delivery.key.wave.0,
@@ -312,8 +312,15 @@ async fn set_marks(txn: &Txn, marks: &[(DeliveryKey, Marks)]) -> Result<(), DbEr
 }
 
 async fn move_counters(txn: &Txn, moves: &Moves) -> Result<(), DbErr> {
+    add_to_counters(txn, &moves.0).await
+}
+
+/// Moves counters of waves, in the order in which all do.
+pub(super) async fn add_to_counters(
+    txn: &Txn,
+    moves: &BTreeMap<(WaveId, String), i64>,
+) -> Result<(), DbErr> {
     let rows: Vec<(i64, &str, i64)> = moves
-        .0
         .iter()
         .filter(|(_, by)| **by != 0)
         .map(|((wave, counter), by)| (wave.0, counter.as_str(), *by))

@@ -4,6 +4,7 @@
 mod campaigns;
 pub mod outbox;
 pub mod permission;
+mod replies;
 mod report;
 mod sandbox;
 
@@ -50,6 +51,16 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             resource("/permission/customers/{id}", "GET")
                 .route(web::get().to(permission::proof))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/replies", "GET")
+                .route(web::get().to(replies::list))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/replies/{id}/done", "POST")
+                .route(web::post().to(replies::mark_done))
                 .wrap(from_fn(frame::console)),
         )
         .service(

@@ -1,6 +1,7 @@
 //! Text messages.
 
 mod faults;
+mod hooks;
 mod kill;
 mod providers;
 mod smpp;
