@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::course::{Course, End, PATIENCE};
 use super::model::{Lease, Settlement};
+use super::opted_out;
 use super::parcel::{HandOver, Sending};
 use super::store::{self, Passed, Wanted};
 use super::wave::{WaveContext, Way};
@@ -208,6 +209,9 @@ impl Worker {
                 self.clock.now_ms(),
             )
             .await;
+            if passed.is_ok() {
+                opted_out::record(&self.db, &settlements, self.clock.now_ms()).await;
+            }
             Stepped {
                 settlements,
                 was_asked: wanted.is_some(),

@@ -16,6 +16,7 @@ pub mod launch;
 pub mod message;
 pub mod model;
 pub mod node;
+mod opted_out;
 pub mod pace;
 mod parcel;
 pub mod progress;

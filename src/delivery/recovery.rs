@@ -18,7 +18,7 @@ pub enum RecoveryError {
 }
 
 /// Ends the leases that an earlier run of this node left behind, by its journal where there is one; the
-/// caller has proved that it is dead.
+/// caller has proved that it is dead. Leases of a program before routes were theirs get that of their wave.
 ///
 /// # Errors
 /// When the journal cannot be read, or the database is away; then it can be done again.
@@ -40,6 +40,7 @@ pub async fn end_earlier_run(
         }
         page.close();
     }
+    store::give_routes(db).await?;
     let revoked = store::revoke_of_node(db, node).await?;
     if revoked > 0 {
         tracing::warn!(

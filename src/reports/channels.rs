@@ -32,6 +32,8 @@ pub struct ChannelLine {
 pub struct Texts {
     /// Of the accepted.
     pub parts: u64,
+    /// Messages in one part, in two, and in more.
+    pub messages_by_parts: [u64; 3],
     /// Millionths of the currency; of messages whose price is known.
     pub cost_micros: u64,
     /// By message whose price is known.
@@ -99,6 +101,7 @@ fn texts(sum: &Counters, accepted: u64, responders: u64) -> Texts {
         ["sent", "delivered", "undelivered"].map(|state| sum.get(&format!("receipts.{state}")));
     Texts {
         parts: sum.get("parts"),
+        messages_by_parts: ["1", "2", "more"].map(|parts| sum.get(&format!("texts.{parts}"))),
         cost_micros: cost,
         cost_micros_per_message: cost.checked_div(accepted.saturating_sub(unpriced)),
         cost_micros_per_response: cost.checked_div(responders),
@@ -164,7 +167,7 @@ pub fn side_by_side(lines: &[ChannelLine]) -> Vec<(&'static str, Vec<String>)> {
 pub fn of_texts(texts: &Texts) -> Vec<(&'static str, String)> {
     let receipts = texts.receipts;
     let mut facts = vec![
-        ("parts", thousands(texts.parts)),
+        ("parts", parts_in_words(texts)),
         (
             "per message",
             texts.cost_micros_per_message.map_or_else(
@@ -190,6 +193,29 @@ pub fn of_texts(texts: &Texts) -> Vec<(&'static str, String)> {
         ),
     ));
     facts
+}
+
+/// `1,250: 1,190 messages in one, 30 in two`.
+fn parts_in_words(texts: &Texts) -> String {
+    let each: Vec<String> = texts
+        .messages_by_parts
+        .iter()
+        .zip(["in one", "in two", "in more"])
+        .filter(|(n, _)| **n > 0)
+        .enumerate()
+        .map(|(place, (n, name))| {
+            let messages = match (place, n) {
+                (0, 1) => " message",
+                (0, _) => " messages",
+                _ => "",
+            };
+            format!("{}{messages} {name}", thousands(*n))
+        })
+        .collect();
+    if each.is_empty() {
+        return thousands(texts.parts);
+    }
+    format!("{}: {}", thousands(texts.parts), each.join(", "))
 }
 
 /// An amount of so many decimals: `12.34 EUR`.
@@ -222,6 +248,9 @@ mod tests {
             ("responders", 9),
             ("sms.responders", 5),
             ("parts", 33),
+            ("texts.1", 28),
+            ("texts.2", 1),
+            ("texts.more", 1),
             ("cost_micros", 1_450_000),
             ("unpriced", 1),
             ("receipts.delivered", 20),
@@ -243,6 +272,8 @@ mod tests {
         assert_eq!(texts.cost_micros_per_message, Some(50_000));
         assert_eq!(texts.cost_micros_per_response, Some(290_000));
         assert_eq!(texts.receipts.none, 5);
+        let (_, parts) = of_texts(texts).remove(0);
+        assert_eq!(parts, "33: 28 messages in one, 1 in two, 1 in more");
     }
 
     #[test]

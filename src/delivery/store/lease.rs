@@ -281,6 +281,24 @@ pub async fn revoke_of_node(db: &Db, node: &str) -> Result<u64, DbErr> {
     Ok(revoked)
 }
 
+/// Gives open leases without a route that of their wave: a node with an older program launched it.
+///
+/// # Errors
+/// When the database is away.
+pub async fn give_routes(db: &Db) -> Result<u64, DbErr> {
+    let txn = db.begin().await?;
+    let given = txn
+        .run(
+            "UPDATE leases SET relay = (SELECT w.relay FROM waves w WHERE w.id = leases.wave_id)
+             WHERE relay = '' AND wave_id IN (SELECT id FROM waves WHERE status = 'running')",
+            [],
+        )
+        .await?
+        .rows_affected();
+    txn.commit().await?;
+    Ok(given)
+}
+
 fn kind(row: &QueryResult) -> Result<LeaseKind, DbErr> {
     Ok(match row.try_get::<String>("", "kind")?.as_str() {
         "retry" => LeaseKind::Retry,

@@ -20,7 +20,7 @@ pub use audience::{Written, insert_audience, insert_counters, insert_leases};
 pub use entry::Entry;
 pub use gate::Candidate;
 pub use in_flight::is_in_flight;
-pub use lease::{claim, recover, release, revoke_of_node, take_back};
+pub use lease::{claim, give_routes, recover, release, revoke_of_node, take_back};
 pub use minutes::minutes;
 pub use pace::{forget_idle, free_slots, is_waiting, take_slots};
 pub use relays::{NewRest, begin_rest, end_rest, rests_of};

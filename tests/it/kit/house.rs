@@ -386,16 +386,26 @@ impl House {
             .row(
                 "SELECT CAST(COALESCE(SUM(m.parts), 0) AS BIGINT) AS parts,
                     CAST(COALESCE(SUM(m.cost_micros), 0) AS BIGINT) AS cost_micros,
-                    COALESCE(SUM(CASE WHEN m.cost_micros IS NULL THEN 1 ELSE 0 END), 0) AS unpriced
+                    COALESCE(SUM(CASE WHEN m.cost_micros IS NULL THEN 1 ELSE 0 END), 0) AS unpriced,
+                    COALESCE(SUM(CASE WHEN m.parts = 1 THEN 1 ELSE 0 END), 0) AS one,
+                    COALESCE(SUM(CASE WHEN m.parts = 2 THEN 1 ELSE 0 END), 0) AS two,
+                    COALESCE(SUM(CASE WHEN m.parts > 2 THEN 1 ELSE 0 END), 0) AS more
                  FROM sms_messages m JOIN deliveries d ON d.wave_id = m.wave_id AND d.seq = m.seq
-                    AND d.channel = 'sms' AND d.state IN (2, 5) WHERE m.wave_id = $1",
+                    AND d.channel = 'sms' AND d.state = 2 WHERE m.wave_id = $1",
                 [wave.0.into()],
             )
             .await
             .unwrap()
             .unwrap();
-        for name in ["parts", "cost_micros", "unpriced"] {
-            let n: i64 = row.try_get("", name).unwrap();
+        for (column, name) in [
+            ("parts", "parts"),
+            ("cost_micros", "cost_micros"),
+            ("unpriced", "unpriced"),
+            ("one", "texts.1"),
+            ("two", "texts.2"),
+            ("more", "texts.more"),
+        ] {
+            let n: i64 = row.try_get("", column).unwrap();
             if n != 0 {
                 counted.insert(name.to_owned(), n);
                 counted.insert(format!("sms.{name}"), n);

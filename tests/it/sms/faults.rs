@@ -174,4 +174,33 @@ on_both! {
         house.deliver_to_the_end(wave).await;
         assert_eq!(truth(&house, wave, &server).await, BTreeMap::from([("accepted", PEOPLE)]));
     }
+
+    async fn who_told_the_provider_to_stop_has_told_us(db: &TestDb) {
+        let server = SmsServer::start(Kind::Twilio);
+        let house = house(db, &server);
+        let wave = launched(&house).await;
+        let number: String = db
+            .row("SELECT phone FROM customers WHERE id = 1", [])
+            .await.unwrap().unwrap().try_get("", "phone").unwrap();
+        let refused = r#"{"code": 21610, "message": "Attempt to send to unsubscribed recipient", "status": 400}"#;
+        server.behave_for(&number, Behaviour::Answer(400, refused.to_owned()));
+        house.deliver_to_the_end(wave).await;
+        let ledger = truth(&house, wave, &server).await;
+        assert_eq!(ledger, BTreeMap::from([("accepted", PEOPLE - 1), ("failed", 1)]));
+        let again = house.apply(&by_sms("again")).await;
+        let launched = house.launch(again).await;
+        assert_eq!(launched.withheld, BTreeMap::from([(visavis::gate::model::Withheld::Suppressed, 1)]));
+    }
+
+    async fn a_wave_that_an_older_program_launched_is_sent(db: &TestDb) {
+        let server = SmsServer::start(Kind::Http);
+        let mut house = house(db, &server);
+        let peer = crate::kit::smtp::SmtpPeer::start(crate::kit::smtp::Script::new().recipients_only()).await;
+        house.relay(peer.settings());
+        house.add_customers(PEOPLE, "mail.example").await;
+        let wave = house.send("spring").await;
+        db.run("UPDATE leases SET relay = ''", []).await.unwrap();
+        house.deliver_to_the_end(wave).await;
+        assert_eq!(house.closed_ledger(wave).await, BTreeMap::from([("accepted", PEOPLE)]));
+    }
 }

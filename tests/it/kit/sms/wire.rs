@@ -13,7 +13,6 @@ pub struct Asked {
     pub method: String,
     /// Without its query.
     pub path: String,
-    pub query: Vec<(String, String)>,
     /// By lower-case name.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -124,13 +123,10 @@ async fn read(wire: &mut BufReader<TcpStream>) -> std::io::Result<Option<Asked>>
     let mut words = line.split_ascii_whitespace();
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default().to_owned();
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let path = target.split('?').next().unwrap_or_default();
     let mut asked = Asked {
         method,
         path: path.to_owned(),
-        query: form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect(),
         ..Asked::default()
     };
     loop {
