@@ -14,6 +14,7 @@ use super::{Common, DEMO_MARKER, clock, print, progress};
 use crate::app::{App, Parts};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::plan;
+use crate::clock::from_ms;
 use crate::config::{RelaySettings, Settings};
 use crate::customers::import::{self, ImportKind, ImportReport, ImportRequest};
 use crate::customers::sample;
@@ -41,6 +42,21 @@ name = "Maison Vaisselle"
 address = "bonjour@maison-vaisselle.example"
 reply_to = "clients@maison-vaisselle.example"
 postal_address = "12 rue des Chaudronniers, 80000 Amiens"
+"#;
+
+/// The one by text message, to who buys often; by email to whom no text may be sent.
+const EVENING: &str = r#"
+name = "store-evening"
+segment = 'ordered at least 3 times and can receive sms about "offers"'
+template = "store-evening"
+topic = "offers"
+channels = ["sms", "email"]
+
+[sender]
+name = "Maison Vaisselle"
+address = "bonjour@maison-vaisselle.example"
+postal_address = "12 rue des Chaudronniers, 80000 Amiens"
+sms = "Vaisselle"
 "#;
 
 #[derive(Debug, Args)]
@@ -146,6 +162,9 @@ impl Demo {
         } else {
             playback::play(parts, SEED).await?;
         }
+        if self.customers.is_none() && !is_relayed {
+            self.text(parts).await?;
+        }
         let report = reports::store::report(&parts.db, &definition.name)
             .await?
             .context("the campaign was launched, so it has a report")?;
@@ -154,6 +173,32 @@ impl Demo {
         } else {
             print(reports::table::write(&report));
         }
+        Ok(())
+    }
+
+    /// The second campaign, by text message: whom the hours allow gets it now.
+    async fn text(&self, parts: &Parts) -> anyhow::Result<()> {
+        let definition = Definition::parse(EVENING, "the sample campaign by SMS")?;
+        let template = Template::embedded(&definition.template)?;
+        let now = parts.clock.now();
+        let (id, _) = plan::apply(&parts.db, &definition, &template, now).await?;
+        let options = LaunchOptions {
+            is_simulated: true,
+            ..parts.launch_options()
+        };
+        let launched = launch::launch(&parts.db, id, Occurrence::ByHand, options, now).await?;
+        let sent = deliver(parts, &definition.name, launched.deliveries).await?;
+        let held = sent.held_until.map_or_else(String::new, |until| {
+            let until = from_ms(until).format("%Y-%m-%d %H:%M UTC");
+            format!(
+                "; {} held by quiet hours, the last until {until}",
+                sent.held
+            )
+        });
+        self.say(format_args!(
+            "Campaign store-evening, by SMS: {} messages, {} accepted{held}.",
+            launched.deliveries, sent.accepted
+        ));
         Ok(())
     }
 
@@ -248,7 +293,7 @@ async fn import(
     Ok(report)
 }
 
-/// Waits until every message was handed over once, showing how far it is.
+/// Waits until every message was handed over once that the hours allow now, showing how far it is.
 async fn deliver(parts: &Parts, name: &str, deliveries: u64) -> anyhow::Result<Progress> {
     let bar = progress::bar("sending", deliveries, "messages");
     loop {
@@ -267,7 +312,7 @@ async fn deliver(parts: &Parts, name: &str, deliveries: u64) -> anyhow::Result<P
                 rest.reason
             );
         }
-        let open = (progress.pending + progress.sending).unsigned_abs();
+        let open = (progress.pending - progress.held + progress.sending).unsigned_abs();
         bar.set_position(deliveries.saturating_sub(open));
         if open == 0 {
             bar.finish_and_clear();
