@@ -12,6 +12,7 @@ use sea_orm::sea_query::{
 
 use super::definition::{Definition, Schedule, Zone};
 use super::schedule;
+use crate::consent::model::Channel;
 use crate::gate::model::{Request, Rival, Withheld};
 use crate::gate::moment::{Moment, Places};
 use crate::gate::quiet_hours::Whereabouts;
@@ -433,6 +434,20 @@ impl Audience<'_> {
             .group_by_col(Alias::new("channel"))
             .add_group_by([Expr::cust(held)])
             .order_by_expr(Expr::cust("n"), Order::Desc)
+            .take()
+    }
+
+    /// The ids of about `n` who will be contacted by a channel, as if drawn by lot.
+    pub fn sample(&self, dialect: Dialect, channel: Channel, n: u32) -> SelectStatement {
+        Query::select()
+            .expr_as(Expr::cust("drawn.id"), Alias::new("id"))
+            .from_subquery(self.select(dialect), Alias::new("drawn"))
+            .and_where(Expr::cust(format!(
+                "drawn.reason IS NULL AND drawn.channel = '{channel}'"
+            )))
+            .order_by_expr(Expr::cust(hash_percent("drawn.id", self.salt)), Order::Asc)
+            .order_by_expr(Expr::cust("drawn.id"), Order::Asc)
+            .limit(u64::from(n))
             .take()
     }
 

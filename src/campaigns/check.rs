@@ -3,7 +3,7 @@
 mod sender;
 mod sms;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -49,6 +49,9 @@ pub struct CheckedCampaign {
     /// The waterfall, in its order: reason, people.
     pub withheld: Vec<(Withheld, u64)>,
     pub will_receive: u64,
+    /// Of those by email, where the campaign has text messages too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_email: Option<u64>,
     /// Of those, who wait for the end of quiet hours, and until when (UTC).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<(String, u64)>,
@@ -146,7 +149,16 @@ pub async fn check(
         .filter_map(|route| provider_of(route))
     {
         let by_sms = count.by_channel.get(&Channel::Sms).copied().unwrap_or(0);
-        let reckoned = sms::forecast(definition, template, settings, provider, &sample, by_sms);
+        let ids = store::sample_audience(db, &audience, Channel::Sms, SAMPLE).await?;
+        let people = customer_store::with_ids(db, &ids).await?;
+        let reckoned = sms::forecast(
+            definition,
+            template,
+            (settings, &rules),
+            provider,
+            &people,
+            by_sms,
+        );
         refusals.extend(reckoned.verdict.refusals);
         warnings.extend(reckoned.verdict.warnings);
         sms = Some(reckoned.forecast);
@@ -176,6 +188,8 @@ pub async fn check(
         selected: will_receive + withheld.values().sum::<u64>(),
         withheld: withheld.into_iter().collect(),
         will_receive,
+        by_email: (definition.channels().len() > 1)
+            .then(|| count.by_channel.get(&Channel::Email).copied().unwrap_or(0)),
         held: by_instant(&count.held),
         sms,
         launched,
@@ -238,8 +252,12 @@ pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
     ))
 }
 
-/// Why nobody may be written to by text message from the campaign's sender, wherever he is.
-pub fn sender_refusal(definition: &Definition, settings: &Settings) -> Option<String> {
+/// Why a campaign by text message may not be launched to people in these countries (those of their numbers).
+pub fn sender_refusal(
+    definition: &Definition,
+    settings: &Settings,
+    countries: &BTreeSet<String>,
+) -> Option<String> {
     if !definition.channels().contains(&Channel::Sms) {
         return None;
     }
@@ -253,8 +271,8 @@ pub fn sender_refusal(definition: &Definition, settings: &Settings) -> Option<St
     let outgoing = sender::Outgoing {
         sender: &super::sms::sender_of(definition, account),
         stop: account.and_then(|account| account.stop.as_ref()),
-        countries: &std::collections::BTreeSet::new(),
-        is_sandbox: true,
+        countries,
+        is_sandbox: account.is_none(),
     };
     outgoing.judge().refusals.into_iter().next()
 }
@@ -417,6 +435,9 @@ impl fmt::Display for CheckedCampaign {
             writeln!(f, "    withheld    {n:>9}  {}", reason.describe())?;
         }
         writeln!(f, "  will receive  {:>9}", self.will_receive)?;
+        if let Some(by_email) = self.by_email {
+            writeln!(f, "  by email      {by_email:>9}")?;
+        }
         for (until, n) in &self.held {
             writeln!(f, "    held        {n:>9}  by quiet hours until {until}")?;
         }

@@ -1,11 +1,18 @@
 //! What the plan and the settings make of a text message: who writes it, and what stands around its text.
 
 use super::definition::Definition;
-use crate::config::{ProviderSettings, SmsSettings, StopBy, in_language};
+use crate::config::{ProviderSettings, SANDBOX, SmsSettings, StopBy, in_language};
 use crate::templates::sms::SmsFrame;
 
-/// What stands around the text of a message to a reader of `language`, as the provider's settings say.
+/// What stands around the text of a message to a reader of `language`, as the provider's settings say; in the
+/// sandbox an example, so that lengths are true.
 pub fn frame(settings: &SmsSettings, provider: &str, language: &str) -> SmsFrame {
+    if provider == SANDBOX {
+        return SmsFrame {
+            transliterate: settings.transliterates(provider),
+            ..SmsFrame::sample()
+        };
+    }
     let stop = settings
         .provider_named(provider)
         .and_then(|account| account.stop.as_ref());

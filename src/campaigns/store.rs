@@ -510,6 +510,24 @@ pub async fn count_audience(db: &Db, audience: &Audience<'_>) -> Result<Audience
     Ok(count)
 }
 
+/// Some of those who will be contacted by a channel.
+///
+/// # Errors
+/// When the database is away.
+pub async fn sample_audience(
+    db: &Db,
+    audience: &Audience<'_>,
+    channel: Channel,
+    n: u32,
+) -> Result<Vec<i64>, DbErr> {
+    let query = audience.sample(db.dialect(), channel, n);
+    ask_audience(db, &query)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id"))
+        .collect()
+}
+
 fn id_of(row: Option<QueryResult>) -> Result<i64, DbErr> {
     row.ok_or_else(|| DbErr::RecordNotInserted)?
         .try_get("", "id")

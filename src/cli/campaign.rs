@@ -1,5 +1,6 @@
 //! `visavis campaign`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -70,7 +71,9 @@ impl CampaignCommand {
                 if let Some(refusal) = check::offer_refusal(&definition, &parts.rules) {
                     anyhow::bail!("{}: {refusal}", file.display());
                 }
-                if let Some(refusal) = check::sender_refusal(&definition, &parts.settings) {
+                if let Some(refusal) =
+                    check::sender_refusal(&definition, &parts.settings, &BTreeSet::new())
+                {
                     anyhow::bail!("{}: {refusal}", file.display());
                 }
                 if let Err(refusal) = check::routes_of(&definition, &parts.settings) {

@@ -7,6 +7,8 @@ use clap::Subcommand;
 
 use super::campaign::find_template;
 use super::{Common, print};
+use crate::campaigns::sms as campaign_sms;
+use crate::config::{SANDBOX, Settings};
 use crate::customers::store as customer_store;
 use crate::templates::model::RecipientLinks;
 use crate::templates::sms::sample_links;
@@ -77,11 +79,11 @@ impl TemplateCommand {
                 sms,
                 transliterate,
             } => {
-                let frame = sms.then(|| SmsFrame {
-                    transliterate,
-                    ..SmsFrame::sample()
-                });
-                preview(common, &name, customer, language, html, frame).await
+                let how = match sms {
+                    true => Shown::Sms { transliterate },
+                    false => Shown::Email { html },
+                };
+                preview(common, &name, customer, language, how).await
             }
         }
     }
@@ -109,7 +111,8 @@ async fn check(common: &Common, dir: &std::path::Path) -> anyhow::Result<ExitCod
     }
     for language in template.languages() {
         // Why there is none is said above, if it matters.
-        if let Ok(measure) = template.measure_sms(language, &SmsFrame::sample(), &facts) {
+        let frame = frame_of(&settings, language);
+        if let Ok(measure) = template.measure_sms(language, &frame, &facts) {
             print(format_args!("[{language}] sms: {measure}"));
         }
     }
@@ -131,13 +134,24 @@ async fn check(common: &Common, dir: &std::path::Path) -> anyhow::Result<ExitCod
     })
 }
 
+/// What is shown of a template.
+enum Shown {
+    Email { html: Option<PathBuf> },
+    Sms { transliterate: bool },
+}
+
+/// What stands around a text message, as it would go out without more ado.
+fn frame_of(settings: &Settings, language: &str) -> SmsFrame {
+    let provider = settings.sms.route(None).unwrap_or(SANDBOX);
+    campaign_sms::frame(&settings.sms, provider, language)
+}
+
 async fn preview(
     common: &Common,
     name: &str,
     customer: Option<String>,
     language: Option<String>,
-    html: Option<PathBuf>,
-    text_message: Option<SmsFrame>,
+    how: Shown,
 ) -> anyhow::Result<ExitCode> {
     let settings = common.settings()?;
     let template = find_template(&settings.templates_dir, name)?;
@@ -152,17 +166,27 @@ async fn preview(
     };
     let language = language.unwrap_or_else(|| customer.language.clone());
     let language = template.language_for(&language);
-    if let Some(frame) = text_message {
-        let compiled = template.compile_sms(language, &frame)?;
-        let rendered = compiled.render(&customer, &sample_links(&compiled))?;
-        print(format_args!(
-            "SMS [{language}]: {}, {} characters\n\n{}",
-            rendered.size,
-            rendered.text.chars().count(),
-            rendered.text
-        ));
-        return Ok(ExitCode::SUCCESS);
-    }
+    let html = match how {
+        Shown::Email { html } => html,
+        Shown::Sms { transliterate } => {
+            let mut frame = frame_of(&settings, language);
+            frame.transliterate |= transliterate;
+            let compiled = template.compile_sms(language, &frame)?;
+            let rendered = compiled.render(&customer, &sample_links(&compiled))?;
+            print(format_args!(
+                "SMS [{language}]: {}, {} characters{}\n\n{}",
+                rendered.size,
+                rendered.text.chars().count(),
+                if settings.sms.providers.is_empty() {
+                    " (its STOP mention is an example until there is a provider)"
+                } else {
+                    ""
+                },
+                rendered.text
+            ));
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let compiled = template.compile_email(
         language,
         &Imprint {

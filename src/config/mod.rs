@@ -28,7 +28,7 @@ pub use sms::{
     AnswerSettings, BrevoSettings, HttpSettings, InboundSettings, InfobipSettings, OvhSettings,
     ProviderSettings, ReceiptSettings, SANDBOX, STOP_LINK, SenderId, SmppMessageIds, SmppSettings,
     SmsSettings, StopBy, StopSettings, TwilioSettings, VonageSettings, VonageSignature,
-    provider_of, sms_route,
+    is_french_mobile, provider_of, sms_route,
 };
 pub use web::WebSettings;
 

@@ -12,7 +12,7 @@ use super::model::{Customer, EmailState, PhoneState, Stage};
 use super::number::PhoneKind;
 use crate::consent::model::Tracking;
 use crate::ids::CustomerId;
-use crate::storage::{Db, Dialect, Sql};
+use crate::storage::{Db, Dialect, Kind, Sql};
 
 /// The columns [`from_row`] reads; `attributes` stands apart, since it needs a cast, and the last contact,
 /// which the contact history tells.
@@ -176,6 +176,23 @@ pub async fn sample(db: &Db, n: u32) -> Result<Vec<Customer>, DbErr> {
     );
     let step = i64::try_from(step).unwrap_or(i64::MAX);
     db.rows(sql, [step.into(), i64::from(n).into()])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
+/// The customers with these ids.
+///
+/// # Errors
+/// When the database is away.
+pub async fn with_ids(db: &Db, ids: &[i64]) -> Result<Vec<Customer>, DbErr> {
+    let sql = format!(
+        "SELECT {} FROM customers c WHERE c.id IN {} ORDER BY c.id",
+        select_list(db.dialect(), "c"),
+        db.dialect().list(1, Kind::Int)
+    );
+    db.rows(sql, [serde_json::json!(ids).to_string().into()])
         .await?
         .iter()
         .map(from_row)

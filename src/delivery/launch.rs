@@ -137,9 +137,6 @@ pub async fn launch(
     if let Some(refusal) = check::offer_refusal(definition, &options.rules) {
         return Err(LaunchError::Offer(refusal));
     }
-    if let Some(refusal) = check::sender_refusal(definition, &options.settings) {
-        return Err(LaunchError::Offer(refusal));
-    }
     let routes = check::routes_of(definition, &options.settings).map_err(LaunchError::Relay)?;
     let requests = check::requests_by(definition, &routes);
     let request = definition.request(definition.channel);
@@ -166,6 +163,11 @@ pub async fn launch(
     )
     .await?;
     let written = store::insert_audience(&txn, wave, &audience).await?;
+    // As `check` says: whoever is in the audience decides which rules hold.
+    let countries = store::text_countries(&txn, wave).await?;
+    if let Some(refusal) = check::sender_refusal(definition, &options.settings, &countries) {
+        return Err(LaunchError::Offer(refusal));
+    }
     store::insert_counters(&txn, wave, &written).await?;
     store::insert_leases(&txn, wave, &written, &routes, options.chunk).await?;
     campaign_store::close_due(&txn, id, &due_key, "launched").await?;

@@ -191,16 +191,26 @@ impl QuietHours {
     /// The hours of a route in words: `Mon-Fri 08:00-20:00, Sat 10:00-18:00 in FR`.
     pub fn describe<'a>(&self, route: impl Into<Route<'a>>, country: &str) -> Option<String> {
         let table = self.timetable(route.into(), country)?;
-        let days: Vec<String> = DAY_NAMES
-            .iter()
-            .zip(&table.week)
-            .filter(|(_, hours)| !hours.is_empty())
-            .map(|(name, hours)| {
+        let named: Vec<(&str, &Vec<Range<u32>>)> =
+            DAY_NAMES.iter().copied().zip(&table.week).collect();
+        // Days that follow each other and are alike are told together: Mon-Fri.
+        let days: Vec<String> = named
+            .chunk_by(|one, next| one.1 == next.1)
+            .filter_map(|alike| {
+                let ((first, hours), (last, _)) = (alike.first()?, alike.last()?);
+                if hours.is_empty() {
+                    return None;
+                }
+                let days = if first == last {
+                    (*first).to_owned()
+                } else {
+                    format!("{first}-{last}")
+                };
                 let hours: Vec<String> = hours
                     .iter()
                     .map(|range| format!("{}-{}", clock_time(range.start), clock_time(range.end)))
                     .collect();
-                format!("{name} {}", hours.join(" and "))
+                Some(format!("{days} {}", hours.join(" and ")))
             })
             .collect();
         let holidays = if table.holidays_are_quiet {

@@ -198,5 +198,5 @@ fn hours_that_leave_nothing_out_are_any_time() {
         "any time, not on public holidays"
     );
     let but_a_minute = ["Mon-Sun 00:00-12:00", "Mon-Sun 12:01-24:00"];
-    assert!(described(&but_a_minute, false).starts_with("Mon 00:00-12:00 and 12:01-24:00"));
+    assert!(described(&but_a_minute, false).starts_with("Mon-Sun 00:00-12:00 and 12:01-24:00"));
 }

@@ -159,7 +159,6 @@ on_both! {
         let text = "Tout doit partir: {{link}}";
         for (from, to, refusal) in [
             ("\"36111\"", "\"38111\"", "transactional"),
-            ("\"36111\"", "\"+33612345678\"", "2018-0881"),
             ("sender = \"36111\"", "sender = \"ACME\"", ""),
             ("sender = \"36111\"", "", ""),
         ] {
@@ -171,6 +170,10 @@ on_both! {
         let without_number = PROVIDER.replacen("\"36111\"", "\"ACME\"", 1).replace("STOP au 36111", "STOP");
         let checked_one = checked(&house, &by_sms(), text, &without_number).await;
         assert!(!checked_one.is_ready() && checked_one.to_string().contains("nobody can answer ACME"), "{checked_one}");
+        let mut mobile = by_sms();
+        mobile.sender.sms = Some("+33612345678".to_owned());
+        let checked_one = checked(&house, &mobile, text, PROVIDER).await;
+        assert!(!checked_one.is_ready() && checked_one.to_string().contains("2018-0881"), "{checked_one}");
         let own = Definition { provider: Some("other".to_owned()), ..by_sms() };
         let checked_one = checked(&house, &own, text, PROVIDER).await;
         assert!(checked_one.to_string().contains("there are: main"), "{checked_one}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{SenderId, StopSettings};
+use crate::config::{SenderId, StopSettings, is_french_mobile};
 use crate::customers::number::{self, PhoneKind};
 use crate::gate::holidays::sovereign;
 
@@ -24,12 +24,6 @@ pub(super) struct Verdict {
     pub refusals: Vec<String>,
     pub warnings: Vec<String>,
 }
-
-/// French mobile numbers, overseas too: none may write for a machine since 1 August 2019 (ARCEP décision
-/// 2018-0881).
-const FRENCH_MOBILE: [&str; 8] = [
-    "+336", "+337", "+262639", "+262692", "+262693", "+59069", "+59469", "+59669",
-];
 
 /// Where networks replace or drop a sender that is a name.
 const WITHOUT_NAMES: [&str; 3] = ["CA", "PR", "US"];
@@ -63,10 +57,7 @@ impl Outgoing<'_> {
     }
 
     fn judge_number(&self, verdict: &mut Verdict) {
-        if FRENCH_MOBILE
-            .iter()
-            .any(|prefix| self.sender.starts_with(prefix))
-        {
+        if is_french_mobile(self.sender) {
             verdict.refusals.push(format!(
                 "sender.sms: {} is a French mobile number, from which no machine may write (ARCEP décision 2018-0881); use a short code 36xxx or a name",
                 self.sender
@@ -124,6 +115,10 @@ impl Outgoing<'_> {
         let problem = match self.stop {
             None => {
                 "sms: the provider's settings have no [stop], so nothing tells the recipient how to stop it (CPCE L34-5)"
+                    .to_owned()
+            }
+            Some(stop) if !stop.says_how() => {
+                "sms: the STOP mention of the provider's settings neither says STOP nor has {link} in it, so nothing tells the recipient how to stop it (CPCE L34-5)"
                     .to_owned()
             }
             Some(stop) if !self.can_be_answered(kind) && !stop.leads_somewhere() => format!(

@@ -12,7 +12,9 @@ use crate::config::{SANDBOX, Settings, StopBy, WebSettings};
 use crate::consent::model::Channel;
 use crate::customers::model::Customer;
 use crate::customers::number::{self, PhoneKind};
-use crate::gate::holidays::sovereign;
+use crate::gate::model::{Request, Route};
+
+use crate::gate::rules::Rules;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::keys::Keys;
 use crate::templates::model::{Link, RecipientLinks};
@@ -66,7 +68,7 @@ pub(super) struct Forecast {
 pub(super) fn forecast(
     definition: &Definition,
     template: &Template,
-    settings: &Settings,
+    (settings, rules): (&Settings, &Rules),
     provider: &str,
     sample: &[Customer],
     will_receive: u64,
@@ -104,8 +106,19 @@ pub(super) fn forecast(
     // One that fails for each in his own way would drown the rest.
     verdict.warnings.truncate(3);
     judge(definition, settings, provider, &tally, &mut verdict);
+    let request = Request {
+        provider: Some(provider.to_owned()),
+        ..definition.request(Channel::Sms)
+    };
+    let (hours, open) = hours(rules, request.route(), &tally.countries);
+    if !open.is_empty() {
+        verdict.warnings.push(format!(
+            "no [[quiet_hours]] for text messages to {}: they go out at night too",
+            open.join(", ")
+        ));
+    }
     Forecast {
-        forecast: tally.forecast(settings, provider, will_receive),
+        forecast: tally.forecast(settings, provider, will_receive, hours),
         verdict,
     }
 }
@@ -237,7 +250,13 @@ impl Tally {
         self.countries.insert(country);
     }
 
-    fn forecast(self, settings: &Settings, provider: &str, will_receive: u64) -> SmsForecast {
+    fn forecast(
+        self,
+        settings: &Settings,
+        provider: &str,
+        will_receive: u64,
+        hours: Vec<String>,
+    ) -> SmsForecast {
         let most_parts = self.parts.keys().next_back().copied().unwrap_or(0);
         let all = i64::try_from(will_receive).unwrap_or(i64::MAX);
         let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -253,18 +272,28 @@ impl Tally {
             offenders,
             failed: self.failed,
             currency: settings.sms.currency.clone(),
-            typical_micros: self.dearest_micros.map(|_known| {
-                let mean =
-                    i128::from(self.cost_micros) * i128::from(all) / i128::from(self.priced.max(1));
-                i64::try_from(mean).unwrap_or(i64::MAX)
-            }),
-            worst_micros: self
+            // Whose price is not known costs nothing here, as is said beside it.
+            typical_micros: self
                 .dearest_micros
-                .map(|price| price.saturating_mul(whole(most_parts)).saturating_mul(all)),
+                .map(|_known| share(self.cost_micros, all, self.sampled)),
+            worst_micros: self.dearest_micros.map(|price| {
+                let dearest = price.saturating_mul(whole(most_parts));
+                share(
+                    dearest.saturating_mul(whole(self.priced)),
+                    all,
+                    self.sampled,
+                )
+            }),
             unpriced: self.unpriced.into_iter().collect(),
-            hours: hours(settings, &self.countries),
+            hours,
         }
     }
+}
+
+/// What `of` a sample comes to among `all`.
+fn share(of: i64, all: i64, sampled: u64) -> i64 {
+    let sum = i128::from(of) * i128::from(all) / i128::from(sampled.max(1));
+    i64::try_from(sum).unwrap_or(i64::MAX)
 }
 
 /// What the settings and the sample say against the launch.
@@ -339,31 +368,27 @@ fn judge(
     }
 }
 
-/// The hours of each country, as the settings have them.
-fn hours(settings: &Settings, countries: &BTreeSet<String>) -> Vec<String> {
-    let of = |wanted: Option<&str>| {
-        settings.quiet_hours.iter().find(|entry| {
-            entry.channel == Channel::Sms.as_str() && entry.country.as_deref() == wanted
-        })
-    };
+/// The hours of each country, as the gate keeps them, and the countries without any.
+fn hours(
+    rules: &Rules,
+    route: Route<'_>,
+    countries: &BTreeSet<String>,
+) -> (Vec<String>, Vec<String>) {
     let mut by_hours: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut open = Vec::new();
     for country in countries {
-        let entry = of(Some(country))
-            .or_else(|| of(Some(sovereign(country))))
-            .or_else(|| of(None));
-        let words = match entry {
-            Some(entry) if entry.holidays_are_quiet => {
-                format!("{}, not on public holidays", entry.allowed.join(", "))
-            }
-            Some(entry) => entry.allowed.join(", "),
-            None => "at any hour".to_owned(),
-        };
+        let words = rules.quiet_hours.describe(route, country);
+        if words.is_none() {
+            open.push(country.clone());
+        }
+        let words = words.unwrap_or_else(|| "at any hour".to_owned());
         by_hours.entry(words).or_default().push(country);
     }
-    by_hours
+    let told = by_hours
         .into_iter()
         .map(|(words, countries)| format!("{}: {words}", countries.join(", ")))
-        .collect()
+        .collect();
+    (told, open)
 }
 
 impl fmt::Display for SmsForecast {
@@ -466,13 +491,18 @@ mod tests {
     #[test]
     fn hours_are_those_of_the_settings_by_country() {
         let settings = Settings::load_from(None, Default::default()).unwrap();
+        let rules = Rules::new(&settings).unwrap();
         let countries = ["DE", "FR", "RE"].map(str::to_owned).into();
         assert_eq!(
-            hours(&settings, &countries),
-            [
-                "FR, RE: Mon-Fri 08:00-20:00, Sat 10:00-18:00, not on public holidays",
-                "DE: Mon-Sat 08:00-20:00, not on public holidays",
-            ]
+            hours(&rules, Route::from(Channel::Sms), &countries),
+            (
+                vec![
+                    "FR, RE: Mon-Fri 08:00-20:00, Sat 10:00-18:00, not on public holidays"
+                        .to_owned(),
+                    "DE: Mon-Sat 08:00-20:00, not on public holidays".to_owned(),
+                ],
+                Vec::new()
+            )
         );
     }
 }

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::CONNECT_AT_MOST;
-use super::model::{Handed, SmsMessage};
+use super::model::{Handed, Looked, SmsMessage};
 use super::provider::{Answer, Provider};
 use super::sandbox::SmsSandbox;
 use super::smpp::Smpp;
@@ -60,6 +60,10 @@ pub(super) struct Line {
     knows_clock: AtomicBool,
     /// Places in the line: who brings more waits, so that those who bring take turns.
     room: Semaphore,
+    /// Whether the last exchange was answered. Until one is, messages go one at a time: an answer that says
+    /// nothing leaves a message in doubt for ever, and ten at once would be ten.
+    is_proven: AtomicBool,
+    alone: Mutex<()>,
     seats: Arc<Semaphore>,
     under_way: TaskTracker,
 }
@@ -83,6 +87,8 @@ impl Line {
             knows_clock: AtomicBool::new(false),
             // One for each request to go on with at once, and one to wait.
             room: Semaphore::new(size),
+            is_proven: AtomicBool::new(false),
+            alone: Mutex::new(()),
             seats: Arc::new(Semaphore::new(size)),
             under_way: TaskTracker::new(),
         })
@@ -122,6 +128,17 @@ impl Line {
         if !parcel.may_go(Moment::Begin) {
             return parcel.end(None);
         }
+        let _alone = if self.is_proven.load(Ordering::Relaxed) {
+            None
+        } else {
+            match unless(&given_up, self.alone.lock()).await {
+                Some(alone) => Some(alone),
+                None => return parcel.end(None),
+            }
+        };
+        if !self.health.is_well() {
+            return parcel.unreachable(put_off());
+        }
         match unless(&given_up, self.prepare()).await {
             Some(Ok(())) => {}
             Some(Err(reason)) => {
@@ -143,6 +160,10 @@ impl Line {
         };
         match exchange {
             Exchange::Done(handed, sign) => {
+                if sign != Sign::Nothing {
+                    self.is_proven
+                        .store(sign == Sign::Answered, Ordering::Relaxed);
+                }
                 self.health.heed(&sign);
                 if let Outcome::Deferred {
                     class: Class::Greylist,
@@ -249,11 +270,15 @@ impl Line {
         };
         match answer {
             Ok(answer) => {
-                let sign = match answer.status {
-                    500.. => Sign::Failed(format!("answers with {}", answer.status)),
+                let handed = provider.answer(&answer);
+                let sign = match (answer.status, &handed.outcome) {
+                    (500.., _) => Sign::Failed(format!("answers with {}", answer.status)),
+                    (_, Outcome::Unknown { .. }) => {
+                        Sign::Failed("answers what cannot be understood".to_owned())
+                    }
                     _ => Sign::Answered,
                 };
-                Exchange::Done(provider.answer(&answer), sign)
+                Exchange::Done(handed, sign)
             }
             // The request was read, or may have been.
             Err(reason) => {
@@ -296,12 +321,12 @@ impl Line {
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub async fn check(&self) -> Result<(), String> {
+    pub async fn check(&self) -> Result<Looked, String> {
         if let Peer::Smpp(smpp) = &self.peer {
-            return smpp.check().await;
+            return smpp.check().await.map(|()| Looked::Known);
         }
         let Peer::Http { provider, client } = &self.peer else {
-            return Ok(());
+            return Ok(Looked::Known);
         };
         if let Some(request) = provider.clock() {
             self.set_clock(client, request)
@@ -309,16 +334,17 @@ impl Line {
                 .map_err(|reason| format!("its clock: {reason}; check its url"))?;
         }
         let Some(request) = provider.probe(self.now()) else {
-            return Ok(());
+            return Ok(Looked::Reached);
         };
         match client.execute(request).await {
             Ok(response) => match response.status().as_u16() {
-                401 | 403 => Err(
+                401 | 403 if provider.probe_shows_key() => Err(
                     "it refuses our key; check the account and its secret in the settings"
                         .to_owned(),
                 ),
                 status @ 500.. => Err(format!("it answers with {status}; try again later")),
-                _ => Ok(()),
+                _ if provider.probe_shows_key() => Ok(Looked::Known),
+                _ => Ok(Looked::Reached),
             },
             Err(error) => Err(format!("{}; check its url", in_words(&error))),
         }

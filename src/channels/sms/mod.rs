@@ -29,7 +29,7 @@ use crate::clock::SharedClock;
 use crate::config::{ConfigError, SANDBOX, SmsSettings};
 use crate::keys::Keys;
 use line::{Line, Peer};
-use model::SmsMessage;
+use model::{Looked, SmsMessage};
 use provider::Provider;
 use sandbox::SmsSandbox;
 use smpp::{Smpp, SmscEvent};
@@ -191,7 +191,7 @@ impl SmsChannel {
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub async fn check(&self, provider: &str) -> Result<(), String> {
+    pub async fn check(&self, provider: &str) -> Result<Looked, String> {
         match self.lines.get(provider) {
             Some(line) => line.check().await,
             None => Err(format!("there is no provider {provider:?} in the settings")),

@@ -80,6 +80,15 @@ fn reply(code: u16) -> Reply {
     }
 }
 
+/// What a look at a provider showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// It is there and knows us.
+    Known,
+    /// It is there; whether it knows us, only a message will show.
+    Reached,
+}
+
 /// What a provider tells us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SmsEvent {

@@ -30,6 +30,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// A request that shows whether the provider can be reached and knows us, and sends nothing.
     fn probe(&self, now: DateTime<Utc>) -> Option<reqwest::Request>;
 
+    /// Whether that request would be refused with a wrong key.
+    fn probe_shows_key(&self) -> bool {
+        true
+    }
+
     /// What it posted to us.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Line;
 use crate::channels::outbox::Outbox;
 use crate::channels::sms::SmsChannel;
+use crate::channels::sms::model::Looked;
 use crate::cli::clock;
 use crate::config::{ProviderSettings, Settings};
 use crate::keys::Keys;
@@ -39,7 +40,12 @@ pub(super) async fn providers(settings: &Settings) -> Vec<Line> {
     let mut lines = Vec::new();
     for ((name, account), answer) in settings.sms.providers.iter().zip(answers) {
         lines.push(match answer {
-            Ok(()) => Line::Good(format!("sms {name}: reached, and it accepts our key")),
+            Ok(Looked::Known) => {
+                Line::Good(format!("sms {name}: reached, and it accepts our key"))
+            }
+            Ok(Looked::Reached) => Line::Note(format!(
+                "sms {name}: its address answers; whether it accepts our key, only a message will show"
+            )),
             Err(problem) => Line::Bad(format!("sms {name}: {problem}")),
         });
         lines.extend(account_lines(name, account, url));

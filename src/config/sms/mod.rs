@@ -8,7 +8,7 @@ pub use providers::{
     ReceiptSettings, SmppMessageIds, SmppSettings, TwilioSettings, VonageSettings, VonageSignature,
 };
 
-pub use sender::{STOP_LINK, SenderId};
+pub use sender::{STOP_LINK, SenderId, is_french_mobile};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -289,6 +289,12 @@ impl ProviderSettings {
         if let Some(sender) = &self.sender {
             SenderId::read(sender)
                 .map_err(|problem| ConfigError::key(&format!("{key}.sender"), problem))?;
+            if is_french_mobile(sender) {
+                return Err(ConfigError::key(
+                    &format!("{key}.sender"),
+                    "is a French mobile number, from which no machine may write (ARCEP décision 2018-0881); use a short code 36xxx or a name",
+                ));
+            }
         }
         if let Some(stop) = &self.stop {
             stop.validate(&format!("{key}.stop"))?;

@@ -150,6 +150,10 @@ pub struct AnswerSettings {
     /// The words that mean it should be tried again.
     #[serde(default)]
     pub deferred: Vec<String>,
+    /// The words that mean it never will be taken. Of any other word nobody knows what it means: the message
+    /// may have been taken.
+    #[serde(default)]
+    pub rejected: Vec<String>,
 }
 
 /// How the receipts it posts are read. All places are JSON pointers; of a form or a query they are `/name`.

@@ -14,6 +14,19 @@ const STOP_CHARACTERS: usize = 60;
 /// Stands in a STOP mention for the recipient's short unsubscribe link.
 pub const STOP_LINK: &str = "{link}";
 
+/// French mobile numbers, overseas too: none may write for a machine since 1 August 2019 (ARCEP décision
+/// 2018-0881).
+const FRENCH_MOBILE: [&str; 8] = [
+    "+336", "+337", "+262639", "+262692", "+262693", "+59069", "+59469", "+59669",
+];
+
+/// Whether a sender is a French mobile number, from which no machine may write.
+pub fn is_french_mobile(sender: &str) -> bool {
+    FRENCH_MOBILE
+        .iter()
+        .any(|prefix| sender.starts_with(prefix))
+}
+
 /// The kind of a sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SenderId {
@@ -76,6 +89,13 @@ impl StopSettings {
             .all(|text| text.contains(STOP_LINK) || has_short_code(text))
     }
 
+    /// Whether the mention says STOP or has a link, in every language.
+    pub fn says_how(&self) -> bool {
+        self.text
+            .values()
+            .all(|text| text.contains(STOP_LINK) || text.to_uppercase().contains("STOP"))
+    }
+
     pub(super) fn validate(&self, key: &str) -> Result<(), ConfigError> {
         if self.text.is_empty() {
             return Err(ConfigError::key(
@@ -90,6 +110,13 @@ impl StopSettings {
                 return Err(ConfigError::key(
                     &key,
                     "must be one line of 1 to 60 characters",
+                ));
+            }
+            let rest = text.replace(STOP_LINK, "");
+            if rest.contains(['{', '}']) {
+                return Err(ConfigError::key(
+                    &key,
+                    "holds braces that stand for nothing; {link} is the recipient's short unsubscribe link",
                 ));
             }
             if self.by == super::StopBy::Provider && text.contains(STOP_LINK) {

@@ -1,6 +1,6 @@
 //! The audience of a wave, written into the ledger at launch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::sea_query::{Alias, Expr, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, Value};
@@ -212,6 +212,23 @@ pub async fn insert_counters(txn: &Txn, wave: WaveId, written: &Written) -> Resu
         add_of(txn, wave, channel, &deltas).await?;
     }
     Ok(())
+}
+
+/// The countries of the numbers that a fresh wave will write to.
+///
+/// # Errors
+/// When the database is away.
+pub async fn text_countries(txn: &Txn, wave: WaveId) -> Result<BTreeSet<String>, DbErr> {
+    txn.rows(
+        "SELECT DISTINCT COALESCE(c.phone_country, c.country) AS country
+         FROM deliveries d JOIN customers c ON c.id = d.customer_id
+         WHERE d.wave_id = $1 AND d.channel = 'sms' AND d.state = 0",
+        [wave.0.into()],
+    )
+    .await?
+    .iter()
+    .map(|row| row.try_get("", "country"))
+    .collect()
 }
 
 /// The reasons over all channels.

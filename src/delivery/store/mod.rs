@@ -16,7 +16,7 @@ mod wave;
 pub mod why;
 
 pub use advance::{Passed, Wanted, advance};
-pub use audience::{Written, insert_audience, insert_counters, insert_leases};
+pub use audience::{Written, insert_audience, insert_counters, insert_leases, text_countries};
 pub use entry::Entry;
 pub use gate::Candidate;
 pub use in_flight::is_in_flight;

@@ -155,7 +155,7 @@ fn a_provider_may_have_hours_of_its_own() {
     assert_eq!(next(BY_OVH, "BE"), None);
     assert_eq!(next(BY_OVH, "DE"), Some(at("2026-11-25T13:00:00Z")));
     let described = both.describe(BY_OVH, "FR").unwrap();
-    assert!(described.starts_with("Mon 09:00-12:00"), "{described}");
+    assert!(described.starts_with("Mon-Fri 09:00-12:00"), "{described}");
 
     let twice = [
         sms(None, &["Mon 10:00-12:00"]),

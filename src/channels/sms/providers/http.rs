@@ -101,6 +101,17 @@ impl Format {
     }
 }
 
+/// The names of [`Values`].
+const NAMES: [&str; 7] = [
+    "to",
+    "sender",
+    "text",
+    "reference",
+    "parts",
+    "encoding",
+    "receipt_url",
+];
+
 /// What the templates may name.
 #[derive(Serialize)]
 struct Values<'a> {
@@ -140,7 +151,7 @@ impl Http {
         };
         this.compile(&key, settings)?;
         this.check_places(&key)?;
-        this.try_out(&key)?;
+        this.try_out(&key, settings)?;
         Ok(this)
     }
 
@@ -160,6 +171,14 @@ impl Http {
         let wrong = |key: &str, cause: &dyn fmt::Display| {
             ConfigError::key(key, format!("is no template: {cause}"))
         };
+        for name in ["to", "text"] {
+            if !names_of(&settings.body).any(|known| known == name) {
+                return Err(ConfigError::key(
+                    &key_of_body,
+                    format!("has no {{{{{name}}}}}: every message would go out without it"),
+                ));
+            }
+        }
         self.body
             .register_template_string(BODY, &settings.body)
             .map_err(|cause| wrong(&key_of_body, &cause))?;
@@ -224,7 +243,7 @@ impl Http {
 
     /// Fills the templates in with a message that has everything in it, so that a wrong name or a value
     /// outside its quotes is found before anybody is written to.
-    fn try_out(&self, key: &str) -> Result<(), ConfigError> {
+    fn try_out(&self, key: &str, settings: &HttpSettings) -> Result<(), ConfigError> {
         let values = Values {
             to: "+33600000000",
             sender: "36000",
@@ -238,7 +257,10 @@ impl Http {
         let body = self.body.render(BODY, &values).map_err(|cause| {
             ConfigError::key(
                 &body_key,
-                format!("cannot be filled in: {}", cause.reason()),
+                match names_of(&settings.body).find(|name| !NAMES.contains(name)) {
+                    Some(name) => format!("names {name:?}; there are {}", NAMES.join(", ")),
+                    None => format!("cannot be filled in: {}", cause.reason()),
+                },
             )
         })?;
         if self.format == Format::Json && serde_json::from_str::<Value>(&body).is_err() {
@@ -281,8 +303,10 @@ impl Http {
             Handed::accepted(self.message_id(body), None)
         } else if self.answer.deferred.contains(&said) {
             Handed::deferred(Class::Greylist, answer.status, answer.retry_after)
-        } else {
+        } else if self.answer.rejected.contains(&said) {
             Handed::rejected(Class::Protocol, answer.status)
+        } else {
+            answer.not_understood(self.is_idempotent)
         }
     }
 
@@ -301,6 +325,18 @@ fn method(key: &str, method: Option<&str>) -> Result<Method, ConfigError> {
             "must be POST, PUT or PATCH",
         )),
     }
+}
+
+/// What stands in the braces of a template, as far as it is a name.
+fn names_of(template: &str) -> impl Iterator<Item = &str> {
+    template
+        .split("{{")
+        .skip(1)
+        .filter_map(|rest| rest.split("}}").next())
+        .map(|inside| inside.trim_matches(['~', ' ']))
+        .filter(|inside| {
+            !inside.is_empty() && !inside.starts_with(['#', '/', '!', '>']) && *inside != "else"
+        })
 }
 
 /// Whether a template puts a value in as it is.
@@ -375,7 +411,11 @@ impl Provider for Http {
     }
 
     fn probe(&self, _now: DateTime<Utc>) -> Option<Request> {
-        None
+        Some(Request::new(Method::HEAD, self.url.clone()))
+    }
+
+    fn probe_shows_key(&self) -> bool {
+        false
     }
 
     fn read(&self, post: &Post<'_>) -> Result<Vec<SmsEvent>, PostError> {

@@ -16,7 +16,7 @@ impl Speech for Http {
 headers = {{ Authorization = "Bearer {KEY}", X-Reference = "{{{{reference}}}}" }}
 body = '{{"to": "{{{{to}}}}", "from": "{{{{sender}}}}", "text": "{{{{text}}}}", "reference": "{{{{reference}}}}", "coding": "{{{{encoding}}}}", "callback": "{{{{receipt_url}}}}"}}'
 
-answer = {{ message_id = "/id", status = "/status", accepted = ["queued"], deferred = ["busy"] }}
+answer = {{ message_id = "/id", status = "/status", accepted = ["queued"], deferred = ["busy"], rejected = ["unknown"] }}
 receipts = {{ list = "/receipts", reference = "/reference", message_id = "/id", status = "/status", delivered = ["delivered"], sent = ["sent"], undelivered = ["undelivered", "unknown"], unknown_subscriber = ["unknown"] }}
 inbound = {{ from = "/from", text = "/text", to = "/to", message_id = "/id" }}
 "#
