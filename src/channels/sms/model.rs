@@ -31,12 +31,15 @@ pub struct Handed {
     pub parts: Option<u16>,
 }
 
+/// Bytes; those of known providers have 40 at most.
+const LONGEST_MESSAGE_ID: usize = 500;
+
 impl Handed {
-    /// Taken, under a name of the provider's own.
+    /// Taken, under a name of the provider's own; one that no database could hold is none.
     pub fn accepted(message_id: Option<String>, parts: Option<u16>) -> Self {
         Self {
             outcome: Outcome::Accepted,
-            message_id,
+            message_id: message_id.filter(|id| is_message_id(id)),
             parts,
         }
     }
@@ -70,6 +73,12 @@ impl Handed {
             parts: None,
         }
     }
+}
+
+/// Whether a provider's name for a message can be kept: PostgreSQL takes no NUL in a text, and no more than 2,700
+/// bytes in an index.
+pub fn is_message_id(text: &str) -> bool {
+    text.len() <= LONGEST_MESSAGE_ID && !text.contains('\0')
 }
 
 /// The HTTP status or the provider's own code.

@@ -252,9 +252,10 @@ const TABLES: &[Table] = &[
             ("received_at", "t.received_at", Instant),
             ("done_at", "t.done_at", Instant),
         ],
+        // The plus keeps SQLite from beginning with every text of people we do not know.
         from: "inbound_texts t LEFT JOIN waves w ON w.id = t.wave_id LEFT JOIN campaigns m ON m.id = w.campaign_id
             WHERE t.customer_id = $1
-            OR (t.customer_id IS NULL AND t.fingerprint IN {fingerprints}) ORDER BY t.id",
+            OR (+t.customer_id IS NULL AND t.fingerprint IN {fingerprints}) ORDER BY t.id",
     },
     Table {
         name: "texts_answered",
@@ -268,7 +269,7 @@ const TABLES: &[Table] = &[
             ("settled_at", "t.settled_at", Instant),
         ],
         from: "text_replies t WHERE t.customer_id = $1
-            OR (t.customer_id IS NULL AND t.fingerprint IN {fingerprints}) ORDER BY t.id",
+            OR (+t.customer_id IS NULL AND t.fingerprint IN {fingerprints}) ORDER BY t.id",
     },
     Table {
         // Without the nonce: with the secret it would make links.

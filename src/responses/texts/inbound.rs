@@ -17,6 +17,7 @@ use crate::consent::ladder::Level;
 use crate::consent::model::{Basis, Channel, Evidence, Scope};
 use crate::consent::store::{self as consent, OPT_OUT, Suppression};
 use crate::customers::normalise;
+use crate::customers::number::{self, PhoneKind};
 use crate::delivery::in_flight;
 use crate::ids::{CustomerId, DeliveryKey};
 use crate::keys::Keys;
@@ -33,6 +34,8 @@ const START: &str = "sms_start";
 const TRIES: u32 = 3;
 /// Characters of a text that are kept: nine parts of the longest kind.
 const KEPT: usize = 1_400;
+/// Characters of a name or number that a provider writes: an index of PostgreSQL holds no more than 2,700 bytes.
+const KEPT_NAME: usize = 200;
 /// Within what time a number is given the same answer once: two machines must not talk to each other.
 const ANSWER_ONCE_MS: i64 = DAY_MS;
 
@@ -70,7 +73,8 @@ struct Text {
     message_id: String,
     /// E.164; as the provider wrote it where it is no telephone number.
     number: String,
-    is_telephone: bool,
+    /// Whether we may write to it at all: what a landline or a premium number asks for could cost without end.
+    is_mobile: bool,
     fingerprint: String,
     sent_to: Option<String>,
     body: String,
@@ -84,23 +88,28 @@ impl Text {
         let telephone = telephone(&text.from);
         let number = telephone
             .clone()
-            .unwrap_or_else(|| text.from.trim().chars().take(40).collect());
+            .unwrap_or_else(|| kept(text.from.trim(), 40));
         let reference = text.reference.as_deref();
         Self {
-            message_id: text
-                .message_id
-                .clone()
-                .unwrap_or_else(|| name_of(text, now_ms)),
+            message_id: match &text.message_id {
+                // As long as it was, or two long names could become one.
+                Some(id) if id.len() <= KEPT_NAME => kept(id, KEPT_NAME),
+                _ => name_of(text, now_ms),
+            },
             fingerprint: keys.fingerprint(&number),
-            is_telephone: telephone.is_some(),
+            is_mobile: telephone.is_some_and(|e164| number::read(&e164).kind == PhoneKind::Mobile),
             number,
-            sent_to: text.to.clone(),
-            // PostgreSQL takes no NUL in a text.
-            body: text.text.replace('\0', "").chars().take(KEPT).collect(),
+            sent_to: text.to.as_deref().map(|to| kept(to, KEPT_NAME)),
+            body: kept(&text.text, KEPT),
             keyword: keywords::read(&text.text),
             answers: reference.and_then(|text| tokens::read_return_path_tag(text, keys)),
         }
     }
+}
+
+/// The beginning of a text as both databases take it: PostgreSQL takes no NUL.
+fn kept(text: &str, at_most: usize) -> String {
+    text.chars().filter(|c| *c != '\0').take(at_most).collect()
 }
 
 /// A number as customers have it. Most providers leave the plus out, some write it as it is dialled in France.
@@ -112,13 +121,14 @@ fn telephone(from: &str) -> Option<String> {
         .ok()
 }
 
-/// A name for a text whose provider gives it none: the same when it is posted again. Where the provider does
+/// A name for a text whose provider gives it none, or one too long: the same when it is posted again. Where the provider does
 /// not say when it was written, the same words count once a day.
 fn name_of(text: &Inbound, now_ms: i64) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let at = text.at.unwrap_or(now_ms / DAY_MS);
     let to = text.to.as_deref().unwrap_or_default();
-    for piece in [&*text.from, to, &text.text, &at.to_string()] {
+    let id = text.message_id.as_deref().unwrap_or_default();
+    for piece in [&*text.from, to, &text.text, &at.to_string(), id] {
         context.update(&piece.len().to_be_bytes());
         context.update(piece.as_bytes());
     }
@@ -171,12 +181,21 @@ async fn take(
         received_at: now_ms,
     };
     let Some(id) = store::insert(&txn, &new).await? else {
-        // Posted again; the opt-out of the first time may still be waited for.
-        return Ok(if kind == TextKind::Stop {
-            ids
-        } else {
-            Vec::new()
-        });
+        if kind != TextKind::Stop {
+            return Ok(Vec::new());
+        }
+        if disabled_by_stop(&txn, &text.fingerprint, &ids)
+            .await?
+            .is_empty()
+        {
+            // Posted again; the opt-out of the first time may still be waited for.
+            return Ok(ids);
+        }
+        // Whoever says it again after a START is not always told from a provider that repeats itself: some
+        // name a reply only by the message it answers. The "no" counts.
+        let concerned = stop(&txn, text, &ids, addressee.as_ref(), now_ms).await?;
+        txn.commit().await?;
+        return Ok(concerned);
     };
     let (is_answered, concerned) = match kind {
         TextKind::Stop => {
@@ -188,7 +207,7 @@ async fn take(
         TextKind::Reply => (false, Vec::new()),
     };
     respond(&txn, kind, delivery, &ids, now_ms).await?;
-    if is_answered && !account.answers_keywords && text.is_telephone {
+    if is_answered && !account.answers_keywords && text.is_mobile {
         let firm = addressee.and_then(|addressee| addressee.terms.sender);
         let answer = NewAnswer {
             inbound: id,
@@ -238,25 +257,8 @@ async fn stop(
     now_ms: i64,
 ) -> Result<Vec<CustomerId>, DbErr> {
     let fingerprint = text.fingerprint.as_str();
-    let before = stops::suppressed_at(txn, fingerprint).await?;
-    stops::forget_others(txn, fingerprint, before).await?;
-    let mut stopped = Vec::new();
-    for (customer, permission) in consent::permissions_of_all(&**txn, people).await? {
-        let Scope::Topic(topic) = permission.scope else {
-            continue;
-        };
-        if permission.channel == Channel::Sms
-            && permission.is_granted
-            && consent::may_contact(&**txn, customer, fingerprint, Channel::Sms, &topic).await?
-        {
-            stopped.push(Stopped {
-                customer,
-                topic,
-                level: permission.level,
-                expires_at: permission.expires_at,
-            });
-        }
-    }
+    stops::forget_others(txn, fingerprint, now_ms).await?;
+    let stopped = disabled_by_stop(txn, fingerprint, people).await?;
     let mut concerned = people.to_vec();
     // Whom the message went to, also when he was erased or has another number now.
     if let Some(addressee) = addressee
@@ -284,6 +286,32 @@ async fn stop(
     consent::suppress(&**txn, std::slice::from_ref(&own)).await?;
     stops::remember(txn, fingerprint, &stopped, own.suppressed_at).await?;
     Ok(concerned)
+}
+
+/// About what these people may be written to at the number, and no longer after a STOP.
+async fn disabled_by_stop(
+    txn: &Txn,
+    fingerprint: &str,
+    people: &[CustomerId],
+) -> Result<Vec<Stopped>, DbErr> {
+    let mut stopped = Vec::new();
+    for (customer, permission) in consent::permissions_of_all(&**txn, people).await? {
+        let Scope::Topic(topic) = permission.scope else {
+            continue;
+        };
+        if permission.channel == Channel::Sms
+            && permission.is_granted
+            && consent::may_contact(&**txn, customer, fingerprint, Channel::Sms, &topic).await?
+        {
+            stopped.push(Stopped {
+                customer,
+                topic,
+                level: permission.level,
+                expires_at: permission.expires_at,
+            });
+        }
+    }
+    Ok(stopped)
 }
 
 /// Lifts what a STOP from this number disabled and nothing else forbids: a yes by the person himself, at no

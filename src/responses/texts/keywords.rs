@@ -101,6 +101,9 @@ const COURTESIES: &[&str] = &[
     "grazie",
 ];
 
+/// What stands before the short code in the mention that people copy: "STOP au 36111".
+const BEFORE_CODE: &[&str] = &["au", "to", "an", "al"];
+
 /// Characters of the longest text that can be one; what is longer is not looked at.
 const LONGEST: usize = 60;
 
@@ -110,13 +113,13 @@ pub fn read(text: &str) -> Option<Keyword> {
         return None;
     }
     let letters: String = fold(text).chars().filter(|c| c.is_alphanumeric()).collect();
-    if let Some(keyword) = find(&letters).or_else(|| find(without_code(&letters))) {
+    if let Some(keyword) = find(&letters).or_else(|| find_before_code(&letters)) {
         return Some(keyword);
     }
     COURTESIES
         .iter()
         .filter_map(|courtesy| letters.strip_suffix(courtesy))
-        .find_map(|bare| find(bare).or_else(|| find(without_code(bare))))
+        .find_map(|bare| find(bare).or_else(|| find_before_code(bare)))
 }
 
 fn find(word: &str) -> Option<Keyword> {
@@ -132,14 +135,18 @@ fn find(word: &str) -> Option<Keyword> {
         .map(|(_, keyword)| keyword)
 }
 
-/// A text without the short code behind it: three to six digits, as everywhere in the world.
-fn without_code(text: &str) -> &str {
+/// The keyword before the short code at the end of a text: three to six digits, as everywhere in the world.
+fn find_before_code(text: &str) -> Option<Keyword> {
     let bare = text.trim_end_matches(|c: char| c.is_ascii_digit());
-    if (3..=6).contains(&(text.len() - bare.len())) {
-        bare
-    } else {
-        text
+    if !(3..=6).contains(&(text.len() - bare.len())) {
+        return None;
     }
+    find(bare).or_else(|| {
+        BEFORE_CODE
+            .iter()
+            .filter_map(|word| bare.strip_suffix(word))
+            .find_map(find)
+    })
 }
 
 #[cfg(test)]
@@ -159,6 +166,11 @@ mod tests {
             "S.T.O.P",
             "STOP 36111",
             "stop36111",
+            "STOP au 36111",
+            "STOP SMS au 36111",
+            "stop to 36111 please",
+            "STOP\u{200b}",
+            "\u{200f}STOP \u{1f6d1}",
             "Stop svp",
             "STOP s’il vous plaît",
             "stop please",
@@ -204,6 +216,7 @@ mod tests {
             "stop ou encore ?",
             "Please stop sending me these, I bought it already",
             "STOP 2",
+            "STOP au",
             "36111",
             "merci",
             "Non",

@@ -35,8 +35,8 @@ impl TextKind {
     }
 }
 
-/// What the receipts of a message say together. Of two of them the furthest counts; of equals the earliest, so
-/// that neither their order nor their number matters.
+/// What the receipts of a message say together. Of two of them the furthest counts; of equals the one from which
+/// something follows, then the earliest, so that neither their order nor their number matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     pub state: ReceiptState,
@@ -65,6 +65,12 @@ impl Standing {
         let rank = |standing: &Self| {
             (
                 standing.state,
+                // The parts of a message have receipts of their own: an opt-out in one of them is one.
+                match standing.class() {
+                    Some(Class::OptedOut) => 2,
+                    Some(_) => 1,
+                    None => 0,
+                },
                 std::cmp::Reverse(standing.at),
                 standing.failure.clone(),
             )
@@ -96,6 +102,7 @@ mod tests {
             Just(None),
             Just(Some("network 30008".to_owned())),
             Just(Some("invalid_recipient 30005".to_owned())),
+            Just(Some(format!("{} 21610", Class::OptedOut.as_str()))),
         ];
         (0..3_usize, 0..4_i64, failure).prop_map(|(state, at, failure)| Standing {
             state: ReceiptState::ALL[state],
@@ -115,7 +122,12 @@ mod tests {
             prop_assert_eq!(&sum(&shuffled), &expected);
             prop_assert_eq!(&sum(&[shuffled, ordered.clone()].concat()), &expected);
             let furthest = ordered.iter().map(|one| one.state).max();
-            prop_assert_eq!(expected.map(|one| one.state), furthest);
+            prop_assert_eq!(expected.as_ref().map(|one| one.state), furthest);
+            let has_said_no = ordered
+                .iter()
+                .any(|one| Some(one.state) == furthest && one.class() == Some(Class::OptedOut));
+            let says_no = expected.and_then(|one| one.class()) == Some(Class::OptedOut);
+            prop_assert_eq!(says_no, has_said_no);
         }
     }
 }

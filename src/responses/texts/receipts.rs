@@ -8,7 +8,7 @@ use super::ANSWER;
 use super::model::Standing;
 use super::store::receipts::{self as store, Unmatched};
 use crate::channels::model::Class;
-use crate::channels::sms::model::{Receipt, ReceiptState};
+use crate::channels::sms::model::{Receipt, ReceiptState, is_message_id};
 use crate::consent;
 use crate::consent::model::{Channel, Evidence, Scope};
 use crate::customers::store::numbers;
@@ -56,10 +56,7 @@ async fn record_once(
     now_ms: i64,
 ) -> Result<(), DbErr> {
     let txn = db.begin().await?;
-    let ids: Vec<&str> = receipts
-        .iter()
-        .filter_map(|receipt| receipt.message_id.as_deref())
-        .collect();
+    let ids: Vec<&str> = receipts.iter().filter_map(message_id).collect();
     let known = store::by_message_id(&*txn, provider, &ids).await?;
     let known: HashMap<String, DeliveryKey> = known.into_iter().collect();
     let mut new: BTreeMap<DeliveryKey, Vec<Unmatched>> = BTreeMap::new();
@@ -70,10 +67,10 @@ async fn record_once(
             continue;
         }
         let own = reference.and_then(|text| tokens::read_return_path_tag(text, keys));
-        let by_id = receipt.message_id.as_ref().and_then(|id| known.get(id));
+        let by_id = message_id(receipt).and_then(|id| known.get(id));
         let one = Unmatched {
             delivery: own,
-            message_id: receipt.message_id.clone(),
+            message_id: message_id(receipt).map(str::to_owned),
             standing: Standing::of(receipt, now_ms),
         };
         match own.or_else(|| by_id.copied()) {
@@ -93,6 +90,11 @@ async fn record_once(
     store::keep(&txn, provider, &unmatched, now_ms).await?;
     changes.follow(&txn, now_ms).await?;
     txn.commit().await
+}
+
+/// What the provider calls the message; nothing where no message of ours can be called so.
+fn message_id(receipt: &Receipt) -> Option<&str> {
+    receipt.message_id.as_deref().filter(|id| is_message_id(id))
 }
 
 /// Gives kept receipts that were received since `since_ms` to their messages, as far as these are settled by
@@ -169,18 +171,20 @@ impl Changes {
             return Ok(true);
         }
         store::set_standing(txn, delivery, &after).await?;
-        let former = before.map(|standing| standing.state);
-        if former == Some(after.state) {
-            return Ok(true);
+        let former = before.as_ref().map(|standing| standing.state);
+        if former != Some(after.state) {
+            if let Some(former) = former {
+                *self.counter(delivery, former) -= 1;
+            }
+            *self.counter(delivery, after.state) += 1;
         }
-        if let Some(former) = former {
-            *self.counter(delivery, former) -= 1;
-        }
-        *self.counter(delivery, after.state) += 1;
-        match after.class() {
-            Some(Class::OptedOut) => self.opted_out.push(delivery),
-            Some(Class::InvalidRecipient) => self.refused.push((delivery, after.at)),
-            _ => {}
+        let class = after.class();
+        if class != before.and_then(|standing| standing.class()) {
+            match class {
+                Some(Class::OptedOut) => self.opted_out.push(delivery),
+                Some(Class::InvalidRecipient) => self.refused.push((delivery, after.at)),
+                _ => {}
+            }
         }
         Ok(true)
     }

@@ -217,10 +217,13 @@ on_both! {
         desk.told(&taken[1], Sent, None).await;
         desk.told(&taken[2], Undelivered, Some("30003")).await;
         desk.told(&taken[2], Undelivered, Some("30003")).await;
+        // A "no" counts also behind another failure: parts of a message have receipts of their own.
+        desk.told(&taken[2], Undelivered, Some("21610")).await;
+        desk.told(&taken[2], Undelivered, Some("30003")).await;
         // The provider knows that he wants nothing more: so do we.
         desk.told(&taken[3], Undelivered, Some("21610")).await;
         for (name, expected) in [
-            ("receipts.delivered", 1), ("receipts.sent", 1), ("receipts.undelivered", 2), ("opt_outs", 1), ("accepted", 5),
+            ("receipts.delivered", 1), ("receipts.sent", 1), ("receipts.undelivered", 2), ("opt_outs", 2), ("accepted", 5),
         ] {
             assert_eq!(desk.counter(name).await, expected, "{name}");
             assert_eq!(desk.counter(&format!("sms.{name}")).await, expected, "sms.{name}");
@@ -282,11 +285,15 @@ on_both! {
         assert_eq!(help.len(), 1);
         assert_eq!(help[0].text, "Maison Vaisselle. Contact : 03 22 00 00 00. Répondez STOP pour ne plus recevoir de SMS.");
         assert!(desk.may(3, "offers").await);
+        // A landline or a premium number is kept, and not answered.
+        desk.writes("+33322000000", "HELP", "m7").await;
+        desk.writes("+33899000000", "STOP", "m8").await;
+        assert_eq!(desk.answers(7).await.len(), 0);
         desk.close().await;
     }
 
     async fn start_lifts_what_stop_disabled_and_nothing_else(db: &TestDb) {
-        let desk = Desk::open(db, 6).await;
+        let desk = Desk::open(db, 7).await;
         let db = desk.db();
         // Customer 1 allowed news too, and took them back by himself.
         agree(&desk.house, 1, "news", -30 * DAY_MS).await;
@@ -298,14 +305,17 @@ on_both! {
         desk.writes(&phone(1), "yes", "m00").await;
         assert!(!desk.may(1, "news").await);
         assert_eq!(desk.number("SELECT COUNT(*) FROM inbound_texts WHERE kind = 'reply'").await, 1);
-        for id in 1..=5 {
+        for id in [1, 2, 3, 4, 5, 7] {
             desk.writes(&phone(id), "STOP", &format!("stop {id}")).await;
             assert!(!desk.may(id, "offers").await);
         }
         desk.house.advance(chrono::Duration::minutes(5));
-        // 2 also says so by the link, 3 objects, 4 was put on a list.
-        let link = DeliveryKey { wave: desk.wave, seq: desk.number("SELECT seq FROM deliveries WHERE customer_id = 2").await };
-        opt_out::opt_out(db, link, Choice::Topic, Source::Page, desk.house.clock_ms()).await.unwrap();
+        // 2 and 7 also say so by the link, 3 objects, 4 was put on a list.
+        for id in [2, 7] {
+            let seq = desk.number(&format!("SELECT seq FROM deliveries WHERE customer_id = {id}")).await;
+            let link = DeliveryKey { wave: desk.wave, seq };
+            opt_out::opt_out(db, link, Choice::Topic, Source::Page, desk.house.clock_ms()).await.unwrap();
+        }
         let objection = visavis::dialogue::object::Objection { channel: Some(Channel::Sms), scope: Scope::All, source: "letter".to_owned() };
         visavis::dialogue::object::object(db, &desk.house.parts.keys, CustomerId(3), &objection, "operator", desk.house.clock_ms()).await.unwrap();
         let robinson = consent::Suppression {
@@ -313,10 +323,13 @@ on_both! {
         };
         consent::suppress(&**db, &[robinson]).await.unwrap();
         desk.house.advance(chrono::Duration::minutes(5));
-        for (id, word) in [(1, "START"), (2, "START"), (3, "start"), (4, "unstop"), (5, "Yes"), (6, "start")] {
+        // What 7 took back on the page is not what this STOP disables.
+        desk.writes(&phone(7), "STOP", "stop 7 again").await;
+        desk.house.advance(chrono::Duration::minutes(5));
+        for (id, word) in [(1, "START"), (2, "START"), (3, "start"), (4, "unstop"), (5, "Yes"), (6, "start"), (7, "start")] {
             desk.writes(&phone(id), word, &format!("start {id}")).await;
         }
-        for (id, is_back) in [(1, true), (2, false), (3, false), (4, false), (5, true), (6, true)] {
+        for (id, is_back) in [(1, true), (2, false), (3, false), (4, false), (5, true), (6, true), (7, false)] {
             assert_eq!(desk.may(id, "offers").await, is_back, "{id}");
         }
         assert!(!desk.may(1, "news").await);
@@ -328,6 +341,9 @@ on_both! {
         desk.house.advance(chrono::Duration::minutes(5));
         desk.writes(&phone(1), "STOP", "stop again").await;
         assert!(!desk.may(1, "offers").await);
+        // Also where the provider gives it the name of the first.
+        desk.writes(&phone(5), "STOP", "stop 5").await;
+        assert!(!desk.may(5, "offers").await);
         desk.close().await;
     }
 
@@ -421,6 +437,12 @@ on_both! {
         assert_eq!(long.status().as_u16(), 413);
         assert!(desk.may(1, "offers").await);
         assert_eq!(desk.number("SELECT COUNT(*) FROM inbound_texts").await, 0);
+        // What a column or an index cannot hold is taken all the same, or the provider posts it for ever.
+        let long: String = (0..4_000).map(|n| n.to_string()).collect();
+        for id in ["m\0", &long] {
+            desk.writes("Mai\0son", "bon\0jour", id).await;
+        }
+        assert_eq!(desk.number("SELECT COUNT(*) FROM inbound_texts WHERE kind = 'reply'").await, 2);
         // While it cannot be kept, it is not taken, and comes again.
         db.run("ALTER TABLE inbound_texts RENAME TO away", []).await.unwrap();
         assert_eq!(good.send(&desk.base).await, 503);

@@ -427,19 +427,15 @@ impl Provider for Http {
             PostKind::Receipt => {
                 let places = self.receipts.as_ref();
                 let places = places.ok_or(PostError::Unreadable("no receipts are expected"))?;
-                let mut events = Vec::new();
-                for item in items(&posted, places.list.as_deref())? {
-                    events.extend(receipt(places, item)?);
-                }
-                Ok(events)
+                let found = items(&posted, places.list.as_deref())?.iter();
+                let events = readable(found.map(|item| receipt(places, item)))?;
+                Ok(events.into_iter().flatten().collect())
             }
             PostKind::Inbound => {
                 let places = self.inbound.as_ref();
                 let places = places.ok_or(PostError::Unreadable("no messages are expected"))?;
-                items(&posted, places.list.as_deref())?
-                    .iter()
-                    .map(|item| inbound(places, item))
-                    .collect()
+                let found = items(&posted, places.list.as_deref())?.iter();
+                readable(found.map(|item| inbound(places, item)))
             }
         }
     }
@@ -452,6 +448,25 @@ fn items<'a>(posted: &'a Value, list: Option<&str>) -> Result<&'a [Value], PostE
         (Some(Value::Array(items)), _) => Ok(items),
         (Some(item), None) => Ok(std::slice::from_ref(item)),
         _ => Err(PostError::Unreadable("the list is missing")),
+    }
+}
+
+/// What could be read: one item of a new kind does not lose the others, among which may be a STOP.
+///
+/// # Errors
+/// The first reason, when nothing could be read.
+fn readable<T>(found: impl Iterator<Item = Result<T, PostError>>) -> Result<Vec<T>, PostError> {
+    let mut read = Vec::new();
+    let mut first_error = None;
+    for one in found {
+        match one {
+            Ok(one) => read.push(one),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    match first_error {
+        Some(error) if read.is_empty() => Err(error),
+        _ => Ok(read),
     }
 }
 

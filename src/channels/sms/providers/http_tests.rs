@@ -219,6 +219,9 @@ fn receipts_come_in_lists() {
             ),
         ]
     );
+    let mixed = br#"{"all": [{"s": "D"}, {"ref": "1-1", "s": "D"}, 7]}"#;
+    let events = read(&http, PostKind::Receipt, SECRET, mixed).unwrap();
+    assert_eq!(events.len(), 1, "the others are not lost");
     let forged = read(&http, PostKind::Receipt, "guessed", body);
     assert_eq!(forged, Err(PostError::Forged));
     for malformed in [

@@ -69,7 +69,12 @@ impl Vonage {
             return Err(PostError::Forged);
         }
         let Some(Value::Object(fields)) = posted(post) else {
-            return Err(PostError::Unreadable("it is no form and no JSON object"));
+            // Only who has shown who he is is told what is wrong.
+            return Err(if is_secret_path {
+                PostError::Unreadable("it is no form and no JSON object")
+            } else {
+                PostError::Forged
+            });
         };
         let fields: BTreeMap<String, String> = fields
             .iter()

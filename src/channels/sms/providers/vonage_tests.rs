@@ -154,6 +154,23 @@ fn every_part_of_an_answer_is_judged() {
 }
 
 #[test]
+fn who_signs_nothing_is_not_told_what_is_wrong() {
+    for secret in [None, Some("guessed")] {
+        let found = vonage("sha256").read(&Post {
+            kind: PostKind::Inbound,
+            method: "POST",
+            url: "https://news.example.com/hooks/sms/it/inbound",
+            secret,
+            query: &[],
+            headers: &[],
+            body: b"[1]",
+            now: DateTime::from_timestamp(NOW, 0).unwrap(),
+        });
+        assert_eq!(found, Err(PostError::Forged));
+    }
+}
+
+#[test]
 fn all_five_signatures_are_verified() {
     // The first is of Vonage's own libraries; the others were computed with Python's hmac.
     for (method, sig) in [

@@ -31,16 +31,16 @@ pub(in crate::responses::texts) async fn suppressed_at(
     row.map(|row| row.try_get("", "suppressed_at")).transpose()
 }
 
-/// Forgets what an earlier STOP disabled unless that STOP is the suppression of `suppressed_at`: somebody or
-/// something else said no since.
+/// Forgets what an earlier STOP disabled and START would not restore any more: somebody or something else said
+/// no since, to all of it or to one topic.
 pub(in crate::responses::texts) async fn forget_others(
     txn: &Txn,
     fingerprint: &str,
-    suppressed_at: Option<i64>,
+    now_ms: i64,
 ) -> Result<(), DbErr> {
     txn.run(
-        "DELETE FROM text_stops WHERE fingerprint = $1 AND stopped_at <> $2",
-        [fingerprint.into(), suppressed_at.unwrap_or(-1).into()],
+        format!("DELETE FROM text_stops AS t WHERE t.fingerprint = $1 AND NOT ({STANDS})"),
+        [fingerprint.into(), now_ms.into()],
     )
     .await
     .map(drop)
