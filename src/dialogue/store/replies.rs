@@ -133,7 +133,8 @@ pub(in crate::dialogue) async fn take_away(
 ) -> Result<(), DbErr> {
     use crate::storage::Kind;
     let whose = format!(
-        "(customer_id = $1 OR fingerprint IN {})",
+        // What another customer with the same number said stays his.
+        "(customer_id = $1 OR (customer_id IS NULL AND fingerprint IN {}))",
         txn.dialect().list(2, Kind::Text)
     );
     for sql in [

@@ -156,9 +156,10 @@ impl Changes {
         delivery: DeliveryKey,
         receipts: impl Iterator<Item = Standing>,
     ) -> Result<bool, DbErr> {
-        let Some(before) = store::standing(txn, delivery).await? else {
+        let Some(received) = store::standing(txn, delivery).await? else {
             return Ok(false);
         };
+        let before = received.standing;
         let Some(after) = before
             .iter()
             .cloned()
@@ -172,7 +173,7 @@ impl Changes {
         }
         store::set_standing(txn, delivery, &after).await?;
         let former = before.as_ref().map(|standing| standing.state);
-        if former != Some(after.state) {
+        if former != Some(after.state) && received.is_accepted {
             if let Some(former) = former {
                 *self.counter(delivery, former) -= 1;
             }

@@ -79,6 +79,33 @@ on_both! {
         assert_eq!(number(db, shared).await, 0, "no place belongs to two channels");
     }
 
+    async fn a_launch_refuses_what_the_check_refuses(db: &TestDb) {
+        let server = SmsServer::start(Kind::Infobip);
+        let mut house = house(db, &server);
+        house.change_settings(|settings| {
+            settings.sms.providers.get_mut("main").unwrap().stop = None;
+        });
+        house.add_customers(3, "mail.example").await;
+        house.give_mobiles(1, 3, "FR").await;
+        let campaign = house.apply(&by_sms("spring")).await;
+        let launch = async |house: &crate::kit::house::House| {
+            visavis::delivery::launch::launch(
+                &house.parts.db,
+                campaign,
+                visavis::delivery::launch::Occurrence::ByHand,
+                house.parts.launch_options(),
+                house.now(),
+            )
+            .await
+        };
+        let refused = launch(&house).await.unwrap_err().to_string();
+        assert!(refused.contains("CPCE L34-5"), "{refused}");
+        assert_eq!(number(db, "SELECT COUNT(*) FROM waves").await, 0);
+        // Elsewhere it is a warning.
+        db.run("UPDATE customers SET phone_country = 'BE', country = 'BE'", []).await.unwrap();
+        assert_eq!(launch(&house).await.unwrap().deliveries, 3);
+    }
+
     async fn on_a_sunday_nobody_in_france_is_written_to(db: &TestDb) {
         let server = SmsServer::start(Kind::Ovh);
         let mut house = house(db, &server);

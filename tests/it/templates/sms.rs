@@ -481,7 +481,7 @@ fn the_program_shows_what_a_text_takes() {
         .replace("\"short\"", "\"typographic\"");
     std::fs::write(own.join("template.toml"), &main).unwrap();
     insta::assert_snapshot!(preview(&["--transliterate"]), @r#"
-    SMS [en]: UCS-2, 94 of 134, 2 parts, 93 characters
+    SMS [en]: UCS-2, 94 of 134, 2 parts, 93 characters (its STOP mention is an example until there is a provider)
 
     Camille, c’est la fête ! Œuvres à 15 €, 🎉 l’été… https://links.example/s/xxxxxx
     STOP au 36179
@@ -505,13 +505,13 @@ fn the_program_shows_what_a_text_takes() {
     "#);
     std::fs::write(own.join("template.toml"), &without).unwrap();
     insta::assert_snapshot!(preview(&["--language", "en"]), @r#"
-    SMS [en]: UCS-2, 91 of 134, 2 parts, 91 characters
+    SMS [en]: UCS-2, 91 of 134, 2 parts, 91 characters (its STOP mention is an example until there is a provider)
 
     Camille, c’est la fête ! Œuvres à 15 €, l’été… https://links.example/s/xxxxxx
     STOP au 36179
     "#);
     insta::assert_snapshot!(preview(&["--transliterate"]), @r#"
-    SMS [en]: GSM-7, 95 of 160, 1 part, 94 characters
+    SMS [en]: GSM-7, 95 of 160, 1 part, 94 characters (its STOP mention is an example until there is a provider)
 
     Camille, c'est la fete ! Oeuvres à 15 €, l'été... https://links.example/s/xxxxxx
     STOP au 36179

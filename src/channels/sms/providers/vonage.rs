@@ -24,8 +24,12 @@ use crate::templates::sms::Encoding;
 
 const PUBLIC: &str = "https://rest.nexmo.com";
 
-/// Seconds between the clocks of both that are borne with.
-const TOLERANCE: i64 = 5 * 60;
+/// Seconds that its clock may be before ours.
+const AHEAD: i64 = 5 * 60;
+
+/// Seconds after which what it posts is too old: it tries for 24 hours, and a STOP must not be lost. A post that
+/// comes twice changes nothing.
+const BEHIND: i64 = 25 * 3_600;
 
 /// An account with Vonage.
 #[derive(Debug)]
@@ -109,7 +113,10 @@ impl Signature {
         let is_fresh = fields
             .get("timestamp")
             .and_then(|seconds| seconds.parse::<i64>().ok())
-            .is_some_and(|seconds| now.timestamp().abs_diff(seconds) <= TOLERANCE.unsigned_abs());
+            .is_some_and(|seconds| {
+                let age = now.timestamp().saturating_sub(seconds);
+                (-AHEAD..=BEHIND).contains(&age)
+            });
         is_fresh && self.is_of(&signed(fields), &given)
     }
 

@@ -4,6 +4,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::json;
 
 use crate::channels::sms::model::ReceiptState;
+use crate::delivery::model::State;
 use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::responses::texts::model::Standing;
 use crate::storage::{Dialect, Kind, Sql, Txn};
@@ -29,35 +30,48 @@ pub(in crate::responses::texts) async fn by_message_id(
         .collect()
 }
 
-/// What is known of a message, locked until the transaction ends; the outer `None`: there is no such message,
-/// or not yet.
+/// A message with its receipts.
+pub(in crate::responses::texts) struct Received {
+    pub standing: Option<Standing>,
+    /// Whether the provider is known to have taken it; of one in doubt nothing is counted.
+    pub is_accepted: bool,
+}
+
+/// What is known of a message, locked until the transaction ends; `None`: there is no such message, or not
+/// yet.
 pub(in crate::responses::texts) async fn standing(
     txn: &Txn,
     delivery: DeliveryKey,
-) -> Result<Option<Option<Standing>>, DbErr> {
+) -> Result<Option<Received>, DbErr> {
     let lock = match txn.dialect() {
         Dialect::Sqlite => "",
-        Dialect::Postgres => "FOR UPDATE",
+        Dialect::Postgres => "FOR UPDATE OF m",
     };
     let row = txn
         .row(
             format!(
-                "SELECT receipt, receipt_at, failure FROM sms_messages WHERE wave_id = $1 AND seq = $2 {lock}"
+                "SELECT m.receipt, m.receipt_at, m.failure,
+                     (SELECT d.state FROM deliveries d WHERE d.wave_id = $1 AND d.seq = $2) AS state
+                 FROM sms_messages m WHERE m.wave_id = $1 AND m.seq = $2 {lock}"
             ),
             [delivery.wave.0.into(), delivery.seq.into()],
         )
         .await?;
     row.map(|row| {
-        let state: Option<String> = row.try_get("", "receipt")?;
-        let Some(state) = state.and_then(|word| ReceiptState::from_column(&word)) else {
-            return Ok(None);
-        };
+        let word: Option<String> = row.try_get("", "receipt")?;
         let at: Option<i64> = row.try_get("", "receipt_at")?;
-        Ok(Some(Standing {
-            state,
-            at: at.unwrap_or_default(),
-            failure: row.try_get("", "failure")?,
-        }))
+        let failure = row.try_get("", "failure")?;
+        let state: Option<i16> = row.try_get("", "state")?;
+        Ok(Received {
+            standing: word
+                .and_then(|word| ReceiptState::from_column(&word))
+                .map(|state| Standing {
+                    state,
+                    at: at.unwrap_or_default(),
+                    failure,
+                }),
+            is_accepted: state.and_then(State::from_code) == Some(State::Accepted),
+        })
     })
     .transpose()
 }
