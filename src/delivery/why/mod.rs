@@ -100,6 +100,36 @@ async fn facts_of<'a>(
     first.ok_or(WhyError::NoSuchCustomer(customer))
 }
 
+/// Of a campaign by several channels: which one is spoken of, and what speaks against the others.
+async fn channels(
+    db: &Db,
+    questions: &[Question<'_>],
+    chosen: Channel,
+    customer: CustomerId,
+) -> Result<Option<Step>, WhyError> {
+    if questions.len() < 2 {
+        return Ok(None);
+    }
+    let mut told = vec![format!("{chosen} is looked at")];
+    for question in questions {
+        let channel = question.request.channel;
+        if channel == chosen {
+            continue;
+        }
+        let facts = store::facts(db, question, customer).await?;
+        let reason = facts.and_then(|facts| facts.refusals.first().copied());
+        told.push(match reason {
+            Some(reason) => format!("by {channel}: {}", reason.describe()),
+            None => format!("nothing speaks against {channel}"),
+        });
+    }
+    Ok(Some(Step {
+        rule: "channel",
+        passes: Some(true),
+        found: told.join("; "),
+    }))
+}
+
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Why {
@@ -192,6 +222,7 @@ pub async fn why(
         passes: Some(segment.is_true),
         found: definition.segment.clone(),
     }];
+    steps.extend(channels(db, &questions, request.channel, customer).await?);
     steps.push(teller.address(&profile.customer));
     steps.push(teller.suppression(&store::suppressions(db, &question, customer).await?));
     steps.extend(teller.permission());

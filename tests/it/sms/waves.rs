@@ -74,6 +74,10 @@ on_both! {
         let counters = visavis::delivery::store::counters(&*house.parts.db, wave).await.unwrap();
         assert_eq!((counters["selected"], counters["sms.selected"]), (100, 30));
         assert_eq!((counters["accepted"], counters["sms.accepted"]), (88, 29));
+        let campaign = visavis::campaigns::plan::find(&house.parts.db, "spring").await.unwrap();
+        let why = visavis::delivery::why::why(&house.parts.db, &house.parts.rules, &campaign, visavis::ids::CustomerId(95), house.now());
+        let why = why.await.unwrap().to_string();
+        assert!(why.contains("email is looked at; by sms: no address for this channel"), "{why}");
         let shared = "SELECT COUNT(*) FROM leases a JOIN leases b ON a.wave_id = b.wave_id AND a.relay <> b.relay
             AND a.from_seq <= b.to_seq AND b.from_seq <= a.to_seq";
         assert_eq!(number(db, shared).await, 0, "no place belongs to two channels");
