@@ -347,13 +347,13 @@ on_both! {
         let site = Site::open(db).await;
         let list = site.get("/").await.text().await.unwrap();
         assert!(list.contains("%C3%A9t%C3%A9%20%26%20%3Cb%3E") && list.contains("été &amp; &lt;b&gt;"), "{list}");
-        assert!(list.contains("simulated responses") && list.contains("10.00 %"));
+        assert!(list.contains("simulated responses") && list.contains("10.00\u{a0}%"));
         let path = "/reports/%C3%A9t%C3%A9%20%26%20%3Cb%3E";
         let page = site.get(path).await;
         assert_eq!(page.status(), StatusCode::OK);
         assert!(header(&page, "content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
         let page = page.text().await.unwrap();
-        for expected in ["10.00 %", "8 responders of 80 delivered", "simulated responses", "withheld: no permission", "See the pans"] {
+        for expected in ["10.00\u{a0}%", "8 responders of 80 delivered", "simulated responses", "withheld: no permission", "See the pans"] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
         assert!(!page.contains("style=\"") && !page.contains("<script"), "the policy allows neither");
