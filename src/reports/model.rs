@@ -279,6 +279,11 @@ impl Report {
     pub fn delivered(&self) -> u64 {
         self.accepted.saturating_sub(self.undelivered)
     }
+
+    /// Whether there was a message that one can be seen to open: a text message cannot.
+    pub fn can_be_opened(&self) -> bool {
+        self.channels.is_empty() || self.channels.iter().any(|line| line.texts.is_none())
+    }
 }
 
 fn delivered_of(counters: &Counters) -> u64 {
@@ -479,6 +484,25 @@ pub(crate) mod tests {
             ("receipts.sent", 21),
             ("receipts.delivered", 1_102),
             ("receipts.undelivered", 37),
+        ]);
+        Report::new("super-chef", "finished", &[wave], &[]).in_currency("EUR")
+    }
+
+    pub(crate) fn sample_of_text_messages() -> Report {
+        let wave = sample_wave(&[
+            ("selected", 3),
+            ("accepted", 3),
+            ("clicks", 1),
+            ("clicks.total", 1),
+            ("responders", 1),
+            ("sms.selected", 3),
+            ("sms.accepted", 3),
+            ("sms.clicks", 1),
+            ("sms.clicks.total", 1),
+            ("sms.responders", 1),
+            ("parts", 3),
+            ("cost_micros", 147_000),
+            ("receipts.delivered", 3),
         ]);
         Report::new("super-chef", "finished", &[wave], &[]).in_currency("EUR")
     }

@@ -58,8 +58,8 @@ pub fn write(report: &Report) -> String {
 fn headline(text: &mut String, rate: &Rate) {
     let _ = writeln!(text, "\n  RESPONSE RATE   {}", percent(rate.value));
     let of = format!(
-        "{} responders of {} delivered",
-        thousands(rate.count),
+        "{} of {} delivered",
+        counted(rate.count, "responder", "responders"),
         thousands(rate.of)
     );
     let _ = match rate.interval_95 {
@@ -141,14 +141,17 @@ fn waterfall(report: &Report) -> Table {
 
 fn rates(report: &Report) -> Table {
     let mut table = Table::new();
+    if report.can_be_opened() {
+        let remark = machine(report.opens_machine);
+        table.add_row(rate_row("opened", &report.open_rate, remark));
+    }
     for (name, rate, remark) in [
-        ("opened", &report.open_rate, machine(report.opens_machine)),
         (
             "clicked",
             &report.click_rate,
             format!(
-                "{} clicks{}",
-                thousands(report.clicks_total),
+                "{}{}",
+                counted(report.clicks_total, "click", "clicks"),
                 match report.clicks_machine {
                     0 => String::new(),
                     count => format!(", {} by machines", thousands(count)),
@@ -159,8 +162,8 @@ fn rates(report: &Report) -> Table {
             "ordered",
             &report.order_rate,
             format!(
-                "{} orders, {}",
-                thousands(report.orders),
+                "{}, {}",
+                counted(report.orders, "order", "orders"),
                 money(report.revenue_cents)
             ),
         ),
@@ -252,8 +255,13 @@ fn rate_row(name: &str, rate: &Rate, remark: String) -> Vec<Cell> {
 fn notes(text: &mut String, report: &Report) {
     let _ = writeln!(
         text,
-        "\n  Rates are of {} delivered, with 95 % intervals (Wilson). Machines are\n  counted apart, and opens are seen only of customers who agreed to tracking.",
-        thousands(report.delivered())
+        "\n  Rates are of {} delivered, with 95 % intervals (Wilson). Machines are\n  counted apart{}.",
+        thousands(report.delivered()),
+        if report.can_be_opened() {
+            ", and opens are seen only of customers who agreed to tracking"
+        } else {
+            ""
+        }
     );
     if !report.channels.is_empty() {
         let _ = writeln!(
@@ -324,6 +332,15 @@ pub fn thousands(count: u64) -> String {
     text
 }
 
+/// `1 click`, `1,234 clicks`.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        thousands(count),
+        if count == 1 { one } else { many }
+    )
+}
+
 /// An amount in the currency of the orders: `12,345.67`.
 pub fn money(cents: i64) -> String {
     let sign = if cents < 0 { "−" } else { "" };
@@ -353,7 +370,9 @@ fn shortened(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::reports::model::Report;
-    use crate::reports::model::tests::{sample, sample_of_two_channels};
+    use crate::reports::model::tests::{
+        sample, sample_of_text_messages, sample_of_two_channels, sample_wave,
+    };
 
     #[test]
     fn a_report_as_a_table() {
@@ -371,8 +390,36 @@ mod tests {
     }
 
     #[test]
+    fn a_report_of_text_messages_knows_no_opens() {
+        insta::assert_snapshot!(write(&sample_of_text_messages()));
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let wave = sample_wave(&[
+            ("selected", 2),
+            ("accepted", 2),
+            ("responders", 1),
+            ("clicks.total", 1),
+            ("orders", 1),
+        ]);
+        let text = write(&Report::new("c", "finished", &[wave], &[]));
+        for expected in [
+            "  1 responder of 2 delivered",
+            "  1 click\n",
+            "  1 order, 0.00\n",
+        ] {
+            assert!(text.contains(expected), "{expected:?} in {text}");
+        }
+    }
+
+    #[test]
     fn no_line_is_wider_than_a_terminal() {
-        for report in [sample(), sample_of_two_channels()] {
+        for report in [
+            sample(),
+            sample_of_two_channels(),
+            sample_of_text_messages(),
+        ] {
             for line in write(&report).lines() {
                 assert!(line.chars().count() <= 80, "{line}");
             }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{configure_errors, frame, not_found, probes, resource};
 use crate::clock::from_ms;
 use crate::reports::figures::Rate;
-use crate::reports::table::{percent, thousands};
+use crate::reports::table::{counted, percent, thousands};
 
 /// Registers the console's routes; `web::Data<State>` must be among the app's data.
 pub fn configure_console(config: &mut ServiceConfig) {
@@ -96,6 +96,8 @@ pub fn configure_console(config: &mut ServiceConfig) {
 #[derive(Debug, Serialize)]
 struct RateView {
     count: String,
+    /// The count with its noun: `1 responder`.
+    responders: String,
     total: String,
     /// `6.13 %`, or a dash.
     value: String,
@@ -109,20 +111,31 @@ impl RateView {
     fn new(rate: &Rate) -> Self {
         let ends = rate
             .interval_95
-            .map(|interval| (percent(Some(interval.low)), percent(Some(interval.high))));
+            .map(|interval| (share_of(Some(interval.low)), share_of(Some(interval.high))));
         Self {
             count: thousands(rate.count),
+            responders: counted(rate.count, "responder", "responders"),
             total: thousands(rate.of),
-            value: percent(rate.value),
+            value: share_of(rate.value),
             interval: match &ends {
-                Some((low, high)) => format!("95 % interval {low} to {high}"),
+                Some((low, high)) => format!("95\u{a0}% interval {low} to {high}"),
                 None => "No interval yet".to_owned(),
             },
             range: ends.map_or_else(String::new, |(low, high)| {
-                format!("{} – {high}", low.trim_end_matches(" %"))
+                format!("{} – {high}", low.trim_end_matches("\u{a0}%"))
             }),
         }
     }
+}
+
+/// A share in per cent.
+fn share_of(value: Option<f64>) -> String {
+    unparted(&percent(value))
+}
+
+/// Figures that no line break parts from their per cent signs.
+fn unparted(figures: &str) -> String {
+    figures.replace(" %", "\u{a0}%")
 }
 
 /// An instant as the pages show it: `2026-11-22 13:25 UTC`.

@@ -8,7 +8,7 @@ use crate::clock::from_ms;
 use crate::consent::overview::{self, Overview, OverviewError};
 use crate::customers::store as customers;
 use crate::dialogue::upkeep;
-use crate::reports::table::thousands;
+use crate::reports::table::{counted, thousands};
 use crate::web::{ApiError, State};
 
 mod proof;
@@ -36,6 +36,7 @@ struct LadderView {
     topics: Vec<TopicChoice>,
     is_overall: bool,
     /// Empty where they were not counted.
+    /// With its noun.
     customers: String,
     /// When they were counted, where that was not now.
     as_of: Option<String>,
@@ -118,7 +119,10 @@ pub(super) async fn ladder(
         section: "permission",
         topics,
         is_overall: topic.is_none(),
-        customers: overview.customers.map(thousands).unwrap_or_default(),
+        customers: overview
+            .customers
+            .map(|count| counted(count, "person", "people"))
+            .unwrap_or_default(),
         as_of: as_of.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()),
         is_counted,
         rungs,

@@ -7,11 +7,11 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{RateView, path_segment, spoken};
+use super::{RateView, path_segment, share_of, spoken, unparted};
 use crate::reports::channels;
 use crate::reports::figures::{Rate, as_f64};
 use crate::reports::model::{Report, in_words};
-use crate::reports::table::{days, money, percent, thousands};
+use crate::reports::table::{counted, days, money, thousands};
 use crate::reports::{csv as csv_form, store};
 use crate::web::{ApiError, State};
 
@@ -223,7 +223,7 @@ impl ChannelTable {
                 .map(|(name, cells)| Figures {
                     name,
                     is_rate: name == "response rate",
-                    cells,
+                    cells: cells.iter().map(|cell| unparted(cell)).collect(),
                 })
                 .collect(),
             texts: texts
@@ -248,7 +248,7 @@ impl Scale {
             low: format!("{:.1}", at(interval.low)),
             width: format!("{:.1}", (at(interval.high) - at(interval.low)).max(4.0)),
             point: format!("{:.1}", (at(value) - 3.0).clamp(0.0, FULL - 6.0)),
-            end: format!("{} %", end * 100.0),
+            end: format!("{}\u{a0}%", end * 100.0),
         })
     }
 }
@@ -260,7 +260,7 @@ fn cards(report: &Report) -> Vec<Card> {
     };
     let card = |name, rate: &Rate, remark: String| Card {
         name,
-        value: percent(rate.value),
+        value: share_of(rate.value),
         of: format!(
             "{} of {} {}",
             thousands(rate.count),
@@ -269,13 +269,16 @@ fn cards(report: &Report) -> Vec<Card> {
         ),
         interval: match RateView::new(rate).range {
             range if range.is_empty() => "no interval yet".to_owned(),
-            range => format!("95 %: {range}"),
+            range => format!("95\u{a0}%: {range}"),
         },
         remark,
     };
-    vec![
-        card("Delivery rate", &report.delivery_rate, String::new()),
-        card("Open rate", &report.open_rate, apart(report.opens_machine)),
+    let mut cards = vec![card("Delivery rate", &report.delivery_rate, String::new())];
+    if report.can_be_opened() {
+        let remark = apart(report.opens_machine);
+        cards.push(card("Open rate", &report.open_rate, remark));
+    }
+    cards.extend([
         card(
             "Click rate",
             &report.click_rate,
@@ -285,13 +288,14 @@ fn cards(report: &Report) -> Vec<Card> {
             "Order rate",
             &report.order_rate,
             format!(
-                "{} orders, {}",
-                thousands(report.orders),
+                "{}, {}",
+                counted(report.orders, "order", "orders"),
                 money(report.revenue_cents)
             ),
         ),
         card("Opt-out rate", &report.opt_out_rate, String::new()),
-    ]
+    ]);
+    cards
 }
 
 /// The waterfall: what is lost at each step hangs where it was lost.
@@ -319,7 +323,7 @@ fn steps(report: &Report) -> Vec<Step> {
             } else {
                 format!("− {}", thousands(count))
             },
-            share: percent(value),
+            share: share_of(value),
             x: format!("{x:.1}"),
             width: bar_width(width, count),
         });
@@ -420,7 +424,27 @@ fn bar_width(width: f64, count: u64) -> String {
 mod tests {
     use super::*;
     use crate::reports::figures::Denominator;
-    use crate::reports::model::tests::sample;
+    use crate::reports::model::tests::{sample, sample_of_text_messages};
+
+    #[test]
+    fn text_messages_have_no_open_rate() {
+        let has_opens = |report: &Report| cards(report).iter().any(|card| card.name == "Open rate");
+        assert!(has_opens(&sample()) && !has_opens(&sample_of_text_messages()));
+        let page = crate::web::Pages::new().unwrap();
+        let view = View::new(&sample_of_text_messages());
+        let page = page.page("report", &view).unwrap();
+        assert!(page.contains("1 responder of 3 delivered"), "{page}");
+    }
+
+    #[test]
+    fn no_percent_sign_can_stand_alone() {
+        let cards = cards(&sample());
+        assert!(!cards.is_empty());
+        for card in cards {
+            let text = [card.value, card.interval].concat();
+            assert!(!text.contains(" %") && text.contains("\u{a0}%"), "{text}");
+        }
+    }
 
     #[test]
     fn the_waterfall_hangs_each_loss_where_it_was_lost() {
