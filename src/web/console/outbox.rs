@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::instant;
 use crate::channels::sms::SMS_HEADER;
+use crate::reports::table::counted;
 use crate::web::{ApiError, Pages};
 
 /// The policy of a message's page. The message stands in a sandboxed frame, which inherits it: its
@@ -47,6 +48,8 @@ pub struct Listing {
     title: &'static str,
     section: &'static str,
     count: String,
+    /// What is here, and what is not.
+    note: &'static str,
     search: String,
     entries: Vec<Entry>,
     is_paged: bool,
@@ -56,9 +59,10 @@ pub struct Listing {
 
 impl Listing {
     /// Page `page` (counted from 0) of the outbox, or of what `search` finds in it. `count` is of the whole
-    /// outbox; `has_older` whether another page follows.
+    /// outbox; `note` says what is kept there; `has_older` whether another page follows.
     pub fn new(
         count: u64,
+        note: &'static str,
         search: Option<&str>,
         page: u32,
         entries: Vec<Entry>,
@@ -77,7 +81,8 @@ impl Listing {
         Self {
             title: "Outbox",
             section: "outbox",
-            count: crate::reports::table::thousands(count),
+            count: counted(count, "message", "messages"),
+            note,
             search: search.to_owned(),
             entries,
             is_paged: newer.is_some() || older.is_some(),
@@ -302,6 +307,8 @@ mod tests {
             "what somebody wrote is text: {page}"
         );
         assert!(!page.contains("<iframe"), "{page}");
+        let panels = page.matches("<section class=\"panel\"").count();
+        assert_eq!(panels, 1, "none stands empty: {page}");
     }
 
     #[test]
@@ -316,7 +323,7 @@ mod tests {
     #[test]
     fn the_list_keeps_its_search_from_page_to_page() {
         let entry = Entry::new(7, 1_795_000_000_000, "a@example.org", " ", 2_048);
-        let listing = Listing::new(1_200, Some("a&b"), 1, vec![entry], true);
+        let listing = Listing::new(1_200, "Kept.", Some("a&b"), 1, vec![entry], true);
         let page = Pages::new().unwrap().page("outbox", &listing).unwrap();
         for expected in [
             "1,200 messages",
@@ -331,7 +338,7 @@ mod tests {
 
     #[test]
     fn the_empty_outbox_says_what_to_do() {
-        let listing = Listing::new(0, None, 0, Vec::new(), false);
+        let listing = Listing::new(0, "Kept.", None, 0, Vec::new(), false);
         let page = Pages::new().unwrap().page("outbox", &listing).unwrap();
         assert!(page.contains("The outbox is empty"));
     }

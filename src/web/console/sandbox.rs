@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::Paging;
 use super::outbox::{self, Entry, Listing, Message};
 use crate::channels::outbox::OutboxError;
+use crate::config::Settings;
 use crate::web::{ApiError, State};
 
 /// Messages on a page.
@@ -53,8 +54,26 @@ pub(super) async fn list(
             )
         })
         .collect();
-    let listing = Listing::new(count, wanted.as_deref(), index, entries, has_older);
+    let note = note(&state.settings);
+    let listing = Listing::new(count, note, wanted.as_deref(), index, entries, has_older);
     outbox::list(&state.pages, &listing)
+}
+
+/// What the outbox holds, as the settings are now.
+fn note(settings: &Settings) -> &'static str {
+    let has_relay = settings.email.relay.is_some() || !settings.email.relays.is_empty();
+    match (has_relay, !settings.sms.providers.is_empty()) {
+        (false, false) => "The sandbox keeps every message here; nothing left this machine.",
+        (true, false) => {
+            "Only what the sandbox took is here: text messages have no provider. Email leaves by a relay."
+        }
+        (false, true) => {
+            "Only what the sandbox took is here: email has no relay. Text messages leave by a provider."
+        }
+        (true, true) => {
+            "Only what the sandbox took is here. Email leaves by a relay, text messages by a provider."
+        }
+    }
 }
 
 /// One message.
@@ -82,4 +101,37 @@ pub(super) async fn message(
         &state.pages,
         &Message::read(&raw, received_at, newer, older),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nothing_left_is_said_only_where_nothing_can() {
+        const RELAY: &str = "[email.relay]\nhost = \"127.0.0.1\"\nport = 25\ntls = \"none\"\n";
+        const PROVIDER: &str =
+            "[sms.providers.main.http]\nurl = \"https://sms.example/send\"\nbody = \"{}\"\n";
+        let said = |parts: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("visavis.toml");
+            std::fs::write(&file, parts.concat()).unwrap();
+            note(&Settings::load_from(Some(&file), std::collections::HashMap::new()).unwrap())
+        };
+        assert!(said(&[]).contains("nothing left this machine"));
+        for (parts, expected) in [
+            (vec![RELAY], "Email leaves by a relay"),
+            (vec![PROVIDER], "Text messages leave by a provider"),
+            (
+                vec![RELAY, PROVIDER],
+                "Email leaves by a relay, text messages by a provider",
+            ),
+        ] {
+            let said = said(&parts);
+            assert!(
+                said.contains(expected) && !said.contains("nothing left"),
+                "{said}"
+            );
+        }
+    }
 }
