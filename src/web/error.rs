@@ -136,6 +136,11 @@ pub(super) fn words(status: StatusCode) -> (&'static str, &'static str, &'static
             "Bad request",
             "The request could not be understood.",
         ),
+        StatusCode::FORBIDDEN => (
+            "forbidden",
+            "Forbidden",
+            "This request is not accepted here.",
+        ),
         StatusCode::NOT_FOUND => (
             "not_found",
             "Not found",

@@ -63,6 +63,7 @@ async fn record_once(
     let known = store::by_message_id(&*txn, provider, &ids).await?;
     let known: HashMap<String, DeliveryKey> = known.into_iter().collect();
     let mut new: BTreeMap<DeliveryKey, Vec<Unmatched>> = BTreeMap::new();
+    let mut nameless = 0_usize;
     let mut unmatched = Vec::new();
     for receipt in receipts {
         let reference = receipt.reference.as_deref();
@@ -79,7 +80,7 @@ async fn record_once(
         match own.or_else(|| by_id.copied()) {
             Some(delivery) => new.entry(delivery).or_default().push(one),
             // Without a name of either kind its message will never be found.
-            None if one.message_id.is_none() => {}
+            None if one.message_id.is_none() => nameless += 1,
             None => unmatched.push(one),
         }
     }
@@ -92,7 +93,16 @@ async fn record_once(
     }
     store::keep(&txn, provider, &unmatched, now_ms).await?;
     changes.follow(&txn, now_ms).await?;
-    txn.commit().await
+    txn.commit().await?;
+    let count = unmatched.len() + nameless;
+    if count > 0 {
+        tracing::info!(
+            provider,
+            count,
+            "receipts of messages that are not known, or not yet"
+        );
+    }
+    Ok(())
 }
 
 /// Gives kept receipts that were received since `since_ms` to their messages, as far as these are settled by

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::{Paging, instant, path_segment};
-use crate::reports::table::thousands;
+use crate::reports::table::{counted, thousands};
 use crate::responses::texts::replies::{self, Reply};
 use crate::web::{ApiError, State};
 
@@ -17,6 +17,7 @@ const PAGE: u32 = 50;
 struct View {
     title: &'static str,
     section: &'static str,
+    /// With its noun.
     count: String,
     open: String,
     replies: Vec<Line>,
@@ -90,7 +91,7 @@ pub(super) async fn list(
     let view = View {
         title: "Replies",
         section: "replies",
-        count: thousands(page.count),
+        count: counted(page.count, "reply", "replies"),
         open: thousands(page.open),
         replies: page.replies.iter().map(Line::new).collect(),
         page: index + 1,

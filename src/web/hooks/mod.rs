@@ -117,6 +117,13 @@ async fn take(
         }
     })?;
     let settings = state.settings.sms.provider_named(&address.provider);
+    let is_described = settings.is_some_and(|settings| settings.http.is_some());
+    if is_described && kind == PostKind::Receipt && events.is_empty() {
+        tracing::warn!(
+            provider = address.provider,
+            "what was posted has no receipt, or a status that the settings do not name"
+        );
+    }
     let account = Account {
         provider: &address.provider,
         answers_keywords: settings.is_some_and(|settings| settings.answers_keywords),

@@ -391,17 +391,17 @@ on_both! {
         let get = async || client.get(format!("{}/replies", desk.base)).send().await.unwrap().text().await.unwrap();
         let page = get().await;
         assert!(page.contains("Ne STOPpez pas &lt;b&gt;svp&lt;/b&gt;") && !page.contains("<b>svp"), "{page}");
-        assert!(page.contains("3 to be read") && page.contains("/reports/spring") && page.contains("nobody we know"), "{page}");
+        assert!(page.contains("3 replies, 3 to be read") && page.contains("/reports/spring") && page.contains("nobody we know"), "{page}");
         let newest = page.find("Qui êtes-vous").unwrap();
         assert!(newest < page.find("Et merci").unwrap());
         let id = desk.number("SELECT MIN(id) FROM inbound_texts").await;
         let done = |origin: String| client.post(format!("{}/replies/{id}/done", desk.base)).header("origin", origin)
             .header("content-type", "application/x-www-form-urlencoded").body("page=1").send();
         assert_eq!(done("https://elsewhere.example".to_owned()).await.unwrap().status(), 403);
-        assert!(get().await.contains("3 to be read"));
+        assert!(get().await.contains("3 replies, 3 to be read"));
         let marked = done(desk.base.clone()).await.unwrap();
         assert_eq!((marked.status().as_u16(), marked.headers()["location"].to_str().unwrap()), (303, "/replies?page=1"));
-        assert!(get().await.contains("2 to be read"));
+        assert!(get().await.contains("3 replies, 2 to be read"));
         desk.close().await;
     }
 
@@ -411,6 +411,10 @@ on_both! {
         let mut forged = good.clone();
         forged.body = forged.body.replace("STOP", "STOQ");
         assert_eq!(forged.send(&desk.base).await, 403);
+        let signed_by_nobody = reqwest::Client::new().post(format!("{}/hooks/sms/main/inbound", desk.base)).body("x").send().await.unwrap();
+        let problem: serde_json::Value = signed_by_nobody.json().await.unwrap();
+        assert_eq!((&problem["code"], &problem["title"]), (&"forbidden".into(), &"Forbidden".into()), "{problem}");
+        assert_eq!(problem["detail"], "This request is not accepted here.");
         for (path, status) in [
             ("/hooks/sms/other/inbound", 404), ("/hooks/sms/main/else", 404), ("/hooks/sms/main", 404),
         ] {
