@@ -2,10 +2,13 @@
 
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
+use visavis::consent::model::{Basis, Channel, Evidence};
+use visavis::consent::store as consent;
 use visavis::delivery::message::short_links;
 use visavis::ids::CustomerId;
 use visavis::ids::{DeliveryKey, WaveId};
 use visavis::keys::Keys;
+use visavis::storage::Sql;
 use visavis::templates::model::{Link, Part};
 use visavis::tokens::{LinkKind, LinkToken, short_code};
 
@@ -62,6 +65,32 @@ on_both! {
         site.close().await;
         assert_eq!(counters(db, wave).await, expected([]));
         assert_eq!(number(db, "SELECT COUNT(*) FROM suppressions").await, 0);
+    }
+
+    async fn who_comes_from_a_text_message_is_first_offered_to_get_none(db: &TestDb) {
+        let wave = ledger::wave(db, CLICKS).await;
+        let site = Site::open(db).await;
+        for (seq, language, all, topic) in [
+            (1, "en", "Stop all text messages", "Stop messages about"),
+            (2, "fr", "Ne plus recevoir aucun SMS", "Offres"),
+            (3, "de", "Gar keine SMS mehr", "Angebote"),
+            (4, "es", "No recibir ningún SMS más", "Ofertas"),
+        ] {
+            let customer = ledger::customer(db, &format!("c{seq}"), language, "none").await;
+            let delivery = ledger::delivery(db, wave, seq, customer).await;
+            let page = format!("/u/{}", site.token(delivery, LinkKind::Unsubscribe));
+            let by_email = site.get(&page).await.text().await.unwrap();
+            assert!(by_email.find("value=\"topic\"").unwrap() < by_email.find("value=\"all\" class=\"second\"").unwrap(), "{by_email}");
+            let yes = Evidence::grant(customer, Channel::Sms, "offers", Basis::Consent, "test", 1);
+            consent::record(&*db.db, &yes, None, 1).await.unwrap();
+            db.run("UPDATE deliveries SET channel = 'sms' WHERE seq = $1", [seq.into()]).await.unwrap();
+            let by_sms = site.get(&page).await.text().await.unwrap();
+            let first = by_sms.find(&format!("<button name=\"scope\" value=\"all\">{all}</button>")).unwrap();
+            let second = by_sms.find("<button name=\"scope\" value=\"topic\" class=\"second\">").unwrap();
+            assert!(first < second && by_sms.contains(topic), "{by_sms}");
+            assert_eq!(by_sms.matches("<button").count(), 2, "{by_sms}");
+        }
+        site.close().await;
     }
 
     async fn who_tries_codes_is_sent_away_and_nobody_else(db: &TestDb) {
