@@ -11,9 +11,11 @@ use super::pace::Limits;
 use super::store::{self, Counters, Held, WaveRow};
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
+use crate::channels::model::Class;
 use crate::clock::from_ms;
 use crate::config::{Settings, provider_of};
 use crate::storage::Db;
+use crate::storage::text::counted;
 
 /// The state of a campaign's latest wave.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -171,6 +173,16 @@ fn is_known(settings: &Settings, route: &str) -> bool {
     }
 }
 
+/// The class of a deferral in words that fit email and text messages.
+fn because(class: &str) -> String {
+    match class {
+        class if class == Class::Greylist.as_str() => "a rate limit or greylisting".to_owned(),
+        class if class == Class::Network.as_str() => "the connection".to_owned(),
+        class if class == Class::Relay.as_str() => "our account or sender".to_owned(),
+        class => class.replace('_', " "),
+    }
+}
+
 /// A route as a person calls it.
 fn named(route: &str) -> String {
     match provider_of(route) {
@@ -221,9 +233,9 @@ impl fmt::Display for Progress {
             writeln!(f, "  {label:<9} {n:>9}")?;
         }
         for (class, n) in &self.deferred_because {
-            write!(f, "  {n} deferred because of {}", class.replace('_', " "))?;
-            if class == "network" {
-                write!(f, "; `visavis check` tries the relay")?;
+            write!(f, "  {n} deferred because of {}", because(class))?;
+            if class == Class::Network.as_str() {
+                write!(f, "; `visavis check` tries it")?;
             }
             writeln!(f)?;
         }
@@ -284,11 +296,11 @@ impl Progress {
         for rest in &self.resting {
             writeln!(
                 f,
-                "  {} is resting until {}: {} ({} times; node {})",
+                "  {} is resting until {}: {} ({}; node {})",
                 named(&rest.relay),
                 from_ms(rest.until_at).format("%H:%M:%S UTC"),
                 rest.reason,
-                rest.failures,
+                counted(rest.failures.unsigned_abs(), "time", "times"),
                 rest.node
             )?;
         }

@@ -6,7 +6,7 @@ use super::Line;
 use crate::channels::outbox::Outbox;
 use crate::channels::sms::SmsChannel;
 use crate::cli::clock;
-use crate::config::{ProviderSettings, Settings};
+use crate::config::{ProviderSettings, Settings, SmsSettings};
 use crate::keys::Keys;
 
 /// Whether each provider is there and knows us, where it is to post to, and what is missing.
@@ -44,6 +44,7 @@ pub(super) async fn providers(settings: &Settings) -> Vec<Line> {
         });
         lines.extend(account_lines(name, account, url));
     }
+    lines.extend(contact(&settings.sms));
     lines
 }
 
@@ -72,9 +73,36 @@ fn account_lines(name: &str, account: &ProviderSettings, url: &str) -> Vec<Line>
     lines
 }
 
+/// Whoever writes HELP or CONTACT wants to know how to reach somebody.
+fn contact(sms: &SmsSettings) -> Option<Line> {
+    let is_asked = |account: &ProviderSettings| !account.answers_keywords;
+    let is_missing = sms.contact.trim().is_empty() && sms.providers.values().any(is_asked);
+    is_missing.then(|| {
+        Line::Note(
+            "sms: HELP and CONTACT are answered without a way to reach you; set sms.contact to a number or an address"
+                .to_owned(),
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_contact_is_noted_where_we_answer() {
+        let noted = |contact_is: &str, answers: &str| {
+            let settings: SmsSettings = toml::from_str(&format!(
+                "connections = 1\ntimeout_seconds = 1\ncurrency = \"EUR\"\ntransliterate = false\ncontact = \"{contact_is}\"\n{answers}"
+            ))
+            .unwrap();
+            contact(&settings).is_some()
+        };
+        assert!(noted("", "[providers.main]"));
+        assert!(!noted("03 22 00 00 00", "[providers.main]"));
+        assert!(!noted("", "[providers.main]\nanswers_keywords = true"));
+        assert!(!noted("", ""), "the sandbox gets no texts");
+    }
 
     fn said(account: &str) -> Vec<String> {
         let account: ProviderSettings = toml::from_str(account).unwrap();
