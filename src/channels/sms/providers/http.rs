@@ -171,14 +171,6 @@ impl Http {
         let wrong = |key: &str, cause: &dyn fmt::Display| {
             ConfigError::key(key, format!("is no template: {cause}"))
         };
-        for name in ["to", "text"] {
-            if !names_of(&settings.body).any(|known| known == name) {
-                return Err(ConfigError::key(
-                    &key_of_body,
-                    format!("has no {{{{{name}}}}}: every message would go out without it"),
-                ));
-            }
-        }
         self.body
             .register_template_string(BODY, &settings.body)
             .map_err(|cause| wrong(&key_of_body, &cause))?;
@@ -276,6 +268,14 @@ impl Http {
                     "cannot be filled in: does it name something unknown, or a text with accents?",
                 )
             })?;
+        }
+        for name in ["to", "text"] {
+            if !names_of(&settings.body).any(|known| known == name) {
+                return Err(ConfigError::key(
+                    &body_key,
+                    format!("has no {{{{{name}}}}}: every message would go out without it"),
+                ));
+            }
         }
         Ok(())
     }

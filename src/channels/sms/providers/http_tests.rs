@@ -29,7 +29,7 @@ fn described(is_idempotent: bool) -> Http {
         "headers": {"X-Key": "k3y", "X-Ref": "{{reference}}"},
         "body": r#"{"to":"{{to}}","text":"{{text}}","n":{{parts}}, "coding":"{{encoding}}"}"#,
         "is_idempotent": is_idempotent,
-        "answer": {"message_id": "/r/0/id", "status": "/r/0/s", "accepted": ["OK"], "deferred": ["BUSY"]},
+        "answer": {"message_id": "/r/0/id", "status": "/r/0/s", "accepted": ["OK"], "deferred": ["BUSY"], "rejected": ["NO"]},
         "receipts": {"list": "/all", "reference": "/ref", "status": "/s", "delivered": ["D"], "sent": ["S"], "undelivered": ["U"], "unknown_subscriber": ["X"]},
         "inbound": {"from": "/from", "text": "/text"},
     }))
@@ -93,8 +93,11 @@ fn a_request_is_what_the_settings_say() {
     );
     let form = with_body("application/x-www-form-urlencoded", "to={{to}}&t={{text}}").unwrap();
     assert_eq!(body(&form, "a&b=é"), "to=%2B33612345678&t=a%26b%3D%C3%A9");
-    let xml = with_body("text/xml", "<t>{{text}}</t>").unwrap();
-    assert_eq!(body(&xml, "</t>&"), "<t>&lt;/t&gt;&amp;</t>");
+    let xml = with_body("text/xml", "<n>{{to}}</n><t>{{text}}</t>").unwrap();
+    assert_eq!(
+        body(&xml, "</t>&"),
+        "<n>+33612345678</n><t>&lt;/t&gt;&amp;</t>"
+    );
     let plain = with_body("text/plain", "{{to}} {{text}}").unwrap();
     assert_eq!(body(&plain, "l'été"), "+33612345678 l'été");
     let two_lines = plain.request(&message("a\nb"), DateTime::UNIX_EPOCH);
@@ -109,7 +112,9 @@ fn a_wrong_description_is_found_at_the_start() {
         (json, r#"{"t": "{{~{text}~}}"}"#, "{{{"),
         (json, r#"{"t": "{{&text}}"}"#, "{{&"),
         (json, r#"{"t": {{text}}}"#, "between quotes"),
-        (json, r#"{"t": "{{txet}}"}"#, "filled in"),
+        (json, r#"{"t": "{{txet}}"}"#, "there are to, sender, text"),
+        (json, r#"{"t": "{{text}}"}"#, "has no {{to}}"),
+        (json, r#"{"to": "{{to}}", "t": "hi"}"#, "has no {{text}}"),
         (json, r#"{"t": "{{#if text}}"}"#, "no template"),
     ] {
         let error = with_body(content_type, body).unwrap_err().to_string();
@@ -186,7 +191,7 @@ fn an_answer_is_read_at_its_places() {
         let lost = read(&again, status, body).outcome;
         assert!(matches!(lost, Outcome::Deferred { .. }), "{status} {body}");
     }
-    let by_status = with_body("application/json", "{}").unwrap();
+    let by_status = with_body("application/json", r#"{"to": "{{to}}", "t": "{{text}}"}"#).unwrap();
     assert_eq!(read(&by_status, 204, ""), Handed::accepted(None, None));
 }
 
@@ -258,7 +263,7 @@ proptest! {
     fn any_text_stays_one_value(text in any::<String>()) {
         let filled: Value = serde_json::from_str(&body(&described(false), &text)).unwrap();
         prop_assert_eq!(filled["text"].as_str(), Some(text.as_str()));
-        let form = with_body("application/x-www-form-urlencoded", "t={{text}}&z=1").unwrap();
+        let form = with_body("application/x-www-form-urlencoded", "t={{text}}&z={{to}}").unwrap();
         let filled = body(&form, &text);
         let fields: Vec<_> = form_urlencoded::parse(filled.as_bytes()).collect();
         prop_assert_eq!(fields.len(), 2);
