@@ -139,6 +139,9 @@ pub async fn note_refused(txn: &Txn, receipts: &[(String, i64)]) -> Result<(), D
 /// # Errors
 /// When the database is away.
 pub async fn note_reached(txn: &Txn, fingerprints: &[String]) -> Result<(), DbErr> {
+    if fingerprints.is_empty() {
+        return Ok(());
+    }
     let dialect = txn.dialect();
     let lock = match dialect {
         Dialect::Sqlite => "",

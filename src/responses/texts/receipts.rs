@@ -156,6 +156,8 @@ struct Changes {
     opted_out: Vec<DeliveryKey>,
     /// Messages to numbers that do not exist, and when that was said.
     refused: Vec<(DeliveryKey, i64)>,
+    /// Messages that arrived.
+    reached: Vec<DeliveryKey>,
 }
 
 impl Changes {
@@ -189,6 +191,9 @@ impl Changes {
             }
             *self.counter(delivery, after.state) += 1;
         }
+        if after.state == ReceiptState::Delivered && former != Some(ReceiptState::Delivered) {
+            self.reached.push(delivery);
+        }
         let class = after.class();
         if class != before.and_then(|standing| standing.class()) {
             match class {
@@ -221,6 +226,13 @@ impl Changes {
             }
         }
         numbers::note_refused(txn, &refused).await?;
+        let mut reached = Vec::new();
+        for delivery in &self.reached {
+            if let Some((_, Some(fingerprint))) = store::addressee(txn, *delivery).await? {
+                reached.push(fingerprint);
+            }
+        }
+        numbers::note_reached(txn, &reached).await?;
         let mut moves = BTreeMap::new();
         for ((wave, name), by) in self.counters {
             moves.insert((wave, name.to_owned()), by);

@@ -35,8 +35,7 @@ struct LadderView {
     section: &'static str,
     topics: Vec<TopicChoice>,
     is_overall: bool,
-    /// Empty where they were not counted.
-    /// With its noun.
+    /// With its noun; empty where they were not counted.
     customers: String,
     /// When they were counted, where that was not now.
     as_of: Option<String>,

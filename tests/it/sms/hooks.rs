@@ -389,6 +389,9 @@ on_both! {
         let second = desk.server.taken().remove(1);
         desk.told(&second, Undelivered, Some("30005")).await;
         assert_eq!(desk.number(is_refused).await, 1);
+        // It arrived after all: somebody has the number.
+        desk.told(&second, Delivered, None).await;
+        assert_eq!(desk.number(is_refused).await, 0);
         desk.close().await;
     }
 
