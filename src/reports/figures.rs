@@ -50,6 +50,12 @@ pub enum Denominator {
     Sent,
     /// Accepted by the next server.
     Delivered,
+    /// Those of the delivered whose opens can be seen: they agreed to tracking.
+    Tracked,
+    /// Those of [`Denominator::Tracked`] who opened, or did more.
+    Openers,
+    /// People who reached the stage before.
+    StageBefore,
 }
 
 impl Denominator {
@@ -57,6 +63,9 @@ impl Denominator {
         match self {
             Self::Sent => "sent",
             Self::Delivered => "delivered",
+            Self::Tracked => "delivered who agreed to tracking",
+            Self::Openers => "openers who agreed to tracking",
+            Self::StageBefore => "the stage before",
         }
     }
 }

@@ -6,7 +6,9 @@
 
 pub mod channels;
 pub mod csv;
+pub mod economics;
 pub mod figures;
+pub mod funnel;
 pub mod model;
 pub mod store;
 pub mod table;
