@@ -325,8 +325,9 @@ fn missing(
     {
         missing.push(Missing {
             key: "offer.margin_percent",
-            sentence: "What it earned is not known: the definition's [offer] has no margin_percent."
-                .to_owned(),
+            sentence:
+                "What it earned is not known: the definition's [offer] has no margin_percent."
+                    .to_owned(),
         });
     }
     missing

@@ -311,10 +311,7 @@ mod tests {
         let stages: Vec<_> = funnel.steps.iter().map(|step| step.stage).collect();
         assert_eq!(stages, ["delivered", "interest", "desire", "action"]);
         assert_eq!(funnel.steps[1].of_before, None);
-        assert_eq!(
-            funnel.notes,
-            ["Nobody can be seen opening a text message."]
-        );
+        assert_eq!(funnel.notes, ["Nobody can be seen opening a text message."]);
     }
 
     #[test]
