@@ -14,7 +14,7 @@ use super::audience::{Audience, DueBy};
 use super::definition::Definition;
 use super::model::Status;
 use super::store::Campaign;
-use super::{schedule, store};
+use super::{forecast, schedule, store};
 use crate::clock::from_ms;
 use crate::config::{ConfigError, Settings, provider_of, sms_route};
 use crate::consent::model::Channel;
@@ -58,6 +58,8 @@ pub struct CheckedCampaign {
     /// What the text messages would weigh and cost, of a campaign that sends any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms: Option<SmsForecast>,
+    /// What it would bring.
+    pub forecast: forecast::Forecast,
     /// The latest launch, of one that had any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launched: Option<LaunchedBefore>,
@@ -182,6 +184,15 @@ pub async fn check(
         .chain(measured)
         .reduce(f64::min)
         .map(|rate| will_receive as f64 / rate);
+    let by_channel = |channel| count.by_channel.get(&channel).copied().unwrap_or(0);
+    let expected = forecast::for_check(
+        &**db,
+        definition,
+        stored.as_ref().map(|campaign| campaign.id),
+        by_channel,
+        now.timestamp_millis(),
+    )
+    .await?;
     Ok(CheckedCampaign {
         name: definition.name.clone(),
         segment: rule.to_string(),
@@ -192,6 +203,7 @@ pub async fn check(
             .then(|| count.by_channel.get(&Channel::Email).copied().unwrap_or(0)),
         held: by_instant(&count.held),
         sms,
+        forecast: expected,
         launched,
         refusals,
         estimated_seconds,
@@ -444,6 +456,7 @@ impl fmt::Display for CheckedCampaign {
         if let Some(sms) = &self.sms {
             sms.fmt(f)?;
         }
+        self.forecast.fmt(f)?;
         match &self.due {
             Some(due) => writeln!(f, "  launch        {due}")?,
             None => writeln!(f, "  launch        by hand")?,

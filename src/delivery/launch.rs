@@ -10,7 +10,7 @@ use super::store;
 use crate::campaigns::audience::{Audience, DueBy};
 use crate::campaigns::definition::Schedule;
 use crate::campaigns::model::Status;
-use crate::campaigns::{check, schedule, store as campaign_store};
+use crate::campaigns::{check, forecast, schedule, store as campaign_store};
 use crate::clock::from_ms;
 use crate::config::Settings;
 use crate::gate::model::Withheld;
@@ -169,6 +169,7 @@ pub async fn launch(
         return Err(LaunchError::Offer(refusal));
     }
     store::insert_counters(&txn, wave, &written).await?;
+    forecast::at_launch(&txn, id, wave, definition, options.is_simulated, now_ms).await?;
     store::insert_leases(&txn, wave, &written, &routes, options.chunk).await?;
     campaign_store::close_due(&txn, id, &due_key, "launched").await?;
     if let Some(every @ Schedule { every: Some(_), .. }) = &definition.schedule {
