@@ -1,15 +1,21 @@
-//! What it means: the response-rate report of a campaign, as figures, table, CSV and JSON.
+//! What it means: the report of a campaign, as figures, table, CSV and JSON: its response rate first, then
+//! what it cost and earned, how far people went, and when they came.
 //!
 //! Promise: a report reads counters, never the ledger, so it is as fast at ten million deliveries as at
 //! ten; a rate always comes with its count, its denominator and its interval; figures that do not add up
 //! are said not to.
 
+pub mod attribution;
 pub mod channels;
 pub mod csv;
 pub mod economics;
 pub mod figures;
+pub mod forecast;
 pub mod funnel;
+pub mod lost;
 pub mod model;
+pub mod money;
+pub mod over_time;
 pub mod store;
 pub mod table;
 
@@ -22,6 +28,8 @@ pub use model::Report;
 pub enum ReportError {
     #[error("the counters cannot be read: {0}; check the database")]
     Database(#[from] DbErr),
+    #[error(transparent)]
+    Responses(#[from] crate::responses::ResponseError),
     #[error("the report cannot be written as CSV: {0}")]
     Csv(#[from] ::csv::Error),
 }

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use sea_orm::{DbErr, QueryResult};
 
 use super::ReportError;
+use super::attribution::Windows;
 use super::model::{Report, Wave};
-use crate::responses::links;
+use super::money::{self, Proposal};
+use crate::ids::CampaignId;
 use crate::responses::model::Terms;
+use crate::responses::{effects, links};
 use crate::storage::{Db, Sql};
 
 /// The report of the campaign with this name; `None` when there is no such campaign.
@@ -28,7 +31,7 @@ pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportErr
     let status: String = row.try_get("", "status")?;
     let rows = db
         .rows(
-            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at,
+            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at, w.forecast,
                     c.counter, c.value
              FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id
              WHERE w.campaign_id = $1 ORDER BY w.id DESC",
@@ -43,7 +46,9 @@ pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportErr
         Some(wave) => template_links(db, wave.template_version).await?,
         None => Vec::new(),
     };
-    Ok(Some(Report::new(campaign, &status, &waves, &links)))
+    let effects = effects::of_campaign(db, CampaignId(id)).await?;
+    let report = Report::new(campaign, &status, &waves, &links);
+    Ok(Some(report.having_caused(money::caused(&effects))))
 }
 
 /// A page of reports.
@@ -71,9 +76,9 @@ pub async fn list(db: &Db, offset: i64, limit: i64) -> Result<Page, ReportError>
         .await?;
     let rows = db
         .rows(
-            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at,
+            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at, w.forecast,
                     c.counter, c.value
-             FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id
+             FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id AND c.counter NOT LIKE 'responders.%'
              WHERE w.campaign_id IN (SELECT id FROM campaigns ORDER BY id DESC LIMIT $1 OFFSET $2)
              ORDER BY w.id DESC",
             [limit.into(), offset.into()],
@@ -104,6 +109,7 @@ fn group_waves(rows: &[QueryResult]) -> Result<Vec<(i64, Wave)>, DbErr> {
         let id: i64 = row.try_get("", "id")?;
         if waves.last().is_none_or(|(_, wave)| wave.id != id) {
             let definition: String = row.try_get("", "definition")?;
+            let forecast: Option<String> = row.try_get("", "forecast")?;
             let wave = Wave {
                 id,
                 status: row.try_get("", "status")?,
@@ -111,6 +117,9 @@ fn group_waves(rows: &[QueryResult]) -> Result<Vec<(i64, Wave)>, DbErr> {
                 is_simulated: row.try_get("", "is_simulated")?,
                 template_version: row.try_get("", "template_version_id")?,
                 terms: Terms::read(&definition),
+                windows: Windows::read(&definition),
+                proposal: Proposal::read(&definition),
+                forecast: forecast.and_then(|text| serde_json::from_str(&text).ok()),
                 counters: Default::default(),
                 cleaned_at: row.try_get("", "cleaned_at")?,
             };
