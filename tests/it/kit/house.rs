@@ -256,8 +256,12 @@ impl House {
 
     /// Stores a definition with the template of the binary.
     pub async fn apply(&self, definition: &Definition) -> CampaignId {
-        let template = Template::embedded(&definition.template).expect("a template of ours");
-        plan::apply(&self.parts.db, definition, &template, self.now())
+        let names = definition.templates().into_iter();
+        let templates: Vec<Template> = names
+            .map(|name| Template::embedded(name).expect("a template of ours"))
+            .collect();
+        let templates: Vec<&Template> = templates.iter().collect();
+        plan::apply(&self.parts.db, definition, &templates, self.now())
             .await
             .expect("it is applied")
             .0
