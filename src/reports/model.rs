@@ -259,7 +259,8 @@ impl Report {
         let deliveries = sent + sum.get("pending") + sum.get("sending");
         let one_template = waves
             .windows(2)
-            .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version));
+            .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version))
+            && waves.iter().all(|wave| wave.terms.has_one_template());
         let money = Money::of(waves);
         let windows = waves.first().map(|wave| wave.windows.clone());
         Self {

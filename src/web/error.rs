@@ -241,6 +241,7 @@ impl From<ReportError> for ApiError {
         match error {
             ReportError::Database(_) => Self::unavailable(error),
             ReportError::Csv(_) => Self::internal(error),
+            ReportError::Responses(_) => Self::unavailable(error),
         }
     }
 }
