@@ -80,33 +80,6 @@ struct Card {
 }
 
 #[derive(Debug, Serialize)]
-struct Step {
-    name: String,
-    is_total: bool,
-    count: String,
-    share: String,
-    x: String,
-    width: String,
-}
-
-#[derive(Debug, Serialize)]
-struct PartRow {
-    letter: String,
-    name: &'static str,
-    rate: RateView,
-    width: String,
-}
-
-#[derive(Debug, Serialize)]
-struct LinkRow {
-    label: String,
-    part: &'static str,
-    url: String,
-    clicks: String,
-    width: String,
-}
-
-#[derive(Debug, Serialize)]
 struct WaveRow {
     launched: String,
     status: String,
@@ -298,128 +271,6 @@ fn cards(report: &Report) -> Vec<Card> {
     cards
 }
 
-/// The waterfall: what is lost at each step hangs where it was lost.
-fn steps(report: &Report) -> Vec<Step> {
-    let selected = report.selected;
-    let share = |count: u64| {
-        let share = (selected > 0).then(|| as_f64(count) / as_f64(selected));
-        (share, share.unwrap_or(0.0).min(1.0) * FULL)
-    };
-    let mut steps = Vec::new();
-    let mut left = selected;
-    let mut add = |name: String, count: u64, is_total: bool| {
-        let (value, width) = share(count);
-        let x = if is_total {
-            0.0
-        } else {
-            left = left.saturating_sub(count);
-            share(left).1
-        };
-        steps.push(Step {
-            name,
-            is_total,
-            count: if is_total {
-                thousands(count)
-            } else {
-                format!("− {}", thousands(count))
-            },
-            share: share_of(value),
-            x: format!("{x:.1}"),
-            width: bar_width(width, count),
-        });
-    };
-    add("Selected".to_owned(), selected, true);
-    for reason in &report.withheld_by_reason {
-        add(
-            format!("withheld: {}", in_words(&reason.reason)),
-            reason.count,
-            false,
-        );
-    }
-    add("Deliveries".to_owned(), report.deliveries, true);
-    for (name, count) in [
-        ("waiting", report.pending),
-        ("being sent", report.sending),
-        ("deferred, will be tried again", report.deferred),
-        ("unknown, the answer was lost", report.unknown),
-    ] {
-        if count > 0 {
-            add(name.to_owned(), count, false);
-        }
-    }
-    for class in &report.failed_by_class {
-        add(
-            format!("failed: {}", in_words(&class.reason)),
-            class.count,
-            false,
-        );
-    }
-    if report.undelivered > 0 {
-        add(
-            "undelivered, by receipt".to_owned(),
-            report.undelivered,
-            false,
-        );
-    }
-    add("Delivered".to_owned(), report.delivered(), true);
-    steps
-}
-
-fn parts(report: &Report) -> Vec<PartRow> {
-    let counts = report.clicks_by_part.iter().map(|line| line.clickers.count);
-    let most = counts.max().unwrap_or(0);
-    report
-        .clicks_by_part
-        .iter()
-        .map(|line| PartRow {
-            letter: line
-                .part
-                .as_str()
-                .chars()
-                .take(1)
-                .map(|letter| letter.to_ascii_uppercase())
-                .collect(),
-            name: line.part.as_str(),
-            rate: RateView::new(&line.clickers),
-            width: of_most(line.clickers.count, most),
-        })
-        .collect()
-}
-
-fn links(report: &Report) -> Vec<LinkRow> {
-    let most = report
-        .links
-        .iter()
-        .map(|link| link.clicks)
-        .max()
-        .unwrap_or(0);
-    report
-        .links
-        .iter()
-        .map(|link| LinkRow {
-            label: link.label.clone(),
-            part: link.part.as_str(),
-            url: link.url.clone(),
-            clicks: thousands(link.clicks),
-            width: of_most(link.clicks, most),
-        })
-        .collect()
-}
-
-fn of_most(count: u64, most: u64) -> String {
-    let width = if most == 0 {
-        0.0
-    } else {
-        as_f64(count) / as_f64(most) * FULL
-    };
-    bar_width(width, count)
-}
-
-/// A count above 0 always shows.
-fn bar_width(width: f64, count: u64) -> String {
-    format!("{:.1}", if count > 0 { width.max(3.0) } else { 0.0 })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -444,24 +295,6 @@ mod tests {
             let text = [card.value, card.interval].concat();
             assert!(!text.contains(" %") && text.contains("\u{a0}%"), "{text}");
         }
-    }
-
-    #[test]
-    fn the_waterfall_hangs_each_loss_where_it_was_lost() {
-        let steps = steps(&sample());
-        let number = |text: &str| text.parse::<f64>().unwrap();
-        let mut left = 1000.0;
-        for step in &steps {
-            if step.is_total {
-                assert!((number(&step.width) - left).abs() < 0.4, "{step:?}");
-            } else {
-                left = number(&step.x);
-            }
-        }
-        assert_eq!(
-            steps.last().map(|step| step.name.as_str()),
-            Some("Delivered")
-        );
     }
 
     #[test]
