@@ -1,5 +1,6 @@
 //! What would happen: the whole of a plan looked at before anything is sent.
 
+mod power;
 mod sender;
 mod sms;
 
@@ -28,6 +29,7 @@ use crate::segments::{ParseError, Rule, names};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
 
+pub use power::{CellForecast, TestForecast};
 pub use sms::SmsForecast;
 
 /// Why a campaign could not even be checked.
@@ -61,6 +63,9 @@ pub struct CheckedCampaign {
     pub sms: Option<SmsForecast>,
     /// What it would bring.
     pub forecast: forecast::Forecast,
+    /// Whether the cells or the control group are large enough, of a campaign that has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestForecast>,
     /// The latest launch, of one that had any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launched: Option<LaunchedBefore>,
@@ -182,6 +187,12 @@ pub async fn check(
         will_receive,
         now,
     ));
+    let past = store::past_rate(&**db, definition).await?;
+    let test = power::forecast(definition, will_receive, &withheld, past);
+    warnings.extend(
+        test.as_ref()
+            .and_then(|test| test.warning(definition.test.as_ref())),
+    );
     for note in names::unknown(db, &rule).await? {
         warnings.push(format!("segment: {note}"));
     }
@@ -213,6 +224,7 @@ pub async fn check(
         held: by_instant(&count.held),
         sms,
         forecast: expected,
+        test,
         launched,
         refusals,
         estimated_seconds,
@@ -469,6 +481,9 @@ impl fmt::Display for CheckedCampaign {
             sms.fmt(f)?;
         }
         self.forecast.fmt(f)?;
+        if let Some(test) = &self.test {
+            test.fmt(f)?;
+        }
         match &self.due {
             Some(due) => writeln!(f, "  launch        {due}")?,
             None => writeln!(f, "  launch        by hand")?,

@@ -34,7 +34,8 @@ impl Report {
                     self.name
                 )
             })?
-            .in_currency(&parts.settings.sms.currency);
+            .in_currency(&parts.settings.sms.currency)
+            .at(parts.clock.now_ms());
         if self.json {
             print(serde_json::to_string_pretty(&report)?);
         } else if self.csv {

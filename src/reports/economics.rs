@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::cells::signed;
 use super::figures::as_f64;
 
 /// The response rate at which a mailing earns what it costs: BE = (c + F/n)/m (METHODS.md M7), where `c`
@@ -331,16 +332,6 @@ fn missing(
         });
     }
     missing
-}
-
-/// Cents as a real number; above 2⁵³ the last digits go, which no report shows.
-#[expect(
-    clippy::as_conversions,
-    clippy::cast_precision_loss,
-    reason = "std has no other way"
-)]
-pub(super) fn signed(cents: i64) -> f64 {
-    cents as f64
 }
 
 #[cfg(test)]

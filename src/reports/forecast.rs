@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::economics::Economics;
 use super::figures::as_f64;
 use crate::campaigns::forecast::Forecast;
-use crate::campaigns::forecast::prediction::Range;
+use crate::statistics::prediction::Range;
 
 /// The forecast of a wave and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -109,7 +109,7 @@ impl Compared {
                 "revenue",
                 Unit::Cents,
                 forecast.revenue_cents,
-                Some(super::economics::signed(economics.revenue_cents)),
+                Some(super::cells::signed(economics.revenue_cents)),
             ),
             (
                 "cost",

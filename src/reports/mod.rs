@@ -6,12 +6,14 @@
 //! are said not to.
 
 pub mod attribution;
+pub mod cells;
 pub mod channels;
 pub mod csv;
 pub mod economics;
 pub mod figures;
 pub mod forecast;
 pub mod funnel;
+pub mod lift;
 pub mod lost;
 pub mod model;
 pub mod money;
@@ -23,13 +25,15 @@ use sea_orm::DbErr;
 
 pub use model::Report;
 
+use crate::responses::ResponseError;
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     #[error("the counters cannot be read: {0}; check the database")]
     Database(#[from] DbErr),
     #[error(transparent)]
-    Responses(#[from] crate::responses::ResponseError),
+    Responses(#[from] ResponseError),
     #[error("the report cannot be written as CSV: {0}")]
     Csv(#[from] ::csv::Error),
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::attribution::{Attribution, Windows};
+use super::cells::{self, Cells, Facts};
 use super::channels::{self, ChannelLine};
-use super::economics::{Caused, Earned, Economics, Spent};
+use super::economics::{Earned, Economics, Spent};
 use super::figures::{Denominator, Rate};
 use super::forecast::{Actual, Compared};
 use super::funnel::Funnel;
+use super::lift::{self, CausedBy};
 use super::lost::Lost;
 use super::money::{self, Proposal};
 use super::over_time::OverTime;
@@ -206,6 +208,12 @@ pub struct Report {
 
     /// By channel; empty when no text message was among them.
     pub channels: Vec<ChannelLine>,
+    /// The cells of its test; none without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cells: Option<Cells>,
+    /// What it caused, as those held back tell; none where nobody was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<CausedBy>,
     pub waves: Vec<WaveLine>,
     /// Since when responses to some of the waves are not counted any more, because their deliveries were
     /// let go; RFC 3339, UTC.
@@ -241,12 +249,7 @@ impl Report {
     /// Makes the report of a campaign from its waves, the newest first. `links` are those of the template
     /// all waves used.
     pub fn new(campaign: &str, status: &str, waves: &[Wave], links: &[Link]) -> Self {
-        let mut sum = Counters::default();
-        for wave in waves {
-            for (counter, value) in &wave.counters.0 {
-                sum.add(counter, *value);
-            }
-        }
+        let sum = summed(waves);
         let terms = waves
             .first()
             .map(|wave| wave.terms.clone())
@@ -330,6 +333,8 @@ impl Report {
             orders: sum.get("orders"),
             revenue_cents: sum.signed("revenue_cents"),
             channels: channels::lines(&sum),
+            cells: None,
+            effect: None,
             waves: waves.iter().map(wave_line).collect(),
             final_since: waves
                 .iter()
@@ -338,6 +343,19 @@ impl Report {
                 .map(rfc_3339),
             discrepancies: waves.iter().flat_map(discrepancies).collect(),
         }
+    }
+
+    /// Judges the cells and those held back of the same waves.
+    #[must_use]
+    pub fn with_tests(mut self, waves: &[Wave], facts: &Facts) -> Self {
+        let sum = summed(waves);
+        self.cells = cells::cells(&sum, facts);
+        self.effect = lift::caused_by(&sum, facts);
+        let effect = self.effect.as_ref();
+        let caused = effect.and_then(|effect| money::caused(effect, waves, facts));
+        let Money { spent, earned } = &self.money;
+        self.economics = Economics::new(spent, earned, self.orders, caused);
+        self
     }
 
     /// Amounts are of this currency.
@@ -358,14 +376,6 @@ impl Report {
     #[must_use]
     pub fn at(mut self, now_ms: i64) -> Self {
         self.forecast = self.forecast.map(|compared| compared.at(now_ms));
-        self
-    }
-
-    /// With what the campaign caused, where people were held back: the return is then reckoned on it.
-    #[must_use]
-    pub fn having_caused(mut self, caused: Option<Caused>) -> Self {
-        let Money { spent, earned } = &self.money;
-        self.economics = Economics::new(spent, earned, self.orders, caused);
         self
     }
 
@@ -397,6 +407,16 @@ fn compared(waves: &[Wave]) -> Option<Compared> {
         economics: &economics,
     };
     Some(Compared::new(wave.forecast.as_ref()?, actual))
+}
+
+fn summed(waves: &[Wave]) -> Counters {
+    let mut sum = Counters::default();
+    for wave in waves {
+        for (counter, value) in &wave.counters.0 {
+            sum.add(counter, *value);
+        }
+    }
+    sum
 }
 
 fn delivered_of(counters: &Counters) -> u64 {

@@ -39,6 +39,7 @@ mod sign_up;
 mod sink;
 mod sms;
 mod sms_check;
+mod statistics;
 mod storage;
 mod templates;
 mod time_to_effect;

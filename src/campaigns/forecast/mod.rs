@@ -3,7 +3,6 @@
 //! Promise: a forecast is written once, at the launch, and never again; it says what it rests on, and where
 //! nothing is known it says nothing.
 
-pub mod prediction;
 pub mod store;
 
 use std::fmt;
@@ -15,8 +14,9 @@ use super::definition::Definition;
 use super::model::Goal;
 use crate::consent::model::Channel;
 use crate::ids::{CampaignId, WaveId};
+use crate::statistics::as_f64;
+use crate::statistics::prediction::{ENOUGH_WAVES, Range, known, predicted};
 use crate::storage::Txn;
-use prediction::{Range, known, predicted};
 
 /// What is expected of a wave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,7 +147,7 @@ impl Forecast {
             Basis::Stated => {
                 "the definition’s expected_response_percent; the range knows chance alone".to_owned()
             }
-            Basis::Past { waves, .. } if waves < prediction::ENOUGH_WAVES => format!(
+            Basis::Past { waves, .. } if waves < ENOUGH_WAVES => format!(
                 "{} of the same topic, channels and goal; the range knows chance alone, since so few waves do not show how much they differ",
                 count_of(waves)
             ),
@@ -290,16 +290,6 @@ impl fmt::Display for Forecast {
 )]
 fn rounded(people: f64) -> u64 {
     people.max(0.0).round() as u64
-}
-
-/// A count as a real number; above 2⁵³ the last digits go.
-#[expect(
-    clippy::as_conversions,
-    clippy::cast_precision_loss,
-    reason = "std has no other way"
-)]
-fn as_f64(count: u64) -> f64 {
-    count as f64
 }
 
 #[expect(

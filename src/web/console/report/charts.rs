@@ -79,8 +79,14 @@ mod tests {
         for value in [0.0, 0.5, 1.0, 2.0, -1.0] {
             let whisker = Whisker::new((0.0, 1.0), (0.2, 0.4), Some(value)).beside((0.0, 1.0), 0.3);
             let number = |text: &str| text.parse::<f64>().unwrap();
-            assert!((0.0..=FULL - MARK).contains(&number(&whisker.point)), "{whisker:?}");
-            assert_eq!((whisker.low.as_str(), whisker.width.as_str()), ("200.0", "200.0"));
+            assert!(
+                (0.0..=FULL - MARK).contains(&number(&whisker.point)),
+                "{whisker:?}"
+            );
+            assert_eq!(
+                (whisker.low.as_str(), whisker.width.as_str()),
+                ("200.0", "200.0")
+            );
             assert_eq!(whisker.other.as_deref(), Some("298.0"));
         }
         let flat = Whisker::new((1.0, 1.0), (1.0, 1.0), Some(1.0));

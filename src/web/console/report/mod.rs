@@ -1,4 +1,10 @@
-//! `GET /reports/{campaign}`: the response-rate report as a page, JSON or CSV.
+//! `GET /reports/{campaign}`: the report of a campaign as a page, JSON or CSV.
+
+mod charts;
+mod funnel;
+mod money;
+mod over_time;
+mod reach;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -7,9 +13,18 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
+use super::report_cells::{CellsView, EffectView};
+use charts::round_end;
+use funnel::FunnelView;
+use money::{EconomicsView, ForecastView};
+use over_time::OverTimeView;
+use reach::{LinkRow, PartRow, Step, links, parts, steps};
+
+use super::report_cells::{CellsView, EffectView};
 use super::{RateView, path_segment, share_of, spoken, unparted};
+use crate::reports::attribution::{Attribution, way_in_words};
 use crate::reports::channels;
-use crate::reports::figures::{Rate, as_f64};
+use crate::reports::figures::{Denominator, Rate};
 use crate::reports::model::{Report, in_words};
 use crate::reports::table::{counted, days, money, thousands};
 use crate::reports::{csv as csv_form, store};
@@ -30,8 +45,18 @@ struct View {
     response: RateView,
     scale: Option<Scale>,
     rates: Vec<Card>,
+    cells: Option<CellsView>,
+    effect: Option<EffectView>,
+    economics: Option<EconomicsView>,
+    forecast: Option<ForecastView>,
+    funnel: FunnelView,
+    over_time: Option<OverTimeView>,
+    attribution: AttributionView,
+    lost: Vec<LostRow>,
     steps: Vec<Step>,
     channels: Option<ChannelTable>,
+    cells: Option<CellsView>,
+    effect: Option<EffectView>,
     parts: Vec<PartRow>,
     links: Vec<LinkRow>,
     waves: Vec<WaveRow>,
@@ -59,6 +84,30 @@ struct Figures {
 struct Fact {
     name: &'static str,
     value: String,
+}
+
+/// By what rules a response counts.
+#[derive(Debug, Serialize)]
+struct AttributionView {
+    rules: Vec<String>,
+    /// Where they differ by kind.
+    windows: Vec<Fact>,
+    orders_by: Vec<NamedCount>,
+}
+
+#[derive(Debug, Serialize)]
+struct NamedCount {
+    name: String,
+    value: String,
+}
+
+/// What was lost.
+#[derive(Debug, Serialize)]
+struct LostRow {
+    name: String,
+    is_part: bool,
+    rate: RateView,
+    of: &'static str,
 }
 
 /// The interval of the response rate, drawn.
@@ -137,7 +186,8 @@ async fn find(campaign: &str, state: &State) -> Result<Report, ApiError> {
             "There is no campaign of this name; the list of campaigns shows those there are.",
         )
     })?;
-    Ok(report.in_currency(&state.settings.sms.currency))
+    let report = report.in_currency(&state.settings.sms.currency);
+    Ok(report.at(state.clock.now_ms()))
 }
 
 impl View {
@@ -163,8 +213,21 @@ impl View {
             response: RateView::new(response),
             scale: Scale::new(response),
             rates: cards(report),
+            cells: report.cells.as_ref().map(CellsView::new),
+            effect: report.effect.as_ref().map(EffectView::new),
+            economics: EconomicsView::new(report),
+            forecast: report
+                .forecast
+                .as_ref()
+                .map(|compared| ForecastView::new(compared, &report.currency)),
+            funnel: FunnelView::new(&report.funnel),
+            over_time: report.over_time.as_ref().map(OverTimeView::new),
+            attribution: AttributionView::new(&report.attribution),
+            lost: lost(report),
             steps: steps(report),
             channels: ChannelTable::new(report),
+            cells: report.cells.as_ref().map(CellsView::new),
+            effect: report.effect.as_ref().map(EffectView::new),
             parts: parts(report),
             links: links(report),
             waves: report
@@ -181,6 +244,56 @@ impl View {
                 .collect(),
         }
     }
+}
+
+impl AttributionView {
+    fn new(attribution: &Attribution) -> Self {
+        Self {
+            rules: attribution.rules.clone(),
+            windows: if attribution.has_one_window() {
+                Vec::new()
+            } else {
+                let each = attribution.windows.iter();
+                each.map(|window| Fact {
+                    name: window.kind,
+                    value: days(window.days),
+                })
+                .collect()
+            },
+            orders_by: attribution
+                .orders_by
+                .iter()
+                .map(|way| NamedCount {
+                    name: way_in_words(&way.reason),
+                    value: counted(way.count, "order", "orders"),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Bounces, complaints and contacts lost; the bounces by class below them.
+fn lost(report: &Report) -> Vec<LostRow> {
+    let lost = &report.lost;
+    let row = |name: &str, rate: &Rate, is_part| LostRow {
+        name: name.to_owned(),
+        is_part,
+        rate: RateView::new(rate),
+        of: rate.denominator.as_str(),
+    };
+    let mut rows = vec![row("Bounces", &lost.bounce_rate, false)];
+    if lost.bounce_rate.count > 0 {
+        rows.push(row("hard", &lost.hard_bounce_rate, true));
+        rows.push(row("soft", &lost.soft_bounce_rate, true));
+    }
+    for class in &lost.bounces_by_class {
+        let rate = Rate::new(class.count, report.sent, Denominator::Sent);
+        rows.push(row(&in_words(&class.reason), &rate, true));
+    }
+    rows.push(row("Complaints", &lost.complaint_rate, false));
+    rows.push(row("Opt-outs", &report.opt_out_rate, false));
+    rows.push(row("Contacts lost", &lost.contacts_lost, false));
+    rows
 }
 
 impl ChannelTable {
@@ -213,9 +326,8 @@ impl ChannelTable {
 impl Scale {
     /// From 0 to the next round share above the interval, so that the band is seen and 0 is always there.
     fn new(rate: &Rate) -> Option<Self> {
-        const ENDS: [f64; 10] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0];
         let (interval, value) = (rate.interval_95?, rate.value?);
-        let end = ENDS.into_iter().find(|end| interval.high <= *end)?;
+        let end = round_end(interval.high)?;
         let at = |share: f64| share / end * FULL;
         Some(Self {
             low: format!("{:.1}", at(interval.low)),

@@ -194,9 +194,14 @@ fn rows(
         }),
         is_total,
     };
-    let revenue = crate::reports::economics::signed(economics.revenue_cents);
+    let revenue = crate::reports::cells::signed(economics.revenue_cents);
     let mut rows = vec![
-        row("Revenue", money(revenue), economics.incremental_revenue, false),
+        row(
+            "Revenue",
+            money(revenue),
+            economics.incremental_revenue,
+            false,
+        ),
         row(
             "Margin",
             unit(economics.margin_cents),

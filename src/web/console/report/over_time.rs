@@ -55,7 +55,11 @@ impl OverTimeView {
             .zip(0_u32..)
             .map(|(column, place)| {
                 let height = as_f64(column.responders) / as_f64(end) * HEIGHT;
-                let height = if column.responders > 0 { height.max(1.0) } else { 0.0 };
+                let height = if column.responders > 0 {
+                    height.max(1.0)
+                } else {
+                    0.0
+                };
                 ColumnView {
                     name: format!("{unit} {}", column.after + 1),
                     responders: thousands(column.responders),

@@ -1,14 +1,12 @@
 //! Prediction intervals: how many of so many will, given how many of others did.
 
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::as_f64;
+use super::{ALPHA, Z_95, as_f64};
 
 /// Waves from which on their own differences tell how far the next may lie off.
 pub const ENOUGH_WAVES: u64 = 4;
-
-/// The normal quantile of a two-sided interval of 95 %.
-const Z_95: f64 = 1.959_963_984_540_054;
 
 /// What is expected, and between what it will lie in 95 of 100 cases.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -143,17 +141,10 @@ fn of_several(waves: &[(u64, u64)], people: u64) -> Option<Range> {
     })
 }
 
-/// Student's quantile of a two-sided interval of 95 %, by degrees of freedom (any table of t; above 30 the
-/// normal one is within 4 %, and from 30 on its value is taken).
+/// Student's quantile of a two-sided interval of 95 %; the normal one where there is none.
 fn t_95(freedom: usize) -> f64 {
-    const T: [f64; 30] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
-        2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
-        2.052, 2.048, 2.045, 2.042,
-    ];
-    let last = T.len() - 1;
-    let place = freedom.saturating_sub(1).min(last);
-    T.get(place).copied().unwrap_or(2.042)
+    let freedom = as_f64(u64::try_from(freedom).unwrap_or(u64::MAX));
+    StudentsT::new(0.0, 1.0, freedom).map_or(Z_95, |t| t.inverse_cdf(1.0 - ALPHA / 2.0))
 }
 
 #[cfg(test)]
