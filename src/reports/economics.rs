@@ -216,6 +216,37 @@ impl Economics {
         economics
     }
 
+    /// The figures that are known, by name: amounts in cents, rates of 1, the index in per cent.
+    pub fn amounts(&self) -> Vec<(&'static str, f64)> {
+        let caused = self.incremental_profit;
+        [
+            ("cost_cents", self.cost.map(|cost| cost.total_cents)),
+            ("cost_per_thousand_cents", self.cost_per_thousand_cents),
+            ("cost_per_response_cents", self.cost_per_response_cents),
+            ("cost_per_order_cents", self.cost_per_order_cents),
+            ("margin_cents", self.margin_cents),
+            ("profit_cents", self.profit_cents),
+            ("break_even_rate", self.break_even_rate),
+            ("break_even_index", self.break_even_index),
+            (
+                "incremental_profit_cents",
+                caused.map(|profit| profit.cents),
+            ),
+            (
+                "incremental_profit_low_95",
+                caused.map(|profit| profit.low_95),
+            ),
+            (
+                "incremental_profit_high_95",
+                caused.map(|profit| profit.high_95),
+            ),
+            ("return_on_cost", self.return_on_cost),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+
     fn reckon_break_even(&mut self, cost: &Cost, margin: f64) {
         if self.responders == 0 {
             return;

@@ -57,6 +57,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Within => "within",
+            Self::Above => "above",
+            Self::Below => "below",
+            Self::Open => "not over",
+            Self::Unknown => "not known",
+        }
+    }
+
     /// In words.
     pub fn describe(self) -> &'static str {
         match self {

@@ -26,6 +26,15 @@ pub enum Unit {
     Day,
 }
 
+impl Unit {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+}
+
 /// The people of one hour or day.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Column {

@@ -1,5 +1,8 @@
 //! A report as a table for the terminal, 80 columns wide.
 
+mod funnel;
+mod money;
+
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -57,6 +60,41 @@ pub fn write(report: &Report) -> String {
         section(&mut text, "What the campaign caused", caused(effect));
         remark(&mut text, &effect.sentence);
         remark(&mut text, &effect.basis());
+    }
+    if let Some(table) = money::economics(&report.economics, &report.currency) {
+        section(&mut text, "What it cost and earned", table);
+        for missing in &report.economics.missing {
+            remark(&mut text, &missing.sentence);
+        }
+    }
+    if let Some(compared) = &report.forecast {
+        section(
+            &mut text,
+            "Expected at the launch, and actual",
+            money::forecast(compared, &report.currency),
+        );
+        remark(&mut text, &format!("Rests on {}.", compared.rests_on));
+    }
+    section(
+        &mut text,
+        "How far people went",
+        funnel::stages(&report.funnel),
+    );
+    for note in report.funnel.verdict.iter().chain(&report.funnel.notes) {
+        remark(&mut text, note);
+    }
+    if let Some(half) = report
+        .over_time
+        .as_ref()
+        .and_then(|over| over.half_in_words())
+    {
+        remark(
+            &mut text,
+            &format!("Half of the responders came {half} of the launch."),
+        );
+    }
+    if let Some(table) = funnel::lost(report) {
+        section(&mut text, "What was lost", table);
     }
     section(
         &mut text,

@@ -242,7 +242,6 @@ impl From<ReportError> for ApiError {
             ReportError::Database(_) => Self::unavailable(error),
             ReportError::Responses(error) => error.into(),
             ReportError::Csv(_) => Self::internal(error),
-            ReportError::Responses(_) => Self::unavailable(error),
         }
     }
 }

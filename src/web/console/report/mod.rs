@@ -13,7 +13,6 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::report_cells::{CellsView, EffectView};
 use charts::round_end;
 use funnel::FunnelView;
 use money::{EconomicsView, ForecastView};
@@ -23,10 +22,11 @@ use reach::{LinkRow, PartRow, Step, links, parts, steps};
 use super::report_cells::{CellsView, EffectView};
 use super::{RateView, path_segment, share_of, spoken, unparted};
 use crate::reports::attribution::{Attribution, way_in_words};
+use crate::reports::cells::signed;
 use crate::reports::channels;
 use crate::reports::figures::{Denominator, Rate};
 use crate::reports::model::{Report, in_words};
-use crate::reports::table::{counted, days, money, thousands};
+use crate::reports::table::{amount, counted, days, thousands};
 use crate::reports::{csv as csv_form, store};
 use crate::web::{ApiError, State};
 
@@ -45,8 +45,6 @@ struct View {
     response: RateView,
     scale: Option<Scale>,
     rates: Vec<Card>,
-    cells: Option<CellsView>,
-    effect: Option<EffectView>,
     economics: Option<EconomicsView>,
     forecast: Option<ForecastView>,
     funnel: FunnelView,
@@ -126,6 +124,8 @@ struct Card {
     of: String,
     interval: String,
     remark: String,
+    /// Shown more quietly: what programs do by themselves is in it.
+    is_weak: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -213,8 +213,6 @@ impl View {
             response: RateView::new(response),
             scale: Scale::new(response),
             rates: cards(report),
-            cells: report.cells.as_ref().map(CellsView::new),
-            effect: report.effect.as_ref().map(EffectView::new),
             economics: EconomicsView::new(report),
             forecast: report
                 .forecast
@@ -338,6 +336,11 @@ impl Scale {
     }
 }
 
+/// Attributed revenue with its currency.
+fn in_money(report: &Report) -> String {
+    amount(signed(report.revenue_cents), &report.currency).replace(' ', "\u{a0}")
+}
+
 fn cards(report: &Report) -> Vec<Card> {
     let apart = |count: u64| match count {
         0 => String::new(),
@@ -357,17 +360,21 @@ fn cards(report: &Report) -> Vec<Card> {
             range => format!("95\u{a0}%: {range}"),
         },
         remark,
+        is_weak: false,
     };
-    let mut cards = vec![card("Delivery rate", &report.delivery_rate, String::new())];
-    if report.can_be_opened() {
-        let remark = apart(report.opens_machine);
-        cards.push(card("Open rate", &report.open_rate, remark));
-    }
-    cards.extend([
+    let mut cards = vec![
+        card("Delivery rate", &report.delivery_rate, String::new()),
         card(
             "Click rate",
             &report.click_rate,
-            apart(report.clicks_machine),
+            format!(
+                "{}{}",
+                counted(report.clicks_total, "click", "clicks"),
+                match apart(report.clicks_machine) {
+                    machines if machines.is_empty() => machines,
+                    machines => format!("; {machines}"),
+                }
+            ),
         ),
         card(
             "Order rate",
@@ -375,11 +382,28 @@ fn cards(report: &Report) -> Vec<Card> {
             format!(
                 "{}, {}",
                 counted(report.orders, "order", "orders"),
-                money(report.revenue_cents)
+                in_money(report)
             ),
         ),
         card("Opt-out rate", &report.opt_out_rate, String::new()),
-    ]);
+    ];
+    if report.can_be_opened() {
+        let remark = apart(report.opens_machine);
+        cards.push(Card {
+            is_weak: true,
+            ..card("Open rate", &report.open_rate, remark)
+        });
+        if report.click_to_open_rate.of > 0 {
+            cards.push(Card {
+                is_weak: true,
+                ..card(
+                    "CTOR: clicked, of openers",
+                    &report.click_to_open_rate,
+                    String::new(),
+                )
+            });
+        }
+    }
     cards
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::share_of;
 use super::charts::round_count;
 use crate::reports::figures::as_f64;
-use crate::reports::over_time::{OverTime, Unit};
+use crate::reports::over_time::OverTime;
 use crate::reports::table::thousands;
 
 /// Units of the drawing by column.
@@ -45,10 +45,7 @@ impl OverTimeView {
     pub(super) fn new(over: &OverTime) -> Self {
         let most = over.columns.iter().map(|column| column.responders).max();
         let end = round_count(most.unwrap_or(1).max(1));
-        let unit = match over.unit {
-            Unit::Hour => "hour",
-            Unit::Day => "day",
-        };
+        let unit = over.unit.as_str();
         let columns: Vec<ColumnView> = over
             .columns
             .iter()

@@ -91,6 +91,9 @@ pub(super) fn steps(report: &Report) -> Vec<Step> {
             false,
         );
     }
+    if report.bounces > 0 {
+        add("bounced later".to_owned(), report.bounces, false);
+    }
     if report.undelivered > 0 {
         add(
             "undelivered, by receipt".to_owned(),
