@@ -48,6 +48,9 @@ pub fn write(report: &Report) -> String {
     if let Some(cells) = &report.cells {
         section(&mut text, "The cells of the test", by_cell(cells));
         remark(&mut text, &cells.judgement.headline);
+        if let Some(chosen) = &cells.chosen {
+            remark(&mut text, chosen);
+        }
         for pair in cells.others() {
             remark(&mut text, &pair.sentence);
         }

@@ -45,4 +45,5 @@ mod templates;
 mod time_to_effect;
 mod tracking;
 mod turns;
+mod verdicts;
 mod web;
