@@ -7,6 +7,7 @@ mod database;
 mod delivery;
 mod email;
 mod limits;
+mod mail_hooks;
 mod permission;
 mod relay;
 mod secret;
@@ -17,6 +18,10 @@ pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
 pub use limits::{LimitSettings, domain_of};
+pub use mail_hooks::{
+    BrevoMailSettings, MailHookSettings, MailProvider, MailgunSettings, PostmarkSettings,
+    SendgridSettings, SesSettings,
+};
 pub use permission::{
     FieldSettings, LevelSettings, LevelsSettings, NoticeSettings, PermissionSettings,
     PressureSettings, QuietHoursSettings, RetentionSettings, SignUpSettings, Texts, TopicSettings,
@@ -77,6 +82,9 @@ pub struct Settings {
     pub database: DatabaseSettings,
     pub web: WebSettings,
     pub email: EmailSettings,
+    /// The accounts whose providers post what becomes of messages, by their names.
+    #[serde(default)]
+    pub mail_hooks: BTreeMap<String, MailHookSettings>,
     pub sms: SmsSettings,
     pub delivery: DeliverySettings,
     pub permission: PermissionSettings,
@@ -144,6 +152,9 @@ impl Settings {
         self.database.validate()?;
         self.web.validate()?;
         self.email.validate()?;
+        for (name, hook) in &self.mail_hooks {
+            hook.validate(name)?;
+        }
         self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;

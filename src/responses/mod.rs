@@ -9,6 +9,7 @@ pub mod effects;
 mod journal;
 pub mod judge;
 pub mod links;
+pub mod mail_events;
 pub mod model;
 pub mod opt_out;
 pub mod orders;

@@ -16,6 +16,38 @@ pub(super) struct Refusal<'a> {
 
 /// The class, or `by_type` where the refusal itself does not tell.
 pub(super) fn class(refusal: Refusal<'_>, by_type: Class) -> Class {
-    let _ = refusal;
-    by_type
+    let status = enhanced(refusal.status).or_else(|| {
+        refusal
+            .diagnostic
+            .split(|c: char| c.is_whitespace() || "-;:#()[]".contains(c))
+            .take(40)
+            .find_map(enhanced)
+    });
+    let _ = refusal.code;
+    status.and_then(by_status).unwrap_or(by_type)
+}
+
+/// An enhanced status of RFC 3463.
+fn enhanced(word: &str) -> Option<(u8, u16, u16)> {
+    let mut numbers = word.trim().split('.');
+    let class = numbers.next()?.parse().ok().filter(|n| [4, 5].contains(n))?;
+    let subject = numbers.next()?.parse().ok()?;
+    let detail = numbers.next()?.parse().ok()?;
+    numbers.next().is_none().then_some((class, subject, detail))
+}
+
+/// What a status says that says more than "no".
+fn by_status(status: (u8, u16, u16)) -> Option<Class> {
+    match (status.1, status.2) {
+        (1, 1..=4 | 6 | 10) => Some(Class::InvalidRecipient),
+        (2, 1) => Some(Class::Inactive),
+        (2, 2) => Some(Class::Quota),
+        (2 | 3, 3 | 4) | (6, _) => Some(Class::Content),
+        (4, 7) => Some(Class::Expired),
+        (4, _) => Some(Class::Network),
+        (5, _) => Some(Class::Protocol),
+        (7, 28) => Some(Class::Blocked),
+        (7, _) => Some(Class::Policy),
+        _ => None,
+    }
 }
