@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::classify::{Refusal, class};
+use super::classify::{Refusal, judge};
 use super::fields::{digest, folded, refs, seconds, text, word};
-use super::model::{Brought, MailEvent, MailEventKind, Post, PostError, Read};
+use super::model::{Brought, MailEvent, MailEventKind, Post, PostError, Read, Verdict};
 use crate::channels::model::Class;
 use crate::channels::sms::provider::PathSecret;
 use crate::config::{BrevoMailSettings, ConfigError, MailProvider};
@@ -47,12 +47,14 @@ fn one(event: &Value) -> Read {
         ..Refusal::default()
     };
     let kind = match name.as_str() {
-        "hardbounce" => MailEventKind::Bounce(class(refusal, Class::Inactive)),
-        "softbounce" => MailEventKind::Bounce(class(refusal, Class::Network)),
-        "invalidemail" | "invalid" => MailEventKind::Bounce(Class::InvalidRecipient),
+        "hardbounce" => MailEventKind::Bounce(judge(refusal, Class::Inactive)),
+        "softbounce" => MailEventKind::Bounce(judge(refusal, Class::Network)),
+        "invalidemail" | "invalid" => {
+            MailEventKind::Bounce(Verdict::by_type(Class::InvalidRecipient))
+        }
         // On Brevo's own list, for a bounce, a complaint or a word of his: it does not say which.
-        "blocked" => MailEventKind::Bounce(Class::Inactive),
-        "error" => MailEventKind::Bounce(Class::Relay),
+        "blocked" => MailEventKind::Bounce(Verdict::by_type(Class::Inactive)),
+        "error" => MailEventKind::Bounce(Verdict::by_type(Class::Relay)),
         "spam" | "complaint" => MailEventKind::Complaint,
         "unsubscribe" | "unsubscribed" => MailEventKind::OptOut,
         "deferred" => return Read::Delayed,
@@ -67,6 +69,7 @@ fn one(event: &Value) -> Read {
     let names = [word(event, super::BREVO_HEADER), message_id];
     Read::Event(MailEvent {
         kind,
+        recipient: text(event, "email"),
         refs: refs(names),
         // `date` is in the account's own zone; the others are in UTC.
         at: seconds(event, "ts_event").or_else(|| seconds(event, "ts")),

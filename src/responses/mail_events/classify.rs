@@ -1,6 +1,7 @@
 //! The class of a bounce as a provider tells it: what the receiving server said comes first, then its
 //! enhanced status, and the provider's own type only where both say nothing (RULES.md §1.8).
 
+use super::model::Verdict;
 use crate::channels::model::Class;
 
 /// What a provider passes on of the receiving server's refusal.
@@ -14,8 +15,8 @@ pub(super) struct Refusal<'a> {
     pub code: Option<u16>,
 }
 
-/// The class, or `by_type` where the refusal itself does not tell.
-pub(super) fn class(refusal: Refusal<'_>, by_type: Class) -> Class {
+/// What the refusal tells, or `by_type` where it tells nothing.
+pub(super) fn judge(refusal: Refusal<'_>, by_type: Class) -> Verdict {
     let status = enhanced(refusal.status).or_else(|| {
         refusal
             .diagnostic
@@ -24,13 +25,17 @@ pub(super) fn class(refusal: Refusal<'_>, by_type: Class) -> Class {
             .find_map(enhanced)
     });
     let _ = refusal.code;
-    status.and_then(by_status).unwrap_or(by_type)
+    Verdict::by_type(status.and_then(by_status).unwrap_or(by_type))
 }
 
 /// An enhanced status of RFC 3463.
 fn enhanced(word: &str) -> Option<(u8, u16, u16)> {
     let mut numbers = word.trim().split('.');
-    let class = numbers.next()?.parse().ok().filter(|n| [4, 5].contains(n))?;
+    let class = numbers
+        .next()?
+        .parse()
+        .ok()
+        .filter(|n| [4, 5].contains(n))?;
     let subject = numbers.next()?.parse().ok()?;
     let detail = numbers.next()?.parse().ok()?;
     numbers.next().is_none().then_some((class, subject, detail))

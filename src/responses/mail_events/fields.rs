@@ -12,7 +12,7 @@ const REFS_AT_MOST: usize = 8;
 const REF_AT_MOST: usize = 100;
 /// How old a signed request may be. Providers try for up to a day; what comes twice within this time is known
 /// by its digest, so that it may be long.
-const OLDEST_MS: i64 = 26 * 3_600_000;
+pub(super) const OLDEST_MS: i64 = 26 * 3_600_000;
 /// How far its clock may go before ours.
 const AHEAD_MS: i64 = 5 * 60_000;
 
@@ -139,7 +139,11 @@ mod tests {
             "dupont",
         ];
         // Words that are none are refused by their missing MAC.
-        assert!(expected[..3].iter().all(|name| found.contains(&(*name).to_owned())));
+        assert!(
+            expected[..3]
+                .iter()
+                .all(|name| found.contains(&(*name).to_owned()))
+        );
         assert_eq!(found[0], expected[0], "the first place comes first");
         let many = "a-1234 ".repeat(1);
         let other: String = (0..50).map(|n| format!("{many}{n}-123456 ")).collect();
@@ -156,7 +160,16 @@ mod tests {
             .collect();
         assert_eq!(
             read,
-            [Some(1_250), Some(2_000), Some(3_000), None, None, None, None, None]
+            [
+                Some(1_250),
+                Some(2_000),
+                Some(3_000),
+                None,
+                None,
+                None,
+                None,
+                None
+            ]
         );
         assert_eq!(moment("1970-01-01T00:00:01.250Z"), Some(1_250));
         assert_eq!(moment("1970-01-01 00:00:01"), None);

@@ -6,9 +6,9 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use ring::hmac;
 use serde_json::Value;
 
-use super::classify::{Refusal, class};
+use super::classify::{Refusal, judge};
 use super::fields::{digest, folded, is_timely, refs, seconds, sha256, text, word};
-use super::model::{Brought, MailEvent, MailEventKind, OneTime, Post, PostError, Read};
+use super::model::{Brought, MailEvent, MailEventKind, OneTime, Post, PostError, Read, Verdict};
 use crate::channels::model::Class;
 use crate::config::{ConfigError, MailProvider, MailgunSettings};
 
@@ -61,7 +61,7 @@ fn one(event: &Value) -> Read {
         "failed" if folded(word(event, "severity")) == "temporary" => return Read::Delayed,
         "failed" => of_failed(event),
         // Mailgun itself did not want it.
-        "rejected" => MailEventKind::Bounce(Class::Relay),
+        "rejected" => MailEventKind::Bounce(Verdict::by_type(Class::Relay)),
         "complained" => MailEventKind::Complaint,
         "unsubscribed" => MailEventKind::OptOut,
         "accepted" | "delivered" | "opened" | "clicked" | "stored" => return Read::PassedOver,
@@ -84,6 +84,7 @@ fn one(event: &Value) -> Read {
     ];
     Read::Event(MailEvent {
         kind,
+        recipient: text(event, "recipient"),
         refs: refs(names),
         at: seconds(event, "timestamp"),
         digest: digest(MailProvider::Mailgun, &parts),
@@ -110,14 +111,14 @@ fn of_failed(event: &Value) -> MailEventKind {
         // On Mailgun's own lists: it did not try, and its text says no more.
         "suppressunsubscribe" => return MailEventKind::OptOut,
         "suppresscomplaint" => return MailEventKind::Complaint,
-        "suppressbounce" => return MailEventKind::Bounce(Class::Inactive),
+        "suppressbounce" => return MailEventKind::Bounce(Verdict::by_type(Class::Inactive)),
         "espblock" => Class::Blocked,
         "old" => Class::Expired,
         "greylisted" => Class::Greylist,
         "bounce" | "hardfail" => Class::Inactive,
         _ => Class::Network,
     };
-    MailEventKind::Bounce(class(refusal, by_type))
+    MailEventKind::Bounce(judge(refusal, by_type))
 }
 
 #[cfg(test)]

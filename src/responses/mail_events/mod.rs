@@ -10,15 +10,18 @@ mod fields;
 mod mailgun;
 pub mod model;
 mod postmark;
+pub mod record;
+#[cfg(test)]
+mod samples;
 mod sendgrid;
 mod ses;
 pub mod sns;
+mod store;
 
 use crate::channels::sms::provider::PathSecret;
 use crate::config::{ConfigError, MailHookSettings, MailProvider};
-use crate::ids::DeliveryKey;
-use crate::keys::Keys;
-use crate::tokens;
+
+pub use record::{RecordError, Recorded, record};
 
 pub use model::{Brought, MailEvent, MailEventKind, OneTime, Post, PostError};
 
@@ -128,14 +131,6 @@ impl MailHook {
 /// What SES wrote in a notification of SNS.
 pub fn read_notification(message: &str) -> Brought {
     ses::read(message)
-}
-
-/// The delivery that an event is about: that of the first of its names whose MAC proves that we wrote it.
-pub fn delivery_of(event: &MailEvent, keys: &Keys) -> Option<DeliveryKey> {
-    event.refs.iter().find_map(|name| {
-        tokens::read_return_path_tag(name, keys)
-            .or_else(|| tokens::read_message_id_local(name, keys))
-    })
 }
 
 /// Whether the credentials of `Authorization` are right; without any in the settings, its address was the proof.

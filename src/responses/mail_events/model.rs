@@ -41,6 +41,9 @@ pub enum PostError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailEvent {
     pub kind: MailEventKind,
+    /// The address that the provider names. Nothing acts on it: it can only spare the address of one who has
+    /// another since.
+    pub recipient: Option<String>,
     /// What may name the message, the most telling place first: tags of return paths and local parts of
     /// Message-IDs, in lower case. Nothing is proved here.
     pub refs: Vec<String>,
@@ -54,11 +57,28 @@ pub struct MailEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailEventKind {
     /// The provider gave the message up.
-    Bounce(Class),
+    Bounce(Verdict),
     /// Its recipient told his own provider that he does not want it.
     Complaint,
     /// He used the provider's own way to unsubscribe.
     OptOut,
+}
+
+/// The class of a bounce, and the rule that found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    pub class: Class,
+    pub rule: &'static str,
+}
+
+impl Verdict {
+    /// By the provider's own type.
+    pub(super) fn by_type(class: Class) -> Self {
+        Self {
+            class,
+            rule: "provider",
+        }
+    }
 }
 
 impl MailEventKind {

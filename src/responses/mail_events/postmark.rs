@@ -4,9 +4,9 @@
 use data_encoding::BASE64;
 use serde_json::Value;
 
-use super::classify::{Refusal, class};
+use super::classify::{Refusal, judge};
 use super::fields::{digest, folded, moment, refs, text, word};
-use super::model::{Brought, MailEvent, MailEventKind, Post, PostError, Read};
+use super::model::{Brought, MailEvent, MailEventKind, Post, PostError, Read, Verdict};
 use crate::channels::model::Class;
 use crate::channels::sms::provider::PathSecret;
 use crate::config::{ConfigError, MailProvider, PostmarkSettings};
@@ -64,6 +64,7 @@ fn one(event: &Value) -> Read {
         .filter_map(|(_, value)| value.as_str());
     Read::Event(MailEvent {
         kind,
+        recipient: text(event, "Email").or_else(|| text(event, "Recipient")),
         refs: refs(names),
         at: moment(at),
         digest: digest(MailProvider::Postmark, &parts),
@@ -86,8 +87,14 @@ fn of_bounce(event: &Value) -> Result<MailEventKind, Read> {
         "dmarcpolicy" | "openrelaytest" => Class::Policy,
         "smtpapierror" | "unconfirmed" => Class::Relay,
         // Not by a server, so its text says no more.
-        "bademailaddress" => return Ok(MailEventKind::Bounce(Class::InvalidRecipient)),
-        "manuallydeactivated" => return Ok(MailEventKind::Bounce(Class::Inactive)),
+        "bademailaddress" => {
+            return Ok(MailEventKind::Bounce(Verdict::by_type(
+                Class::InvalidRecipient,
+            )));
+        }
+        "manuallydeactivated" => {
+            return Ok(MailEventKind::Bounce(Verdict::by_type(Class::Inactive)));
+        }
         "spamcomplaint" => return Ok(MailEventKind::Complaint),
         "unsubscribe" => return Ok(MailEventKind::OptOut),
         "transient" => return Err(Read::Delayed),
@@ -97,7 +104,7 @@ fn of_bounce(event: &Value) -> Result<MailEventKind, Read> {
         }
         _ => Class::Network,
     };
-    Ok(MailEventKind::Bounce(class(refusal, by_type)))
+    Ok(MailEventKind::Bounce(judge(refusal, by_type)))
 }
 
 /// Who was put on Postmark's list by whom; `None` where nothing new follows.

@@ -5,9 +5,9 @@ use data_encoding::BASE64;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde_json::Value;
 
-use super::classify::{Refusal, class};
+use super::classify::{Refusal, judge};
 use super::fields::{digest, folded, is_timely, refs, seconds, text, word};
-use super::model::{Brought, MailEvent, MailEventKind, Post, PostError, Read};
+use super::model::{Brought, MailEvent, MailEventKind, Post, PostError, Read, Verdict};
 use crate::channels::model::Class;
 use crate::config::{ConfigError, MailProvider, SendgridSettings};
 
@@ -89,12 +89,16 @@ fn one(event: &Value) -> Read {
     let name = folded(word(event, "event"));
     let kind = match name.as_str() {
         "bounce" => MailEventKind::Bounce(of_bounce(event, reason)),
-        "blocked" => MailEventKind::Bounce(class(refusal(event, reason), Class::Blocked)),
+        "blocked" => MailEventKind::Bounce(judge(refusal(event, reason), Class::Blocked)),
         "dropped" => of_dropped(event, reason),
         "spamreport" => MailEventKind::Complaint,
         "unsubscribe" | "groupunsubscribe" => MailEventKind::OptOut,
         "deferred" => return Read::Delayed,
-        "processed" | "delivered" | "open" | "click" | "groupresubscribe"
+        "processed"
+        | "delivered"
+        | "open"
+        | "click"
+        | "groupresubscribe"
         | "accountstatuschange" => return Read::PassedOver,
         _ => return Read::Unreadable,
     };
@@ -109,6 +113,7 @@ fn one(event: &Value) -> Read {
     let names = [word(event, super::ARGUMENT), word(event, "smtp-id")];
     Read::Event(MailEvent {
         kind,
+        recipient: text(event, "email"),
         refs: refs(names),
         at: seconds(event, "timestamp"),
         digest: digest(MailProvider::Sendgrid, &parts),
@@ -123,7 +128,7 @@ fn refusal<'a>(event: &'a Value, reason: &'a str) -> Refusal<'a> {
     }
 }
 
-fn of_bounce(event: &Value, reason: &str) -> Class {
+fn of_bounce(event: &Value, reason: &str) -> Verdict {
     let by_type = match folded(word(event, "bounce_classification")).as_str() {
         "invalidaddress" => Class::InvalidRecipient,
         "mailboxunavailable" => Class::Inactive,
@@ -135,7 +140,7 @@ fn of_bounce(event: &Value, reason: &str) -> Class {
         _ if folded(word(event, "type")) == "blocked" => Class::Blocked,
         _ => Class::Inactive,
     };
-    class(refusal(event, reason), by_type)
+    judge(refusal(event, reason), by_type)
 }
 
 /// What SendGrid did not even try to send, and why.
@@ -149,9 +154,9 @@ fn of_dropped(event: &Value, reason: &str) -> MailEventKind {
         "invalidsmtpapiheader" => Class::Protocol,
         "recipientlistoverpackagequota" => Class::Relay,
         reason if reason.starts_with("spamcontent") => Class::Content,
-        _ => class(refusal(event, reason), Class::Network),
+        _ => return MailEventKind::Bounce(judge(refusal(event, reason), Class::Network)),
     };
-    MailEventKind::Bounce(class)
+    MailEventKind::Bounce(Verdict::by_type(class))
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@
 
 use serde_json::Value;
 
-use super::classify::{Refusal, class};
+use super::classify::{Refusal, judge};
 use super::fields::{digest, folded, moment, refs, text, word};
-use super::model::{Brought, MailEvent, MailEventKind, Read};
+use super::model::{Brought, MailEvent, MailEventKind, Read, Verdict};
 use crate::channels::model::Class;
 use crate::config::MailProvider;
 
@@ -34,7 +34,7 @@ fn one(event: &Value) -> Read {
         "bounce" => {
             let bounce = part("bounce");
             match of_bounce(bounce) {
-                Some(class) => (MailEventKind::Bounce(class), bounce),
+                Some(verdict) => (MailEventKind::Bounce(verdict), bounce),
                 None => return Read::PassedOver,
             }
         }
@@ -47,7 +47,10 @@ fn one(event: &Value) -> Read {
             }
         }
         // SES found a virus in it and did not send it.
-        "reject" => (MailEventKind::Bounce(Class::Content), part("reject")),
+        "reject" => (
+            MailEventKind::Bounce(Verdict::by_type(Class::Content)),
+            part("reject"),
+        ),
         "subscription" => {
             let subscription = part("subscription");
             let preferences = subscription.get("newTopicPreferences");
@@ -67,14 +70,19 @@ fn one(event: &Value) -> Read {
     let parts = [kind.as_str(), word(mail, "messageId"), &id];
     Read::Event(MailEvent {
         kind,
+        recipient: mail
+            .get("destination")
+            .and_then(|all| all.get(0))
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         refs: names(mail),
         at: moment(at),
         digest: digest(MailProvider::Ses, &parts),
     })
 }
 
-/// The class of a bounce; `None` for what is none.
-fn of_bounce(bounce: &Value) -> Option<Class> {
+/// Why it bounced; `None` for what is no bounce.
+fn of_bounce(bounce: &Value) -> Option<Verdict> {
     // Every message of ours has one recipient.
     let recipient = bounce
         .get("bouncedRecipients")
@@ -90,8 +98,10 @@ fn of_bounce(bounce: &Value) -> Option<Class> {
         "permanent" => match subtype.as_str() {
             "noemail" => Class::InvalidRecipient,
             // It bounced before, and SES or the account no longer sends to it: what it did not try tells no more.
-            "suppressed" | "onaccountsuppressionlist" => return Some(Class::Inactive),
-            "unsubscribedrecipient" => return Some(Class::OptedOut),
+            "suppressed" | "onaccountsuppressionlist" => {
+                return Some(Verdict::by_type(Class::Inactive));
+            }
+            "unsubscribedrecipient" => return Some(Verdict::by_type(Class::OptedOut)),
             _ => Class::Inactive,
         },
         "transient" => match subtype.as_str() {
@@ -105,7 +115,7 @@ fn of_bounce(bounce: &Value) -> Option<Class> {
         },
         _ => Class::Network,
     };
-    Some(class(refusal, by_type))
+    Some(judge(refusal, by_type))
 }
 
 /// What may name the message.

@@ -103,8 +103,8 @@ impl Envelope {
         let signature = BASE64
             .decode(self.signature.as_bytes())
             .map_err(|_unreadable| PostError::Forged)?;
-        let der = CertificateDer::from_pem_slice(certificate)
-            .map_err(|_unreadable| PostError::Forged)?;
+        let der =
+            CertificateDer::from_pem_slice(certificate).map_err(|_unreadable| PostError::Forged)?;
         let signer = EndEntityCert::try_from(&der).map_err(|_unreadable| PostError::Forged)?;
         if !is_valid(&signer, now_ms) {
             return Err(PostError::Forged);
@@ -178,15 +178,8 @@ fn is_valid(certificate: &EndEntityCert<'_>, now_ms: i64) -> bool {
     };
     let now = UnixTime::since_unix_epoch(Duration::from_millis(now));
     // Without a root to reach, dates and use are looked at first, and then nobody is found who vouches for it.
-    let verified = certificate.verify_for_usage(
-        &[],
-        &[],
-        &[],
-        now,
-        KeyUsage::server_auth(),
-        None,
-        None,
-    );
+    let verified =
+        certificate.verify_for_usage(&[], &[], &[], now, KeyUsage::server_auth(), None, None);
     matches!(verified, Err(webpki::Error::UnknownIssuer))
 }
 
