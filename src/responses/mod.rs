@@ -8,6 +8,7 @@
 mod journal;
 pub mod judge;
 pub mod links;
+pub mod mail;
 pub mod model;
 pub mod opt_out;
 pub mod orders;
