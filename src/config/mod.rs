@@ -6,6 +6,7 @@
 mod database;
 mod delivery;
 mod email;
+mod inbound;
 mod limits;
 mod permission;
 mod relay;
@@ -16,6 +17,7 @@ mod web;
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
+pub use inbound::{ImapSettings, InboundMailSettings, LmtpSettings, Then};
 pub use limits::{LimitSettings, domain_of};
 pub use permission::{
     FieldSettings, LevelSettings, LevelsSettings, NoticeSettings, PermissionSettings,
@@ -77,6 +79,7 @@ pub struct Settings {
     pub database: DatabaseSettings,
     pub web: WebSettings,
     pub email: EmailSettings,
+    pub inbound: InboundMailSettings,
     pub sms: SmsSettings,
     pub delivery: DeliverySettings,
     pub permission: PermissionSettings,
@@ -132,11 +135,12 @@ impl Settings {
                     .source(Some(environment)),
             )
             .build()?;
-        let settings: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
+        let mut settings: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
             let path = error.path().to_string();
             ConfigError::key(&path, error.into_inner().to_string())
         })?;
         settings.validate()?;
+        settings.email.takes_opt_outs = settings.inbound.takes_opt_outs();
         Ok(settings)
     }
 
@@ -144,6 +148,7 @@ impl Settings {
         self.database.validate()?;
         self.web.validate()?;
         self.email.validate()?;
+        self.inbound.validate()?;
         self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;
