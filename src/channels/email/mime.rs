@@ -67,6 +67,8 @@ pub(super) struct Ids<'a> {
     pub return_path_tag: &'a str,
     pub message_id_local: &'a str,
     pub message_domain: &'a str,
+    /// Where an opt-out by mail is read, if anywhere.
+    pub opt_out_domain: Option<&'a str>,
 }
 
 /// What is spliced into a frame.
@@ -183,7 +185,10 @@ impl MimeFrame {
         refuse_controls("Subject", message.subject)?;
         write_text(&mut out, "Subject", message.subject);
         if let Some(url) = message.unsubscribe_url {
-            write_list_unsubscribe(&mut out, url)?;
+            let mailbox = ids
+                .opt_out_domain
+                .map(|domain| format!("unsubscribe+{}@{domain}", ids.return_path_tag));
+            write_list_unsubscribe(&mut out, url, mailbox.as_deref())?;
         }
         write_field(&mut out, "X-Visavis-Ref", ids.return_path_tag);
         if let Some(provider) = self.provider {
@@ -322,9 +327,13 @@ fn write_encoded_words(out: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// RFC 2369, for RFC 8058: the https link alone. A `mailto:` beside it would promise a mailbox that
-/// nobody reads yet, and an opt-out sent there would be lost.
-fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str) -> Result<(), ComposeError> {
+/// RFC 2369, for RFC 8058: the https link first, which is preferred (RFC 2369 section 2), then the mailbox, where
+/// somebody reads it. Its tag proves whose opt-out it is, so that a mail without a word will do.
+fn write_list_unsubscribe(
+    out: &mut Vec<u8>,
+    url: &str,
+    mailbox: Option<&str>,
+) -> Result<(), ComposeError> {
     let is_url = (url.starts_with("https://") || url.starts_with("http://"))
         && url.len() < 900
         && url
@@ -333,7 +342,11 @@ fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str) -> Result<(), ComposeErr
     if !is_url {
         return Err(ComposeError::UnsubscribeUrl);
     }
-    write_field(out, "List-Unsubscribe", &format!("<{url}>"));
+    let value = match mailbox {
+        Some(mailbox) => format!("<{url}>,\r\n <mailto:{mailbox}>"),
+        None => format!("<{url}>"),
+    };
+    write_field(out, "List-Unsubscribe", &value);
     Ok(())
 }
 

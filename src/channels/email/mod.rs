@@ -74,6 +74,7 @@ struct Inner {
     bounce_domain: String,
     message_domain: String,
     feedback_id: String,
+    takes_opt_outs: bool,
 }
 
 impl fmt::Debug for EmailChannel {
@@ -139,6 +140,7 @@ impl EmailChannel {
                 bounce_domain: settings.bounce_domain.clone(),
                 message_domain: settings.message_domain.clone(),
                 feedback_id: settings.feedback_id.clone(),
+                takes_opt_outs: settings.takes_opt_outs,
             }),
         })
     }
@@ -402,6 +404,7 @@ impl Inner {
             return_path_tag: tag,
             message_id_local,
             message_domain: &self.message_domain,
+            opt_out_domain: self.takes_opt_outs.then_some(&self.bounce_domain),
         };
         let raw = frame.compose(letter, &recipient, &ids)?;
         Ok(Composed {

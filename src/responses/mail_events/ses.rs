@@ -34,6 +34,10 @@ fn one(event: &Value) -> Read {
         "bounce" => {
             let bounce = part("bounce");
             match of_bounce(bounce) {
+                // SES keeps a list of those who unsubscribed by it, and sends them nothing.
+                Some(_) if folded(word(bounce, "bounceSubType")) == "unsubscribedrecipient" => {
+                    (MailEventKind::OptOut, bounce)
+                }
                 Some(verdict) => (MailEventKind::Bounce(verdict), bounce),
                 None => return Read::PassedOver,
             }
@@ -101,7 +105,6 @@ fn of_bounce(bounce: &Value) -> Option<Verdict> {
             "suppressed" | "onaccountsuppressionlist" => {
                 return Some(Verdict::by_type(Class::Inactive));
             }
-            "unsubscribedrecipient" => return Some(Verdict::by_type(Class::OptedOut)),
             _ => Class::Inactive,
         },
         "transient" => match subtype.as_str() {

@@ -171,6 +171,8 @@ fn complaints_and_opt_outs_are_told_from_reports() {
     };
     assert_eq!(only(&told(&preferences(true))).kind, MailEventKind::OptOut);
     assert_eq!(told(&preferences(false)).passed_over, 1);
+    let listed = bounce("Permanent", "UnsubscribedRecipient", "", "");
+    assert_eq!(only(&told(&listed)).kind, MailEventKind::OptOut);
     assert_eq!(told(&event("DeliveryDelay", json!({}))).delayed, 1);
     assert_eq!(
         class(&told(&event("Reject", json!({"reason": "Bad content"})))),

@@ -152,6 +152,11 @@ impl Envelope {
     }
 }
 
+/// Whether these bytes are a certificate in PEM.
+pub fn is_certificate(pem: &[u8]) -> bool {
+    CertificateDer::from_pem_slice(pem).is_ok()
+}
+
 /// An address at Amazon SNS: https, a host that Amazon alone can have, nothing before and no port behind it.
 fn amazon(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;

@@ -11,6 +11,8 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::Url;
 use tokio::sync::Mutex;
 
+use crate::responses::mail_events::sns::is_certificate;
+
 /// Bytes of an answer: a certificate has two thousand.
 const BYTES_AT_MOST: usize = 64 * 1024;
 const WAIT_AT_MOST: Duration = Duration::from_secs(10);
@@ -99,6 +101,9 @@ impl Certificates {
             return Ok(Arc::clone(certificate));
         }
         let certificate: Arc<[u8]> = self.ask(url.clone()).await?.into();
+        if !is_certificate(&certificate) {
+            return Err("there is no certificate at the address that is named".to_owned());
+        }
         if kept.len() >= KEPT_AT_MOST {
             kept.clear();
         }
