@@ -20,6 +20,7 @@ mod evidence;
 mod faults;
 mod gate;
 mod kit;
+mod mail_hooks;
 mod numbers;
 mod plain_words;
 mod preferences;

@@ -15,7 +15,7 @@ pub const METADATA: &str = "ref";
 pub const BREVO_HEADER: &str = "X-Mailin-custom";
 
 /// The header by which a provider repeats a reference in its events: its name and its value.
-pub(super) fn header(provider: MailProvider, tag: &str) -> (&'static str, String) {
+pub fn header(provider: MailProvider, tag: &str) -> (&'static str, String) {
     match provider {
         MailProvider::Ses => ("X-SES-MESSAGE-TAGS", format!("{TAG}={tag}")),
         MailProvider::Sendgrid => (

@@ -153,3 +153,6 @@ fn prove_by_header(
         Err(PostError::Forged)
     }
 }
+
+#[cfg(test)]
+mod tests;

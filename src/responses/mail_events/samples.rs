@@ -7,6 +7,7 @@ use crate::channels::model::Class;
 
 /// A reference as it stands in a message; nothing here asks whether its MAC is right.
 pub const TAG: &str = "7-42-abcdefghijklmnop";
+pub const SECRET: &str = "a-secret-of-16-letters";
 
 pub fn post<'a>(
     secret: Option<&'a str>,
