@@ -6,7 +6,6 @@ mod signed;
 use serde_json::{Value, json};
 use visavis::storage::Db;
 
-use crate::kit::database::TestDb;
 use crate::on_both;
 use desk::Desk;
 use signed::{CONFIRM, TOPIC, mailgun, sendgrid, sns};
