@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "delivery",
     "responses",
     "dialogue",
+    "mailroom",
     "reports",
     "scheduler",
     "lifecycle",
