@@ -441,10 +441,14 @@ impl App {
             .into_iter()
             .map(|server| tokio::spawn(server))
             .collect();
-        let (result, ()) = tokio::join!(
-            self.engine.run(&stop),
-            self.mailroom.run(self.mail_listener, &stop)
-        );
+        let no_more_mail = stop.child_token();
+        let work = async {
+            let result = self.engine.run(&stop).await;
+            no_more_mail.cancel();
+            result
+        };
+        let (result, ()) =
+            tokio::join!(work, self.mailroom.run(self.mail_listener, &no_more_mail));
         for handle in handles {
             handle.stop(true).await;
         }
