@@ -20,6 +20,7 @@ mod evidence;
 mod faults;
 mod gate;
 mod kit;
+mod mail;
 mod numbers;
 mod plain_words;
 mod preferences;
