@@ -20,6 +20,7 @@ mod delivery;
 mod evidence;
 mod faults;
 mod gate;
+mod inbound;
 mod kit;
 mod mail;
 mod numbers;
