@@ -18,6 +18,7 @@ pub mod lost;
 pub mod model;
 pub mod money;
 pub mod over_time;
+pub mod standing;
 pub mod store;
 pub mod table;
 

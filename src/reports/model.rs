@@ -350,7 +350,7 @@ impl Report {
     pub fn with_tests(mut self, waves: &[Wave], facts: &Facts) -> Self {
         let sum = summed(waves);
         self.cells = cells::cells(&sum, facts);
-        self.effect = lift::caused_by(&sum, facts);
+        self.effect = lift::caused_by(waves, facts);
         let effect = self.effect.as_ref();
         let caused = effect.and_then(|effect| money::caused(effect, waves, facts));
         let Money { spent, earned } = &self.money;

@@ -2,13 +2,14 @@
 
 use serde::Deserialize;
 
-use super::cells::{Assigned, Facts, Kind};
+use super::cells::{Assigned, Facts};
 use super::economics::{Amount, Caused, Earned, Spent, Tariff};
 use super::lift::CausedBy;
 use super::model::{Counters, Wave};
 use crate::campaigns::cells::{CONTROL, GLOBAL};
 use crate::campaigns::definition::{Cell, Costs, Offer};
 use crate::delivery::store::SMS_COUNTERS;
+use crate::delivery::store::cells::CellKind;
 
 /// What the frozen definition of a wave says about money; a poor one says nothing.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -97,7 +98,7 @@ pub(super) fn caused(effect: &CausedBy, waves: &[Wave], facts: &Facts) -> Option
             high_95: interval.high,
         },
         against: match effect.against {
-            Kind::Global => GLOBAL,
+            CellKind::Global => GLOBAL,
             _ => CONTROL,
         },
     })

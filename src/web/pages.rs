@@ -53,6 +53,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("outbox", include_str!("pages/outbox.hbs")),
     ("outbox_message", include_str!("pages/outbox_message.hbs")),
     ("replies", include_str!("pages/replies.hbs")),
+    ("mails", include_str!("pages/mails.hbs")),
+    ("mail", include_str!("pages/mail.hbs")),
     ("rate", include_str!("pages/rate.hbs")),
     ("permission", include_str!("pages/permission.hbs")),
     ("proof", include_str!("pages/proof.hbs")),

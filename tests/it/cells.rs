@@ -210,6 +210,29 @@ on_both! {
         house.closed_ledger(wave).await;
     }
 
+    async fn each_wave_of_a_recurring_campaign_leans_to_what_did_best_so_far(db: &TestDb) {
+        let mut house = House::new(db, None);
+        house.change_settings(|settings| settings.delivery.batch = 200);
+        house.add_customers(400, "mail.example").await;
+        let plan = two_cells("spring", "", "[test]\nby = \"click\"\nthompson = true\n[schedule]\nevery = \"0 9 * * *\"\nzone = \"Europe/Paris\"");
+        let id = house.apply(&plan).await;
+        let first = house.launch(id).await.wave;
+        house.deliver().await;
+        let (pan, back) = (places(&house, first, "pan").await, places(&house, first, "back").await);
+        assert!(pan.len().abs_diff(back.len()) < 80, "{} and {}", pan.len(), back.len());
+        click(&house, first, &pan[..3]).await;
+        click(&house, first, &back[..40]).await;
+        house.advance(Duration::days(1));
+        let id = visavis::campaigns::plan::find(&house.parts.db, "spring").await.unwrap().id;
+        let second = house.launch(id).await.wave;
+        assert_ne!(first, second);
+        let (pan, back) = (places(&house, second, "pan").await, places(&house, second, "back").await);
+        assert!((5..45).contains(&pan.len()), "the floor is 5 %: {}", pan.len());
+        assert_eq!(pan.len() + back.len(), 400);
+        let cells = visavis::delivery::store::cells::cells(&*house.parts.db, second).await.unwrap();
+        assert_eq!(cells.iter().map(|cell| cell.weight).collect::<Vec<_>>(), [500, 9_500]);
+    }
+
     async fn a_test_is_not_decided_while_its_messages_are_not_out_and_a_person_may_choose(db: &TestDb) {
         let house = House::new(db, None);
         house.add_customers(200, "mail.example").await;
