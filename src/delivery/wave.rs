@@ -44,6 +44,8 @@ pub struct WaveContext {
     pub public_url: String,
     /// What stands before the code in short links.
     pub short_url: String,
+    /// Whether its HTML mails hold a link that no person sees.
+    pub has_trap_link: bool,
     pub keys: Keys,
     pub way: Way,
     /// What it asks at the gate.
@@ -208,6 +210,7 @@ impl WaveContext {
             faults: Mutex::default(),
             public_url: settings.web.public_url.clone(),
             short_url: settings.web.short_url().to_owned(),
+            has_trap_link: settings.web.trap_link,
             keys: keys.clone(),
             row,
         })

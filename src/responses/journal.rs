@@ -15,7 +15,7 @@ use data_encoding::HEXLOWER;
 use ring::rand::SecureRandom;
 use tokio::sync::Notify;
 
-use super::model::{Response, What};
+use super::model::{MadeBy, Response, What};
 use crate::ids::{DeliveryKey, WaveId};
 use crate::templates::model::Part;
 
@@ -285,6 +285,7 @@ fn encode(response: &Response) -> [u8; ENTRY] {
         What::OptOut => (3, 0, 0, 0),
         What::Order { amount_cents } => (4, 0, 0, amount_cents),
         What::Reply => (5, 0, 0, 0),
+        What::Scan => (6, 0, 0, 0),
     };
     let mut entry = [0; ENTRY];
     let parts = response
@@ -297,7 +298,7 @@ fn encode(response: &Response) -> [u8; ENTRY] {
         .chain(response.at.to_be_bytes())
         .chain(amount.to_be_bytes())
         .chain(link.to_be_bytes())
-        .chain([kind, part, u8::from(response.is_machine)]);
+        .chain([kind, part, made_by_number(response.made_by)]);
     for (to, from) in entry.iter_mut().zip(parts) {
         *to = from;
     }
@@ -317,7 +318,7 @@ fn decode(entry: &[u8]) -> Option<Response> {
     let (at, rest) = rest.split_first_chunk::<8>()?;
     let (amount, rest) = rest.split_first_chunk::<8>()?;
     let (link, rest) = rest.split_first_chunk::<2>()?;
-    let [kind, part, is_machine] = *rest.first_chunk::<3>()?;
+    let [kind, part, made_by] = *rest.first_chunk::<3>()?;
     let what = match kind {
         1 => What::Open,
         2 => What::Click {
@@ -331,6 +332,7 @@ fn decode(entry: &[u8]) -> Option<Response> {
             amount_cents: i64::from_be_bytes(*amount),
         },
         5 => What::Reply,
+        6 => What::Scan,
         _ => return None,
     };
     Some(Response {
@@ -339,9 +341,24 @@ fn decode(entry: &[u8]) -> Option<Response> {
             seq: i64::from_be_bytes(*seq),
         },
         what,
-        is_machine: is_machine != 0,
+        made_by: made_by_of(made_by)?,
         at: i64::from_be_bytes(*at),
     })
+}
+
+/// As journals of older versions have it, which knew no scanner.
+fn made_by_number(made_by: MadeBy) -> u8 {
+    match made_by {
+        MadeBy::Person => 0,
+        MadeBy::Machine => 1,
+        MadeBy::Scanner => 2,
+    }
+}
+
+fn made_by_of(number: u8) -> Option<MadeBy> {
+    [MadeBy::Person, MadeBy::Machine, MadeBy::Scanner]
+        .into_iter()
+        .find(|made_by| made_by_number(*made_by) == number)
 }
 
 fn part_number(part: Part) -> u8 {
@@ -379,7 +396,7 @@ mod tests {
                 seq,
             },
             what,
-            is_machine: seq % 2 == 0,
+            made_by: made_by_of(u8::try_from(seq % 3).unwrap()).unwrap(),
             at: 1_000 + seq,
         }
     }
@@ -392,6 +409,7 @@ mod tests {
             response(3, What::OptOut),
             response(4, What::Order { amount_cents: -5 }),
             response(5, What::Reply),
+            response(6, What::Scan),
         ]
     }
 

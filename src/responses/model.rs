@@ -1,6 +1,6 @@
 //! The words of responses, without I/O.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::campaigns::model::Goal;
 use crate::consent::model::Scope;
@@ -20,6 +20,9 @@ pub enum What {
     Order { amount_cents: i64 },
     /// He wrote back.
     Reply,
+    /// A scanner gave itself away: the clicks on this delivery around this instant are its own (see
+    /// [`super::judge::is_beside_scan`]). No act of the customer.
+    Scan,
 }
 
 impl What {
@@ -31,6 +34,34 @@ impl What {
             Self::OptOut => "opt_out",
             Self::Order { .. } => "order",
             Self::Reply => "reply",
+            Self::Scan => "scan",
+        }
+    }
+}
+
+/// Who made a request (RULES.md §1.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MadeBy {
+    #[default]
+    Person,
+    /// A program that fetches ahead of a reader or for him: a prefetcher, an image proxy, a preview.
+    Machine,
+    /// Security software that follows links to see where they lead.
+    Scanner,
+}
+
+impl MadeBy {
+    pub fn is_person(self) -> bool {
+        self == Self::Person
+    }
+
+    /// As the database keeps it: `is_machine` is whatever is no person, `is_scanner` the scanners of them.
+    pub fn from_columns(is_machine: bool, is_scanner: bool) -> Self {
+        match (is_machine, is_scanner) {
+            (_, true) => Self::Scanner,
+            (true, false) => Self::Machine,
+            (false, false) => Self::Person,
         }
     }
 }
@@ -40,9 +71,9 @@ impl What {
 pub struct Response {
     pub delivery: DeliveryKey,
     pub what: What,
-    /// Whether the request itself shows that no person made it (see [`super::judge::by_request`]);
-    /// the timing of clicks is judged when the response is written.
-    pub is_machine: bool,
+    /// What the request itself shows (see [`super::judge::by_request`]); the timing of clicks is judged when
+    /// the response is written.
+    pub made_by: MadeBy,
     /// Milliseconds since the epoch.
     pub at: i64,
 }

@@ -3,7 +3,7 @@
 use sea_orm::DbErr;
 
 use super::ResponseError;
-use super::model::{Response, What};
+use super::model::{MadeBy, Response, What};
 use super::store::{self, Addressee, Waves};
 use crate::consent;
 use crate::consent::model::{Channel, Scope};
@@ -155,7 +155,7 @@ async fn record(
         Response {
             delivery,
             what: What::OptOut,
-            is_machine: false,
+            made_by: MadeBy::Person,
             at,
         },
     )

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::judge;
-use super::model::{Marks, Response, Terms, What};
+use super::model::{MadeBy, Marks, Response, Terms, What};
 use crate::consent::model::{Channel, Tracking};
 use crate::delivery::store::SMS_COUNTERS;
 use crate::ids::{CampaignId, CustomerId, DeliveryKey, WaveId};
@@ -37,7 +37,15 @@ pub struct EarlierClick {
     pub id: i64,
     pub link: u16,
     pub at: i64,
-    pub is_machine: bool,
+    pub made_by: MadeBy,
+}
+
+/// What is on record of a delivery beside its new responses.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    pub clicks: Vec<EarlierClick>,
+    /// When scanners gave themselves away.
+    pub scans: Vec<i64>,
 }
 
 /// The human clicks a delivery keeps, part by part, after some were taken back.
@@ -56,17 +64,16 @@ pub struct Judged {
     pub taken_back: Vec<EarlierClick>,
 }
 
-/// Judges the new responses of one delivery: drops opens without tracking consent, and tells people
-/// from machines.
-pub fn judge(
-    delivery: &Delivery,
-    wave: &Wave,
-    earlier: &[EarlierClick],
-    new: &[Response],
-) -> Judged {
+/// Judges the new responses of one delivery: drops opens without tracking consent, and tells people from
+/// machines and scanners.
+pub fn judge(delivery: &Delivery, wave: &Wave, earlier: &Earlier, new: &[Response]) -> Judged {
     let mut responses: Vec<Response> = new
         .iter()
-        .filter(|response| response.what != What::Open || delivery.tracking == Tracking::Full)
+        .filter(|response| match response.what {
+            What::Open => delivery.tracking == Tracking::Full,
+            What::Scan => !wave.is_simulated,
+            _ => true,
+        })
         .copied()
         .collect();
     if wave.is_simulated {
@@ -75,33 +82,42 @@ pub fn judge(
             taken_back: Vec::new(),
         };
     }
-    for response in &mut responses {
-        if matches!(response.what, What::Click { .. }) {
-            response.is_machine |=
-                judge::is_hasty(delivery.is_in_hand, delivery.settled_at, response.at);
+    // A scanner's clicks, too, show what a click beside them is.
+    let mut clicks: Vec<(u16, i64)> = Vec::new();
+    let mut scans = earlier.scans.clone();
+    for response in &responses {
+        match response.what {
+            What::Click { link, .. } => clicks.push((link, response.at)),
+            What::Scan => scans.push(response.at),
+            _ => {}
         }
     }
-    // A machine's clicks, too, show what a click beside them is.
-    let clicks: Vec<(u16, i64)> = responses
-        .iter()
-        .filter_map(|response| match response.what {
-            What::Click { link, .. } => Some((link, response.at)),
-            _ => None,
-        })
-        .collect();
-    let is_in_burst = |click| clicks.iter().any(|other| judge::is_burst(click, *other));
+    let is_scanned = |(link, at): (u16, i64)| {
+        clicks
+            .iter()
+            .any(|other| judge::is_burst((link, at), *other))
+            || scans.iter().any(|scan| judge::is_beside_scan(at, *scan))
+    };
     let taken_back: Vec<EarlierClick> = earlier
+        .clicks
         .iter()
-        .filter(|click| !click.is_machine && is_in_burst((click.link, click.at)))
+        .filter(|click| click.made_by.is_person() && is_scanned((click.link, click.at)))
         .copied()
         .collect();
     for response in &mut responses {
-        if let What::Click { link, .. } = response.what {
+        if let What::Click { link, .. } = response.what
+            && response.made_by.is_person()
+        {
             let click = (link, response.at);
-            response.is_machine |= is_in_burst(click)
+            let is_scanner = judge::is_hasty(delivery.is_in_hand, delivery.settled_at, response.at)
+                || is_scanned(click)
                 || earlier
+                    .clicks
                     .iter()
                     .any(|other| judge::is_burst(click, (other.link, other.at)));
+            if is_scanner {
+                response.made_by = MadeBy::Scanner;
+            }
         }
     }
     Judged {
@@ -135,7 +151,7 @@ pub fn marks_after(
     }
     for response in &judged.responses {
         let goal = match response.what {
-            What::Open if response.is_machine => {
+            What::Open if !response.made_by.is_person() => {
                 marks = marks.with(Marks::MACHINE_OPENED);
                 None
             }
@@ -143,7 +159,7 @@ pub fn marks_after(
                 marks = marks.with(Marks::OPENED);
                 None
             }
-            What::Click { .. } if response.is_machine => None,
+            What::Click { .. } if !response.made_by.is_person() => None,
             What::Click { part, .. } => {
                 marks = marks.with(Marks::CLICKED).with(Marks::of_part(part));
                 Some(Goal::Click)
@@ -160,6 +176,7 @@ pub fn marks_after(
                 marks = marks.with(Marks::REPLIED);
                 None
             }
+            What::Scan => None,
         };
         if goal == Some(terms.goal) && is_in_time(response.at) {
             marks = marks.with(Marks::RESPONDED);
@@ -205,7 +222,12 @@ fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64
     let mut add = |counter: String, by: i64| moves.push((counter, by));
     for response in &judged.responses {
         match response.what {
-            What::Click { .. } if response.is_machine => add("clicks.machine".to_owned(), 1),
+            What::Click { .. } if response.made_by == MadeBy::Machine => {
+                add("clicks.machine".to_owned(), 1);
+            }
+            What::Click { .. } if response.made_by == MadeBy::Scanner => {
+                add("clicks.scanner".to_owned(), 1);
+            }
             What::Click { link, .. } => {
                 add("clicks.total".to_owned(), 1);
                 add(format!("clicks.link.{link}"), 1);
@@ -214,11 +236,11 @@ fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64
                 add("orders".to_owned(), 1);
                 add("revenue_cents".to_owned(), amount_cents);
             }
-            What::Open | What::OptOut | What::Reply => {}
+            What::Open | What::OptOut | What::Reply | What::Scan => {}
         }
     }
     for click in &judged.taken_back {
-        add("clicks.machine".to_owned(), 1);
+        add("clicks.scanner".to_owned(), 1);
         add("clicks.total".to_owned(), -1);
         add(format!("clicks.link.{}", click.link), -1);
     }
@@ -251,7 +273,8 @@ pub fn feedback(delivery: &Delivery, after: Marks, judged: &Judged) -> Feedback 
     let own_acts = judged
         .responses
         .iter()
-        .filter(|response| !response.is_machine && response.what != What::Open);
+        .filter(|response| response.made_by.is_person())
+        .filter(|response| !matches!(response.what, What::Open | What::Scan));
     Feedback {
         customer: delivery.customer,
         points: after.points() - delivery.marks.points(),

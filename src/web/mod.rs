@@ -26,6 +26,7 @@ use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::keys::Keys;
 use crate::responses::ResponseWriter;
+use crate::responses::judge::Visitors;
 use crate::responses::links::Destinations;
 use crate::storage::Db;
 use limits::Limits;
@@ -59,6 +60,8 @@ pub struct State {
     pub sms: SmsHooks,
     /// How often forms may be sent.
     limits: Limits,
+    /// Whose links each visitor follows.
+    visitors: Visitors,
 }
 
 impl State {
@@ -77,6 +80,7 @@ impl State {
     ) -> Result<Self, PagesError> {
         let metrics = Metrics::new(responses.clone())?;
         let limits = Limits::new(&settings.sign_up);
+        let visitors = Visitors::new(settings.web.recipients_per_visitor);
         Ok(Self {
             db,
             clock,
@@ -89,6 +93,7 @@ impl State {
             destinations: Destinations::default(),
             sms: SmsHooks::default(),
             limits,
+            visitors,
         })
     }
 

@@ -213,6 +213,7 @@ const TABLES: &[Table] = &[
             ("campaign", "m.name", Text),
             ("kind", "r.kind", Text),
             ("is_machine", "r.is_machine", YesNo),
+            ("is_scanner", "r.is_scanner", YesNo),
             ("link", "r.link", Number),
             ("part", "r.part", Text),
             ("amount_cents", "r.amount_cents", Number),

@@ -15,9 +15,11 @@ use std::collections::{BTreeMap, HashMap};
 use sea_orm::{DbErr, QueryResult, Value};
 use serde::Serialize;
 
-use super::judge::BURST_MS;
-use super::model::{Marks, Response, What};
-use super::tally::{self, Delivery, EarlierClick, Feedback, Judged, Moves, RemainingClicks, Wave};
+use super::judge::{BURST_MS, SCAN_MS};
+use super::model::{MadeBy, Marks, Response, What};
+use super::tally::{
+    self, Delivery, Earlier, EarlierClick, Feedback, Judged, Moves, RemainingClicks, Wave,
+};
 use crate::consent::model::{Channel, Tracking};
 use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::storage::{Dialect, Kind, Sql, Txn};
@@ -46,7 +48,7 @@ pub(super) async fn write(
     wave_ids.dedup();
     waves.read(&**txn, wave_ids).await?;
     let deliveries = lock_deliveries(txn, &keys).await?;
-    let mut earlier = earlier_clicks(txn, responses).await?;
+    let mut earlier = earlier(txn, responses).await?;
 
     let mut known = 0;
     let mut judged_all: Vec<(&Delivery, &Wave, Judged)> = Vec::with_capacity(deliveries.len());
@@ -66,7 +68,7 @@ pub(super) async fn write(
         .iter()
         .flat_map(|(_, _, judged)| judged.taken_back.iter().map(|click| click.id))
         .collect();
-    mark_as_machine(txn, &taken_back).await?;
+    mark_as_scanner(txn, &taken_back).await?;
 
     let mut moves = Moves::default();
     let mut marks = Vec::new();
@@ -153,40 +155,39 @@ fn key_values(keys: &[DeliveryKey]) -> Vec<(i64, i64)> {
     keys.iter().map(|key| (key.wave.0, key.seq)).collect()
 }
 
-/// The clicks on record close to the new ones in time, by delivery.
-async fn earlier_clicks(
+/// The clicks and scans on record close to the new ones in time, by delivery.
+async fn earlier(
     txn: &Txn,
     responses: &[Response],
-) -> Result<HashMap<DeliveryKey, Vec<EarlierClick>>, DbErr> {
-    let clicks = || {
-        responses
-            .iter()
-            .filter(|response| matches!(response.what, What::Click { .. }))
-    };
-    // Only a click on another link can make a burst: of a link that is followed over and over nothing is read.
-    let mut wanted: Vec<(i64, i64, u16)> = responses
-        .iter()
-        .filter_map(|response| match response.what {
-            What::Click { link, .. } => {
-                Some((response.delivery.wave.0, response.delivery.seq, link))
-            }
-            _ => None,
-        })
-        .collect();
+) -> Result<HashMap<DeliveryKey, Earlier>, DbErr> {
+    // Only a click on another link can make a burst: of a link that is followed over and over no click is
+    // read. A scan is no link, so all clicks beside it are.
+    let mut wanted: Vec<(i64, i64, i32)> = Vec::new();
+    let (mut first, mut last) = (i64::MAX, i64::MIN);
+    for response in responses {
+        let link = match response.what {
+            What::Click { link, .. } => i32::from(link),
+            What::Scan => SCAN,
+            _ => continue,
+        };
+        let DeliveryKey { wave, seq } = response.delivery;
+        wanted.push((wave.0, seq, link));
+        first = first.min(response.at);
+        last = last.max(response.at);
+    }
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
     wanted.sort_unstable();
     wanted.dedup();
-    let (Some(first), Some(last)) = (
-        clicks().map(|click| click.at).min(),
-        clicks().map(|click| click.at).max(),
-    ) else {
-        return Ok(HashMap::new());
-    };
     let sql = format!(
-        "SELECT DISTINCT r.id, r.wave_id, r.seq, r.link, r.responded_at, r.is_machine
+        "SELECT DISTINCT r.id, r.wave_id, r.seq, r.kind, r.link, r.responded_at, r.is_machine, r.is_scanner
          FROM {} AS wanted CROSS JOIN responses r
          WHERE r.wave_id = wanted.wave_id AND r.seq = wanted.seq
-           AND r.kind = 'click' AND r.link <> wanted.link
-           AND r.responded_at > $2 AND r.responded_at < $3",
+           AND ((r.kind = 'click' AND r.link <> wanted.link
+                 AND r.responded_at > CASE WHEN wanted.link = {SCAN} THEN $4 ELSE $2 END
+                 AND r.responded_at < CASE WHEN wanted.link = {SCAN} THEN $5 ELSE $3 END)
+             OR (r.kind = 'scan' AND r.responded_at > $4 AND r.responded_at < $5))",
         txn.dialect()
             .recordset(1, &[KEY[0], KEY[1], ("link", Kind::Int)])
     );
@@ -194,21 +195,36 @@ async fn earlier_clicks(
         json(&wanted)?,
         (first - BURST_MS).into(),
         (last + BURST_MS).into(),
+        (first - SCAN_MS - 1).into(),
+        (last + SCAN_MS + 1).into(),
     ];
-    let mut found: HashMap<DeliveryKey, Vec<EarlierClick>> = HashMap::new();
+    let mut found: HashMap<DeliveryKey, Earlier> = HashMap::new();
     for row in txn.rows(sql, values).await? {
+        let of_delivery = found.entry(key(&row)?).or_default();
+        let at = row.try_get("", "responded_at")?;
+        let kind: String = row.try_get("", "kind")?;
+        if kind == What::Scan.as_str() {
+            of_delivery.scans.push(at);
+            continue;
+        }
         let link: Option<i64> = row.try_get("", "link")?;
-        found.entry(key(&row)?).or_default().push(EarlierClick {
+        of_delivery.clicks.push(EarlierClick {
             id: row.try_get("", "id")?,
             link: link
                 .and_then(|link| u16::try_from(link).ok())
                 .unwrap_or_default(),
-            at: row.try_get("", "responded_at")?,
-            is_machine: row.try_get("", "is_machine")?,
+            at,
+            made_by: MadeBy::from_columns(
+                row.try_get("", "is_machine")?,
+                row.try_get("", "is_scanner")?,
+            ),
         });
     }
     Ok(found)
 }
+
+/// What stands for a scan where a link's number is looked for.
+const SCAN: i32 = -1;
 
 async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), DbErr> {
     let mut rows = Vec::new();
@@ -217,7 +233,7 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
             let (link, part, amount) = match response.what {
                 What::Click { link, part } => (Some(link), Some(part.as_str()), None),
                 What::Order { amount_cents } => (None, None, Some(amount_cents)),
-                What::Open | What::OptOut | What::Reply => (None, None, None),
+                What::Open | What::OptOut | What::Reply | What::Scan => (None, None, None),
             };
             rows.push((
                 delivery.key.wave.0,
@@ -225,7 +241,8 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
                 wave.campaign.0,
                 delivery.customer.0,
                 response.what.as_str(),
-                response.is_machine,
+                !response.made_by.is_person(),
+                response.made_by == MadeBy::Scanner,
                 link,
                 part,
                 amount,
@@ -237,8 +254,8 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
         return Ok(());
     }
     let sql = format!(
-        "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, responded_at)
-         SELECT wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, responded_at
+        "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, is_scanner, link, part, amount_cents, responded_at)
+         SELECT wave_id, seq, campaign_id, customer_id, kind, is_machine, is_scanner, link, part, amount_cents, responded_at
          FROM {} AS new ORDER BY place",
         txn.dialect().recordset(
             1,
@@ -249,6 +266,7 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
                 ("customer_id", Kind::Int),
                 ("kind", Kind::Text),
                 ("is_machine", Kind::Bool),
+                ("is_scanner", Kind::Bool),
                 ("link", Kind::Int),
                 ("part", Kind::Text),
                 ("amount_cents", Kind::Int),
@@ -259,12 +277,12 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
     txn.run(sql, [json(&rows)?]).await.map(drop)
 }
 
-async fn mark_as_machine(txn: &Txn, ids: &[i64]) -> Result<(), DbErr> {
+async fn mark_as_scanner(txn: &Txn, ids: &[i64]) -> Result<(), DbErr> {
     if ids.is_empty() {
         return Ok(());
     }
     let sql = format!(
-        "UPDATE responses SET is_machine = $2 WHERE id IN {}",
+        "UPDATE responses SET is_machine = $2, is_scanner = $2 WHERE id IN {}",
         txn.dialect().list(1, Kind::Int)
     );
     txn.run(sql, [json(&ids)?, true.into()]).await.map(drop)
