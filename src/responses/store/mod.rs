@@ -1,6 +1,7 @@
 //! Queries about responses.
 
 mod addressee;
+pub(super) mod effects;
 mod journal;
 mod orders;
 mod waves;
@@ -28,6 +29,8 @@ use crate::templates::model::Part;
 /// The ledger's states of a row that no server has answered for: pending, sending, deferred. Whoever has the
 /// link of such a message has it from the hand-over that goes on.
 const IN_HAND: [i16; 3] = [0, 1, 3];
+/// The ledger's state of a row that the next server took.
+const ACCEPTED: i16 = 2;
 
 /// Writes responses with all that they change: raw events, marks, counters, customers. Responses to a
 /// delivery that does not exist are left out; returns how many were.
@@ -108,7 +111,7 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
         Dialect::Postgres => "FOR UPDATE OF d",
     };
     let sql = format!(
-        "SELECT d.wave_id, d.seq, d.customer_id, d.channel, d.state, d.marks, d.settled_at, c.tracking
+        "SELECT d.wave_id, d.seq, d.customer_id, d.channel, d.cell, d.state, d.marks, d.settled_at, c.tracking
          FROM {} AS wanted CROSS JOIN deliveries d LEFT JOIN customers c ON c.id = d.customer_id
          WHERE d.wave_id = wanted.wave_id AND d.seq = wanted.seq
          ORDER BY d.wave_id, d.seq {lock}",
@@ -125,6 +128,8 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
                 customer: CustomerId(row.try_get("", "customer_id")?),
                 channel: channel.parse::<Channel>().map_err(DbErr::Type)?,
                 is_in_hand: IN_HAND.contains(&state),
+                is_accepted: state == ACCEPTED,
+                cell: row.try_get("", "cell")?,
                 settled_at: row.try_get("", "settled_at")?,
                 marks: Marks(row.try_get("", "marks")?),
                 tracking: Tracking::from_column(&tracking.unwrap_or_default()),
@@ -230,10 +235,17 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
     let mut rows = Vec::new();
     for (delivery, wave, judged) in judged {
         for response in &judged.responses {
-            let (link, part, amount) = match response.what {
-                What::Click { link, part } => (Some(link), Some(part.as_str()), None),
-                What::Order { amount_cents } => (None, None, Some(amount_cents)),
-                What::Open | What::OptOut | What::Reply | What::Scan => (None, None, None),
+            let (link, part, amount, class) = match response.what {
+                What::Click { link, part } => (Some(link), Some(part.as_str()), None, None),
+                What::Order { amount_cents } => (None, None, Some(amount_cents), None),
+                What::Bounce { class } => (None, None, None, Some(class.as_str())),
+                What::Open
+                | What::OptOut
+                | What::Reply
+                | What::Complaint
+                | What::Redeem
+                | What::Answer
+                | What::Scan => (None, None, None, None),
             };
             rows.push((
                 delivery.key.wave.0,
@@ -246,6 +258,7 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
                 link,
                 part,
                 amount,
+                class,
                 response.at,
             ));
         }
@@ -254,8 +267,8 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
         return Ok(());
     }
     let sql = format!(
-        "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, is_scanner, link, part, amount_cents, responded_at)
-         SELECT wave_id, seq, campaign_id, customer_id, kind, is_machine, is_scanner, link, part, amount_cents, responded_at
+        "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, is_scanner, link, part, amount_cents, class, responded_at)
+         SELECT wave_id, seq, campaign_id, customer_id, kind, is_machine, is_scanner, link, part, amount_cents, class, responded_at
          FROM {} AS new ORDER BY place",
         txn.dialect().recordset(
             1,
@@ -270,6 +283,7 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
                 ("link", Kind::Int),
                 ("part", Kind::Text),
                 ("amount_cents", Kind::Int),
+                ("class", Kind::Text),
                 ("responded_at", Kind::Int),
             ]
         )
@@ -395,7 +409,7 @@ async fn restore_last_response(txn: &Txn, customer: CustomerId) -> Result<(), Db
     txn.run(
         "UPDATE customers SET last_response_at =
             (SELECT MAX(responded_at) FROM responses
-             WHERE customer_id = $1 AND NOT is_machine AND kind <> 'open')
+             WHERE customer_id = $1 AND NOT is_machine AND kind NOT IN ('open', 'bounce'))
          WHERE id = $1",
         [customer.0.into()],
     )
