@@ -31,12 +31,13 @@ impl MigrationTrait for Migration {
                     PRIMARY KEY (customer_id, interest_key)
                 )",
                 "CREATE INDEX customer_interests_key ON customer_interests (interest_key, weight)",
-                // What he did himself, by channel and by hour of his own day.
+                // What he did himself, by channel and by hour of his own day; clicks are of the acts.
                 "CREATE TABLE customer_acts (
                     customer_id BIGINT NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
                     channel TEXT NOT NULL,
                     hour BIGINT NOT NULL,
                     acts BIGINT NOT NULL,
+                    clicks BIGINT NOT NULL,
                     PRIMARY KEY (customer_id, channel, hour)
                 )",
                 // Where one fifth of the buyers ends and the next begins, and one value class.

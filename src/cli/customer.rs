@@ -216,7 +216,7 @@ async fn show(one: &One, common: &Common) -> anyhow::Result<ExitCode> {
             print(format_args!("  {name:<20} {}", plain(value)));
         }
     }
-    for section in ["tags", "permissions", "suppressions"] {
+    for section in ["tags", "interests", "habits", "permissions", "suppressions"] {
         let rows = shown.get(section).and_then(Value::as_array);
         let rows = rows.map(Vec::as_slice).unwrap_or_default();
         print(format_args!("{section}: {}", rows.len()));

@@ -50,7 +50,7 @@ impl Destinations {
         if let Some(kept) = self.kept(wave, number) {
             return Ok(kept);
         }
-        let Some((version, source)) = store::template_source(db, wave).await? else {
+        let Some((version, source)) = store::template_source(&**db, wave).await? else {
             return Ok(None);
         };
         let links = links(&source).map_err(|cause| ResponseError::Template {

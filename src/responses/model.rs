@@ -1,5 +1,6 @@
 //! The words of responses, without I/O.
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 pub use crate::campaigns::model::Goal;
@@ -114,6 +115,17 @@ pub struct Terms {
     pub window_days: i64,
     #[serde(default)]
     pub sender: Option<TermsSender>,
+    #[serde(default)]
+    pub schedule: Option<TermsSchedule>,
+}
+
+/// When it was to arrive.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TermsSchedule {
+    #[serde(default)]
+    pub zone: Option<String>,
+    #[serde(default)]
+    pub fallback_zone: Option<String>,
 }
 
 /// Who wrote, as customers know him.
@@ -137,6 +149,7 @@ impl Default for Terms {
             goal: Goal::default(),
             window_days: default_window_days(),
             sender: None,
+            schedule: None,
         }
     }
 }
@@ -148,6 +161,16 @@ impl Terms {
             tracing::error!(%error, "the definition of a wave cannot be read; taking the defaults");
             Self::default()
         })
+    }
+
+    /// The zone of those who have none, as at launch.
+    pub fn zone(&self) -> Tz {
+        self.schedule
+            .iter()
+            .flat_map(|schedule| [&schedule.zone, &schedule.fallback_zone])
+            .flatten()
+            .find_map(|name| name.parse().ok())
+            .unwrap_or(Tz::Europe__Paris)
     }
 
     /// The window in milliseconds.
@@ -215,6 +238,16 @@ impl Marks {
         (Self::ACTION, "clicks.part.action"),
     ];
 
+    /// What each mark is worth, once a delivery, in points of engagement. Machines earn nothing.
+    pub const POINTS: [(Self, i64); 6] = [
+        (Self::OPENED, 1),
+        (Self::CLICKED, 3),
+        (Self::REPLIED, 5),
+        (Self::ANSWERED, 5),
+        (Self::ORDERED, 10),
+        (Self::REDEEMED, 10),
+    ];
+
     /// The mark of a click in a part.
     pub fn of_part(part: Part) -> Self {
         match part {
@@ -237,16 +270,6 @@ impl Marks {
     #[must_use]
     pub fn without(self, mark: Self) -> Self {
         Self(self.0 & !mark.0)
-    }
-
-    /// The engagement these marks are worth: 1 for having opened, 3 for having clicked, 10 for having
-    /// ordered, each once a delivery. Machines earn nothing.
-    pub fn points(self) -> i64 {
-        [(Self::OPENED, 1), (Self::CLICKED, 3), (Self::ORDERED, 10)]
-            .into_iter()
-            .filter(|(mark, _)| self.has(*mark))
-            .map(|(_, points)| points)
-            .sum()
     }
 }
 

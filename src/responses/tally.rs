@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
+
 use super::judge;
 use super::model::{MadeBy, Marks, Response, Terms, What};
 use crate::campaigns::cells::ALL;
@@ -26,6 +28,8 @@ pub struct Delivery {
     pub marks: Marks,
     /// What the customer agreed to; [`Tracking::None`] when he was erased.
     pub tracking: Tracking,
+    /// Where he lives, as far as it is known.
+    pub zone: Option<Tz>,
 }
 
 /// A wave as far as its responses are concerned.
@@ -34,6 +38,8 @@ pub struct Wave {
     pub campaign: CampaignId,
     pub is_simulated: bool,
     pub terms: Terms,
+    /// What a click on a link shows interest in, by the link's number; read when a click comes.
+    pub interests: Option<BTreeMap<u16, String>>,
 }
 
 /// A click that is on record.
@@ -53,9 +59,10 @@ pub struct Earlier {
     pub scans: Vec<i64>,
 }
 
-/// The human clicks a delivery keeps, part by part, after some were taken back.
+/// The human clicks a delivery keeps, link by link, after some were taken back.
 #[derive(Debug, Clone, Copy)]
 pub struct RemainingClicks {
+    pub link: u16,
     pub part: Part,
     pub first_at: i64,
 }
@@ -286,43 +293,6 @@ fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64
         add(format!("clicks.link.{}", click.link), -1);
     }
     moves
-}
-
-/// What the responses of one delivery tell about the customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Feedback {
-    pub customer: CustomerId,
-    /// Engagement won, or lost when clicks were taken back.
-    pub points: i64,
-    /// When he last did something himself. An open is not that: mail programs open by themselves, and the
-    /// CNIL's retention reference counts a click but no open (RULES.md §3).
-    pub responded_at: Option<i64>,
-    pub has_ordered: bool,
-}
-
-impl Feedback {
-    /// Adds what another delivery tells about the same customer.
-    pub fn add(&mut self, other: Self) {
-        self.points += other.points;
-        self.responded_at = self.responded_at.max(other.responded_at);
-        self.has_ordered |= other.has_ordered;
-    }
-}
-
-/// The feedback of one delivery.
-pub fn feedback(delivery: &Delivery, after: Marks, judged: &Judged) -> Feedback {
-    let own_acts = judged
-        .responses
-        .iter()
-        .filter(|response| response.made_by.is_person() && response.what.is_own_act());
-    Feedback {
-        customer: delivery.customer,
-        points: after.points() - delivery.marks.points(),
-        responded_at: own_acts.clone().map(|response| response.at).max(),
-        has_ordered: own_acts
-            .clone()
-            .any(|response| matches!(response.what, What::Order { .. })),
-    }
 }
 
 #[cfg(test)]

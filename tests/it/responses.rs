@@ -45,6 +45,12 @@ async fn record(db: &visavis::storage::Db, responses: &[Response]) {
     assert_eq!(writer.figures().lost, 0);
 }
 
+/// What is left of the points of a customer, soon after he won them.
+async fn engagement(db: &visavis::storage::Db, external_id: &str) -> i64 {
+    let customer = visavis::customers::store::find(db, external_id).await.unwrap();
+    customer.unwrap().engagement.points(SETTLED_AT + DAY_MS)
+}
+
 /// Waits for what will come.
 async fn until(holds: impl Fn() -> bool) {
     let waiting = async {
@@ -70,7 +76,7 @@ on_both! {
             ("clicks", 1), ("clicks.total", 3), ("clicks.link.0", 2), ("clicks.link.1", 1),
             ("clicks.part.interest", 1), ("clicks.part.action", 1), ("responders", 1),
         ]));
-        assert_eq!(number(db, "SELECT engagement FROM customers").await, 3);
+        assert_eq!(engagement(db, "ada").await, 3);
         assert_eq!(number(db, "SELECT last_response_at FROM customers").await, SETTLED_AT + 90_000);
         assert_eq!(number(db, "SELECT COUNT(*) FROM responses").await, 3);
     }
@@ -181,7 +187,7 @@ on_both! {
         assert_eq!(counters(db, wave).await.get("responders"), Some(&1));
         record(db, &[click(delivery, 1, 30_400)]).await;
         assert_eq!(counters(db, wave).await, expected([("clicks.scanner", 2)]));
-        assert_eq!(number(db, "SELECT engagement FROM customers").await, 0);
+        assert_eq!(engagement(db, "ada").await, 0);
         assert_eq!(number(db, "SELECT COUNT(*) FROM customers WHERE last_response_at IS NULL").await, 1);
         assert_eq!(number(db, "SELECT COUNT(*) FROM responses WHERE is_machine AND is_scanner").await, 2);
         // The person behind the scanner clicks an hour later.
@@ -272,7 +278,7 @@ on_both! {
         for (counter, value) in [("orders", 2), ("orders.customers", 1), ("revenue_cents", 6_000), ("responders", 1)] {
             assert_eq!(counters.get(counter), Some(&value), "{counter}");
         }
-        assert_eq!(number(db, "SELECT engagement FROM customers WHERE external_id = 'ada'").await, 13);
+        assert_eq!(engagement(db, "ada").await, 13);
         assert_eq!(number(db, "SELECT COUNT(*) FROM customers WHERE stage = 'customer'").await, 1);
         assert_eq!(number(db, "SELECT COUNT(*) FROM orders WHERE wave_id IS NOT NULL AND seq = 1 AND campaign_id IS NOT NULL").await, 2);
     }

@@ -2,6 +2,7 @@
 
 mod addressee;
 pub(super) mod effects;
+pub(super) mod feedback;
 mod journal;
 mod orders;
 mod waves;
@@ -11,16 +12,16 @@ pub(super) use journal::{forget_journal, note_position, position};
 pub(super) use orders::{Contact, OpenOrder, claim_orders, contacts, open_orders, terms};
 pub(super) use waves::{Waves, template_source};
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{DbErr, QueryResult, Value};
 use serde::Serialize;
 
+use super::feedback::{self as fed, Feedback};
 use super::judge::{BURST_MS, SCAN_MS};
 use super::model::{MadeBy, Marks, Response, What};
-use super::tally::{
-    self, Delivery, Earlier, EarlierClick, Feedback, Judged, Moves, RemainingClicks, Wave,
-};
+use super::tally::{self, Delivery, Earlier, EarlierClick, Judged, Moves, RemainingClicks, Wave};
 use crate::consent::model::{Channel, Tracking};
 use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::storage::{Dialect, Kind, Sql, Txn};
@@ -52,6 +53,11 @@ pub(super) async fn write(
     waves.read(&**txn, wave_ids).await?;
     let deliveries = lock_deliveries(txn, &keys).await?;
     let mut earlier = earlier(txn, responses).await?;
+    let with_clicks = responses
+        .iter()
+        .filter(|response| matches!(response.what, What::Click { .. } | What::Scan))
+        .map(|response| response.delivery.wave);
+    waves.read_interests(&**txn, with_clicks).await?;
 
     let mut known = 0;
     let mut judged_all: Vec<(&Delivery, &Wave, Judged)> = Vec::with_capacity(deliveries.len());
@@ -66,6 +72,7 @@ pub(super) async fn write(
         judged_all.push((delivery, wave, tally::judge(delivery, wave, &earlier, new)));
     }
 
+    let mut followed = feedback::followed_links(txn, &judged_all).await?;
     insert(txn, &judged_all).await?;
     let taken_back: Vec<i64> = judged_all
         .iter()
@@ -75,7 +82,7 @@ pub(super) async fn write(
 
     let mut moves = Moves::default();
     let mut marks = Vec::new();
-    let mut fed: BTreeMap<CustomerId, Feedback> = BTreeMap::new();
+    let mut by_customer: BTreeMap<CustomerId, Feedback> = BTreeMap::new();
     for (delivery, wave, judged) in &judged_all {
         let remaining = if judged.taken_back.is_empty() {
             None
@@ -87,16 +94,26 @@ pub(super) async fn write(
         if after != delivery.marks {
             marks.push((delivery.key, after));
         }
-        let feedback = tally::feedback(delivery, after, judged);
-        fed.entry(feedback.customer)
-            .and_modify(|sum| sum.add(feedback))
-            .or_insert(feedback);
+        let new = fed::feedback(
+            delivery,
+            wave,
+            after,
+            judged,
+            &followed.remove(&delivery.key).unwrap_or_default(),
+            remaining.as_deref(),
+        );
+        match by_customer.entry(new.customer) {
+            Entry::Occupied(mut sum) => sum.get_mut().add(new),
+            Entry::Vacant(first) => {
+                first.insert(new);
+            }
+        }
     }
     set_marks(txn, &marks).await?;
-    feed_customers(txn, fed.into_values()).await?;
+    feedback::feed_customers(txn, by_customer.into_values().collect()).await?;
     for (delivery, _, judged) in &judged_all {
         if !judged.taken_back.is_empty() {
-            restore_last_response(txn, delivery.customer).await?;
+            feedback::restore_last_response(txn, delivery.customer).await?;
         }
     }
     // The counters last: every writer of a wave wants the same few rows, so they are held briefly.
@@ -111,7 +128,8 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
         Dialect::Postgres => "FOR UPDATE OF d",
     };
     let sql = format!(
-        "SELECT d.wave_id, d.seq, d.customer_id, d.channel, d.cell, d.state, d.marks, d.settled_at, c.tracking
+        "SELECT d.wave_id, d.seq, d.customer_id, d.channel, d.cell, d.state, d.marks, d.settled_at, c.tracking,
+                COALESCE(c.time_zone, c.phone_zone) AS zone
          FROM {} AS wanted CROSS JOIN deliveries d LEFT JOIN customers c ON c.id = d.customer_id
          WHERE d.wave_id = wanted.wave_id AND d.seq = wanted.seq
          ORDER BY d.wave_id, d.seq {lock}",
@@ -121,6 +139,7 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
     rows.iter()
         .map(|row| {
             let tracking: Option<String> = row.try_get("", "tracking")?;
+            let zone: Option<String> = row.try_get("", "zone")?;
             let state: i16 = row.try_get("", "state")?;
             let channel: String = row.try_get("", "channel")?;
             Ok(Delivery {
@@ -133,6 +152,7 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
                 settled_at: row.try_get("", "settled_at")?,
                 marks: Marks(row.try_get("", "marks")?),
                 tracking: Tracking::from_column(&tracking.unwrap_or_default()),
+                zone: zone.and_then(|name| name.parse().ok()),
             })
         })
         .collect()
@@ -305,8 +325,8 @@ async fn mark_as_scanner(txn: &Txn, ids: &[i64]) -> Result<(), DbErr> {
 async fn remaining_clicks(txn: &Txn, key: DeliveryKey) -> Result<Vec<RemainingClicks>, DbErr> {
     let rows = txn
         .rows(
-            "SELECT part, MIN(responded_at) AS first_at FROM responses
-             WHERE wave_id = $1 AND seq = $2 AND kind = 'click' AND NOT is_machine GROUP BY part",
+            "SELECT link, part, MIN(responded_at) AS first_at FROM responses
+             WHERE wave_id = $1 AND seq = $2 AND kind = 'click' AND NOT is_machine GROUP BY link, part",
             [key.wave.0.into(), key.seq.into()],
         )
         .await?;
@@ -316,8 +336,12 @@ async fn remaining_clicks(txn: &Txn, key: DeliveryKey) -> Result<Vec<RemainingCl
         let part = Part::ALL
             .into_iter()
             .find(|part| Some(part.as_str()) == name.as_deref());
-        if let Some(part) = part {
+        let link: Option<i64> = row.try_get("", "link")?;
+        if let Some(part) = part
+            && let Some(link) = link.and_then(|link| u16::try_from(link).ok())
+        {
             remaining.push(RemainingClicks {
+                link,
                 part,
                 first_at: row.try_get("", "first_at")?,
             });
@@ -372,49 +396,6 @@ pub(super) async fn add_to_counters(
         txn.dialect().recordset(1, &columns)
     );
     txn.run(sql, [json(&rows)?]).await.map(drop)
-}
-
-/// Feeds the customers; one who was erased meanwhile is fed nothing.
-async fn feed_customers(txn: &Txn, feedback: impl Iterator<Item = Feedback>) -> Result<(), DbErr> {
-    let rows: Vec<(i64, i64, Option<i64>, bool)> = feedback
-        .filter(|f| f.points != 0 || f.responded_at.is_some() || f.has_ordered)
-        .map(|f| (f.customer.0, f.points, f.responded_at, f.has_ordered))
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let columns = [
-        ("id", Kind::Int),
-        ("points", Kind::Int),
-        ("responded_at", Kind::Int),
-        ("has_ordered", Kind::Bool),
-    ];
-    let sql = format!(
-        "UPDATE customers SET
-            engagement = customers.engagement + new.points,
-            last_response_at = CASE
-                WHEN new.responded_at IS NULL THEN customers.last_response_at
-                WHEN customers.last_response_at IS NULL OR customers.last_response_at < new.responded_at
-                THEN new.responded_at
-                ELSE customers.last_response_at END,
-            stage = CASE WHEN new.has_ordered THEN 'customer' ELSE customers.stage END
-         FROM {} AS new WHERE customers.id = new.id",
-        txn.dialect().recordset(1, &columns)
-    );
-    txn.run(sql, [json(&rows)?]).await.map(drop)
-}
-
-/// After clicks were taken back: when the customer last did something himself.
-async fn restore_last_response(txn: &Txn, customer: CustomerId) -> Result<(), DbErr> {
-    txn.run(
-        "UPDATE customers SET last_response_at =
-            (SELECT MAX(responded_at) FROM responses
-             WHERE customer_id = $1 AND NOT is_machine AND kind NOT IN ('open', 'bounce'))
-         WHERE id = $1",
-        [customer.0.into()],
-    )
-    .await?;
-    Ok(())
 }
 
 /// Writes an opt-out, unless one is on record for this delivery.
