@@ -75,6 +75,26 @@ impl Worth {
     pub fn code(self) -> String {
         format!("{}{}{}", self.recency, self.frequency, self.monetary)
     }
+
+    /// The class in words.
+    pub fn class_in_words(self) -> &'static str {
+        match self.class {
+            "a" => "A: of those who make the first 80 % of the revenue",
+            "b" => "B: of those who make the next 15 % of the revenue",
+            _ => "C: of those who make the last 5 % of the revenue",
+        }
+    }
+}
+
+/// Where a fifth stands among the buyers.
+pub fn fifth_in_words(fifth: u8) -> &'static str {
+    match fifth {
+        5 => "among the first fifth of the buyers",
+        4 => "in the second fifth",
+        3 => "in the middle fifth",
+        2 => "in the fourth fifth",
+        _ => "among the last fifth",
+    }
 }
 
 impl Breaks {

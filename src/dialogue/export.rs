@@ -49,6 +49,22 @@ pub async fn archive(
 /// The action of the audit record of a look.
 pub const ACCESS: &str = "access";
 
+/// Leaves the audit record of a look at a person.
+///
+/// # Errors
+/// When the database is away: then he must not be shown.
+pub async fn note_access(
+    db: &Db,
+    customer: CustomerId,
+    actor: &str,
+    now_ms: i64,
+) -> Result<(), DialogueError> {
+    let txn = db.begin().await?;
+    audit::record(&*txn, now_ms, actor, ACCESS, Some(customer), json!({})).await?;
+    txn.commit().await?;
+    Ok(())
+}
+
 /// What an operator looks at: profile, tags, interests, habits, permissions and suppressions. Leaves an audit record.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ pub mod record;
 mod store;
 mod tally;
 pub mod texts;
+pub mod timeline;
 mod transcribe;
 
 use sea_orm::DbErr;

@@ -19,7 +19,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 23] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -37,6 +37,8 @@ const TEMPLATES: [(&str, &str); 21] = [
     ("report", include_str!("pages/report.hbs")),
     ("outbox", include_str!("pages/outbox.hbs")),
     ("outbox_message", include_str!("pages/outbox_message.hbs")),
+    ("customers", include_str!("pages/customers.hbs")),
+    ("customer", include_str!("pages/customer.hbs")),
     ("replies", include_str!("pages/replies.hbs")),
     ("rate", include_str!("pages/rate.hbs")),
     ("permission", include_str!("pages/permission.hbs")),

@@ -18,6 +18,7 @@ mod customers;
 mod delivery;
 mod evidence;
 mod faults;
+mod feedback;
 mod gate;
 mod kit;
 mod numbers;

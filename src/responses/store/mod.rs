@@ -5,6 +5,7 @@ pub(super) mod effects;
 pub(super) mod feedback;
 mod journal;
 mod orders;
+pub(super) mod timeline;
 mod waves;
 
 pub(super) use addressee::{Addressee, addressee};
