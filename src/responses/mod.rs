@@ -17,6 +17,7 @@ pub mod model;
 pub mod opt_out;
 pub mod orders;
 pub mod record;
+pub mod stages;
 mod store;
 mod tally;
 pub mod texts;

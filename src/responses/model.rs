@@ -230,9 +230,19 @@ impl Marks {
     pub const REDEEMED: Self = Self(8192);
     pub const ANSWERED: Self = Self(16384);
 
+    /// Clicked again on a later visit.
+    pub const RETURNED: Self = Self(1 << 16);
+    /// Opened, or did more, and agreed to tracking: one of those whose opens can be seen.
+    pub const TRACKED: Self = Self(1 << 17);
+
     /// The marks that clicks set, less [`Marks::RESPONDED`], which orders may set too.
     pub const OF_CLICKS: Self = Self(
-        Self::CLICKED.0 | Self::ATTENTION.0 | Self::INTEREST.0 | Self::DESIRE.0 | Self::ACTION.0,
+        Self::CLICKED.0
+            | Self::ATTENTION.0
+            | Self::INTEREST.0
+            | Self::DESIRE.0
+            | Self::ACTION.0
+            | Self::RETURNED.0,
     );
 
     /// Each mark that has a counter of its own, and that counter.

@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 
 use super::judge;
 use super::model::{MadeBy, Marks, Response, Terms, What};
+use super::stages;
 use crate::campaigns::cells::ALL;
 use crate::consent::model::{Channel, Tracking};
 use crate::delivery::store::SMS_COUNTERS;
@@ -38,6 +39,8 @@ pub struct Delivery {
 pub struct Wave {
     pub campaign: CampaignId,
     pub is_simulated: bool,
+    /// Milliseconds since the epoch.
+    pub launched_at: i64,
     pub terms: Terms,
     /// What a click on a link shows interest in; read when a click comes.
     pub subjects: Subjects,
@@ -85,6 +88,7 @@ pub struct RemainingClicks {
     pub link: u16,
     pub part: Part,
     pub first_at: i64,
+    pub last_at: i64,
 }
 
 /// The new responses of a delivery, judged.
@@ -259,6 +263,25 @@ impl Moves {
                 self.add(wave, format!("{SMS_COUNTERS}{counter}"), by);
             }
             self.add(wave, counter, by);
+        }
+    }
+
+    /// Adds how far the recipient went, and when he responded. The times are not counted by cell and
+    /// channel: they are many.
+    pub fn add_stages(&mut self, delivery: &Delivery, wave: &Wave, after: Marks, judged: &Judged) {
+        let (key, goal) = (delivery.key.wave, wave.terms.goal);
+        for (counter, by) in stages::moves(delivery.marks, after, goal) {
+            if delivery.cell != ALL {
+                self.add(key, format!("cell.{}.{counter}", delivery.cell), by);
+            }
+            if delivery.channel == Channel::Sms {
+                self.add(key, format!("{SMS_COUNTERS}{counter}"), by);
+            }
+            self.add(key, counter, by);
+        }
+        let time = stages::time(delivery.marks, after, judged, goal, wave.launched_at);
+        if let Some((counter, by)) = time {
+            self.add(key, counter, by);
         }
     }
 }
