@@ -126,7 +126,7 @@ fn human_clicks(judged: &Judged) -> impl Iterator<Item = i64> {
     judged
         .responses
         .iter()
-        .filter(|response| !response.is_machine && matches!(response.what, What::Click { .. }))
+        .filter(|response| response.made_by.is_person() && matches!(response.what, What::Click { .. }))
         .map(|response| response.at)
 }
 
@@ -144,7 +144,7 @@ pub(super) fn time(
             let own = judged
                 .responses
                 .iter()
-                .filter(|response| !response.is_machine && reaches(response.what, goal));
+                .filter(|response| response.made_by.is_person() && reaches(response.what, goal));
             (own.map(|response| response.at).min()?, 1)
         }
         (true, false) => (judged.taken_back.iter().map(|click| click.at).min()?, -1),

@@ -52,6 +52,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("report_cells", include_str!("pages/report_cells.hbs")),
     ("outbox", include_str!("pages/outbox.hbs")),
     ("outbox_message", include_str!("pages/outbox_message.hbs")),
+    ("customers", include_str!("pages/customers.hbs")),
+    ("customer", include_str!("pages/customer.hbs")),
     ("replies", include_str!("pages/replies.hbs")),
     ("mails", include_str!("pages/mails.hbs")),
     ("mail", include_str!("pages/mail.hbs")),

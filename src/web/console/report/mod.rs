@@ -342,9 +342,17 @@ fn in_money(report: &Report) -> String {
 }
 
 fn cards(report: &Report) -> Vec<Card> {
-    let apart = |count: u64| match count {
-        0 => String::new(),
-        count => format!("{} by machines, apart", thousands(count)),
+    let apart = |machines: u64, scanners: u64| {
+        let counts = [(machines, "machines"), (scanners, "scanners")];
+        let told: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, whose)| format!("{} by {whose}", thousands(count)))
+            .collect();
+        match told.join(" and ") {
+            none if none.is_empty() => none,
+            told => format!("{told}, apart"),
+        }
     };
     let card = |name, rate: &Rate, remark: String| Card {
         name,
@@ -370,9 +378,9 @@ fn cards(report: &Report) -> Vec<Card> {
             format!(
                 "{}{}",
                 counted(report.clicks_total, "click", "clicks"),
-                match apart(report.clicks_machine) {
-                    machines if machines.is_empty() => machines,
-                    machines => format!("; {machines}"),
+                match apart(report.clicks_machine, report.clicks_scanner) {
+                    others if others.is_empty() => others,
+                    others => format!("; {others}"),
                 }
             ),
         ),
@@ -388,7 +396,7 @@ fn cards(report: &Report) -> Vec<Card> {
         card("Opt-out rate", &report.opt_out_rate, String::new()),
     ];
     if report.can_be_opened() {
-        let remark = apart(report.opens_machine);
+        let remark = apart(report.opens_machine, 0);
         cards.push(Card {
             is_weak: true,
             ..card("Open rate", &report.open_rate, remark)
