@@ -8,7 +8,7 @@ use visavis::ids::{DeliveryKey, WaveId};
 use visavis::reports::forecast::Verdict;
 use visavis::reports::store;
 use visavis::responses::ResponseWriter;
-use visavis::responses::model::{Response, What};
+use visavis::responses::model::{MadeBy, Response, What};
 use visavis::storage::Sql;
 use visavis::templates::Template;
 
@@ -67,7 +67,7 @@ async fn order(house: &House, wave: WaveId, seqs: std::ops::RangeInclusive<i64>,
                 what: What::Order {
                     amount_cents: cents,
                 },
-                is_machine: false,
+                made_by: MadeBy::Person,
                 at: house.clock_ms() + 60_000,
             })
             .await;

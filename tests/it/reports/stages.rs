@@ -6,7 +6,7 @@ use visavis::campaigns::model::Goal;
 use visavis::ids::{CustomerId, DeliveryKey, WaveId};
 use visavis::reports::store;
 use visavis::responses::ResponseWriter;
-use visavis::responses::model::{Marks, Response, What};
+use visavis::responses::model::{MadeBy, Marks, Response, What};
 use visavis::responses::stages::{SESSION_MS, Stage};
 use visavis::storage::{Db, Sql};
 use visavis::templates::model::Part;
@@ -26,7 +26,7 @@ fn response(delivery: DeliveryKey, what: What, after_ms: i64) -> Response {
     Response {
         delivery,
         what,
-        is_machine: false,
+        made_by: MadeBy::Person,
         at: SETTLED_AT + after_ms,
     }
 }
