@@ -404,11 +404,7 @@ fn cards(report: &Report) -> Vec<Card> {
         if report.click_to_open_rate.of > 0 {
             cards.push(Card {
                 is_weak: true,
-                ..card(
-                    "CTOR: clicked, of openers",
-                    &report.click_to_open_rate,
-                    String::new(),
-                )
+                ..card("CTOR", &report.click_to_open_rate, String::new())
             });
         }
     }
