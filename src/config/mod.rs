@@ -3,20 +3,27 @@
 //! Later wins: the defaults, the file given with `--config`, `VISAVIS__SECTION__KEY`, and for the
 //! database `DATABASE_URL`. Unknown keys are refused, and every complaint names its key.
 
+mod api;
 mod database;
 mod delivery;
 mod email;
 mod limits;
+mod orders;
 mod permission;
 mod relay;
 mod secret;
 mod sms;
 mod web;
 
+pub use api::{ApiSettings, ApiTokenSettings, Scope};
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
 pub use limits::{LimitSettings, domain_of};
+pub use orders::{
+    OrderField, OrderHookSettings, OrderSettings, SignatureEncoding, SignatureSettings,
+    TrackingSettings,
+};
 pub use permission::{
     FieldSettings, LevelSettings, LevelsSettings, NoticeSettings, PermissionSettings,
     PressureSettings, QuietHoursSettings, RetentionSettings, SignUpSettings, Texts, TopicSettings,
@@ -87,6 +94,9 @@ pub struct Settings {
     pub sign_up: SignUpSettings,
     pub notices: NoticeSettings,
     pub retention: RetentionSettings,
+    pub orders: OrderSettings,
+    pub tracking: TrackingSettings,
+    pub api: ApiSettings,
 }
 
 impl Settings {
@@ -148,6 +158,8 @@ impl Settings {
         self.delivery.validate()?;
         self.permission.validate()?;
         self.sign_up.validate(&self.permission)?;
+        self.orders.validate()?;
+        self.api.validate()?;
         // What came from a person last is partly told by responses to deliveries that are kept.
         let permission = &self.permission;
         let longest = [
