@@ -96,7 +96,7 @@ impl MigrationTrait for Migration {
                     wave_id BIGINT NOT NULL,
                     seq BIGINT NOT NULL,
                     redeemed_at BIGINT NOT NULL,
-                    order_external_id TEXT,
+                    order_id BIGINT,
                     recorded_at BIGINT NOT NULL,
                     PRIMARY KEY (wave_id, seq)
                 )",

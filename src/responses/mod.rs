@@ -6,6 +6,7 @@
 //! token and answers no request: it is handed the delivery.
 
 pub mod effects;
+pub mod attribution;
 mod journal;
 pub mod judge;
 pub mod links;

@@ -3,12 +3,12 @@
 mod addressee;
 pub(super) mod effects;
 mod journal;
-mod orders;
+pub(super) mod coupons;
+pub(super) mod orders;
 mod waves;
 
 pub(super) use addressee::{Addressee, addressee};
 pub(super) use journal::{forget_journal, note_position, position};
-pub(super) use orders::{Contact, OpenOrder, claim_orders, contacts, open_orders, terms};
 pub(super) use waves::{Waves, template_source};
 
 use std::collections::{BTreeMap, HashMap};
@@ -48,6 +48,7 @@ pub(super) async fn write(
     let mut wave_ids: Vec<WaveId> = keys.iter().map(|key| key.wave).collect();
     wave_ids.dedup();
     waves.read(&**txn, wave_ids).await?;
+    orders::make_due(txn, responses).await?;
     let deliveries = lock_deliveries(txn, &keys).await?;
     let mut earlier = earlier_clicks(txn, responses).await?;
 
