@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::audience::{Audience, DueBy};
 use super::definition::Definition;
 use super::model::Status;
+use super::split::Split;
 use super::store::Campaign;
 use super::{schedule, store};
 use crate::clock::from_ms;
@@ -88,14 +89,15 @@ pub struct LaunchedBefore {
 /// Customers looked at to tell how often a field is empty.
 const SAMPLE: u32 = 2_000;
 
-/// Checks a definition against the customer base.
+/// Checks a definition against the customer base. `templates` are those that [`Definition::templates`] names, its
+/// own first: text messages are reckoned with that.
 ///
 /// # Errors
 /// When the segment is wrong or the database is away.
 pub async fn check(
     db: &Db,
     definition: &Definition,
-    template: &Template,
+    templates: &[&Template],
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<CheckedCampaign, CheckError> {
@@ -115,6 +117,10 @@ pub async fn check(
         Some(campaign) => launched_before(db, campaign, definition).await?,
         None => None,
     };
+    let standing = match definition.global_control {
+        true => store::standing_control(&**db, &rules, launched_at(definition, now)).await?,
+        false => None,
+    };
     let audience = Audience {
         rule: &rule,
         rules: &rules,
@@ -122,6 +128,8 @@ pub async fn check(
         rivals: &rivals,
         places: &places,
         control_percent: definition.control_percent,
+        standing: standing.as_ref(),
+        split: &Split::default(),
         salt,
         now: launched_at(definition, now),
         due: DueBy::of(definition, launched_at(definition, now)),
@@ -149,11 +157,12 @@ pub async fn check(
         .filter_map(|route| provider_of(route))
     {
         let by_sms = count.by_channel.get(&Channel::Sms).copied().unwrap_or(0);
+        let Some(own) = templates.first() else { break };
         let ids = store::sample_audience(db, &audience, Channel::Sms, SAMPLE).await?;
         let people = customer_store::with_ids(db, &ids).await?;
         let reckoned = sms::forecast(
             definition,
-            template,
+            own,
             (settings, &rules),
             provider,
             &people,
@@ -200,7 +209,10 @@ pub async fn check(
             .as_ref()
             .and_then(|plan| schedule::next(plan, now))
             .map(|due| due.at.format("%Y-%m-%d %H:%M UTC").to_string()),
-        findings: template.lint(&facts),
+        findings: templates
+            .iter()
+            .flat_map(|template| template.lint(&facts))
+            .collect(),
         warnings,
     })
 }

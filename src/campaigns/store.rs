@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::SelectStatement;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
@@ -10,7 +11,9 @@ use super::definition::Definition;
 use super::model::Status;
 use super::schedule::Due;
 use crate::consent::model::Channel;
+use crate::gate::control::Share;
 use crate::gate::model::{Rival, Withheld};
+use crate::gate::rules::Rules;
 use crate::ids::{CampaignId, TemplateVersionId, WaveId};
 use crate::storage::{Db, Dialect, Sql, Txn};
 
@@ -165,6 +168,104 @@ pub async fn set_status(
         )
         .await
         .map(drop)
+}
+
+/// The standing control group of the period in which an instant lies; `None`: there is none. What the group of
+/// a period is stays as its first launch found it.
+///
+/// # Errors
+/// When the database is away.
+pub async fn standing_control(
+    connection: &impl ConnectionTrait,
+    rules: &Rules,
+    at: DateTime<Utc>,
+) -> Result<Option<Share>, DbErr> {
+    let period = rules.standing_control.period(at);
+    let row = connection
+        .row(
+            "SELECT percent FROM standing_controls WHERE period = $1",
+            [period.name.as_str().into()],
+        )
+        .await?;
+    let percent = match row {
+        Some(row) => u8::try_from(row.try_get::<i16>("", "percent")?).unwrap_or(0),
+        None => rules.standing_control.percent,
+    };
+    Ok((percent > 0).then_some(Share { period, percent }))
+}
+
+/// As [`standing_control`], and from now on it stays so until the period ends.
+///
+/// # Errors
+/// When the database is away.
+pub async fn begin_standing_control(
+    txn: &Txn,
+    rules: &Rules,
+    at: DateTime<Utc>,
+) -> Result<Option<Share>, DbErr> {
+    let standing = rules.standing_control;
+    if standing.percent > 0 {
+        let period = standing.period(at);
+        txn.run(
+            "INSERT INTO standing_controls (period, percent, salt, begun_at, until_at)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (period) DO NOTHING",
+            [
+                period.name.as_str().into(),
+                i16::from(standing.percent).into(),
+                period.salt.into(),
+                at.timestamp_millis().into(),
+                period.until.into(),
+            ],
+        )
+        .await?;
+    }
+    standing_control(&**txn, rules, at).await
+}
+
+/// Keeps the templates of a campaign's cells, in place of those it had.
+///
+/// # Errors
+/// When the database is away.
+pub async fn set_cell_versions(
+    txn: &Txn,
+    id: CampaignId,
+    versions: &BTreeMap<String, TemplateVersionId>,
+) -> Result<(), DbErr> {
+    txn.run(
+        "DELETE FROM campaign_cells WHERE campaign_id = $1",
+        [id.0.into()],
+    )
+    .await?;
+    for (cell, version) in versions {
+        txn.run(
+            "INSERT INTO campaign_cells (campaign_id, cell, template_version_id) VALUES ($1, $2, $3)",
+            [id.0.into(), cell.as_str().into(), version.0.into()],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// The frozen templates of a campaign's cells.
+///
+/// # Errors
+/// When the database is away.
+pub async fn cell_versions(
+    connection: &impl ConnectionTrait,
+    id: CampaignId,
+) -> Result<BTreeMap<String, TemplateVersionId>, DbErr> {
+    connection
+        .rows(
+            "SELECT cell, template_version_id FROM campaign_cells WHERE campaign_id = $1",
+            [id.0.into()],
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            let version = TemplateVersionId(row.try_get("", "template_version_id")?);
+            Ok((row.try_get("", "cell")?, version))
+        })
+        .collect()
 }
 
 /// Keeps a template as it is now; the same content is kept once.

@@ -4,6 +4,7 @@
 //! database `DATABASE_URL`. Unknown keys are refused, and every complaint names its key.
 
 mod api;
+mod control;
 mod database;
 mod delivery;
 mod email;
@@ -16,6 +17,7 @@ mod sms;
 mod web;
 
 pub use api::{ApiSettings, ApiTokenSettings, Scope};
+pub use control::{ControlSettings, Rotation};
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
@@ -97,6 +99,7 @@ pub struct Settings {
     pub orders: OrderSettings,
     pub tracking: TrackingSettings,
     pub api: ApiSettings,
+    pub control: ControlSettings,
 }
 
 impl Settings {
@@ -157,6 +160,7 @@ impl Settings {
         self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;
+        self.control.validate()?;
         self.sign_up.validate(&self.permission)?;
         self.orders.validate()?;
         self.api.validate()?;

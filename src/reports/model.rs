@@ -206,7 +206,8 @@ impl Report {
         let deliveries = sent + sum.get("pending") + sum.get("sending");
         let one_template = waves
             .windows(2)
-            .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version));
+            .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version))
+            && waves.iter().all(|wave| wave.terms.has_one_template());
         Self {
             campaign: campaign.to_owned(),
             status: status.to_owned(),

@@ -9,6 +9,7 @@
 mod anchor;
 mod audience;
 mod browser;
+mod cells;
 mod channels;
 mod clean_up;
 mod cli;
