@@ -3,12 +3,15 @@
 mod campaign;
 mod check;
 mod consent;
+mod coupon;
 mod customer;
 mod demo;
 mod import;
+mod order;
 mod progress;
 mod replies;
 mod report;
+mod response;
 mod segment;
 mod serve;
 mod suppression;
@@ -78,6 +81,15 @@ enum Command {
     Serve(serve::Serve),
     /// What came back: the response-rate report of a campaign
     Report(report::Report),
+    /// Imports, shows and redeems coupons
+    #[command(subcommand)]
+    Coupon(coupon::CouponCommand),
+    /// Shows orders that wait for their customer
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// Notes who came to a shop or called
+    #[command(subcommand)]
+    Response(response::ResponseCommand),
     /// What people wrote back by SMS
     Replies(replies::Replies),
     /// Looks at configuration, database, relay and templates, and says what to do
@@ -164,6 +176,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Work(work) => work.run(common).await,
         Command::Serve(serve) => serve.run(common).await,
         Command::Report(report) => report.run(common).await,
+        Command::Coupon(coupon) => coupon.run(common).await,
+        Command::Order(order) => order.run(common).await,
+        Command::Response(response) => response.run(common).await,
         Command::Replies(replies) => replies.run(common).await,
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,

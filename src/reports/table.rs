@@ -167,7 +167,7 @@ fn rates(report: &Report) -> Table {
             format!(
                 "{}, {}",
                 counted(report.orders, "order", "orders"),
-                money(report.revenue_cents)
+                revenue(report)
             ),
         ),
         ("opted out", &report.opt_out_rate, String::new()),
@@ -349,6 +349,15 @@ pub fn money(cents: i64) -> String {
     let sign = if cents < 0 { "−" } else { "" };
     let cents = cents.unsigned_abs();
     format!("{sign}{}.{:02}", thousands(cents / 100), cents % 100)
+}
+
+/// The revenue, and beside it what came in other currencies: `12,345.67 and 120.00 USD`.
+pub fn revenue(report: &Report) -> String {
+    let mut text = money(report.revenue_cents);
+    for (currency, cents) in &report.revenue_elsewhere_cents {
+        text.push_str(&format!(" and {} {currency}", money(*cents)));
+    }
+    text
 }
 
 /// `1 day`, `14 days`.

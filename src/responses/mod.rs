@@ -6,7 +6,9 @@
 //! token and answers no request: it is handed the delivery.
 
 pub mod effects;
+pub mod answers;
 pub mod attribution;
+pub mod coupons;
 mod journal;
 pub mod judge;
 pub mod links;
@@ -14,6 +16,7 @@ pub mod model;
 pub mod opt_out;
 pub mod orders;
 pub mod record;
+pub(crate) mod requests;
 mod store;
 mod tally;
 pub mod texts;

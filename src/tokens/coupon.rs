@@ -21,12 +21,7 @@ const ALPHABET: &[u8; COUPON_RADIX as usize] = b"0123456789ABCDEFGHJKMNPQRSTVWXY
 
 /// The coupon of a delivery, `7K3M-9QXD-2WTV`; `None` for a wave from 2 097 152 or a place from 134 217 728.
 pub fn coupon_code(delivery: DeliveryKey, keys: &Keys) -> Option<String> {
-    let within = |number: i64, bits: u32| {
-        let number = u64::try_from(number).ok()?;
-        (number < 1 << bits).then_some(number)
-    };
-    let wave = within(delivery.wave.0, WAVE_BITS)?;
-    let mut rest = (wave << PLACE_BITS) | within(delivery.seq, PLACE_BITS)?;
+    let mut rest = number(delivery)?;
     let mut digits = vec![0_u16; CHARACTERS];
     for digit in digits.iter_mut().rev() {
         *digit = u16::try_from(rest % u64::from(COUPON_RADIX)).ok()?;
@@ -40,6 +35,20 @@ pub fn coupon_code(delivery: DeliveryKey, keys: &Keys) -> Option<String> {
         code.push(char::from(*ALPHABET.get(usize::from(digit))?));
     }
     Some(code)
+}
+
+/// Whether there is room for a delivery in the series.
+pub fn has_coupon(delivery: DeliveryKey) -> bool {
+    number(delivery).is_some()
+}
+
+fn number(delivery: DeliveryKey) -> Option<u64> {
+    let within = |number: i64, bits: u32| {
+        let number = u64::try_from(number).ok()?;
+        (number < 1 << bits).then_some(number)
+    };
+    let wave = within(delivery.wave.0, WAVE_BITS)?;
+    Some((wave << PLACE_BITS) | within(delivery.seq, PLACE_BITS)?)
 }
 
 /// The delivery a coupon names, however it is spaced and written; `None` when it is not of our series.

@@ -4,6 +4,7 @@
 //! cookie or another host; an error tells a stranger nothing but a request id. Each surface has one
 //! function that registers its routes, used by the server and by the tests.
 
+mod api;
 pub mod console;
 pub mod error;
 mod frame;
@@ -57,6 +58,8 @@ pub struct State {
     pub destinations: Destinations,
     /// The SMS providers that post to us.
     pub sms: SmsHooks,
+    /// The programs that may tell us of events.
+    tokens: api::Tokens,
     /// How often forms may be sent.
     limits: Limits,
 }
@@ -77,6 +80,7 @@ impl State {
     ) -> Result<Self, PagesError> {
         let metrics = Metrics::new(responses.clone())?;
         let limits = Limits::new(&settings.sign_up);
+        let tokens = api::Tokens::new(&settings.api);
         Ok(Self {
             db,
             clock,
@@ -88,6 +92,7 @@ impl State {
             metrics,
             destinations: Destinations::default(),
             sms: SmsHooks::default(),
+            tokens,
             limits,
         })
     }

@@ -22,6 +22,7 @@ mod faults;
 mod gate;
 mod kit;
 mod numbers;
+mod orders;
 mod plain_words;
 mod preferences;
 mod readme;

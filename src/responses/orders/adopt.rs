@@ -17,10 +17,10 @@ pub(super) async fn adopt(
     waiting: Vec<Waiting>,
     now: i64,
 ) -> Result<(), DbErr> {
-    let brought: Vec<(usize, Option<&str>, Option<&str>)> = waiting
+    let brought: Vec<(usize, Option<String>, Option<String>)> = waiting
         .iter()
         .enumerate()
-        .map(|(n, order)| (n, order.token.as_deref(), order.coupon.as_deref()))
+        .map(|(n, order)| (n, order.token.clone(), order.coupon.clone()))
         .filter(|(_, token, coupon)| token.is_some() || coupon.is_some())
         .collect();
     let mut owners: HashMap<usize, CustomerId> = settle::owners(txn, rules, &brought).await?;

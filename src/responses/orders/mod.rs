@@ -20,7 +20,7 @@ use crate::config::Settings;
 use crate::keys::Keys;
 use crate::storage::Db;
 
-pub(crate) use read::{OrderFault, read};
+pub(crate) use read::{OrderFault, read, read_customer};
 pub(crate) use take::{TakenOrder, take};
 pub use unmatched::{UnmatchedOrder, unmatched};
 
@@ -46,6 +46,16 @@ impl fmt::Debug for OrderRules {
 }
 
 impl OrderRules {
+    /// What tokens and coupons are read with.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Our own currency.
+    pub(crate) fn currency(&self) -> &str {
+        &self.currency
+    }
+
     pub fn new(keys: &Keys, settings: &Settings) -> Self {
         Self {
             keys: keys.clone(),

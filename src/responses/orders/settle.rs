@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sea_orm::DbErr;
 
 use super::OrderRules;
-use crate::ids::{CustomerId, DeliveryKey};
+use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::responses::attribution::{Claim, MatchedBy, earned_by};
 use crate::responses::model::{Response, What};
 use crate::responses::store::coupons as coupon_store;
@@ -34,7 +34,11 @@ pub(super) async fn settle(
     for (order, claim) in proved {
         claims.entry(order).or_default().push(claim);
     }
-    let touched = claims.values().flatten().map(|claim| claim.key.wave);
+    let touched: Vec<WaveId> = claims
+        .values()
+        .flatten()
+        .map(|claim| claim.key.wave)
+        .collect();
     let terms = store::terms(&**txn, waves, touched).await?;
 
     let mut rulings = Vec::with_capacity(orders.len());
@@ -140,9 +144,9 @@ async fn proofs(
             wanted.push((order.id, key, MatchedBy::Token));
         }
     }
-    let codes: BTreeSet<&str> = open
+    let codes: BTreeSet<String> = open
         .iter()
-        .filter_map(|order| order.coupon.as_deref())
+        .filter_map(|order| order.coupon.clone())
         .collect();
     if !codes.is_empty() {
         let coupons = coupon_store::find(txn, &rules.keys, &codes).await?;
@@ -203,15 +207,18 @@ pub(super) fn read_token(text: &str, rules: &OrderRules) -> Option<DeliveryKey> 
 pub(super) async fn owners(
     txn: &Txn,
     rules: &OrderRules,
-    brought: &[(usize, Option<&str>, Option<&str>)],
+    brought: &[(usize, Option<String>, Option<String>)],
 ) -> Result<HashMap<usize, CustomerId>, DbErr> {
-    let codes: BTreeSet<&str> = brought.iter().filter_map(|(_, _, code)| *code).collect();
+    let codes: BTreeSet<String> = brought
+        .iter()
+        .filter_map(|(_, _, code)| code.clone())
+        .collect();
     let coupons = coupon_store::find(txn, &rules.keys, &codes).await?;
     let named: Vec<(usize, DeliveryKey)> = brought
         .iter()
         .filter_map(|(place, token, code)| {
-            let by_token = token.and_then(|token| read_token(token, rules));
-            let by_coupon = || Some(coupons.get(code.as_ref().copied()?)?.key);
+            let by_token = token.as_deref().and_then(|token| read_token(token, rules));
+            let by_coupon = || Some(coupons.get(code.as_deref()?)?.key);
             Some((*place, by_token.or_else(by_coupon)?))
         })
         .collect();

@@ -6,8 +6,9 @@ use sea_orm::DbErr;
 use serde_json::json;
 
 use super::{KEY, key, key_values};
-use crate::ids::DeliveryKey;
+use crate::ids::{CustomerId, DeliveryKey};
 use crate::keys::Keys;
+use crate::responses::coupons::ShownCoupon;
 use crate::storage::{Kind, Sql, Txn};
 use crate::tokens::{coupon_key, read_coupon};
 
@@ -20,11 +21,11 @@ pub(in crate::responses) struct Coupon {
 }
 
 /// The coupons with these codes, however they are written: of a pool, or of the signed series.
-pub(in crate::responses) async fn find<'a>(
+pub(in crate::responses) async fn find(
     txn: &Txn,
     keys: &Keys,
-    codes: &BTreeSet<&'a str>,
-) -> Result<HashMap<&'a str, Coupon>, DbErr> {
+    codes: &BTreeSet<String>,
+) -> Result<HashMap<String, Coupon>, DbErr> {
     if codes.is_empty() {
         return Ok(HashMap::new());
     }
@@ -69,7 +70,7 @@ pub(in crate::responses) async fn find<'a>(
     }
     Ok(codes
         .iter()
-        .filter_map(|code| Some((*code, *by_key.get(&coupon_key(code))?)))
+        .filter_map(|code| Some((code.clone(), *by_key.get(&coupon_key(code))?)))
         .collect())
 }
 
@@ -171,4 +172,36 @@ pub(in crate::responses) async fn redemption(
         .await?
         .map(|row| Ok((row.try_get("", "redeemed_at")?, row.try_get("", "external_id")?)))
         .transpose()
+}
+
+/// What is known of the coupon of a delivery.
+pub(in crate::responses) async fn shown(
+    connection: &impl sea_orm::ConnectionTrait,
+    key: DeliveryKey,
+    deadline_at: Option<i64>,
+) -> Result<Option<ShownCoupon>, DbErr> {
+    let Some(row) = connection
+        .row(
+            "SELECT m.name, w.is_simulated, (SELECT customer_id FROM deliveries WHERE wave_id = $1 AND seq = $2) AS customer_id
+             FROM waves w JOIN campaigns m ON m.id = w.campaign_id WHERE w.id = $1",
+            [key.wave.0.into(), key.seq.into()],
+        )
+        .await?
+    else {
+        return Ok(None);
+    };
+    let used = redemption(connection, key).await?;
+    let (redeemed_at, order) = used.map_or((None, None), |(at, order)| (Some(at), order));
+    Ok(Some(ShownCoupon {
+        campaign: row.try_get("", "name")?,
+        wave: key.wave.0,
+        seq: key.seq,
+        customer: row
+            .try_get::<Option<i64>>("", "customer_id")?
+            .map(CustomerId),
+        is_simulated: row.try_get("", "is_simulated")?,
+        deadline_at,
+        redeemed_at,
+        order,
+    }))
 }

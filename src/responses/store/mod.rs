@@ -3,8 +3,10 @@
 mod addressee;
 pub(super) mod effects;
 mod journal;
+pub(super) mod answers;
 pub(super) mod coupons;
 pub(super) mod orders;
+pub(super) mod requests;
 mod waves;
 
 pub(super) use addressee::{Addressee, addressee};

@@ -450,7 +450,8 @@ pub(in crate::responses) async fn take_back(
     }
     let keys: BTreeSet<DeliveryKey> = sales.iter().map(|sale| sale.key).collect();
     let keys: Vec<DeliveryKey> = keys.into_iter().collect();
-    waves.read(&**txn, keys.iter().map(|key| key.wave)).await?;
+    let touched: Vec<WaveId> = keys.iter().map(|key| key.wave).collect();
+    waves.read(&**txn, touched).await?;
     let deliveries = lock_deliveries(txn, &keys).await?;
     delete_events(txn, sales, own_currency).await?;
     let first = first_orders(txn, &keys).await?;

@@ -11,7 +11,7 @@ use super::{RateView, path_segment, share_of, spoken, unparted};
 use crate::reports::channels;
 use crate::reports::figures::{Rate, as_f64};
 use crate::reports::model::{Report, in_words};
-use crate::reports::table::{counted, days, money, thousands};
+use crate::reports::table::{counted, days, money, revenue, thousands};
 use crate::reports::{csv as csv_form, store};
 use crate::web::{ApiError, State};
 
@@ -290,7 +290,7 @@ fn cards(report: &Report) -> Vec<Card> {
             format!(
                 "{}, {}",
                 counted(report.orders, "order", "orders"),
-                money(report.revenue_cents)
+                revenue(report)
             ),
         ),
         card("Opt-out rate", &report.opt_out_rate, String::new()),

@@ -1,7 +1,9 @@
-//! `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`: what SMS providers post to us.
+//! `/hooks/orders/…`: what shops post to us; and `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`: what SMS providers post to us.
 //!
 //! Promise: what a provider is told was taken is durable; whoever is not the provider learns nothing, not even
 //! what is wrong with what he sent.
+
+mod orders;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,6 +44,7 @@ impl fmt::Debug for SmsHooks {
 
 /// Registers the routes, among the public ones.
 pub(super) fn configure(config: &mut ServiceConfig) {
+    orders::configure(config);
     for path in [
         "/hooks/sms/{provider}/{kind}",
         "/hooks/sms/{provider}/{kind}/{secret}",
