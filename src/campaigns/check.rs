@@ -1,6 +1,7 @@
 //! What would happen: the whole of a plan looked at before anything is sent.
 
 pub mod offer;
+mod power;
 mod sender;
 mod sms;
 
@@ -29,6 +30,7 @@ use crate::segments::{ParseError, Rule, names};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
 
+pub use power::{CellForecast, TestForecast};
 pub use sms::SmsForecast;
 
 /// Why a campaign could not even be checked.
@@ -60,6 +62,9 @@ pub struct CheckedCampaign {
     /// What the text messages would weigh and cost, of a campaign that sends any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms: Option<SmsForecast>,
+    /// Whether the cells or the control group are large enough, of a campaign that has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestForecast>,
     /// The latest launch, of one that had any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launched: Option<LaunchedBefore>,
@@ -183,6 +188,12 @@ pub async fn check(
         will_receive,
         now,
     ));
+    let past = store::past_rate(&**db, definition).await?;
+    let test = power::forecast(definition, will_receive, &withheld, past);
+    warnings.extend(
+        test.as_ref()
+            .and_then(|test| test.warning(definition.test.as_ref())),
+    );
     for note in names::unknown(db, &rule).await? {
         warnings.push(format!("segment: {note}"));
     }
@@ -204,6 +215,7 @@ pub async fn check(
             .then(|| count.by_channel.get(&Channel::Email).copied().unwrap_or(0)),
         held: by_instant(&count.held),
         sms,
+        test,
         launched,
         refusals,
         estimated_seconds,
@@ -458,6 +470,9 @@ impl fmt::Display for CheckedCampaign {
         }
         if let Some(sms) = &self.sms {
             sms.fmt(f)?;
+        }
+        if let Some(test) = &self.test {
+            test.fmt(f)?;
         }
         match &self.due {
             Some(due) => writeln!(f, "  launch        {due}")?,

@@ -543,6 +543,58 @@ pub async fn last_rate(connection: &impl ConnectionTrait) -> Result<Option<f64>,
     Ok(Some(rate))
 }
 
+/// The response rate of past waves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PastRate {
+    /// Responders ÷ accepted.
+    pub rate: f64,
+    pub waves: u64,
+}
+
+/// The response rate of the last ended waves with this goal and first channel, those with responses played
+/// back left out; `None` while they have fewer than 100 messages or no response.
+///
+/// # Errors
+/// When the database is away.
+pub async fn past_rate(
+    connection: &impl ConnectionTrait,
+    definition: &Definition,
+) -> Result<Option<PastRate>, DbErr> {
+    const LOOKED_AT: i64 = 30;
+    const POOLED: u64 = 5;
+    const LEAST: i64 = 100;
+    let rows = connection
+        .rows(
+            "SELECT w.definition, c.value AS accepted, COALESCE(r.value, 0) AS responders
+             FROM waves w JOIN wave_counters c ON c.wave_id = w.id AND c.counter = 'accepted'
+             LEFT JOIN wave_counters r ON r.wave_id = w.id AND r.counter = 'responders'
+             WHERE w.status = 'finished' AND NOT w.is_simulated AND c.value > 0
+             ORDER BY w.id DESC LIMIT $1",
+            [LOOKED_AT.into()],
+        )
+        .await?;
+    let (mut waves, mut accepted, mut responders) = (0, 0_i64, 0_i64);
+    for row in &rows {
+        let past: String = row.try_get("", "definition")?;
+        // One that cannot be read any more tells nothing.
+        let is_alike = serde_json::from_str::<Definition>(&past)
+            .is_ok_and(|past| past.goal == definition.goal && past.channel == definition.channel);
+        if is_alike && waves < POOLED {
+            waves += 1;
+            accepted += row.try_get::<i64>("", "accepted")?;
+            responders += row.try_get::<i64>("", "responders")?;
+        }
+    }
+    if accepted < LEAST || responders <= 0 {
+        return Ok(None);
+    }
+    let real = |count: i64| crate::statistics::as_f64(count.unsigned_abs());
+    Ok(Some(PastRate {
+        rate: (real(responders) / real(accepted)).min(1.0),
+        waves,
+    }))
+}
+
 /// Asks a question made of an audience query.
 ///
 /// # Errors
