@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::customers::orders::Told;
 use crate::ids::{CampaignId, CustomerId};
 use crate::keys::Keys;
-use crate::storage::{Kind, Sql, Txn};
+use crate::storage::{Dialect, Kind, Sql, Txn};
 
 /// How an order names its customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -453,6 +453,12 @@ pub(crate) async fn add_up(
         return Ok(());
     }
     let list = txn.dialect().list(1, Kind::Int);
+    if txn.dialect() == Dialect::Postgres {
+        // Held before they are added up: the orders of a transaction that is waited for count too.
+        let sql = format!("SELECT id FROM customers WHERE id IN {list} ORDER BY id FOR UPDATE");
+        txn.rows(sql, [json!(customers).to_string().into()])
+            .await?;
+    }
     let stage = if has_bought { "'customer'" } else { "stage" };
     let sql = format!(
         "UPDATE customers SET stage = {stage}, orders_count = s.n, revenue_cents = s.revenue, \

@@ -77,15 +77,16 @@ pub async fn attribute_orders(
     now: i64,
 ) -> Result<u64, ResponseError> {
     let mut waves = Waves::default();
-    let txn = db.begin().await?;
-    store::orders::forget_old_unmatched(&txn, now - rules.keep_unmatched_ms).await?;
-    let waiting = store::orders::unmatched_next(&txn, BATCH).await?;
-    if !waiting.is_empty() {
+    if store::orders::has_unmatched(db).await? {
+        let txn = db.begin().await?;
+        store::orders::forget_old_unmatched(&txn, now - rules.keep_unmatched_ms).await?;
+        let waiting = store::orders::unmatched_next(&txn, BATCH).await?;
         adopt::adopt(&txn, rules, waiting, now).await?;
+        txn.commit().await?;
     }
-    txn.commit().await?;
     let mut given = 0;
-    loop {
+    // Asked first without a transaction: mostly there is nothing to do, and SQLite has one writer.
+    while store::orders::has_due(db, now).await? {
         let txn = db.begin().await?;
         let orders = store::orders::due(&txn, now, BATCH).await?;
         if orders.is_empty() {
@@ -95,6 +96,7 @@ pub async fn attribute_orders(
         given += settle::settle(&txn, rules, &mut waves, orders, now).await?;
         txn.commit().await?;
     }
+    Ok(given)
 }
 
 /// Takes orders of people who may have come into the base, as [`attribute_orders`] does bit by bit: all that

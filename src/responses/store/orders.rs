@@ -83,7 +83,7 @@ pub(in crate::responses) struct Sale {
 /// What is to be known of an order from now on.
 #[derive(Debug, Clone)]
 pub(in crate::responses) struct Ruling {
-    order: i64,
+    pub order: i64,
     pub campaign: Option<CampaignId>,
     pub delivery: Option<(DeliveryKey, MatchedBy)>,
     pub counted: Option<Counted>,
@@ -171,6 +171,23 @@ fn due_order(row: &QueryResult) -> Result<DueOrder, DbErr> {
         counted,
         cancelled_at: row.try_get("", "cancelled_at")?,
     })
+}
+
+/// Whether an order is due.
+pub(in crate::responses) async fn has_due(db: &Db, now: i64) -> Result<bool, DbErr> {
+    db.row(
+        "SELECT 1 AS one FROM orders WHERE due_at IS NOT NULL AND due_at <= $1 LIMIT 1",
+        [now.into()],
+    )
+    .await
+    .map(|row| row.is_some())
+}
+
+/// Whether an order waits for its customer.
+pub(in crate::responses) async fn has_unmatched(db: &Db) -> Result<bool, DbErr> {
+    db.row("SELECT 1 AS one FROM unmatched_orders LIMIT 1", [])
+        .await
+        .map(|row| row.is_some())
 }
 
 /// The next orders that are due, held until the transaction ends; those that another holds are left to it.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod api;
+mod cli;
 mod coupons;
 mod hooks;
 mod import;

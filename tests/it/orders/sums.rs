@@ -64,7 +64,7 @@ on_both! {
         let mut chance = StdRng::seed_from_u64(7);
         for round in 0..25 {
             let told: Vec<Value> = (0..chance.random_range(1..6)).map(|_| {
-                let id = chance.random_range(0..12).to_string();
+                let id = chance.random_range(0..20).to_string();
                 if chance.random_bool(0.15) {
                     return json!({"id": id, "status": "cancelled"});
                 }
