@@ -5,6 +5,7 @@
 //! an unsubscribe link of ten years ago still works. The destination of a click is not in the token
 //! either; it comes from the frozen template.
 
+mod coupon;
 mod short;
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
@@ -12,6 +13,7 @@ use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use crate::ids::{ConfirmationId, CustomerId, DeliveryKey, WaveId};
 use crate::keys::{Keys, MAC_BYTES, Purpose};
 
+pub use coupon::{coupon_code, coupon_key, has_coupon, read_coupon};
 pub use short::{SHORT_CODE_CHARACTERS, read_short_code, short_code};
 
 /// What a token opens.

@@ -26,6 +26,7 @@ mod kit;
 mod mail;
 mod mail_hooks;
 mod numbers;
+mod orders;
 mod plain_words;
 mod preferences;
 mod readme;
