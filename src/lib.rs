@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod ids;
 pub mod keys;
+pub mod statistics;
 pub mod storage;
 pub mod tokens;
 
@@ -26,6 +27,7 @@ pub mod delivery;
 
 // What comes back, what is asked of us, and what it means.
 pub mod dialogue;
+pub mod mailroom;
 pub mod reports;
 pub mod responses;
 

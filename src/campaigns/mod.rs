@@ -4,13 +4,16 @@
 //! running campaign cannot be edited; an occurrence has one due time, whatever the clock does.
 
 pub mod audience;
+pub mod cells;
 pub mod check;
 pub mod cron;
 pub mod definition;
 pub mod model;
+pub mod offer;
 pub mod plan;
 pub mod schedule;
 pub mod sms;
+pub mod split;
 pub mod store;
 
 /// "12 s", "7 min" or "3 h 20 min".

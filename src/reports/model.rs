@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::cells::{self, Cells, Facts};
 use super::channels::{self, ChannelLine};
 use super::figures::{Denominator, Rate};
+use super::lift::{self, CausedBy};
 use crate::delivery::store::SMS_COUNTERS;
 use crate::responses::model::{Goal, Terms};
 use crate::templates::model::{Link, Part};
@@ -31,7 +33,7 @@ impl Counters {
             .map_or(0, |value| u64::try_from(*value).unwrap_or(0))
     }
 
-    fn signed(&self, counter: &str) -> i64 {
+    pub(super) fn signed(&self, counter: &str) -> i64 {
         self.0.get(counter).copied().unwrap_or(0)
     }
 
@@ -148,8 +150,11 @@ pub struct Report {
     pub sent: u64,
     /// Accepted by the next server, or by the provider of text messages.
     pub accepted: u64,
-    /// Accepted text messages that did not arrive, as receipts tell. "Delivered" is accepted less these.
+    /// Accepted text messages that did not arrive, as receipts tell. "Delivered" is accepted less these and
+    /// less the bounces.
     pub undelivered: u64,
+    /// Accepted emails that came back later.
+    pub bounces: u64,
     pub deferred: u64,
     pub failed: u64,
     pub failed_by_class: Vec<Reason>,
@@ -172,6 +177,12 @@ pub struct Report {
 
     /// By channel; empty when no text message was among them.
     pub channels: Vec<ChannelLine>,
+    /// The cells of its test; none without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cells: Option<Cells>,
+    /// What it caused, as those held back tell; none where nobody was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<CausedBy>,
     pub waves: Vec<WaveLine>,
     /// Since when responses to some of the waves are not counted any more, because their deliveries were
     /// let go; RFC 3339, UTC.
@@ -185,12 +196,7 @@ impl Report {
     /// Makes the report of a campaign from its waves, the newest first. `links` are those of the template
     /// all waves used.
     pub fn new(campaign: &str, status: &str, waves: &[Wave], links: &[Link]) -> Self {
-        let mut sum = Counters::default();
-        for wave in waves {
-            for (counter, value) in &wave.counters.0 {
-                sum.add(counter, *value);
-            }
-        }
+        let sum = summed(waves);
         let terms = waves
             .first()
             .map(|wave| wave.terms.clone())
@@ -203,7 +209,8 @@ impl Report {
         let deliveries = sent + sum.get("pending") + sum.get("sending");
         let one_template = waves
             .windows(2)
-            .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version));
+            .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version))
+            && waves.iter().all(|wave| wave.terms.has_one_template());
         Self {
             campaign: campaign.to_owned(),
             status: status.to_owned(),
@@ -227,6 +234,7 @@ impl Report {
             sent,
             accepted: sum.get("accepted"),
             undelivered: channels::undelivered(&sum),
+            bounces: sum.get("bounces"),
             deferred: sum.get("deferred"),
             failed: sum.get("failed"),
             failed_by_class: sum.group("failed"),
@@ -252,6 +260,8 @@ impl Report {
             orders: sum.get("orders"),
             revenue_cents: sum.signed("revenue_cents"),
             channels: channels::lines(&sum),
+            cells: None,
+            effect: None,
             waves: waves.iter().map(wave_line).collect(),
             final_since: waves
                 .iter()
@@ -260,6 +270,15 @@ impl Report {
                 .map(rfc_3339),
             discrepancies: waves.iter().flat_map(discrepancies).collect(),
         }
+    }
+
+    /// Judges the cells and those held back of the same waves.
+    #[must_use]
+    pub fn with_tests(mut self, waves: &[Wave], facts: &Facts) -> Self {
+        let sum = summed(waves);
+        self.cells = cells::cells(&sum, facts);
+        self.effect = lift::caused_by(waves, facts);
+        self
     }
 
     /// What text messages cost is of this currency.
@@ -275,9 +294,11 @@ impl Report {
         self
     }
 
-    /// Messages that arrived as far as one knows: accepted less undelivered.
+    /// Messages that arrived as far as one knows: accepted less undelivered and bounces.
     pub fn delivered(&self) -> u64 {
-        self.accepted.saturating_sub(self.undelivered)
+        self.accepted
+            .saturating_sub(self.undelivered)
+            .saturating_sub(self.bounces)
     }
 
     /// Whether there was a message that one can be seen to open: a text message cannot.
@@ -286,10 +307,21 @@ impl Report {
     }
 }
 
+fn summed(waves: &[Wave]) -> Counters {
+    let mut sum = Counters::default();
+    for wave in waves {
+        for (counter, value) in &wave.counters.0 {
+            sum.add(counter, *value);
+        }
+    }
+    sum
+}
+
 fn delivered_of(counters: &Counters) -> u64 {
     counters
         .get("accepted")
         .saturating_sub(channels::undelivered(counters))
+        .saturating_sub(counters.get("bounces"))
 }
 
 fn sent(counters: &Counters) -> u64 {

@@ -5,10 +5,13 @@
 //! is told so. Scanners and prefetchers are kept as raw events but count as nobody. This room proves no
 //! token and answers no request: it is handed the delivery.
 
+pub mod effects;
+pub mod inbox;
 mod journal;
 pub mod judge;
 pub mod links;
 pub mod mail;
+pub mod mail_events;
 pub mod model;
 pub mod opt_out;
 pub mod orders;

@@ -9,6 +9,7 @@ const ORDER: &[&str] = &[
     "keys",
     "tokens",
     "storage",
+    "statistics",
     "config", // the ground floor
     "consent",
     "customers",
@@ -20,6 +21,7 @@ const ORDER: &[&str] = &[
     "delivery",
     "responses",
     "dialogue",
+    "mailroom",
     "reports",
     "scheduler",
     "lifecycle",
@@ -130,6 +132,7 @@ fn crates_stay_in_their_rooms() {
         ("indicatif", &["cli"]),
         ("clap::", &["cli"]),
         ("tokio_cron_scheduler", &["scheduler"]),
+        ("statrs::", &["statistics"]),
         ("sea_orm_migration", &[]),
     ];
     let mut complaints = Vec::new();
