@@ -27,7 +27,7 @@ use crate::mailroom::Mailroom;
 use crate::responses::{ResponseWriter, texts};
 use crate::scheduler::{self, Duties, Ticker};
 use crate::storage::{Db, Dialect, StorageError};
-use crate::web::{self, SmsHooks};
+use crate::web::{self, MailHooks, SmsHooks};
 
 /// Why visavis could not start.
 #[derive(Debug, thiserror::Error)]
@@ -376,7 +376,8 @@ impl App {
                 .providers()
                 .iter()
                 .map(|(name, provider)| (name.clone(), Arc::clone(provider))),
-        ));
+        ))
+        .with_mail(MailHooks::open(&parts.settings.mail_hooks)?);
         state
             .metrics
             .registry()

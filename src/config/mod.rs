@@ -9,6 +9,7 @@ mod delivery;
 mod email;
 mod inbound;
 mod limits;
+mod mail_hooks;
 mod permission;
 mod relay;
 mod secret;
@@ -21,6 +22,10 @@ pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
 pub use inbound::{ImapSettings, InboundMailSettings, LmtpSettings, Then};
 pub use limits::{LimitSettings, domain_of};
+pub use mail_hooks::{
+    BrevoMailSettings, MailHookSettings, MailProvider, MailgunSettings, PostmarkSettings,
+    SendgridSettings, SesSettings,
+};
 pub use permission::{
     FieldSettings, LevelSettings, LevelsSettings, NoticeSettings, PermissionSettings,
     PressureSettings, QuietHoursSettings, RetentionSettings, SignUpSettings, Texts, TopicSettings,
@@ -82,6 +87,9 @@ pub struct Settings {
     pub web: WebSettings,
     pub email: EmailSettings,
     pub inbound: InboundMailSettings,
+    /// The accounts whose providers post what becomes of messages, by their names.
+    #[serde(default)]
+    pub mail_hooks: BTreeMap<String, MailHookSettings>,
     pub sms: SmsSettings,
     pub delivery: DeliverySettings,
     pub permission: PermissionSettings,
@@ -152,6 +160,9 @@ impl Settings {
         self.web.validate()?;
         self.email.validate()?;
         self.inbound.validate()?;
+        for (name, hook) in &self.mail_hooks {
+            hook.validate(name)?;
+        }
         self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;

@@ -11,6 +11,7 @@ mod journal;
 pub mod judge;
 pub mod links;
 pub mod mail;
+pub mod mail_events;
 pub mod model;
 pub mod opt_out;
 pub mod orders;

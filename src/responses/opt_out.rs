@@ -35,6 +35,8 @@ pub enum Source {
     Link,
     /// A mail to the unsubscribe address, or one that says nothing else.
     Mail,
+    /// The way to unsubscribe that his provider or ours of email offers.
+    Provider,
 }
 
 impl Source {
@@ -45,6 +47,7 @@ impl Source {
             Self::Page => "unsubscribe_page",
             Self::Link => "unsubscribe_link",
             Self::Mail => "unsubscribe_mail",
+            Self::Provider => "mail_provider_opt_out",
         }
     }
 }

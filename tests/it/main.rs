@@ -23,6 +23,7 @@ mod gate;
 mod inbound;
 mod kit;
 mod mail;
+mod mail_hooks;
 mod numbers;
 mod plain_words;
 mod preferences;

@@ -11,8 +11,10 @@ use mail_builder::headers::address::EmailAddress;
 use mail_builder::headers::text::Text;
 use unicode_normalization::UnicodeNormalization;
 
+use super::reference;
 use crate::channels::model::{Class, EmailMessage, NoticeMessage, Sender, WaveFrame};
 use crate::clock;
+use crate::config::MailProvider;
 
 /// `=_` cannot stand in quoted-printable text, where `=` comes before two digits or a line end
 /// (RFC 2045 section 6.7); so neither can this boundary, whatever the body says.
@@ -55,6 +57,8 @@ pub(super) struct MimeFrame {
     head: Vec<u8>,
     /// From `Reply-To` to `Content-Type`, without what changes per message.
     tail: Vec<u8>,
+    /// Who sends it on, where he repeats our reference in what he posts.
+    provider: Option<MailProvider>,
 }
 
 /// What a message needs from outside its text.
@@ -129,7 +133,17 @@ impl MimeFrame {
         );
         tail.extend_from_slice(b"Precedence: bulk\r\n");
         write_content_type(&mut tail);
-        Ok(Self { head, tail })
+        Ok(Self {
+            head,
+            tail,
+            provider: None,
+        })
+    }
+
+    /// The same for messages that a provider sends on.
+    #[must_use]
+    pub fn through(self, provider: Option<MailProvider>) -> Self {
+        Self { provider, ..self }
     }
 
     /// Compiles the frame of notices: a machine's answer to what a person did (RFC 3834 section 5), so
@@ -141,7 +155,11 @@ impl MimeFrame {
         let (head, mut tail) = write_sender(sender)?;
         tail.extend_from_slice(b"Auto-Submitted: auto-generated\r\n");
         write_content_type(&mut tail);
-        Ok(Self { head, tail })
+        Ok(Self {
+            head,
+            tail,
+            provider: None,
+        })
     }
 
     /// The message, unsigned. `to` is its recipient, checked.
@@ -173,6 +191,10 @@ impl MimeFrame {
             write_list_unsubscribe(&mut out, url, mailbox.as_deref())?;
         }
         write_field(&mut out, "X-Visavis-Ref", ids.return_path_tag);
+        if let Some(provider) = self.provider {
+            let (name, value) = reference::header(provider, ids.return_path_tag);
+            write_field(&mut out, name, &value);
+        }
         out.extend_from_slice(&self.tail);
         // Text first: readers show the last part that they understand (RFC 2046 section 5.1.4).
         write_part(&mut out, "text/plain", message.text);

@@ -13,6 +13,7 @@ mod health;
 mod mime;
 mod parcel;
 mod pool;
+pub mod reference;
 mod smtp;
 pub(in crate::channels) mod stream;
 
@@ -157,7 +158,8 @@ impl EmailChannel {
 
     fn open(&self, frame: &WaveFrame, pool: &Arc<Pool>) -> EmailWave {
         let inner = Arc::clone(&self.inner);
-        let frame = MimeFrame::compile(frame, &inner.message_domain, &inner.feedback_id);
+        let frame = MimeFrame::compile(frame, &inner.message_domain, &inner.feedback_id)
+            .map(|frame| frame.through(pool.peer().provider()));
         EmailWave {
             inner,
             pool: Arc::clone(pool),
@@ -168,10 +170,12 @@ impl EmailChannel {
     /// Prepares notices that go through the relay of this name, or the default one when there is none. A
     /// sender that cannot stand in headers is told by [`EmailNotices::fault`].
     pub fn open_notices(&self, relay: &str, sender: &Sender) -> EmailNotices {
+        let pool = self.pool(relay).unwrap_or(&self.inner.pool);
+        let provider = pool.peer().provider();
         EmailNotices {
             inner: Arc::clone(&self.inner),
-            pool: Arc::clone(self.pool(relay).unwrap_or(&self.inner.pool)),
-            frame: MimeFrame::of_notices(sender),
+            pool: Arc::clone(pool),
+            frame: MimeFrame::of_notices(sender).map(|frame| frame.through(provider)),
         }
     }
 

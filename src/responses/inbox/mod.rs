@@ -12,6 +12,7 @@ mod named;
 mod proof;
 pub mod receive;
 mod store;
+pub mod told;
 pub mod warnings;
 
 pub use receive::receive;

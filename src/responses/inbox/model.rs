@@ -2,6 +2,7 @@
 
 use crate::channels::model::Class;
 use crate::clock::DAY_MS;
+use crate::config::MailProvider;
 
 /// By which way a mail came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum Way {
     Imap,
     /// Given to the command line.
     Command,
+    /// Not a mail, but what a provider posted of one.
+    Hook(MailProvider),
 }
 
 impl Way {
@@ -21,6 +24,7 @@ impl Way {
             Self::Lmtp => "lmtp",
             Self::Imap => "imap",
             Self::Command => "command",
+            Self::Hook(provider) => provider.as_str(),
         }
     }
 }

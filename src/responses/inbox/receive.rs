@@ -69,10 +69,17 @@ pub async fn receive(
 ) -> Result<Received, ReceiveError> {
     let read = read(mail.raw, mail.envelope);
     let proved = proof::first(&read.refs, keys);
-    let digest = digest_of(mail.raw, &read, proved);
+    let news = News {
+        raw: mail.raw,
+        way: mail.way,
+        digest: &digest_of(mail.raw, &read, proved),
+        read: &read,
+        proved,
+        at: now_ms,
+    };
     let mut tries = 1;
     let taken = loop {
-        match take(db, keys, mail, &read, proved, &digest, now_ms).await {
+        match take(db, keys, &news, now_ms).await {
             Err(ReceiveError::Database(error)) if tries < TRIES && is_deadlock(&error) => {
                 tries += 1;
             }
@@ -91,14 +98,29 @@ pub async fn receive(
     Ok(Received::New(taken.kind))
 }
 
+/// What came back, read and proved.
+#[derive(Debug)]
+pub(super) struct News<'a> {
+    /// Where addresses are looked for: the mail, or what a provider names.
+    pub raw: &'a [u8],
+    pub way: Way,
+    pub digest: &'a str,
+    pub read: &'a ReadMail,
+    pub proved: Option<Proved>,
+    /// When it happened, in milliseconds since the epoch.
+    pub at: i64,
+}
+
 /// What one transaction did.
 #[derive(Debug)]
-struct Taken {
-    kind: &'static str,
+pub(super) struct Taken {
+    pub kind: &'static str,
+    /// Whether it is about a message of ours.
+    pub is_matched: bool,
     /// To whom nothing may be on its way any more.
-    silenced: Vec<CustomerId>,
+    pub silenced: Vec<CustomerId>,
     /// The wave whose message was blocked or refused by policy.
-    blocked: Option<crate::ids::WaveId>,
+    pub blocked: Option<crate::ids::WaveId>,
 }
 
 /// The message of ours that a mail is about, as it stands.
@@ -147,24 +169,35 @@ impl About {
 async fn take(
     db: &Db,
     keys: &Keys,
-    mail: Mail<'_>,
-    read: &ReadMail,
-    proved: Option<Proved>,
-    digest: &str,
+    news: &News<'_>,
     now_ms: i64,
 ) -> Result<Option<Taken>, ReceiveError> {
     let txn = db.begin().await?;
-    let about = About::of(&txn, proved).await?;
+    let taken = take_within(&txn, keys, news, now_ms).await?;
+    txn.commit().await?;
+    Ok(taken)
+}
+
+/// Takes what came back; `None` when it was taken before. Whoever is told that it came too early finds nothing
+/// changed.
+pub(super) async fn take_within(
+    txn: &Txn,
+    keys: &Keys,
+    news: &News<'_>,
+    now_ms: i64,
+) -> Result<Option<Taken>, ReceiveError> {
+    let (read, proved) = (news.read, news.proved);
+    let about = About::of(txn, proved).await?;
     if let (About::Delivery(key, _), MailKind::Bounce(_)) = (&about, &read.kind)
-        && store::is_in_hand(&txn, *key).await?
+        && store::is_in_hand(txn, *key).await?
     {
         return Err(ReceiveError::TooEarly);
     }
-    let fate = Fate::of(&read.kind, &about);
+    let fate = Fate::of(&read.kind, &about, news.way);
     let text = fate.is_kept.then(|| Text::of(read, keys));
     let new = NewMail {
-        digest,
-        way: mail.way,
+        digest: news.digest,
+        way: news.way,
         kind: fate.kind,
         class: fate.bounce.map(|bounce| bounce.class),
         rule: fate.bounce.map(|bounce| bounce.rule.as_str()),
@@ -177,25 +210,24 @@ async fn take(
         text: text.as_ref(),
         received_at: now_ms,
     };
-    if !store::insert(&txn, &new).await? {
-        txn.rollback().await?;
+    if !store::insert(txn, &new).await? {
         return Ok(None);
     }
     let mut taken = Taken {
         kind: fate.kind,
+        is_matched: !matches!(about, About::Nothing),
         silenced: Vec::new(),
         blocked: None,
     };
     match &about {
         About::Delivery(key, addressee) => {
-            act_on_delivery(&txn, keys, mail, read, *key, addressee, now_ms, &mut taken).await?;
+            act_on_delivery(txn, keys, news, *key, addressee, now_ms, &mut taken).await?;
         }
         About::Notice(notice) => {
-            act_on_notice(&txn, &read.kind, notice, now_ms, &mut taken).await?;
+            act_on_notice(txn, &read.kind, notice, now_ms, &mut taken).await?;
         }
         About::Nothing => {}
     }
-    txn.commit().await?;
     Ok(Some(taken))
 }
 
@@ -210,9 +242,11 @@ struct Fate<'a> {
 }
 
 impl<'a> Fate<'a> {
-    fn of(kind: &'a MailKind, about: &About) -> Self {
+    fn of(kind: &'a MailKind, about: &About, way: Way) -> Self {
         let is_proved = !matches!(about, About::Nothing);
         let (word, is_kept) = match kind {
+            // It says nothing that a person could read: of whatever else the account sends it tells us too.
+            _ if matches!(way, Way::Hook(_)) => (kind.as_str(), false),
             MailKind::Reply | MailKind::Unknown => (kind.as_str(), true),
             // Who it is about must be found by a person, or nobody would be left alone by it.
             MailKind::OptOut => (kind.as_str(), !is_proved),
@@ -264,15 +298,10 @@ fn kept(text: &str, at_most: usize) -> String {
     text.chars().filter(|c| *c != '\0').take(at_most).collect()
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one step of a transaction, which all of it concerns"
-)]
 async fn act_on_delivery(
     txn: &Txn,
     keys: &Keys,
-    mail: Mail<'_>,
-    read: &ReadMail,
+    news: &News<'_>,
     delivery: DeliveryKey,
     addressee: &Addressee,
     now_ms: i64,
@@ -282,11 +311,11 @@ async fn act_on_delivery(
         delivery,
         what,
         is_machine: false,
-        at: now_ms,
+        at: news.at,
     };
-    match &read.kind {
+    match &news.read.kind {
         MailKind::Bounce(bounce) => {
-            if let Some(fingerprint) = address_of_today(txn, keys, mail, addressee).await?
+            if let Some(fingerprint) = address_of_today(txn, keys, news.raw, addressee).await?
                 && is_of_address(bounce.class)
             {
                 faults::note(txn, &fingerprint, bounce.class, Some(delivery), now_ms).await?;
@@ -317,13 +346,16 @@ async fn act_on_delivery(
             let fingerprint = known.and_then(|known| known.fingerprint.as_deref());
             consent::store::complain(&**txn, said, fingerprint).await?;
             let complaint = response(What::Complaint);
-            responses::write_once(txn, &mut Waves::default(), complaint, Marks::COMPLAINED)
-                .await?;
+            responses::write_once(txn, &mut Waves::default(), complaint, Marks::COMPLAINED).await?;
             taken.silenced = held.customers;
         }
         MailKind::OptOut => {
-            let out =
-                opt_out::record_within(txn, delivery, Choice::Topic, Source::Mail, now_ms).await?;
+            let (choice, source) = match news.way {
+                // It lets nothing of this account through to him any more.
+                Way::Hook(_) => (Choice::Everything, Source::Provider),
+                _ => (Choice::Topic, Source::Mail),
+            };
+            let out = opt_out::record_within(txn, delivery, choice, source, now_ms).await?;
             taken.silenced = out.map(|(_, people)| people).unwrap_or_default();
         }
         MailKind::Reply => {
@@ -346,7 +378,7 @@ async fn act_on_delivery(
 async fn address_of_today(
     txn: &Txn,
     keys: &Keys,
-    mail: Mail<'_>,
+    raw: &[u8],
     addressee: &Addressee,
 ) -> Result<Option<String>, DbErr> {
     let known = addressee.customer.as_ref();
@@ -354,7 +386,7 @@ async fn address_of_today(
         return Ok(None);
     };
     let former = store::former_addresses(txn, addressee.customer_id, &fingerprint).await?;
-    let named = Names::read(mail.raw, keys).of(&fingerprint, &former);
+    let named = Names::read(raw, keys).of(&fingerprint, &former);
     Ok((named != Named::Another).then_some(fingerprint))
 }
 
@@ -385,13 +417,7 @@ async fn act_on_notice(
                     };
                     let said = Evidence {
                         actor: Some("person".to_owned()),
-                        ..Evidence::withdrawal(
-                            customer,
-                            Channel::Email,
-                            Scope::All,
-                            source,
-                            now_ms,
-                        )
+                        ..Evidence::withdrawal(customer, Channel::Email, Scope::All, source, now_ms)
                     };
                     let fingerprint = Some(notice.fingerprint.as_str());
                     if is_complaint {
@@ -474,7 +500,11 @@ mod tests {
     fn digest(raw: &[u8], seq: i64) -> String {
         let read = read(raw, &Envelope::default());
         let wave = crate::ids::WaveId(1);
-        digest_of(raw, &read, Some(Proved::Delivery(DeliveryKey { wave, seq })))
+        digest_of(
+            raw,
+            &read,
+            Some(Proved::Delivery(DeliveryKey { wave, seq })),
+        )
     }
 
     #[test]
