@@ -1,4 +1,5 @@
-//! `/hooks/mail/{name}[/{secret}]` (see [`mail`]) and `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`: what SMS providers post to us.
+//! What providers post to us: those of email (`mail`), and those of SMS at
+//! `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`.
 //!
 //! Promise: what a provider is told was taken is durable; whoever is not the provider learns nothing, not even
 //! what is wrong with what he sent.
