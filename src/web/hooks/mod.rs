@@ -1,5 +1,5 @@
-//! What others post to us: `/hooks/mail/{name}[/{secret}]` providers of email (see [`mail`]), `/hooks/orders/…` shops, and
-//! `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]` SMS providers.
+//! What others post to us: providers of email (`mail`), shops (`orders`), and providers of SMS at
+//! `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`.
 //!
 //! Promise: what a provider is told was taken is durable; whoever is not the provider learns nothing, not even
 //! what is wrong with what he sent.
