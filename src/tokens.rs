@@ -153,6 +153,22 @@ pub fn message_id_local(delivery: DeliveryKey, keys: &Keys) -> String {
     format!("{id}.{}", BASE32_NOPAD.encode(&mac).to_ascii_lowercase())
 }
 
+/// Reads the part of a Message-ID before `@`, whatever case it comes in; `None` unless its MAC proves that we
+/// wrote it. Receiving systems and providers name messages by it.
+pub fn read_message_id_local(local: &str, keys: &Keys) -> Option<DeliveryKey> {
+    let (id, mac) = local.rsplit_once('.')?;
+    let (wave, seq) = id.split_once('.')?;
+    let delivery = DeliveryKey {
+        wave: WaveId(wave.parse().ok()?),
+        seq: seq.parse().ok()?,
+    };
+    let mac = BASE32_NOPAD
+        .decode(mac.to_ascii_uppercase().as_bytes())
+        .ok()?;
+    (mac.len() == MAC_BYTES && keys.is_authentic(Purpose::MessageId, id.as_bytes(), &mac))
+        .then_some(delivery)
+}
+
 /// The tag of the return path of a notice: `n-{id}-{mac}`, which is no tag of a delivery.
 pub fn notice_return_path_tag(notice: ConfirmationId, keys: &Keys) -> String {
     let id = format!("n-{notice}");
@@ -248,6 +264,7 @@ mod tests {
             let _ = LinkToken::decode(&text, &keys());
             let _ = read_preferences_token(&text, &keys());
             let _ = read_return_path_tag(&text, &keys());
+            let _ = read_message_id_local(&text, &keys());
         }
 
         #[test]
@@ -256,6 +273,15 @@ mod tests {
             let tag = return_path_tag(delivery, &keys());
             prop_assert!(tag.len() <= 58, "with a prefix it must fit a local part of 64: {}", tag);
             prop_assert_eq!(read_return_path_tag(&tag.to_ascii_uppercase(), &keys()), Some(delivery));
+        }
+
+        #[test]
+        fn a_message_id_is_read_back_in_any_case_and_only_as_it_was_written(wave in 1_i64..i64::MAX, seq in 1_i64..i64::MAX) {
+            let delivery = DeliveryKey { wave: WaveId(wave), seq };
+            let local = message_id_local(delivery, &keys());
+            prop_assert_eq!(read_message_id_local(&local.to_ascii_uppercase(), &keys()), Some(delivery));
+            prop_assert_eq!(read_message_id_local(&format!("+{local}"), &keys()), None);
+            prop_assert_eq!(read_message_id_local(&local, &Keys::from_secret(&[8; 32])), None);
         }
     }
 

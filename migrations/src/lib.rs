@@ -18,6 +18,7 @@ mod m20261122_000010_index_open_leases;
 mod m20261122_000011_read_phones;
 mod m20261122_000012_add_sms;
 mod m20261122_000013_receive_texts;
+mod m20261123_000014_add_cells;
 mod m20261123_000019_keep_grids;
 
 /// Every migration of the product, oldest first.
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000011_read_phones::Migration),
             Box::new(m20261122_000012_add_sms::Migration),
             Box::new(m20261122_000013_receive_texts::Migration),
+            Box::new(m20261123_000014_add_cells::Migration),
             Box::new(m20261123_000019_keep_grids::Migration),
         ]
     }

@@ -7,8 +7,10 @@ use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use super::cells::{Cell, Metric, Test};
 use super::model::Goal;
-use super::schedule;
+pub use super::offer::{Costs, Offer};
+use super::{cells, schedule};
 use crate::config::SenderId;
 use crate::consent::ladder::{Level, OfferKind};
 use crate::consent::model::Channel;
@@ -73,6 +75,20 @@ pub struct Definition {
     /// One message a household.
     #[serde(default)]
     pub per_household: bool,
+    /// Whether the standing control group is left out; `false` for what everyone must get.
+    #[serde(default = "yes")]
+    pub global_control: bool,
+    /// What it proposes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Offer>,
+    /// The arms of a test; none: everyone gets the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<Cell>,
+    /// How it is decided between the cells; none: by people, from the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Test>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub costs: Option<Costs>,
 }
 
 /// Who writes.
@@ -215,6 +231,35 @@ impl Definition {
         }
     }
 
+    /// What a cell proposes: its own offer, or the campaign's.
+    pub fn offer_of(&self, cell: &str) -> Option<&Offer> {
+        let own = self.cells.iter().find(|one| one.name == cell);
+        own.and_then(|cell| cell.offer.as_ref())
+            .or(self.offer.as_ref())
+    }
+
+    /// The names of the templates it uses, its own first.
+    pub fn templates(&self) -> Vec<&str> {
+        let mut names = vec![self.template.as_str()];
+        for name in self
+            .cells
+            .iter()
+            .filter_map(|cell| cell.template.as_deref())
+        {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Whether its schedule launches it again and again.
+    pub fn is_recurring(&self) -> bool {
+        self.schedule
+            .as_ref()
+            .is_some_and(|schedule| schedule.every.is_some())
+    }
+
     /// Its channels in order.
     pub fn channels(&self) -> &[Channel] {
         if self.channels.is_empty() {
@@ -351,6 +396,13 @@ impl Definition {
                     .into(),
             ));
         }
+        if let Some(offer) = &self.offer {
+            offer.validate()?;
+        }
+        if let Some(costs) = &self.costs {
+            costs.validate()?;
+        }
+        cells::validate(&self.cells, self.test.as_ref(), self.is_recurring())?;
         self.schedule.as_ref().map_or(Ok(()), Schedule::validate)
     }
 }
@@ -438,6 +490,10 @@ fn print_local_date_time<S: Serializer>(
 
 fn email() -> Channel {
     Channel::Email
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn fourteen() -> u32 {

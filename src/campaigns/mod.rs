@@ -4,10 +4,12 @@
 //! running campaign cannot be edited; an occurrence has one due time, whatever the clock does.
 
 pub mod audience;
+pub mod cells;
 pub mod check;
 pub mod cron;
 pub mod definition;
 pub mod model;
+pub mod offer;
 pub mod plan;
 pub mod schedule;
 pub mod sms;

@@ -67,6 +67,12 @@ pub enum Goal {
     #[default]
     Click,
     Order,
+    /// Writes back.
+    Reply,
+    /// Redeems a coupon.
+    Coupon,
+    /// Names the campaign's code in a shop or by telephone.
+    Answer,
 }
 
 impl Goal {
@@ -74,6 +80,9 @@ impl Goal {
         match self {
             Self::Click => "click",
             Self::Order => "order",
+            Self::Reply => "reply",
+            Self::Coupon => "coupon",
+            Self::Answer => "answer",
         }
     }
 }

@@ -134,6 +134,27 @@ pub enum Class {
 }
 
 impl Class {
+    pub const ALL: [Self; 13] = [
+        Self::InvalidRecipient,
+        Self::Inactive,
+        Self::Quota,
+        Self::Content,
+        Self::Blocked,
+        Self::Policy,
+        Self::Network,
+        Self::Protocol,
+        Self::Greylist,
+        Self::Relay,
+        Self::Unsupported,
+        Self::Expired,
+        Self::OptedOut,
+    ];
+
+    /// Reads the database's word.
+    pub fn from_column(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == text)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRecipient => "invalid_recipient",

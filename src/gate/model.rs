@@ -91,6 +91,8 @@ pub enum Withheld {
     DuplicateAddress,
     /// Another selected customer of the same household gets the message.
     Household,
+    /// In the standing control group, which no campaign contacts.
+    GlobalControl,
     /// Held back to measure what the campaign causes.
     Control,
     /// The hours were quiet until the campaign ended.
@@ -106,7 +108,7 @@ pub enum Withheld {
 }
 
 impl Withheld {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::NoAddress,
         Self::NotMobile,
         Self::MalformedAddress,
@@ -120,6 +122,7 @@ impl Withheld {
         Self::Pressure,
         Self::DuplicateAddress,
         Self::Household,
+        Self::GlobalControl,
         Self::Control,
         Self::QuietHours,
         Self::Ended,
@@ -143,6 +146,7 @@ impl Withheld {
             Self::Pressure => "pressure",
             Self::DuplicateAddress => "duplicate_address",
             Self::Household => "household",
+            Self::GlobalControl => "global_control",
             Self::Control => "control",
             Self::QuietHours => "quiet_hours",
             Self::Ended => "ended",
@@ -168,6 +172,7 @@ impl Withheld {
             Self::Pressure => "has had enough messages lately",
             Self::DuplicateAddress => "same address as another recipient",
             Self::Household => "same household as another recipient",
+            Self::GlobalControl => "standing control group",
             Self::Control => "control group",
             Self::QuietHours => "quiet hours until the campaign's end",
             Self::Ended => "the campaign ended before the hand-over",

@@ -20,7 +20,7 @@ pub struct ChannelLine {
     pub accepted: u64,
     /// Accepted, and by a receipt not delivered.
     pub undelivered: u64,
-    /// Unique responders ÷ delivered: accepted less undelivered.
+    /// Unique responders ÷ delivered: accepted less undelivered and bounces.
     pub response_rate: Rate,
     pub opt_out_rate: Rate,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +81,9 @@ pub(super) fn undelivered(sum: &Counters) -> u64 {
 }
 
 fn line(channel: Channel, of: impl Fn(&str) -> u64, undelivered: u64) -> ChannelLine {
-    let delivered = of("accepted").saturating_sub(undelivered);
+    let delivered = of("accepted")
+        .saturating_sub(undelivered)
+        .saturating_sub(of("bounces"));
     ChannelLine {
         channel: channel.as_str(),
         selected: of("selected"),

@@ -59,6 +59,7 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
         ("sent", report.sent),
         ("accepted", report.accepted),
         ("undelivered", report.undelivered),
+        ("bounces", report.bounces),
         ("deferred", report.deferred),
         ("failed", report.failed),
         ("unknown", report.unknown),

@@ -148,8 +148,11 @@ pub struct Report {
     pub sent: u64,
     /// Accepted by the next server, or by the provider of text messages.
     pub accepted: u64,
-    /// Accepted text messages that did not arrive, as receipts tell. "Delivered" is accepted less these.
+    /// Accepted text messages that did not arrive, as receipts tell. "Delivered" is accepted less these and
+    /// less the bounces.
     pub undelivered: u64,
+    /// Accepted emails that came back later.
+    pub bounces: u64,
     pub deferred: u64,
     pub failed: u64,
     pub failed_by_class: Vec<Reason>,
@@ -227,6 +230,7 @@ impl Report {
             sent,
             accepted: sum.get("accepted"),
             undelivered: channels::undelivered(&sum),
+            bounces: sum.get("bounces"),
             deferred: sum.get("deferred"),
             failed: sum.get("failed"),
             failed_by_class: sum.group("failed"),
@@ -275,9 +279,11 @@ impl Report {
         self
     }
 
-    /// Messages that arrived as far as one knows: accepted less undelivered.
+    /// Messages that arrived as far as one knows: accepted less undelivered and bounces.
     pub fn delivered(&self) -> u64 {
-        self.accepted.saturating_sub(self.undelivered)
+        self.accepted
+            .saturating_sub(self.undelivered)
+            .saturating_sub(self.bounces)
     }
 
     /// Whether there was a message that one can be seen to open: a text message cannot.
@@ -290,6 +296,7 @@ fn delivered_of(counters: &Counters) -> u64 {
     counters
         .get("accepted")
         .saturating_sub(channels::undelivered(counters))
+        .saturating_sub(counters.get("bounces"))
 }
 
 fn sent(counters: &Counters) -> u64 {

@@ -132,6 +132,9 @@ fn waterfall(report: &Report) -> Table {
         })
         .collect();
     each(&mut line, &failed);
+    if report.bounces > 0 {
+        line("  − ", "bounced later", report.bounces);
+    }
     if report.undelivered > 0 {
         line("  − ", "undelivered, by receipt", report.undelivered);
     }

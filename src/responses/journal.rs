@@ -16,6 +16,7 @@ use ring::rand::SecureRandom;
 use tokio::sync::Notify;
 
 use super::model::{Response, What};
+use crate::channels::model::Class;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::templates::model::Part;
 
@@ -285,6 +286,10 @@ fn encode(response: &Response) -> [u8; ENTRY] {
         What::OptOut => (3, 0, 0, 0),
         What::Order { amount_cents } => (4, 0, 0, amount_cents),
         What::Reply => (5, 0, 0, 0),
+        What::Bounce { class } => (6, 0, class_number(class), 0),
+        What::Complaint => (7, 0, 0, 0),
+        What::Redeem => (8, 0, 0, 0),
+        What::Answer => (9, 0, 0, 0),
     };
     let mut entry = [0; ENTRY];
     let parts = response
@@ -331,6 +336,14 @@ fn decode(entry: &[u8]) -> Option<Response> {
             amount_cents: i64::from_be_bytes(*amount),
         },
         5 => What::Reply,
+        6 => What::Bounce {
+            class: Class::ALL
+                .into_iter()
+                .find(|known| class_number(*known) == part)?,
+        },
+        7 => What::Complaint,
+        8 => What::Redeem,
+        9 => What::Answer,
         _ => return None,
     };
     Some(Response {
@@ -351,6 +364,14 @@ fn part_number(part: Part) -> u8 {
         Part::Desire => 3,
         Part::Action => 4,
     }
+}
+
+/// New classes get new numbers at the end: a journal may be read by a later program.
+fn class_number(class: Class) -> u8 {
+    let place = Class::ALL.iter().position(|known| *known == class);
+    place
+        .and_then(|place| u8::try_from(place).ok())
+        .map_or(0, |place| place + 1)
 }
 
 /// FNV-1a, 64 bits: tells a torn entry from a whole one.
@@ -392,6 +413,15 @@ mod tests {
             response(3, What::OptOut),
             response(4, What::Order { amount_cents: -5 }),
             response(5, What::Reply),
+            response(
+                6,
+                What::Bounce {
+                    class: Class::OptedOut,
+                },
+            ),
+            response(7, What::Complaint),
+            response(8, What::Redeem),
+            response(9, What::Answer),
         ]
     }
 
@@ -424,7 +454,7 @@ mod tests {
         let heir = Journal::open(folder.path()).unwrap();
         let (segment, may_grow) = heir.oldest().unwrap();
         assert!(!may_grow && segment.is_inherited.load(Ordering::Relaxed));
-        assert_eq!(segment.entries(), 5);
+        assert_eq!(segment.entries(), 9);
         let mut reader = segment.read_from(1).unwrap();
         assert_eq!(reader.next(&segment, 2).unwrap(), some()[1..3]);
         assert_eq!(reader.next(&segment, 9).unwrap(), some()[3..]);

@@ -5,6 +5,7 @@
 //! is told so. Scanners and prefetchers are kept as raw events but count as nobody. This room proves no
 //! token and answers no request: it is handed the delivery.
 
+pub mod effects;
 mod journal;
 pub mod judge;
 pub mod links;

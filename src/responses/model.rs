@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 pub use crate::campaigns::model::Goal;
+use crate::channels::model::Class;
 use crate::consent::model::Scope;
 use crate::ids::DeliveryKey;
 use crate::templates::model::Part;
@@ -20,6 +21,14 @@ pub enum What {
     Order { amount_cents: i64 },
     /// He wrote back.
     Reply,
+    /// His server took the message and sent it back later.
+    Bounce { class: Class },
+    /// He called it spam.
+    Complaint,
+    /// He redeemed his coupon.
+    Redeem,
+    /// He named the campaign's code in a shop or by telephone.
+    Answer,
 }
 
 impl What {
@@ -31,7 +40,17 @@ impl What {
             Self::OptOut => "opt_out",
             Self::Order { .. } => "order",
             Self::Reply => "reply",
+            Self::Bounce { .. } => "bounce",
+            Self::Complaint => "complaint",
+            Self::Redeem => "redeem",
+            Self::Answer => "answer",
         }
+    }
+
+    /// Whether it is something the person did himself and meant, so that the base learns that he is there:
+    /// an open may be a program's, a bounce is a server's.
+    pub fn is_own_act(self) -> bool {
+        !matches!(self, Self::Open | Self::Bounce { .. })
     }
 }
 
@@ -132,10 +151,14 @@ impl Marks {
     pub const ORDERED: Self = Self(16);
     pub const RESPONDED: Self = Self(32);
     pub const REPLIED: Self = Self(64);
+    pub const BOUNCED: Self = Self(128);
     pub const ATTENTION: Self = Self(256);
     pub const INTEREST: Self = Self(512);
     pub const DESIRE: Self = Self(1024);
     pub const ACTION: Self = Self(2048);
+    pub const COMPLAINED: Self = Self(4096);
+    pub const REDEEMED: Self = Self(8192);
+    pub const ANSWERED: Self = Self(16384);
 
     /// The marks that clicks set, less [`Marks::RESPONDED`], which orders may set too.
     pub const OF_CLICKS: Self = Self(
@@ -143,7 +166,7 @@ impl Marks {
     );
 
     /// Each mark that has a counter of its own, and that counter.
-    pub const COUNTERS: [(Self, &'static str); 11] = [
+    pub const COUNTERS: [(Self, &'static str); 15] = [
         (Self::OPENED, "opens"),
         (Self::MACHINE_OPENED, "opens.machine"),
         (Self::CLICKED, "clicks"),
@@ -151,6 +174,10 @@ impl Marks {
         (Self::ORDERED, "orders.customers"),
         (Self::RESPONDED, "responders"),
         (Self::REPLIED, "replies"),
+        (Self::BOUNCED, "bounces"),
+        (Self::COMPLAINED, "complaints"),
+        (Self::REDEEMED, "redemptions"),
+        (Self::ANSWERED, "answers"),
         (Self::ATTENTION, "clicks.part.attention"),
         (Self::INTEREST, "clicks.part.interest"),
         (Self::DESIRE, "clicks.part.desire"),

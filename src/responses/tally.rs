@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::judge;
 use super::model::{Marks, Response, Terms, What};
+use crate::campaigns::cells::ALL;
 use crate::consent::model::{Channel, Tracking};
 use crate::delivery::store::SMS_COUNTERS;
 use crate::ids::{CampaignId, CustomerId, DeliveryKey, WaveId};
@@ -17,6 +18,10 @@ pub struct Delivery {
     pub channel: Channel,
     /// Whether the hand-over has begun but was not answered.
     pub is_in_hand: bool,
+    /// Whether the next server had taken it: only such a message can bounce, and count as not delivered.
+    pub is_accepted: bool,
+    /// The cell the person was given at launch.
+    pub cell: String,
     pub settled_at: Option<i64>,
     pub marks: Marks,
     /// What the customer agreed to; [`Tracking::None`] when he was erased.
@@ -158,7 +163,25 @@ pub fn marks_after(
             }
             What::Reply => {
                 marks = marks.with(Marks::REPLIED);
+                Some(Goal::Reply)
+            }
+            What::Bounce { .. } => {
+                if delivery.is_accepted {
+                    marks = marks.with(Marks::BOUNCED);
+                }
                 None
+            }
+            What::Complaint => {
+                marks = marks.with(Marks::COMPLAINED);
+                None
+            }
+            What::Redeem => {
+                marks = marks.with(Marks::REDEEMED);
+                Some(Goal::Coupon)
+            }
+            What::Answer => {
+                marks = marks.with(Marks::ANSWERED);
+                Some(Goal::Answer)
             }
         };
         if goal == Some(terms.goal) && is_in_time(response.at) {
@@ -185,6 +208,9 @@ impl Moves {
     pub fn add_delivery(&mut self, delivery: &Delivery, after: Marks, judged: &Judged) {
         let wave = delivery.key.wave;
         for (counter, by) in counters_of(delivery.marks, after, judged) {
+            if delivery.cell != ALL {
+                self.add(wave, format!("cell.{}.{counter}", delivery.cell), by);
+            }
             if delivery.channel == Channel::Sms {
                 self.add(wave, format!("{SMS_COUNTERS}{counter}"), by);
             }
@@ -202,6 +228,7 @@ fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64
             (counter.to_owned(), by)
         })
         .collect();
+    let mut has_bounced = false;
     let mut add = |counter: String, by: i64| moves.push((counter, by));
     for response in &judged.responses {
         match response.what {
@@ -214,7 +241,20 @@ fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64
                 add("orders".to_owned(), 1);
                 add("revenue_cents".to_owned(), amount_cents);
             }
-            What::Open | What::OptOut | What::Reply => {}
+            // The first one only, as the mark is set.
+            What::Bounce { class }
+                if after.has(Marks::BOUNCED) && !before.has(Marks::BOUNCED) && !has_bounced =>
+            {
+                has_bounced = true;
+                add(format!("bounces.{}", class.as_str()), 1);
+            }
+            What::Open
+            | What::OptOut
+            | What::Reply
+            | What::Bounce { .. }
+            | What::Complaint
+            | What::Redeem
+            | What::Answer => {}
         }
     }
     for click in &judged.taken_back {
@@ -251,7 +291,7 @@ pub fn feedback(delivery: &Delivery, after: Marks, judged: &Judged) -> Feedback 
     let own_acts = judged
         .responses
         .iter()
-        .filter(|response| !response.is_machine && response.what != What::Open);
+        .filter(|response| !response.is_machine && response.what.is_own_act());
     Feedback {
         customer: delivery.customer,
         points: after.points() - delivery.marks.points(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::channels::model::Class;
 use crate::responses::model::Goal;
 
 const SETTLED: i64 = 100_000;
@@ -12,6 +13,8 @@ fn delivery(marks: Marks) -> Delivery {
         customer: CustomerId(1),
         channel: Channel::Email,
         is_in_hand: false,
+        is_accepted: true,
+        cell: "all".to_owned(),
         settled_at: Some(SETTLED),
         marks,
         tracking: Tracking::Full,
@@ -285,4 +288,72 @@ fn a_click_on_a_text_message_is_taken_back_from_both() {
         moves.0.get(&(WaveId(1), "sms.responders".into())),
         Some(&-1)
     );
+}
+
+#[test]
+fn a_bounce_counts_once_by_its_class_and_only_of_a_message_that_was_taken() {
+    let wave = wave(Goal::Click, false);
+    let bounce = |class| response(What::Bounce { class }, 5_000);
+    let new = [bounce(Class::Quota), bounce(Class::InvalidRecipient)];
+    let taken = delivery(Marks::default());
+    let judged = judge(&taken, &wave, &[], &new);
+    let after = marks_after(&taken, &wave.terms, &judged, None);
+    let mut moves = Moves::default();
+    moves.add_delivery(&taken, after, &judged);
+    let moved: Vec<_> = moves
+        .0
+        .iter()
+        .map(|((_, name), by)| (name.as_str(), *by))
+        .collect();
+    assert_eq!(moved, [("bounces", 1), ("bounces.quota", 1)]);
+    assert_eq!(
+        feedback(&taken, after, &judged).responded_at,
+        None,
+        "a server's act"
+    );
+
+    let unknown = Delivery {
+        is_accepted: false,
+        ..delivery(Marks::default())
+    };
+    let after = marks_after(&unknown, &wave.terms, &judged, None);
+    assert!(
+        !after.has(Marks::BOUNCED),
+        "it was not counted as delivered"
+    );
+}
+
+#[test]
+fn what_is_done_off_line_is_the_goal_where_the_campaign_says_so() {
+    for (goal, what) in [
+        (Goal::Reply, What::Reply),
+        (Goal::Coupon, What::Redeem),
+        (Goal::Answer, What::Answer),
+    ] {
+        let wave = wave(goal, false);
+        let delivery = delivery(Marks::default());
+        let judged = judge(&delivery, &wave, &[], &[response(what, 5_000)]);
+        let after = marks_after(&delivery, &wave.terms, &judged, None);
+        assert!(after.has(Marks::RESPONDED), "{what:?}");
+        assert!(feedback(&delivery, after, &judged).responded_at.is_some());
+    }
+}
+
+#[test]
+fn what_comes_back_from_a_cell_is_also_counted_for_it() {
+    let wave = wave(Goal::Click, false);
+    let delivery = Delivery {
+        cell: "b".to_owned(),
+        ..delivery(Marks::default())
+    };
+    let judged = judge(&delivery, &wave, &[], &[response(What::Redeem, 5_000)]);
+    let after = marks_after(&delivery, &wave.terms, &judged, None);
+    let mut moves = Moves::default();
+    moves.add_delivery(&delivery, after, &judged);
+    let moved: Vec<_> = moves
+        .0
+        .iter()
+        .map(|((_, name), by)| (name.as_str(), *by))
+        .collect();
+    assert_eq!(moved, [("cell.b.redemptions", 1), ("redemptions", 1)]);
 }

@@ -1,6 +1,7 @@
 //! Queries about responses.
 
 mod addressee;
+pub(super) mod effects;
 mod journal;
 mod orders;
 mod waves;
@@ -26,6 +27,8 @@ use crate::templates::model::Part;
 /// The ledger's states of a row that no server has answered for: pending, sending, deferred. Whoever has the
 /// link of such a message has it from the hand-over that goes on.
 const IN_HAND: [i16; 3] = [0, 1, 3];
+/// The ledger's state of a row that the next server took.
+const ACCEPTED: i16 = 2;
 
 /// Writes responses with all that they change: raw events, marks, counters, customers. Responses to a
 /// delivery that does not exist are left out; returns how many were.
@@ -106,7 +109,7 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
         Dialect::Postgres => "FOR UPDATE OF d",
     };
     let sql = format!(
-        "SELECT d.wave_id, d.seq, d.customer_id, d.channel, d.state, d.marks, d.settled_at, c.tracking
+        "SELECT d.wave_id, d.seq, d.customer_id, d.channel, d.cell, d.state, d.marks, d.settled_at, c.tracking
          FROM {} AS wanted CROSS JOIN deliveries d LEFT JOIN customers c ON c.id = d.customer_id
          WHERE d.wave_id = wanted.wave_id AND d.seq = wanted.seq
          ORDER BY d.wave_id, d.seq {lock}",
@@ -123,6 +126,8 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
                 customer: CustomerId(row.try_get("", "customer_id")?),
                 channel: channel.parse::<Channel>().map_err(DbErr::Type)?,
                 is_in_hand: IN_HAND.contains(&state),
+                is_accepted: state == ACCEPTED,
+                cell: row.try_get("", "cell")?,
                 settled_at: row.try_get("", "settled_at")?,
                 marks: Marks(row.try_get("", "marks")?),
                 tracking: Tracking::from_column(&tracking.unwrap_or_default()),
@@ -214,10 +219,16 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
     let mut rows = Vec::new();
     for (delivery, wave, judged) in judged {
         for response in &judged.responses {
-            let (link, part, amount) = match response.what {
-                What::Click { link, part } => (Some(link), Some(part.as_str()), None),
-                What::Order { amount_cents } => (None, None, Some(amount_cents)),
-                What::Open | What::OptOut | What::Reply => (None, None, None),
+            let (link, part, amount, class) = match response.what {
+                What::Click { link, part } => (Some(link), Some(part.as_str()), None, None),
+                What::Order { amount_cents } => (None, None, Some(amount_cents), None),
+                What::Bounce { class } => (None, None, None, Some(class.as_str())),
+                What::Open
+                | What::OptOut
+                | What::Reply
+                | What::Complaint
+                | What::Redeem
+                | What::Answer => (None, None, None, None),
             };
             rows.push((
                 delivery.key.wave.0,
@@ -229,6 +240,7 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
                 link,
                 part,
                 amount,
+                class,
                 response.at,
             ));
         }
@@ -237,8 +249,8 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
         return Ok(());
     }
     let sql = format!(
-        "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, responded_at)
-         SELECT wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, responded_at
+        "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, class, responded_at)
+         SELECT wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, class, responded_at
          FROM {} AS new ORDER BY place",
         txn.dialect().recordset(
             1,
@@ -252,6 +264,7 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
                 ("link", Kind::Int),
                 ("part", Kind::Text),
                 ("amount_cents", Kind::Int),
+                ("class", Kind::Text),
                 ("responded_at", Kind::Int),
             ]
         )
@@ -377,7 +390,7 @@ async fn restore_last_response(txn: &Txn, customer: CustomerId) -> Result<(), Db
     txn.run(
         "UPDATE customers SET last_response_at =
             (SELECT MAX(responded_at) FROM responses
-             WHERE customer_id = $1 AND NOT is_machine AND kind <> 'open')
+             WHERE customer_id = $1 AND NOT is_machine AND kind NOT IN ('open', 'bounce'))
          WHERE id = $1",
         [customer.0.into()],
     )

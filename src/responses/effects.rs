@@ -1,0 +1,98 @@
+//! What the people of each cell did, by assignment: whether the campaign caused it can only be told from that.
+//!
+//! Counted are the orders of everybody a cell was given to at launch, from the launch to the end of the window,
+//! whether or not the message arrived, was opened or earned the order: the same for those who were contacted
+//! and for those who were held back (METHODS M6: analyse by assignment, one window for both arms).
+
+use serde::Serialize;
+
+use super::ResponseError;
+use super::model::Terms;
+use super::store::effects as store;
+use crate::ids::{CampaignId, WaveId};
+use crate::storage::Db;
+
+/// How long after its window a wave is reckoned anew, for orders that come late, in milliseconds.
+const GRACE_MS: i64 = 45 * 86_400_000;
+/// How long a reckoning holds while no order has come, in milliseconds: orders may have been corrected.
+const HOLDS_MS: i64 = 3_600_000;
+
+/// What the people of a cell bought within the window.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Effect {
+    pub cell: String,
+    /// Assigned at launch.
+    pub people: i64,
+    /// Of them, who ordered at least once.
+    pub buyers: i64,
+    pub orders: i64,
+    pub spend_cents: i64,
+    /// The sum over people of what each spent, squared, in cents squared: the variance is reckoned from it.
+    pub spend_squares: f64,
+}
+
+/// The effects of a wave.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OfWave {
+    pub wave: WaveId,
+    /// Milliseconds since the epoch; the window begins then.
+    pub launched_at: i64,
+    /// When the window ends, milliseconds since the epoch.
+    pub window_ends_at: i64,
+    /// When they were reckoned; `None`: not yet, and all are 0.
+    pub reckoned_at: Option<i64>,
+    /// In the order of the plan, those who were held back last.
+    pub cells: Vec<Effect>,
+}
+
+/// The effects of each wave of a campaign, the newest first; waves of before there were cells have none.
+///
+/// # Errors
+/// When the database is away.
+pub async fn of_campaign(db: &Db, campaign: CampaignId) -> Result<Vec<OfWave>, ResponseError> {
+    Ok(store::of_campaign(db, campaign).await?)
+}
+
+/// Reckons the effects of the waves that orders may still belong to; returns of how many.
+///
+/// `currency`: orders in others do not count, since sums of different moneys mean nothing.
+///
+/// # Errors
+/// When the database is away; what was reckoned until then stands.
+pub async fn reckon(db: &Db, currency: &str, now_ms: i64) -> Result<u64, ResponseError> {
+    let newest_order = store::newest_order(db).await?;
+    let mut reckoned = 0;
+    for wave in store::reckoned_waves(db).await? {
+        let end = wave.launched_at.saturating_add(wave.terms.window_ms());
+        if now_ms > end.saturating_add(GRACE_MS) && wave.reckoned_at.is_some_and(|at| at > end) {
+            continue;
+        }
+        let is_fresh = wave.newest_order == Some(newest_order)
+            && wave.reckoned_at.is_some_and(|at| now_ms < at + HOLDS_MS);
+        if is_fresh {
+            continue;
+        }
+        store::reckon(
+            db,
+            wave.id,
+            (wave.launched_at, end),
+            currency,
+            newest_order,
+            now_ms,
+        )
+        .await?;
+        reckoned += 1;
+    }
+    Ok(reckoned)
+}
+
+/// A wave whose effects are reckoned.
+#[derive(Debug, Clone)]
+pub(super) struct ReckonedWave {
+    pub id: WaveId,
+    pub launched_at: i64,
+    pub terms: Terms,
+    pub reckoned_at: Option<i64>,
+    /// The newest order when it was reckoned.
+    pub newest_order: Option<i64>,
+}

@@ -1,0 +1,126 @@
+//! Queries about what the people of each cell bought.
+
+use sea_orm::DbErr;
+
+use crate::ids::{CampaignId, WaveId};
+use crate::responses::effects::{Effect, OfWave, ReckonedWave};
+use crate::responses::model::Terms;
+use crate::storage::{Db, Sql};
+
+/// The number of the newest order; 0 when there is none.
+pub(in crate::responses) async fn newest_order(db: &Db) -> Result<i64, DbErr> {
+    let row = db.row("SELECT MAX(id) AS newest FROM orders", []).await?;
+    let newest: Option<i64> = row
+        .map(|row| row.try_get("", "newest"))
+        .transpose()?
+        .flatten();
+    Ok(newest.unwrap_or(0))
+}
+
+/// The waves that have cells.
+pub(in crate::responses) async fn reckoned_waves(db: &Db) -> Result<Vec<ReckonedWave>, DbErr> {
+    db.rows(
+        "SELECT w.id, w.launched_at, w.definition, w.effects_at, w.effects_order FROM waves w
+         WHERE EXISTS (SELECT 1 FROM wave_cells c WHERE c.wave_id = w.id) AND w.cleaned_at IS NULL
+         ORDER BY w.id DESC",
+        [],
+    )
+    .await?
+    .iter()
+    .map(|row| {
+        let definition: String = row.try_get("", "definition")?;
+        Ok(ReckonedWave {
+            id: WaveId(row.try_get("", "id")?),
+            launched_at: row.try_get("", "launched_at")?,
+            terms: Terms::read(&definition),
+            reckoned_at: row.try_get("", "effects_at")?,
+            newest_order: row.try_get("", "effects_order")?,
+        })
+    })
+    .collect()
+}
+
+/// Reckons the effects of a wave from the orders between two instants.
+pub(in crate::responses) async fn reckon(
+    db: &Db,
+    wave: WaveId,
+    (from, until): (i64, i64),
+    currency: &str,
+    newest_order: i64,
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    let txn = db.begin().await?;
+    // Two nodes that reckon one wave do so one after the other.
+    txn.run(
+        "UPDATE waves SET effects_at = $2, effects_order = $3 WHERE id = $1",
+        [wave.0.into(), now_ms.into(), newest_order.into()],
+    )
+    .await?;
+    txn.run(
+        "DELETE FROM wave_effects WHERE wave_id = $1",
+        [wave.0.into()],
+    )
+    .await?;
+    // The people of the cells are looked up from the orders: a wave has many more people than buyers.
+    // CROSS JOIN keeps SQLite from beginning with the wave.
+    txn.run(
+        "INSERT INTO wave_effects (wave_id, cell, buyers, orders, spend_cents, spend_squares)
+         SELECT $1, d.cell, COUNT(*), CAST(SUM(b.orders) AS BIGINT), CAST(SUM(b.spend) AS BIGINT),
+                SUM(CAST(b.spend AS DOUBLE PRECISION) * CAST(b.spend AS DOUBLE PRECISION))
+         FROM (SELECT o.customer_id, COUNT(*) AS orders, SUM(o.amount_cents) AS spend FROM orders o
+               WHERE o.ordered_at >= $2 AND o.ordered_at < $3 AND o.currency = $4
+               GROUP BY o.customer_id) b
+         CROSS JOIN deliveries d
+         WHERE d.customer_id = b.customer_id AND d.wave_id = $1 AND d.cell <> ''
+         GROUP BY d.cell",
+        [wave.0.into(), from.into(), until.into(), currency.into()],
+    )
+    .await?;
+    txn.commit().await
+}
+
+/// The effects of each wave of a campaign, the newest first.
+pub(in crate::responses) async fn of_campaign(
+    db: &Db,
+    campaign: CampaignId,
+) -> Result<Vec<OfWave>, DbErr> {
+    let rows = db
+        .rows(
+            "SELECT w.id, w.launched_at, w.definition, w.effects_at, c.cell, c.people,
+                    COALESCE(e.buyers, 0) AS buyers, COALESCE(e.orders, 0) AS orders,
+                    COALESCE(e.spend_cents, 0) AS spend_cents, COALESCE(e.spend_squares, 0.0) AS spend_squares
+             FROM waves w JOIN wave_cells c ON c.wave_id = w.id
+             LEFT JOIN wave_effects e ON e.wave_id = c.wave_id AND e.cell = c.cell
+             WHERE w.campaign_id = $1 ORDER BY w.id DESC, c.place",
+            [campaign.0.into()],
+        )
+        .await?;
+    let mut waves: Vec<OfWave> = Vec::new();
+    for row in &rows {
+        let id = WaveId(row.try_get("", "id")?);
+        if waves.last().is_none_or(|wave| wave.wave != id) {
+            let definition: String = row.try_get("", "definition")?;
+            let launched_at: i64 = row.try_get("", "launched_at")?;
+            let window = Terms::read(&definition).window_ms();
+            waves.push(OfWave {
+                wave: id,
+                launched_at,
+                window_ends_at: launched_at.saturating_add(window),
+                reckoned_at: row.try_get("", "effects_at")?,
+                cells: Vec::new(),
+            });
+        }
+        let effect = Effect {
+            cell: row.try_get("", "cell")?,
+            people: row.try_get("", "people")?,
+            buyers: row.try_get("", "buyers")?,
+            orders: row.try_get("", "orders")?,
+            spend_cents: row.try_get("", "spend_cents")?,
+            spend_squares: row.try_get("", "spend_squares")?,
+        };
+        if let Some(wave) = waves.last_mut() {
+            wave.cells.push(effect);
+        }
+    }
+    Ok(waves)
+}
