@@ -4,9 +4,12 @@
 //! ten; a rate always comes with its count, its denominator and its interval; figures that do not add up
 //! are said not to.
 
+mod chance;
 pub mod channels;
 pub mod csv;
 pub mod figures;
+pub mod grid;
+pub mod improve;
 pub mod model;
 pub mod store;
 pub mod table;

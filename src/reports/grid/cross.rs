@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::cube::{Counts, Cube, Value};
 use super::dimension::Dimension;
+use crate::ids::WaveId;
 use crate::reports::chance;
 use crate::reports::figures::{Denominator, Rate, as_f64};
 
@@ -53,6 +54,7 @@ impl Common {
 /// The people of one wave, channel and cell.
 #[derive(Debug, Clone)]
 pub struct Slice {
+    pub wave: WaveId,
     pub common: Common,
     pub cube: Cube,
 }
@@ -474,6 +476,7 @@ mod tests {
             counting.add(&person, 0, 0, &counts);
         }
         Slice {
+            wave: WaveId(1),
             common: Common {
                 channel: channel.to_owned(),
                 ..Common::default()

@@ -1,0 +1,1 @@
+//! Improving the target: which criteria separate responders from the rest.
