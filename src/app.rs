@@ -23,6 +23,7 @@ use crate::dialogue::notice::Notices;
 use crate::dialogue::replies::TextReplies;
 use crate::gate::rules::Rules;
 use crate::keys::{Keys, KeysError};
+use crate::reports::grid;
 use crate::responses::{ResponseWriter, texts};
 use crate::scheduler::{self, Duties, Ticker};
 use crate::storage::{Db, Dialect, StorageError};
@@ -251,7 +252,8 @@ impl Engine {
                 texts::listen(db, keys, clock, &settings.sms, events, stop).await;
             }
         };
-        tokio::join!(deliver, tick, listen);
+        let count = grid::count::run(&self.parts.db, &self.parts.clock, stop);
+        tokio::join!(deliver, tick, listen, count);
         Ok(())
     }
 

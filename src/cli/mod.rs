@@ -5,6 +5,7 @@ mod check;
 mod consent;
 mod customer;
 mod demo;
+mod grid;
 mod import;
 mod progress;
 mod replies;
@@ -78,6 +79,10 @@ enum Command {
     Serve(serve::Serve),
     /// What came back: the response-rate report of a campaign
     Report(report::Report),
+    /// Response rates crossed: by segment, offer, channel, wave, and who the people are
+    Grid(grid::Grid),
+    /// Which criteria separate the responders of a campaign, and a rule for the next segment
+    Improve(grid::Improve),
     /// What people wrote back by SMS
     Replies(replies::Replies),
     /// Looks at configuration, database, relay and templates, and says what to do
@@ -164,6 +169,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Work(work) => work.run(common).await,
         Command::Serve(serve) => serve.run(common).await,
         Command::Report(report) => report.run(common).await,
+        Command::Grid(grid) => grid.run(common).await,
+        Command::Improve(improve) => improve.run(common).await,
         Command::Replies(replies) => replies.run(common).await,
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,

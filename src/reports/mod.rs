@@ -4,7 +4,7 @@
 //! ten; a rate always comes with its count, its denominator and its interval; figures that do not add up
 //! are said not to.
 
-mod chance;
+pub mod chance;
 pub mod channels;
 pub mod csv;
 pub mod figures;

@@ -19,7 +19,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 25] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -41,6 +41,10 @@ const TEMPLATES: [(&str, &str); 21] = [
     ("rate", include_str!("pages/rate.hbs")),
     ("permission", include_str!("pages/permission.hbs")),
     ("proof", include_str!("pages/proof.hbs")),
+    ("grid", include_str!("pages/grid.hbs")),
+    ("grid_cell", include_str!("pages/grid_cell.hbs")),
+    ("grid_people", include_str!("pages/grid_people.hbs")),
+    ("improve", include_str!("pages/improve.hbs")),
 ];
 
 /// Why the web room cannot be made ready: a defect of this program.

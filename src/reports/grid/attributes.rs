@@ -42,7 +42,9 @@ impl Person {
             Dimension::Stage => trimmed(self.stage.as_deref()),
             Dimension::Orders => {
                 let orders = self.orders?;
-                banded(dimension, |at| ORDERS.get(at).is_none_or(|end| orders <= *end))
+                banded(dimension, |at| {
+                    ORDERS.get(at).is_none_or(|end| orders <= *end)
+                })
             }
             Dimension::Revenue => {
                 self.orders?;
@@ -92,9 +94,7 @@ fn banded(dimension: Dimension, holds: impl Fn(usize) -> bool) -> Option<&'stati
 /// Which half of the people he belongs to, by chance but always the same: what is found in one half is
 /// checked in the other. SplitMix64 (Steele, Lea & Flood 2014) of his number.
 pub fn half(customer: i64) -> u8 {
-    let mut z = customer
-        .cast_unsigned()
-        .wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = customer.cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     u8::from((z ^ (z >> 31)) & 1 == 1)
@@ -115,15 +115,25 @@ mod tests {
             region: Some("  ".into()),
             ..Person::default()
         };
-        let of = |person: &Person, dimension| {
-            person.value(dimension, launched_at).map(str::to_owned)
-        };
-        let words = [(0, "none"), (1, "1"), (2, "2 to 4"), (5, "5 to 9"), (10, "10 or more")];
+        let of =
+            |person: &Person, dimension| person.value(dimension, launched_at).map(str::to_owned);
+        let words = [
+            (0, "none"),
+            (1, "1"),
+            (2, "2 to 4"),
+            (5, "5 to 9"),
+            (10, "10 or more"),
+        ];
         for (orders, word) in words {
             let found = of(&person(orders, 0, None), Dimension::Orders);
             assert_eq!(found.as_deref(), Some(word));
         }
-        for (cents, word) in [(0, "none"), (4_999, "below 50"), (5_000, "50 to 200"), (100_000, "1,000 or more")] {
+        for (cents, word) in [
+            (0, "none"),
+            (4_999, "below 50"),
+            (5_000, "50 to 200"),
+            (100_000, "1,000 or more"),
+        ] {
             let found = of(&person(1, cents, None), Dimension::Revenue);
             assert_eq!(found.as_deref(), Some(word));
         }
@@ -137,8 +147,15 @@ mod tests {
             let found = of(&person(1, 0, days), Dimension::LastOrder);
             assert_eq!(found.as_deref(), Some(word));
         }
-        assert_eq!(of(&person(0, 0, None), Dimension::Generation).as_deref(), Some("y"));
-        assert_eq!(of(&person(0, 0, None), Dimension::Region), None, "blank is not known");
+        assert_eq!(
+            of(&person(0, 0, None), Dimension::Generation).as_deref(),
+            Some("y")
+        );
+        assert_eq!(
+            of(&person(0, 0, None), Dimension::Region),
+            None,
+            "blank is not known"
+        );
         assert_eq!(of(&Person::default(), Dimension::Clicked), None, "erased");
     }
 

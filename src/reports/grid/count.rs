@@ -147,7 +147,10 @@ mod tests {
             counted_at: Some(1_000_000),
             took_ms: 10_000,
         };
-        assert!(!is_due(&wave, Pace::Steady, 1_150_000), "it took ten seconds");
+        assert!(
+            !is_due(&wave, Pace::Steady, 1_150_000),
+            "it took ten seconds"
+        );
         assert!(is_due(&wave, Pace::Steady, 1_200_000));
         assert!(is_due(&wave, Pace::AtOnce, 1_000_001));
         let still = Countable {
@@ -159,6 +162,9 @@ mod tests {
             closes_at: Some(5_000_000),
             ..still
         };
-        assert!(is_due(&closing, Pace::Steady, 5_000_000), "once more, for good");
+        assert!(
+            is_due(&closing, Pace::Steady, 5_000_000),
+            "once more, for good"
+        );
     }
 }

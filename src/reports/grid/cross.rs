@@ -272,10 +272,13 @@ impl Names {
             } else {
                 name.clone()
             };
-            let place = shown.iter().position(|one| *one == label).unwrap_or_else(|| {
-                shown.push(label);
-                shown.len() - 1
-            });
+            let place = shown
+                .iter()
+                .position(|one| *one == label)
+                .unwrap_or_else(|| {
+                    shown.push(label);
+                    shown.len() - 1
+                });
             places.insert(name, place);
         }
         (shown, places)
@@ -361,8 +364,14 @@ impl Table {
             return;
         }
         let value = |one: &Standout| one.rate.value.unwrap_or(0.0);
-        let best = standouts.iter().max_by(|a, b| value(a).total_cmp(&value(b))).cloned();
-        let worst = standouts.iter().min_by(|a, b| value(a).total_cmp(&value(b))).cloned();
+        let best = standouts
+            .iter()
+            .max_by(|a, b| value(a).total_cmp(&value(b)))
+            .cloned();
+        let worst = standouts
+            .iter()
+            .min_by(|a, b| value(a).total_cmp(&value(b)))
+            .cloned();
         self.compared = count;
         self.best = best;
         self.worst = worst;
@@ -489,7 +498,11 @@ mod tests {
         [
             slice(
                 "email",
-                &[("f", "Somme", 1_000, 50), ("m", "Somme", 1_000, 30), ("f", "", 20, 9)],
+                &[
+                    ("f", "Somme", 1_000, 50),
+                    ("m", "Somme", 1_000, 30),
+                    ("f", "", 20, 9),
+                ],
             ),
             slice("sms", &[("f", "Nord", 500, 80), ("m", "Nord", 400, 20)]),
         ]
@@ -509,7 +522,15 @@ mod tests {
         assert_eq!(table.row_names, ["f", "m"]);
         assert_eq!(table.column_names, ["email", "sms"]);
         let delivered = |row: usize, column: usize| table.cells[row][column].counts.delivered;
-        assert_eq!([delivered(0, 0), delivered(0, 1), delivered(1, 0), delivered(1, 1)], [1_020, 500, 1_000, 400]);
+        assert_eq!(
+            [
+                delivered(0, 0),
+                delivered(0, 1),
+                delivered(1, 0),
+                delivered(1, 1)
+            ],
+            [1_020, 500, 1_000, 400]
+        );
         assert_eq!(table.total.counts.delivered, 2_920);
         assert_eq!(table.column_totals[1].counts.responders, 100);
     }
@@ -522,19 +543,31 @@ mod tests {
         let best = table.best.clone().unwrap();
         assert_eq!(best.name(), "f · Nord");
         assert!(best.is_beyond_chance && best.verdict(4).contains("more than chance"));
-        let even = [slice("email", &[("f", "Somme", 1_000, 52), ("m", "Somme", 1_000, 48)])];
+        let even = [slice(
+            "email",
+            &[("f", "Somme", 1_000, 52), ("m", "Somme", 1_000, 48)],
+        )];
         let best = crossing(Dimension::Gender, None).table(&even).best.unwrap();
-        assert!(!best.is_beyond_chance && best.verdict(2).contains("by chance alone"), "{best:?}");
+        assert!(
+            !best.is_beyond_chance && best.verdict(2).contains("by chance alone"),
+            "{best:?}"
+        );
     }
 
     #[test]
     fn filters_leave_the_rest_out() {
         let filtered = Crossing {
-            filters: vec![(Dimension::Channel, "email".to_owned()), (Dimension::Region, UNKNOWN.to_owned())],
+            filters: vec![
+                (Dimension::Channel, "email".to_owned()),
+                (Dimension::Region, UNKNOWN.to_owned()),
+            ],
             ..crossing(Dimension::Gender, None)
         };
         let table = filtered.table(&sample());
-        assert_eq!((table.total.counts.delivered, table.total.counts.responders), (20, 9));
+        assert_eq!(
+            (table.total.counts.delivered, table.total.counts.responders),
+            (20, 9)
+        );
         assert!(table.cells[0][0].is_small);
     }
 

@@ -321,7 +321,11 @@ impl Counting {
         }
         for (mut key, counts) in std::mem::take(&mut self.entries) {
             let place = key.get(dimension).copied().unwrap_or(UNKNOWN);
-            set(&mut key, dimension, moved.get(&place).copied().unwrap_or(place));
+            set(
+                &mut key,
+                dimension,
+                moved.get(&place).copied().unwrap_or(place),
+            );
             self.entries.entry(key).or_default().add(&counts);
         }
     }
@@ -437,7 +441,10 @@ mod tests {
         let named: Vec<&str> = cube.named(region).map(|(_, name)| name).collect();
         assert_eq!(named.len(), 15);
         for large in 390..400 {
-            assert!(named.contains(&format!("region {large}").as_str()), "{named:?}");
+            assert!(
+                named.contains(&format!("region {large}").as_str()),
+                "{named:?}"
+            );
         }
         let other: u64 = cube
             .entries

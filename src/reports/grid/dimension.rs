@@ -122,7 +122,13 @@ impl Dimension {
             Self::Generation => &["alpha", "z", "y", "x", "boomer", "silent"],
             Self::Stage => &["suspect", "prospect", "customer", "lapsed"],
             Self::Orders => &["none", "1", "2 to 4", "5 to 9", "10 or more"],
-            Self::Revenue => &["none", "below 50", "50 to 200", "200 to 1,000", "1,000 or more"],
+            Self::Revenue => &[
+                "none",
+                "below 50",
+                "50 to 200",
+                "200 to 1,000",
+                "1,000 or more",
+            ],
             Self::LastOrder => &[
                 "within 30 days",
                 "within 90 days",

@@ -14,7 +14,8 @@ use crate::responses::model::Marks;
 use crate::storage::{Db, Kind, Sql};
 
 /// The counters that tell whether a wave must be counted again.
-const FIGURES: &str = "('accepted', 'responders', 'orders', 'revenue_cents', 'bounces', 'receipts.undelivered')";
+const FIGURES: &str =
+    "('accepted', 'responders', 'orders', 'revenue_cents', 'bounces', 'receipts.undelivered')";
 
 /// A wave that may have to be counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +73,9 @@ impl Plan {
 
     fn offer(&self, cell: &str) -> Option<String> {
         let own = self.cells.iter().find(|one| one.name == cell);
-        let offer = own.and_then(|cell| cell.offer.as_ref()).or(self.offer.as_ref());
+        let offer = own
+            .and_then(|cell| cell.offer.as_ref())
+            .or(self.offer.as_ref());
         offer.map(|offer| offer.name.clone())
     }
 }
@@ -102,7 +105,9 @@ pub(in crate::reports) async fn countable(db: &Db) -> Result<Vec<Countable>, DbE
         if waves.last().is_none_or(|last| last.wave != wave) {
             let definition: String = row.try_get("", "definition")?;
             let finished_at: Option<i64> = row.try_get("", "finished_at")?;
-            let open_days = Plan::read(&definition).window_days.saturating_add(LATE_DAYS);
+            let open_days = Plan::read(&definition)
+                .window_days
+                .saturating_add(LATE_DAYS);
             waves.push(Countable {
                 wave,
                 launched_at: row.try_get("", "launched_at")?,
@@ -151,7 +156,9 @@ pub(in crate::reports) async fn take(
 pub(in crate::reports) async fn last_seq(db: &Db, wave: WaveId) -> Result<i64, DbErr> {
     let sql = "SELECT MAX(seq) AS last FROM deliveries WHERE wave_id = $1";
     let row = db.row(sql, [wave.0.into()]).await?;
-    let last = row.map(|row| row.try_get::<Option<i64>>("", "last")).transpose()?;
+    let last = row
+        .map(|row| row.try_get::<Option<i64>>("", "last"))
+        .transpose()?;
     Ok(last.flatten().unwrap_or(0))
 }
 
@@ -264,7 +271,9 @@ fn person(row: &QueryResult) -> Result<Person, DbErr> {
         language: row.try_get("", "language")?,
         stage: row.try_get("", "stage")?,
         orders: row.try_get("", "orders_count")?,
-        revenue_cents: row.try_get::<Option<i64>>("", "revenue_cents")?.unwrap_or(0),
+        revenue_cents: row
+            .try_get::<Option<i64>>("", "revenue_cents")?
+            .unwrap_or(0),
         last_order_at: row.try_get("", "last_order_at")?,
         has_clicked: false,
     })
@@ -273,7 +282,11 @@ fn person(row: &QueryResult) -> Result<Person, DbErr> {
 fn name(row: &QueryResult) -> Result<Option<String>, DbErr> {
     let first: Option<String> = row.try_get("", "first_name")?;
     let last: Option<String> = row.try_get("", "last_name")?;
-    let name = [first, last].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let name = [first, last]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
     Ok((!name.trim().is_empty()).then_some(name))
 }
 
@@ -307,7 +320,9 @@ async fn undelivered(db: &Db, span: Span) -> Result<HashMap<i64, ()>, DbErr> {
             span.values(),
         )
         .await?;
-    rows.iter().map(|row| Ok((row.try_get("", "seq")?, ()))).collect()
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "seq")?, ())))
+        .collect()
 }
 
 /// What a customer ordered since the launch.
@@ -548,10 +563,30 @@ pub async fn load(db: &Db, scope: &Scope) -> Result<Loaded, DbErr> {
                 cube,
             }),
             (Some(_), None) => {
-                tracing::warn!(wave = key.0, "what was counted of wave {} cannot be read", key.0);
+                tracing::warn!(
+                    wave = key.0,
+                    "what was counted of wave {} cannot be read",
+                    key.0
+                );
             }
             (None, _) => {}
         }
     }
     Ok(loaded)
+}
+
+/// The campaigns that were launched, the last applied first, as many as a list can show.
+///
+/// # Errors
+/// When the database is away.
+pub async fn campaigns(db: &Db) -> Result<Vec<String>, DbErr> {
+    let rows = db
+        .rows(
+            "SELECT c.name FROM campaigns c
+             WHERE EXISTS (SELECT 1 FROM waves w WHERE w.campaign_id = c.id)
+             ORDER BY c.id DESC LIMIT 200",
+            [],
+        )
+        .await?;
+    rows.iter().map(|row| row.try_get("", "name")).collect()
 }
