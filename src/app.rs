@@ -23,7 +23,8 @@ use crate::dialogue::notice::Notices;
 use crate::dialogue::replies::TextReplies;
 use crate::gate::rules::Rules;
 use crate::keys::{Keys, KeysError};
-use crate::reports::grid;
+use crate::reports::{ReportError, grid};
+use crate::reports::summary::Summaries;
 use crate::responses::{ResponseWriter, texts};
 use crate::scheduler::{self, Duties, Ticker};
 use crate::storage::{Db, Dialect, StorageError};
@@ -56,6 +57,8 @@ pub enum AppError {
     Ticker(String),
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
+    #[error("a summary: {0}")]
+    Summary(#[from] ReportError),
     #[error("launching what is due: {0}")]
     Launch(#[from] LaunchError),
     #[error("a metric cannot be registered: {0}")]
@@ -168,6 +171,13 @@ impl Parts {
             Arc::clone(&self.settings),
             &channels.email,
         );
+        let summaries = Summaries::new(
+            self.db.clone(),
+            Arc::clone(&self.clock),
+            self.keys.clone(),
+            Arc::clone(&self.settings),
+            &channels.email,
+        );
         let text_replies = TextReplies::new(
             self.db.clone(),
             Arc::clone(&self.clock),
@@ -178,6 +188,7 @@ impl Parts {
             parts: self.clone(),
             worker: Arc::new(worker),
             notices,
+            summaries,
             text_replies,
             channels,
             _node: node,
@@ -191,6 +202,7 @@ pub struct Engine {
     parts: Parts,
     worker: Arc<Worker>,
     notices: Notices,
+    summaries: Summaries,
     text_replies: TextReplies<SmsChannel>,
     channels: Channels,
     /// Held so that no other process takes our leases for those of a dead one.
@@ -220,10 +232,11 @@ impl Engine {
         };
         let deliver = async {
             tokio::select! {
-                ((), (), ()) = async {
+                ((), (), (), ()) = async {
                     tokio::join!(
                         self.worker.run(stop),
                         self.notices.run(stop),
+                        self.summaries.run(stop),
                         self.text_replies.run(stop)
                     )
                 } => {}
@@ -272,6 +285,7 @@ impl Engine {
             )
             .await?;
             self.notices.run_until_idle(stop).await?;
+            self.summaries.run_until_idle(stop).await?;
             self.text_replies.run_until_idle(stop).await?;
             accepted += self.worker.run_until_idle(stop).await?;
             if launched == 0 || stop.is_cancelled() {
@@ -283,6 +297,11 @@ impl Engine {
     /// Tells the workers that there is something to do.
     pub fn wake(&self) {
         self.worker.wake().notify_waiters();
+    }
+
+    /// What sends summaries to the people who run the campaigns.
+    pub fn summaries(&self) -> &Summaries {
+        &self.summaries
     }
 
     /// The ways out.

@@ -12,6 +12,7 @@ mod replies;
 mod report;
 mod segment;
 mod serve;
+mod summary;
 mod suppression;
 mod template;
 mod upkeep;
@@ -83,6 +84,9 @@ enum Command {
     Grid(grid::Grid),
     /// Which criteria separate the responders of a campaign, and a rule for the next segment
     Improve(grid::Improve),
+    /// What ran lately, for the people who run the campaigns: shown, or sent by email
+    #[command(subcommand)]
+    Summary(summary::Summary),
     /// What people wrote back by SMS
     Replies(replies::Replies),
     /// Looks at configuration, database, relay and templates, and says what to do
@@ -171,6 +175,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Report(report) => report.run(common).await,
         Command::Grid(grid) => grid.run(common).await,
         Command::Improve(improve) => improve.run(common).await,
+        Command::Summary(summary) => summary.run(common).await,
         Command::Replies(replies) => replies.run(common).await,
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,

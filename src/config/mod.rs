@@ -11,6 +11,7 @@ mod permission;
 mod relay;
 mod secret;
 mod sms;
+mod summary;
 mod web;
 
 pub use database::DatabaseSettings;
@@ -30,6 +31,7 @@ pub use sms::{
     SmsSettings, StopBy, StopSettings, TwilioSettings, VonageSettings, VonageSignature,
     is_french_mobile, provider_of, sms_route,
 };
+pub use summary::SummarySettings;
 pub use web::WebSettings;
 
 use std::collections::BTreeMap;
@@ -87,6 +89,7 @@ pub struct Settings {
     pub sign_up: SignUpSettings,
     pub notices: NoticeSettings,
     pub retention: RetentionSettings,
+    pub summary: SummarySettings,
 }
 
 impl Settings {
@@ -147,6 +150,7 @@ impl Settings {
         self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;
+        self.summary.validate()?;
         self.sign_up.validate(&self.permission)?;
         // What came from a person last is partly told by responses to deliveries that are kept.
         let permission = &self.permission;

@@ -12,6 +12,7 @@ pub mod grid;
 pub mod improve;
 pub mod model;
 pub mod store;
+pub mod summary;
 pub mod table;
 
 use sea_orm::DbErr;

@@ -31,7 +31,7 @@ impl Counters {
             .map_or(0, |value| u64::try_from(*value).unwrap_or(0))
     }
 
-    fn signed(&self, counter: &str) -> i64 {
+    pub(super) fn signed(&self, counter: &str) -> i64 {
         self.0.get(counter).copied().unwrap_or(0)
     }
 

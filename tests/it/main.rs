@@ -19,6 +19,7 @@ mod delivery;
 mod evidence;
 mod faults;
 mod gate;
+mod grid;
 mod kit;
 mod numbers;
 mod plain_words;

@@ -14,6 +14,7 @@ mod mime;
 mod parcel;
 mod pool;
 mod smtp;
+mod summaries;
 pub(in crate::channels) mod stream;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use classify::{Phase, outcome as outcome_of_reply};
 pub use dkim::DkimError;
 pub use facts::RelayFacts;
 pub use mime::ComposeError;
+pub use summaries::EmailSummaries;
 
 use super::breaker::Permit;
 use super::health::News;
