@@ -3,6 +3,7 @@
 //! Later wins: the defaults, the file given with `--config`, `VISAVIS__SECTION__KEY`, and for the
 //! database `DATABASE_URL`. Unknown keys are refused, and every complaint names its key.
 
+mod control;
 mod database;
 mod delivery;
 mod email;
@@ -14,6 +15,7 @@ mod sms;
 mod summary;
 mod web;
 
+pub use control::{ControlSettings, Rotation};
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
@@ -89,6 +91,7 @@ pub struct Settings {
     pub sign_up: SignUpSettings,
     pub notices: NoticeSettings,
     pub retention: RetentionSettings,
+    pub control: ControlSettings,
     pub summary: SummarySettings,
 }
 
@@ -150,6 +153,7 @@ impl Settings {
         self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;
+        self.control.validate()?;
         self.summary.validate()?;
         self.sign_up.validate(&self.permission)?;
         // What came from a person last is partly told by responses to deliveries that are kept.

@@ -83,6 +83,16 @@ pub struct Terms {
     pub window_days: i64,
     #[serde(default)]
     pub sender: Option<TermsSender>,
+    #[serde(default)]
+    pub cells: Vec<TermsCell>,
+}
+
+/// An arm of the test.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TermsCell {
+    pub name: String,
+    #[serde(default)]
+    pub template: Option<String>,
 }
 
 /// Who wrote, as customers know him.
@@ -106,6 +116,7 @@ impl Default for Terms {
             goal: Goal::default(),
             window_days: default_window_days(),
             sender: None,
+            cells: Vec::new(),
         }
     }
 }
@@ -117,6 +128,11 @@ impl Terms {
             tracing::error!(%error, "the definition of a wave cannot be read; taking the defaults");
             Self::default()
         })
+    }
+
+    /// Whether all of its people got one template, so that the numbers of links mean the same.
+    pub fn has_one_template(&self) -> bool {
+        self.cells.iter().all(|cell| cell.template.is_none())
     }
 
     /// The window in milliseconds.

@@ -9,6 +9,7 @@
 mod anchor;
 mod audience;
 mod browser;
+mod cells;
 mod channels;
 mod clean_up;
 mod cli;
@@ -39,6 +40,7 @@ mod sign_up;
 mod sink;
 mod sms;
 mod sms_check;
+mod statistics;
 mod storage;
 mod templates;
 mod time_to_effect;

@@ -13,8 +13,6 @@ mod send;
 pub use letter::text;
 pub use send::Summaries;
 
-use sea_orm::DbErr;
-
 use super::ReportError;
 use super::improve::improve;
 use super::store::grid as grid_store;
@@ -53,9 +51,7 @@ pub async fn of_period(
         .take(3)
         .collect();
     for line in &mut summary.campaigns {
-        let of_waves = effects::of_campaign(db, line.campaign)
-            .await
-            .map_err(|error| DbErr::Custom(error.to_string()))?;
+        let of_waves = effects::of_campaign(db, line.campaign).await?;
         line.held_back = model::held_back(&of_waves, (since, until), now_ms);
     }
     Ok(summary)

@@ -9,7 +9,7 @@ mod waves;
 pub(super) use addressee::{Addressee, addressee};
 pub(super) use journal::{forget_journal, note_position, position};
 pub(super) use orders::{Contact, OpenOrder, claim_orders, contacts, open_orders, terms};
-pub(super) use waves::{Waves, template_source};
+pub(super) use waves::{Waves, texts};
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,6 +1,7 @@
 //! What of waves the responses need, frozen at launch.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -9,19 +10,54 @@ use crate::responses::model::Terms;
 use crate::responses::tally::Wave;
 use crate::storage::{Db, Sql};
 
-/// The template version of a wave and its frozen source.
-pub(in crate::responses) async fn template_source(
-    db: &Db,
-    wave: WaveId,
-) -> Result<Option<(i64, String)>, DbErr> {
-    db.row(
-        "SELECT t.id, t.source FROM waves w JOIN template_versions t ON t.id = w.template_version_id
-         WHERE w.id = $1",
-        [wave.0.into()],
-    )
-    .await?
-    .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "source")?)))
-    .transpose()
+/// The template that some places of a wave got.
+#[derive(Debug)]
+pub(in crate::responses) struct Text {
+    pub places: RangeInclusive<i64>,
+    pub version: i64,
+    pub source: String,
+}
+
+/// The templates of a wave; those who wait for the winner of a test have none.
+pub(in crate::responses) async fn texts(db: &Db, wave: WaveId) -> Result<Vec<Text>, DbErr> {
+    let rows = db
+        .rows(
+            "SELECT s.first_seq, s.last_seq, t.id, t.source FROM cell_spans s
+             JOIN wave_cells c ON c.wave_id = s.wave_id AND c.cell = s.cell
+             JOIN template_versions t ON t.id = c.template_version_id
+             WHERE s.wave_id = $1 ORDER BY s.first_seq",
+            [wave.0.into()],
+        )
+        .await?;
+    if !rows.is_empty() {
+        return rows
+            .iter()
+            .map(|row| {
+                Ok(Text {
+                    places: row.try_get("", "first_seq")?..=row.try_get("", "last_seq")?,
+                    version: row.try_get("", "id")?,
+                    source: row.try_get("", "source")?,
+                })
+            })
+            .collect();
+    }
+    // From before there were cells.
+    let row = db
+        .row(
+            "SELECT t.id, t.source FROM waves w JOIN template_versions t ON t.id = w.template_version_id
+             WHERE w.id = $1 AND NOT EXISTS (SELECT 1 FROM wave_cells c WHERE c.wave_id = w.id)",
+            [wave.0.into()],
+        )
+        .await?;
+    row.iter()
+        .map(|row| {
+            Ok(Text {
+                places: 0..=i64::MAX,
+                version: row.try_get("", "id")?,
+                source: row.try_get("", "source")?,
+            })
+        })
+        .collect()
 }
 
 /// The waves met so far: frozen at launch, so they are read once.
