@@ -74,11 +74,8 @@ impl Grid {
             print(serde_json::to_string_pretty(&table)?);
         } else {
             print(written(&crossing, &table));
-            if loaded.left_out > 0 {
-                print(format_args!(
-                    "{} older waves are left out; choose a campaign or a period.",
-                    loaded.left_out
-                ));
+            if loaded.is_cut {
+                print("Older waves are left out; choose a campaign or a period.");
             }
         }
         Ok(ExitCode::SUCCESS)

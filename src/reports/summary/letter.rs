@@ -42,12 +42,17 @@ pub(super) fn write(summary: &Summary, zone: Tz, currency: &str) -> Result<Lette
         )?);
     }
     let past: Vec<Rate> = summary.past.iter().map(|past| past.rate).collect();
-    let of_past = chart::scale(past.iter());
-    let trend = picture("trend".to_owned(), chart::columns(&past, of_past))?;
+    let has_past = past.iter().filter(|rate| rate.of > 0).count() > 1;
+    let trend = if has_past {
+        let columns = chart::columns(&past, chart::scale(past.iter()));
+        Some(picture("trend".to_owned(), columns)?)
+    } else {
+        None
+    };
     Ok(Letter {
         subject: subject(summary, zone),
         text: text(summary, zone, currency),
-        html: html(summary, zone, currency, &bars, &trend),
+        html: html(summary, zone, currency, &bars, trend.as_deref()),
         pictures,
     })
 }
@@ -193,7 +198,13 @@ fn escape(text: &str) -> String {
 
 const SANS: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 
-fn html(summary: &Summary, zone: Tz, currency: &str, bars: &[String], trend: &str) -> String {
+fn html(
+    summary: &Summary,
+    zone: Tz,
+    currency: &str,
+    bars: &[String],
+    trend: Option<&str>,
+) -> String {
     let mut body = String::new();
     let mut paragraph = |style: &str, text: &str| {
         body.push_str(&format!(
@@ -232,7 +243,9 @@ fn html(summary: &Summary, zone: Tz, currency: &str, bars: &[String], trend: &st
             ),
         );
     }
-    body.push_str(&trend_of(summary, zone, trend));
+    if let Some(trend) = trend {
+        body.push_str(&trend_of(summary, zone, trend));
+    }
     if !summary.warnings.is_empty() {
         let list: String = summary
             .warnings
@@ -277,10 +290,6 @@ fn html(summary: &Summary, zone: Tz, currency: &str, bars: &[String], trend: &st
 
 /// The periods as columns, with their figures below: the picture is for the eye, the table for everyone.
 fn trend_of(summary: &Summary, zone: Tz, picture: &str) -> String {
-    let has_past = summary.past.iter().filter(|past| past.rate.of > 0).count() > 1;
-    if !has_past {
-        return String::new();
-    }
     let said: Vec<String> = summary
         .past
         .iter()

@@ -359,28 +359,18 @@ fn notes(loaded: &Loaded) -> Vec<String> {
         .filter(|wave| wave.counted_at.is_none())
         .count();
     if waiting > 0 {
+        let waves = counted(u64::try_from(waiting).unwrap_or(0), "wave is", "waves are");
         notes.push(format!(
-            "{} not counted yet; this takes a minute while visavis serves, or “visavis grid” counts now.",
-            waves(waiting, "is", "are")
+            "{waves} not counted yet; this takes a minute while visavis serves, or “visavis grid” counts now."
         ));
     }
-    if loaded.left_out > 0 {
-        notes.push(format!(
-            "{} left out: choose a campaign or a period.",
-            waves(loaded.left_out, "older one is", "older ones are")
-        ));
+    if loaded.is_cut {
+        notes.push("Older waves are left out: choose a campaign or a period.".to_owned());
     }
     if loaded.waves.iter().any(|wave| wave.is_simulated) {
         notes.push("With simulated responses.".to_owned());
     }
     notes
-}
-
-fn waves(count: usize, one: &str, many: &str) -> String {
-    match count {
-        1 => format!("One wave {one}"),
-        n => format!("{n} waves {many}"),
-    }
 }
 
 /// How dark the cells are: lightness alone tells, so that it also does in greyscale, and the number stands
