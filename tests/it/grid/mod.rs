@@ -17,7 +17,6 @@ use visavis::responses::orders::attribute_orders;
 use visavis::storage::{Db, Sql};
 use visavis::templates::model::Part;
 
-use crate::kit::database::TestDb;
 use crate::kit::house::House;
 use crate::kit::ledger::{self, CLICKS, DAY_MS, LAUNCHED_AT, Plan, SETTLED_AT, counters};
 use crate::on_both;
