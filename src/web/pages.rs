@@ -19,7 +19,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 26] = [
+const TEMPLATES: [(&str, &str); 27] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -46,6 +46,7 @@ const TEMPLATES: [(&str, &str); 26] = [
     ("grid_cell", include_str!("pages/grid_cell.hbs")),
     ("grid_people", include_str!("pages/grid_people.hbs")),
     ("improve", include_str!("pages/improve.hbs")),
+    ("improve_row", include_str!("pages/improve_row.hbs")),
 ];
 
 /// Why the web room cannot be made ready: a defect of this program.

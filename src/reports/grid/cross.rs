@@ -415,7 +415,7 @@ impl Standout {
             )
         } else {
             format!(
-                "but of {compared} cells one looks so by chance alone ({})",
+                "of {compared} cells one looks so by chance alone ({})",
                 chance::p_in_words(self.adjusted_p)
             )
         }

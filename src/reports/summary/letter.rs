@@ -222,8 +222,16 @@ fn html(
         paragraph(
             "",
             &escape(&format!(
-                "responded: {}. Against the period before: {}.",
-                rated(&summary.rate),
+                "responded, of {} delivered to{}. Against the period before: {}.",
+                thousands(summary.rate.of),
+                summary
+                    .rate
+                    .interval_95
+                    .map_or_else(String::new, |interval| format!(
+                        " (95 % interval {:.2} to {:.2} %)",
+                        interval.low * 100.0,
+                        interval.high * 100.0
+                    )),
                 change(&summary.rate, &summary.before)
             )),
         );

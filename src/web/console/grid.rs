@@ -345,7 +345,7 @@ fn notes(loaded: &Loaded) -> Vec<String> {
     let oldest = loaded.waves.iter().filter_map(|wave| wave.counted_at).min();
     let newest = loaded.waves.iter().filter_map(|wave| wave.counted_at).max();
     match (oldest, newest) {
-        (Some(oldest), Some(newest)) if oldest != newest => notes.push(format!(
+        (Some(oldest), Some(newest)) if instant(oldest) != instant(newest) => notes.push(format!(
             "Waves are counted when their figures move: the oldest here as of {}, the newest as of {}.",
             instant(oldest),
             instant(newest)
@@ -397,10 +397,10 @@ impl Shade {
                 .find(|step| part * f64::from(SHADES + 1) >= f64::from(*step));
             format!("heat-{}", step.unwrap_or(0))
         };
+        // One decimal: a cell is narrow, and the interval no finer than that.
         let ends = rate.interval_95.map(|interval| {
-            let low = share_of(Some(interval.low));
-            let high = share_of(Some(interval.high));
-            format!("{} – {high}", low.trim_end_matches("\u{a0}%"))
+            let (low, high) = (interval.low * 100.0, interval.high * 100.0);
+            format!("{low:.1} – {high:.1}\u{a0}%")
         });
         CellView {
             is_empty: rate.of == 0 && rate.count == 0,

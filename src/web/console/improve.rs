@@ -35,6 +35,8 @@ struct View {
     separating: String,
     proposal: Option<ProposalView>,
     criteria: Vec<CriterionRow>,
+    /// Those that may well be chance.
+    others: Vec<CriterionRow>,
     gains: Vec<GainsRow>,
 }
 
@@ -113,6 +115,11 @@ pub(super) async fn page(
 
 impl View {
     fn new(campaign: &str, loaded: &Loaded, found: &Improvement) -> Self {
+        let rows = |is_beyond_chance: bool| -> Vec<CriterionRow> {
+            let lines = found.criteria.iter();
+            let chosen = lines.filter(|line| line.is_beyond_chance == is_beyond_chance);
+            chosen.map(CriterionRow::new).collect()
+        };
         let as_of = loaded.waves.iter().filter_map(|wave| wave.counted_at).min();
         Self {
             title: format!("Improve {campaign}"),
@@ -140,7 +147,8 @@ impl View {
                 responders: share_of(Some(proposal.share_of_responders)),
                 matching: None,
             }),
-            criteria: found.criteria.iter().map(CriterionRow::new).collect(),
+            criteria: rows(true),
+            others: rows(false),
             gains: found.gains.iter().map(GainsRow::new).collect(),
         }
     }
