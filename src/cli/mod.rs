@@ -7,6 +7,8 @@ mod customer;
 mod demo;
 mod grid;
 mod import;
+mod ingest;
+mod mail;
 mod progress;
 mod replies;
 mod report;
@@ -89,6 +91,12 @@ enum Command {
     Summary(summary::Summary),
     /// What people wrote back by SMS
     Replies(replies::Replies),
+    /// Takes in what came back
+    #[command(subcommand)]
+    Ingest(ingest::Ingest),
+    /// Mails that a person must read: replies, and what nobody could tell
+    #[command(subcommand)]
+    Mail(mail::Mail),
     /// Looks at configuration, database, relay and templates, and says what to do
     Check(check::Check),
     /// A person's rights: find, show, export, rectify, object, erase
@@ -177,6 +185,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Improve(improve) => improve.run(common).await,
         Command::Summary(summary) => summary.run(common).await,
         Command::Replies(replies) => replies.run(common).await,
+        Command::Ingest(ingest) => ingest.run(common).await,
+        Command::Mail(mail) => mail.run(common).await,
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,
         Command::Upkeep(upkeep) => upkeep.run(common).await,

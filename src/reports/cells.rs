@@ -11,7 +11,9 @@ use super::figures::{Denominator, Rate, as_f64};
 use super::model::Counters;
 use super::table::{counted, money, thousands};
 use crate::campaigns::cells::{Metric, Test};
-use crate::responses::effects::OfWave;
+use crate::delivery::decide::Decision;
+use crate::delivery::store::cells::CellKind;
+use crate::responses::effects::{Effect, OfWave};
 use crate::statistics::means::Moments;
 use crate::statistics::power::{POWER, Plan};
 use crate::statistics::several::{MISMATCH_P, sample_ratio};
@@ -23,45 +25,10 @@ use crate::statistics::{ALPHA, Share};
 pub struct Assigned {
     pub wave: i64,
     pub cell: String,
-    pub kind: Kind,
+    pub kind: CellKind,
     /// Its share beside the others of its kind.
     pub weight: u64,
     pub people: u64,
-}
-
-/// What a cell is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Everybody, where there is no test.
-    All,
-    /// An arm of a test.
-    Test,
-    /// Waits for the winner and gets that.
-    Rest,
-    /// Held back for this campaign.
-    Control,
-    /// The standing control group.
-    Global,
-}
-
-impl Kind {
-    /// Reads the database's word.
-    pub fn from_column(text: &str) -> Option<Self> {
-        match text {
-            "all" => Some(Self::All),
-            "test" => Some(Self::Test),
-            "rest" => Some(Self::Rest),
-            "control" => Some(Self::Control),
-            "global" => Some(Self::Global),
-            _ => None,
-        }
-    }
-
-    /// Whether its people are to be contacted.
-    pub fn is_treated(self) -> bool {
-        matches!(self, Self::All | Self::Test | Self::Rest)
-    }
 }
 
 /// What a wave's definition says about its test; a definition of before there were any says nothing.
@@ -82,13 +49,15 @@ pub struct Facts {
     pub agreed: Agreed,
     /// The waves that are still being sent.
     pub running: Vec<i64>,
+    /// The latest winner that was chosen for those who waited.
+    pub decision: Option<Decision>,
 }
 
 /// What one cell did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CellLine {
     pub cell: String,
-    pub kind: Kind,
+    pub kind: CellKind,
     /// Assigned at launch.
     pub people: u64,
     pub delivered: u64,
@@ -116,6 +85,9 @@ pub struct Cells {
     pub lines: Vec<CellLine>,
     /// How likely the split is by chance, were it as planned.
     pub split_p: Option<f64>,
+    /// Which cell those who waited were given, and how it was chosen; in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
     #[serde(flatten)]
     pub judgement: Judgement,
 }
@@ -124,9 +96,9 @@ pub struct Cells {
 pub(super) fn cells(sum: &Counters, facts: &Facts) -> Option<Cells> {
     let test = facts.agreed.test.clone().unwrap_or_default();
     let people = people_by_cell(facts);
-    let arms: Vec<&(String, Kind, u64)> = people
+    let arms: Vec<&(String, CellKind, u64)> = people
         .iter()
-        .filter(|(_, kind, _)| *kind == Kind::Test)
+        .filter(|(_, kind, _)| *kind == CellKind::Test)
         .collect();
     if arms.len() < 2 {
         return None;
@@ -152,7 +124,7 @@ pub(super) fn cells(sum: &Counters, facts: &Facts) -> Option<Cells> {
     );
     let lines = people
         .iter()
-        .filter(|(_, kind, _)| matches!(kind, Kind::Test | Kind::Rest))
+        .filter(|(_, kind, _)| matches!(kind, CellKind::Test | CellKind::Rest))
         .map(|(cell, kind, people)| {
             let chance = arms
                 .iter()
@@ -166,13 +138,33 @@ pub(super) fn cells(sum: &Counters, facts: &Facts) -> Option<Cells> {
         by: test.by,
         lines,
         split_p: split.map(|split| split.p),
+        chosen: facts.decision.as_ref().map(chosen),
         judgement,
     })
 }
 
+/// What was done with those who waited; not a verdict, which waits for the whole window.
+fn chosen(decision: &Decision) -> String {
+    let how = if decision.by_hand {
+        "by hand".to_owned()
+    } else {
+        let figure = match decision.by {
+            Metric::Response => "the most responders",
+            Metric::Click => "the most clickers",
+            Metric::Revenue => "the most revenue",
+        };
+        format!("as it had {figure} by head delivered")
+    };
+    format!(
+        "{} was chosen for the rest on {}, {how}.",
+        decision.winner,
+        crate::clock::from_ms(decision.at).format("%Y-%m-%d %H:%M UTC")
+    )
+}
+
 /// Every cell with the people of all waves, in the order of the newest plan.
-fn people_by_cell(facts: &Facts) -> Vec<(String, Kind, u64)> {
-    let mut cells: Vec<(String, Kind, u64)> = Vec::new();
+fn people_by_cell(facts: &Facts) -> Vec<(String, CellKind, u64)> {
+    let mut cells: Vec<(String, CellKind, u64)> = Vec::new();
     for assigned in &facts.assigned {
         match cells.iter_mut().find(|(cell, ..)| *cell == assigned.cell) {
             Some((_, _, people)) => *people += assigned.people,
@@ -196,17 +188,27 @@ fn outcome(by: Metric, cell: &str, people: u64, sum: &Counters, facts: &Facts) -
 
 /// What the people of some cells spent, in units of the currency, and how many of them bought.
 pub(super) fn spend(facts: &Facts, is_meant: impl Fn(&str) -> bool) -> (Moments, u64) {
-    const CENTS: f64 = 100.0;
     let mut amounts = Moments::default();
     let mut buyers = 0;
     let effects = facts.effects.iter().flat_map(|wave| &wave.cells);
     for effect in effects.filter(|effect| is_meant(&effect.cell)) {
-        amounts.people += unsigned(effect.people);
-        amounts.sum += signed(effect.spend_cents) / CENTS;
-        amounts.squares += effect.spend_squares / (CENTS * CENTS);
+        let one = spent(effect);
+        amounts.people += one.people;
+        amounts.sum += one.sum;
+        amounts.squares += one.squares;
         buyers += unsigned(effect.buyers);
     }
     (amounts, buyers)
+}
+
+/// What the people of a cell spent, in units of the currency.
+pub(super) fn spent(effect: &Effect) -> Moments {
+    const CENTS: f64 = 100.0;
+    Moments {
+        people: unsigned(effect.people),
+        sum: signed(effect.spend_cents) / CENTS,
+        squares: effect.spend_squares / (CENTS * CENTS),
+    }
 }
 
 pub(super) fn unsigned(count: i64) -> u64 {
@@ -229,7 +231,12 @@ struct Split {
 /// The split of all waves against their plans.
 fn split(facts: &Facts) -> Option<Split> {
     let mut waves: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
-    let arms = || facts.assigned.iter().filter(|one| one.kind == Kind::Test);
+    let arms = || {
+        facts
+            .assigned
+            .iter()
+            .filter(|one| one.kind == CellKind::Test)
+    };
     for arm in arms() {
         let (people, weight) = waves.entry(arm.wave).or_default();
         *people += arm.people;
@@ -326,7 +333,7 @@ pub(super) fn not_yet(facts: &Facts) -> Option<String> {
     ))
 }
 
-fn line(cell: &str, kind: Kind, people: u64, chance: Option<f64>, sum: &Counters) -> CellLine {
+fn line(cell: &str, kind: CellKind, people: u64, chance: Option<f64>, sum: &Counters) -> CellLine {
     let own = |counter: &str| format!("cell.{cell}.{counter}");
     let count = |counter: &str| sum.get(&own(counter));
     let delivered = count("accepted")
@@ -353,7 +360,7 @@ impl CellLine {
     /// As people call it.
     pub fn name(&self) -> &str {
         match self.kind {
-            Kind::Rest => "rest (gets the winner)",
+            CellKind::Rest => "rest (gets the winner)",
             _ => &self.cell,
         }
     }
@@ -483,3 +490,7 @@ impl Cells {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "cells_tests.rs"]
+pub(super) mod tests;

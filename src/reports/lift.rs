@@ -4,13 +4,12 @@
 
 use serde::Serialize;
 
-use super::cells::{
-    Facts, Kind, Row, amount_of, figure_row, not_yet, rate_row, signed, spend, unsigned,
-};
+use super::cells::{Facts, Row, amount_of, figure_row, not_yet, rate_row, signed, spend, unsigned};
 use super::figures::{Denominator, Rate, as_f64};
-use super::model::Counters;
+use super::model::Wave;
 use super::table::{days, money, percent, thousands};
 use crate::clock::from_ms;
+use crate::delivery::store::cells::CellKind;
 use crate::statistics::means::{self, Moments, welch};
 use crate::statistics::proportions::{Lift, newcombe, relative_lift};
 use crate::statistics::verdict::{Arm, Outcome, Readiness, Terms, Word, judge, p_in_words};
@@ -44,7 +43,7 @@ pub struct Incremental {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CausedBy {
     /// `control`: held back for this campaign; `global`: the standing control group.
-    pub against: Kind,
+    pub against: CellKind,
     pub contacted: Side,
     pub held_back: Side,
     /// Days after the launch that are looked at.
@@ -63,8 +62,8 @@ pub struct CausedBy {
 }
 
 /// What those held back tell; none where nobody was held back.
-pub(super) fn caused_by(sum: &Counters, facts: &Facts) -> Option<CausedBy> {
-    let against = [Kind::Control, Kind::Global]
+pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
+    let against = [CellKind::Control, CellKind::Global]
         .into_iter()
         .find(|kind| people_of(facts, *kind) > 0)?;
     // A wave in which nobody was held back has nothing to be compared with.
@@ -74,7 +73,7 @@ pub(super) fn caused_by(sum: &Counters, facts: &Facts) -> Option<CausedBy> {
             .iter()
             .any(|one| one.wave == wave && one.kind == against && one.people > 0)
     };
-    let facts = &Facts {
+    let compared = &Facts {
         effects: facts
             .effects
             .iter()
@@ -83,6 +82,7 @@ pub(super) fn caused_by(sum: &Counters, facts: &Facts) -> Option<CausedBy> {
             .collect(),
         ..facts.clone()
     };
+    let facts = compared;
     let last = facts.effects.iter().map(|wave| wave.window_ends_at).max()?;
     let kind_of = |cell: &str| {
         facts
@@ -91,7 +91,7 @@ pub(super) fn caused_by(sum: &Counters, facts: &Facts) -> Option<CausedBy> {
             .find(|one| one.cell == cell)
             .map(|one| one.kind)
     };
-    let is_treated = |cell: &str| kind_of(cell).is_some_and(Kind::is_treated);
+    let is_treated = |cell: &str| kind_of(cell).is_some_and(is_contacted);
     let is_held = |cell: &str| kind_of(cell) == Some(against);
     let (contacted, held) = (spend(facts, is_treated), spend(facts, is_held));
     let shares = (
@@ -110,6 +110,7 @@ pub(super) fn caused_by(sum: &Counters, facts: &Facts) -> Option<CausedBy> {
     let revenue_cents = is_ready
         .then(|| incremental_revenue(contacted.0, held.0))
         .flatten();
+    let attributed = || waves.iter().filter(|wave| has_both(wave.id));
     let why = not_yet(facts).unwrap_or_default();
     Some(CausedBy {
         against,
@@ -120,15 +121,24 @@ pub(super) fn caused_by(sum: &Counters, facts: &Facts) -> Option<CausedBy> {
         }),
         window_ends_at: from_ms(last).to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         verdict,
-        sentence: sentence(verdict, shares, p, &why),
+        sentence: sentence("The campaign", verdict, shares, p, &why),
         buyers,
         revenue_cents,
-        attributed_buyers: sum.get("orders.customers"),
-        attributed_revenue_cents: sum.signed("revenue_cents"),
+        attributed_buyers: attributed()
+            .map(|wave| wave.counters.get("orders.customers"))
+            .sum(),
+        attributed_revenue_cents: attributed()
+            .map(|wave| wave.counters.signed("revenue_cents"))
+            .sum(),
     })
 }
 
-fn people_of(facts: &Facts, kind: Kind) -> u64 {
+/// Whether the people of such a cell are to be contacted, now or when the winner is known.
+fn is_contacted(kind: CellKind) -> bool {
+    matches!(kind, CellKind::All | CellKind::Test | CellKind::Rest)
+}
+
+fn people_of(facts: &Facts, kind: CellKind) -> u64 {
     facts
         .assigned
         .iter()
@@ -155,7 +165,7 @@ fn side(facts: &Facts, share: Share, is_meant: impl Fn(&str) -> bool) -> Side {
 }
 
 /// By the rules of the verdict on two arms: the share of buyers.
-fn verdict(
+pub(super) fn verdict(
     (contacted, held): (Share, Share),
     readiness: Readiness,
     matters: Option<f64>,
@@ -176,7 +186,7 @@ fn verdict(
 }
 
 /// n_T·(p_T − p_C) with the ends of Newcombe's interval scaled (METHODS.md M6).
-fn incremental_buyers((contacted, held): (Share, Share), p: Option<f64>) -> Incremental {
+pub(super) fn incremental_buyers((contacted, held): (Share, Share), p: Option<f64>) -> Incremental {
     let people = as_f64(contacted.of);
     let difference = contacted
         .value()
@@ -191,7 +201,7 @@ fn incremental_buyers((contacted, held): (Share, Share), p: Option<f64>) -> Incr
 }
 
 /// n_T·(ȳ_T − ȳ_C) in cents, its interval scaled (METHODS.md M6).
-fn incremental_revenue(contacted: Moments, held: Moments) -> Option<Incremental> {
+pub(super) fn incremental_revenue(contacted: Moments, held: Moments) -> Option<Incremental> {
     const CENTS: f64 = 100.0;
     let scale = as_f64(contacted.people) * CENTS;
     let difference = contacted.mean()? - held.mean()?;
@@ -204,7 +214,14 @@ fn incremental_revenue(contacted: Moments, held: Moments) -> Option<Incremental>
     })
 }
 
-fn sentence(word: Word, (contacted, held): (Share, Share), p: Option<f64>, why: &str) -> String {
+/// What a verdict says of what was done to people: `The campaign`, `All campaigns together`.
+pub(super) fn sentence(
+    who: &str,
+    word: Word,
+    (contacted, held): (Share, Share),
+    p: Option<f64>,
+    why: &str,
+) -> String {
     if word == Word::TooEarly {
         return format!("Too early to tell: {why}.");
     }
@@ -221,19 +238,19 @@ fn sentence(word: Word, (contacted, held): (Share, Share), p: Option<f64>, why: 
     );
     match word {
         Word::Significant if one >= two => {
-            format!("The campaign made people order: significant ({figures}).")
+            format!("{who} made people order: significant ({figures}).")
         }
         Word::Significant => format!(
-            "The campaign kept people from ordering: significant ({figures}). Find out why before it runs again."
+            "{who} kept people from ordering: significant ({figures}). Find out why before more is sent."
         ),
         Word::NotSignificant => {
-            format!("The campaign made no difference that matters: not significant ({figures}).")
+            format!("{who} made no difference that matters: not significant ({figures}).")
         }
         Word::Promising => {
             format!("Those contacted ordered {more} often: promising, not proven ({figures}).")
         }
         _ => format!(
-            "Whether the campaign made people order is open: inconclusive ({figures}). More people held back would tell."
+            "Whether people order because of what was sent is open: inconclusive ({figures}). More people held back would tell."
         ),
     }
 }
@@ -242,7 +259,7 @@ impl CausedBy {
     /// Who was held back, for readers.
     pub fn held_back_are(&self) -> &'static str {
         match self.against {
-            Kind::Global => "the standing control group",
+            CellKind::Global => "the standing control group",
             _ => "the control group of this campaign",
         }
     }
@@ -404,3 +421,7 @@ fn rounded(value: f64) -> String {
     let sign = if value < 0.0 && size > 0 { "−" } else { "" };
     format!("{sign}{}", thousands(size))
 }
+
+#[cfg(test)]
+#[path = "lift_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ pub mod grid;
 pub mod improve;
 pub mod lift;
 pub mod model;
+pub mod standing;
 pub mod store;
 pub mod summary;
 pub mod table;

@@ -277,7 +277,7 @@ impl Report {
     pub fn with_tests(mut self, waves: &[Wave], facts: &Facts) -> Self {
         let sum = summed(waves);
         self.cells = cells::cells(&sum, facts);
-        self.effect = lift::caused_by(&sum, facts);
+        self.effect = lift::caused_by(waves, facts);
         self
     }
 

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use sea_orm::{DbErr, QueryResult};
 
 use super::ReportError;
-use super::cells::{Agreed, Assigned, Facts, Kind};
+use super::cells::{Agreed, Assigned, Facts};
 use super::model::{Report, Wave};
+use crate::delivery::decide::Decision;
+use crate::delivery::store::cells::CellKind;
 use crate::ids::CampaignId;
 use crate::responses::model::Terms;
 use crate::responses::{effects, links};
@@ -58,7 +60,7 @@ pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportErr
 async fn facts(db: &Db, campaign: CampaignId, waves: &[Wave]) -> Result<Facts, ReportError> {
     let rows = db
         .rows(
-            "SELECT c.wave_id, c.cell, c.kind, c.weight, c.people, w.definition
+            "SELECT c.wave_id, c.cell, c.kind, c.weight, c.people, w.definition, w.decision
              FROM waves w JOIN wave_cells c ON c.wave_id = w.id
              WHERE w.campaign_id = $1 ORDER BY w.id DESC, c.place",
             [campaign.0.into()],
@@ -68,6 +70,7 @@ async fn facts(db: &Db, campaign: CampaignId, waves: &[Wave]) -> Result<Facts, R
         return Ok(Facts::default());
     };
     let definition: String = newest.try_get("", "definition")?;
+    let decision: Option<String> = newest.try_get("", "decision")?;
     let assigned = rows
         .iter()
         .map(|row| {
@@ -77,8 +80,7 @@ async fn facts(db: &Db, campaign: CampaignId, waves: &[Wave]) -> Result<Facts, R
             Ok(Assigned {
                 wave: row.try_get("", "wave_id")?,
                 cell: row.try_get("", "cell")?,
-                kind: Kind::from_column(&kind)
-                    .ok_or_else(|| DbErr::Type(format!("wave_cells.kind: {kind}")))?,
+                kind: CellKind::from_column(&kind),
                 weight: weight.unsigned_abs(),
                 people: people.unsigned_abs(),
             })
@@ -94,6 +96,7 @@ async fn facts(db: &Db, campaign: CampaignId, waves: &[Wave]) -> Result<Facts, R
             .filter(|wave| wave.status == "running")
             .map(|wave| wave.id)
             .collect(),
+        decision: decision.as_deref().and_then(Decision::read),
     })
 }
 

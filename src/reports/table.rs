@@ -48,6 +48,9 @@ pub fn write(report: &Report) -> String {
     if let Some(cells) = &report.cells {
         section(&mut text, "The cells of the test", by_cell(cells));
         remark(&mut text, &cells.judgement.headline);
+        if let Some(chosen) = &cells.chosen {
+            remark(&mut text, chosen);
+        }
         for pair in cells.others() {
             remark(&mut text, &pair.sentence);
         }
@@ -88,7 +91,7 @@ fn headline(text: &mut String, rate: &Rate) {
     };
 }
 
-fn section(text: &mut String, heading: &str, mut table: Table) {
+pub(super) fn section(text: &mut String, heading: &str, mut table: Table) {
     table.load_style(presets::NOTHING);
     for (place, column) in table.column_iter_mut().enumerate() {
         column.set_padding((if place == 0 { 4 } else { 1 }, 1));

@@ -113,6 +113,7 @@ pub fn standings(arms: &[Share]) -> Vec<Standing> {
     let mut nodes: Vec<f64> = curves.iter().flat_map(|curve| curve.nodes()).collect();
     nodes.sort_by(f64::total_cmp);
     nodes.dedup();
+    let nodes = filled(&nodes);
     let tables: Vec<Table> = curves
         .iter()
         .map(|curve| Table::new(curve, &nodes))
@@ -141,7 +142,7 @@ fn standing(arm: usize, tables: &[Table], nodes: &[f64]) -> Standing {
         let [from, to] = ends else { continue };
         // Simpson's rule, at the ends and in the middle of each cell.
         let (mut chance, mut loss) = (0.0, 0.0);
-        for (place, weight) in [(0, 1.0), (1, 4.0), (2, 1.0)] {
+        for (place, part, weight) in [(0, 0.0, 1.0), (1, 0.5, 4.0), (2, 1.0, 1.0)] {
             let at = 2 * cell + place;
             let others: f64 = tables
                 .iter()
@@ -150,12 +151,29 @@ fn standing(arm: usize, tables: &[Table], nodes: &[f64]) -> Standing {
                 .map(|(_, table)| table.below(at))
                 .product();
             chance += weight * own.density(at) * others;
-            loss += weight * own.below(at) * (1.0 - others);
+            let rate = rate_at(from + (to - from) * part);
+            loss += weight * own.below(at) * (1.0 - others) * rate * (1.0 - rate);
         }
         standing.chance_best += chance * (to - from) / 6.0;
-        standing.expected_loss += loss * (rate_at(*to) - rate_at(*from)) / 6.0;
+        standing.expected_loss += loss * (to - from) / 6.0;
     }
     standing
+}
+
+/// The nodes and others between them wherever two are far apart, since losses run on between the arms.
+fn filled(nodes: &[f64]) -> Vec<f64> {
+    const FAR: f64 = 0.25;
+    let mut filled = Vec::with_capacity(nodes.len());
+    for ends in nodes.windows(2) {
+        let [from, to] = ends else { continue };
+        let mut at = *from;
+        while at < *to {
+            filled.push(at);
+            at += FAR;
+        }
+    }
+    filled.extend(nodes.last());
+    filled
 }
 
 /// The rate whose logit this is.

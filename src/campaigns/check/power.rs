@@ -11,7 +11,6 @@ use crate::campaigns::store::PastRate;
 use crate::gate::model::Withheld;
 use crate::statistics::power::{POWER, Plan, detectable};
 use crate::statistics::{ALPHA, as_f64};
-use crate::storage::text::counted;
 
 /// The response rate assumed where no wave has shown one.
 const ASSUMED: f64 = 0.02;
@@ -61,10 +60,10 @@ pub(super) fn forecast(
     let (base_rate, base_from) = match past {
         Some(past) => (
             past.rate,
-            format!(
-                "as the last {} had it",
-                counted(past.waves, "wave", "waves")
-            ),
+            match past.waves {
+                1 => "as the last wave had it".to_owned(),
+                waves => format!("as the last {waves} waves had it"),
+            },
         ),
         None => (
             ASSUMED,

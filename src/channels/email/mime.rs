@@ -11,10 +11,12 @@ use mail_builder::headers::address::EmailAddress;
 use mail_builder::headers::text::Text;
 use unicode_normalization::UnicodeNormalization;
 
+use super::reference;
 use crate::channels::model::{
     Class, EmailMessage, NoticeMessage, Picture, Sender, SummaryMessage, WaveFrame,
 };
 use crate::clock;
+use crate::config::MailProvider;
 
 /// `=_` cannot stand in quoted-printable text, where `=` comes before two digits or a line end
 /// (RFC 2045 section 6.7); so neither can this boundary, whatever the body says.
@@ -61,6 +63,8 @@ pub(super) struct MimeFrame {
     tail: Vec<u8>,
     /// Whether pictures follow the message (RFC 2387).
     has_pictures: bool,
+    /// Who sends it on, where he repeats our reference in what he posts.
+    provider: Option<MailProvider>,
 }
 
 /// What a message needs from outside its text.
@@ -69,6 +73,8 @@ pub(super) struct Ids<'a> {
     pub return_path_tag: &'a str,
     pub message_id_local: &'a str,
     pub message_domain: &'a str,
+    /// Where an opt-out by mail is read, if anywhere.
+    pub opt_out_domain: Option<&'a str>,
 }
 
 /// What is spliced into a frame.
@@ -155,7 +161,14 @@ impl MimeFrame {
             head,
             tail,
             has_pictures: false,
+            provider: None,
         })
+    }
+
+    /// The same for messages that a provider sends on.
+    #[must_use]
+    pub fn through(self, provider: Option<MailProvider>) -> Self {
+        Self { provider, ..self }
     }
 
     /// Compiles the frame of notices: a machine's answer to what a person did (RFC 3834 section 5), so
@@ -171,6 +184,7 @@ impl MimeFrame {
             head,
             tail,
             has_pictures: false,
+            provider: None,
         })
     }
 
@@ -190,6 +204,7 @@ impl MimeFrame {
             head,
             tail,
             has_pictures: true,
+            provider: None,
         })
     }
 
@@ -216,9 +231,16 @@ impl MimeFrame {
         refuse_controls("Subject", message.subject)?;
         write_text(&mut out, "Subject", message.subject);
         if let Some(url) = message.unsubscribe_url {
-            write_list_unsubscribe(&mut out, url)?;
+            let mailbox = ids
+                .opt_out_domain
+                .map(|domain| format!("unsubscribe+{}@{domain}", ids.return_path_tag));
+            write_list_unsubscribe(&mut out, url, mailbox.as_deref())?;
         }
         write_field(&mut out, "X-Visavis-Ref", ids.return_path_tag);
+        if let Some(provider) = self.provider {
+            let (name, value) = reference::header(provider, ids.return_path_tag);
+            write_field(&mut out, name, &value);
+        }
         out.extend_from_slice(&self.tail);
         if self.has_pictures {
             write_boundary(&mut out, RELATED);
@@ -364,9 +386,13 @@ fn write_encoded_words(out: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// RFC 2369, for RFC 8058: the https link alone. A `mailto:` beside it would promise a mailbox that
-/// nobody reads yet, and an opt-out sent there would be lost.
-fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str) -> Result<(), ComposeError> {
+/// RFC 2369, for RFC 8058: the https link first, which is preferred (RFC 2369 section 2), then the mailbox, where
+/// somebody reads it. Its tag proves whose opt-out it is, so that a mail without a word will do.
+fn write_list_unsubscribe(
+    out: &mut Vec<u8>,
+    url: &str,
+    mailbox: Option<&str>,
+) -> Result<(), ComposeError> {
     let is_url = (url.starts_with("https://") || url.starts_with("http://"))
         && url.len() < 900
         && url
@@ -375,7 +401,11 @@ fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str) -> Result<(), ComposeErr
     if !is_url {
         return Err(ComposeError::UnsubscribeUrl);
     }
-    write_field(out, "List-Unsubscribe", &format!("<{url}>"));
+    let value = match mailbox {
+        Some(mailbox) => format!("<{url}>,\r\n <mailto:{mailbox}>"),
+        None => format!("<{url}>"),
+    };
+    write_field(out, "List-Unsubscribe", &value);
     Ok(())
 }
 

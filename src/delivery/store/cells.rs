@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use serde::Serialize;
 
 use super::audience::Written;
 use super::wave::{cell_counters, counters};
@@ -27,7 +28,8 @@ pub struct WaveCell {
 }
 
 /// What a cell of a wave is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CellKind {
     /// Everybody who is contacted.
     All,
@@ -52,7 +54,8 @@ impl CellKind {
         }
     }
 
-    fn from_column(text: &str) -> Self {
+    /// Reads the database's word.
+    pub fn from_column(text: &str) -> Self {
         match text {
             "test" => Self::Test,
             "rest" => Self::Rest,

@@ -10,6 +10,7 @@ use crate::reports::table::thousands;
 #[derive(Debug, Serialize)]
 pub(super) struct CellsView {
     headline: String,
+    chosen: Option<String>,
     lines: Vec<Line>,
     pairs: Vec<String>,
     basis: &'static str,
@@ -47,6 +48,7 @@ impl CellsView {
     pub(super) fn new(cells: &Cells) -> Self {
         Self {
             headline: unparted(&cells.judgement.headline),
+            chosen: cells.chosen.clone(),
             lines: cells
                 .lines
                 .iter()

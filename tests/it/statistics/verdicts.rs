@@ -41,7 +41,7 @@ fn two_arms_in_each_word() {
             (230, 5_000),
             (200, 5_000),
             Word::Promising,
-            "a is ahead of b: promising, not proven (4.60 % against 4.00 %; difference 0.60 points, 95 % interval −0.20 to 1.40, p = 0.138).",
+            "a is ahead of b: promising, not proven (4.60 % against 4.00 %; difference 0.60 points, 95 % interval −0.20 to 1.40, p = 0.139).",
         ),
         (
             (200, 10_000),
