@@ -30,7 +30,7 @@ pub fn compose(
     at: i64,
 ) -> Result<EmailMessage, RenderError> {
     let compiled = way.compiled(&customer.language);
-    let links = recipient_links(
+    let mut links = recipient_links(
         &context.public_url,
         &context.keys,
         delivery,
@@ -38,6 +38,11 @@ pub fn compose(
         compiled.links(),
         customer.tracking,
     );
+    if context.has_trap_link {
+        let kind = LinkKind::Trap;
+        let token = LinkToken { delivery, kind }.encode(&context.keys);
+        links.trap = Some(format!("{}/t/{token}", context.public_url));
+    }
     let Rendered {
         subject,
         html,
@@ -120,6 +125,7 @@ pub fn recipient_links(
         preferences: preferences_url(public_url, keys, customer),
         browser: url("v", LinkKind::Browser),
         open: (tracking == Tracking::Full).then(|| format!("{}.gif", url("o", LinkKind::Open))),
+        trap: None,
     }
 }
 
@@ -149,6 +155,7 @@ pub fn short_links(
         preferences: preferences_url(public_url, keys, customer),
         browser: url("v", LinkKind::Browser),
         open: None,
+        trap: None,
     }
 }
 

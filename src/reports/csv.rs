@@ -80,6 +80,7 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
         ("opens_machine", report.opens_machine),
         ("clicks_total", report.clicks_total),
         ("clicks_machine", report.clicks_machine),
+        ("clicks_scanner", report.clicks_scanner),
         ("orders", report.orders),
     ] {
         row("responses", figure, count.to_string(), None)?;

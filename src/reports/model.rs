@@ -166,8 +166,10 @@ pub struct Report {
     /// Unique clickers.
     pub clicks: u64,
     pub clicks_total: u64,
-    /// Clicks of scanners, counted nowhere else.
+    /// Clicks of prefetchers, previews and programs, counted nowhere else.
     pub clicks_machine: u64,
+    /// Clicks of scanners, counted nowhere else.
+    pub clicks_scanner: u64,
     pub clicks_by_part: Vec<PartLine>,
     /// Empty when the waves used different templates.
     pub links: Vec<LinkLine>,
@@ -244,6 +246,7 @@ impl Report {
             clicks: sum.get("clicks"),
             clicks_total: sum.get("clicks.total"),
             clicks_machine: sum.get("clicks.machine"),
+            clicks_scanner: sum.get("clicks.scanner"),
             clicks_by_part: Part::ALL
                 .into_iter()
                 .map(|part| PartLine {
@@ -467,6 +470,7 @@ pub(crate) mod tests {
             ("clicks", 287),
             ("clicks.total", 341),
             ("clicks.machine", 56),
+            ("clicks.scanner", 31),
             ("clicks.part.attention", 61),
             ("clicks.part.interest", 48),
             ("clicks.part.desire", 35),

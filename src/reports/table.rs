@@ -163,7 +163,7 @@ fn waterfall(report: &Report) -> Table {
 fn rates(report: &Report) -> Table {
     let mut table = Table::new();
     if report.can_be_opened() {
-        let remark = machine(report.opens_machine);
+        let remark = apart(report.opens_machine, 0);
         table.add_row(rate_row("opened", &report.open_rate, remark));
     }
     for (name, rate, remark) in [
@@ -173,9 +173,9 @@ fn rates(report: &Report) -> Table {
             format!(
                 "{}{}",
                 counted(report.clicks_total, "click", "clicks"),
-                match report.clicks_machine {
-                    0 => String::new(),
-                    count => format!(", {} by machines", thousands(count)),
+                match apart(report.clicks_machine, report.clicks_scanner) {
+                    none if none.is_empty() => none,
+                    others => format!(", {others}"),
                 }
             ),
         ),
@@ -275,11 +275,14 @@ fn facts(facts: Vec<(&'static str, String)>) -> Table {
     table
 }
 
-fn machine(count: u64) -> String {
-    match count {
-        0 => String::new(),
-        count => format!("{} by machines", thousands(count)),
-    }
+/// What is counted apart from people.
+fn apart(machines: u64, scanners: u64) -> String {
+    [(machines, "machines"), (scanners, "scanners")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, whose)| format!("{} by {whose}", thousands(count)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn parts(report: &Report) -> Table {

@@ -6,6 +6,7 @@
 //! token and answers no request: it is handed the delivery.
 
 pub mod effects;
+pub mod feedback;
 pub mod inbox;
 mod journal;
 pub mod judge;
@@ -19,6 +20,7 @@ pub mod record;
 mod store;
 mod tally;
 pub mod texts;
+pub mod timeline;
 mod transcribe;
 
 use sea_orm::DbErr;

@@ -19,7 +19,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 29] = [
+const TEMPLATES: &[(&str, &str)] = &[
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -38,6 +38,8 @@ const TEMPLATES: [(&str, &str); 29] = [
     ("report_cells", include_str!("pages/report_cells.hbs")),
     ("outbox", include_str!("pages/outbox.hbs")),
     ("outbox_message", include_str!("pages/outbox_message.hbs")),
+    ("customers", include_str!("pages/customers.hbs")),
+    ("customer", include_str!("pages/customer.hbs")),
     ("replies", include_str!("pages/replies.hbs")),
     ("mails", include_str!("pages/mails.hbs")),
     ("mail", include_str!("pages/mail.hbs")),

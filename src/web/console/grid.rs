@@ -464,7 +464,7 @@ impl Person {
                 .name
                 .unwrap_or_else(|| format!("customer {}", someone.customer)),
             link: format!(
-                "/permission/customers/{}",
+                "/customers/{}",
                 path_segment(&someone.customer.to_string())
             ),
             wave: someone.wave,

@@ -259,9 +259,17 @@ impl Scale {
 }
 
 fn cards(report: &Report) -> Vec<Card> {
-    let apart = |count: u64| match count {
-        0 => String::new(),
-        count => format!("{} by machines, apart", thousands(count)),
+    let apart = |machines: u64, scanners: u64| {
+        let counts = [(machines, "machines"), (scanners, "scanners")];
+        let told: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, whose)| format!("{} by {whose}", thousands(count)))
+            .collect();
+        match told.join(" and ") {
+            none if none.is_empty() => none,
+            told => format!("{told}, apart"),
+        }
     };
     let card = |name, rate: &Rate, remark: String| Card {
         name,
@@ -280,14 +288,14 @@ fn cards(report: &Report) -> Vec<Card> {
     };
     let mut cards = vec![card("Delivery rate", &report.delivery_rate, String::new())];
     if report.can_be_opened() {
-        let remark = apart(report.opens_machine);
+        let remark = apart(report.opens_machine, 0);
         cards.push(card("Open rate", &report.open_rate, remark));
     }
     cards.extend([
         card(
             "Click rate",
             &report.click_rate,
-            apart(report.clicks_machine),
+            apart(report.clicks_machine, report.clicks_scanner),
         ),
         card(
             "Order rate",

@@ -201,7 +201,7 @@ on_both! {
         let link = page.split("href=\"").find(|rest| rest.starts_with("/reports/grid/people?")).unwrap();
         let link = link.split('"').next().unwrap().replace("&amp;", "&").replace("&#x3D;", "=");
         let people = site.get(&link).await.text().await.unwrap();
-        assert!(people.contains("/permission/customers/") && people.contains("responded"), "{people}");
+        assert!(people.contains("/customers/") && people.contains("responded"), "{people}");
         let improve = site.get("/reports/super-chef/improve?count=1").await.text().await.unwrap();
         assert!(improve.contains("No narrower segment is proposed"), "{improve}");
         assert_eq!(site.get("/reports/nothing/improve").await.status(), 404);
