@@ -8,10 +8,11 @@ use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::reports::store::grid::{self as store, Loaded, Row, Span};
 use crate::storage::Db;
 
-/// Deliveries looked at for one page, so that a page is quick however rare its people are.
-const LOOKED_AT: i64 = 10_000;
-/// Deliveries read at once.
-const STEP: i64 = 2_000;
+/// Deliveries read at once, and how often for one page, so that a page is quick however rare its people are.
+const STEP: i64 = 1_000;
+/// The same where the database passes over who did not respond.
+const STEP_OF_RESPONDERS: i64 = 8_000;
+const STEPS: i64 = 6;
 
 /// Whom one wants to see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,7 +52,12 @@ pub struct People {
 /// When the database is away.
 pub async fn people(db: &Db, loaded: &Loaded, wanted: &Wanted) -> Result<People, DbErr> {
     let mut found = People::default();
-    let mut budget = LOOKED_AT;
+    let step = if wanted.only_responders {
+        STEP_OF_RESPONDERS
+    } else {
+        STEP
+    };
+    let mut budget = step * STEPS;
     for wave in &loaded.waves {
         if wanted.after.is_some_and(|after| after.wave < wave.wave) {
             continue;
@@ -75,7 +81,7 @@ pub async fn people(db: &Db, loaded: &Loaded, wanted: &Wanted) -> Result<People,
                 wave: wave.wave,
                 launched_at: wave.launched_at,
                 after,
-                last: last.min(after + STEP),
+                last: last.min(after + step),
             };
             for row in store::rows(db, span, wanted.only_responders).await? {
                 let slice = slices.iter().find(|slice| {

@@ -221,8 +221,8 @@ pub(in crate::reports) async fn rows(
     }
     let earned = earned(db, span).await?;
     let undelivered = undelivered(db, span).await?;
-    let since = since_launch(db, span).await?;
-    let clickers = clickers(db, span).await?;
+    let since = since_launch(db, span, &wanted).await?;
+    let clickers = clickers(db, span, &wanted).await?;
     found
         .iter()
         .map(|row| {
@@ -334,12 +334,14 @@ struct Since {
     last_before: Option<i64>,
 }
 
-async fn since_launch(db: &Db, span: Span) -> Result<HashMap<i64, Since>, DbErr> {
+/// `wanted`: of which deliveries `d`.
+async fn since_launch(db: &Db, span: Span, wanted: &str) -> Result<HashMap<i64, Since>, DbErr> {
     let [wave, after, last] = span.values();
     let rows = db
         .rows(
             // Asked person by person, through the index: as a join PostgreSQL reads all orders since the launch
             // for every page.
+            format!(
             "SELECT x.customer_id, x.orders,
                     (SELECT CAST(SUM(o.amount_cents) AS BIGINT) FROM orders o
                      WHERE o.customer_id = x.customer_id AND o.ordered_at >= $4) AS cents,
@@ -348,8 +350,8 @@ async fn since_launch(db: &Db, span: Span) -> Result<HashMap<i64, Since>, DbErr>
              FROM (SELECT d.customer_id,
                           (SELECT COUNT(*) FROM orders o
                            WHERE o.customer_id = d.customer_id AND o.ordered_at >= $4) AS orders
-                   FROM deliveries d WHERE d.wave_id = $1 AND d.seq > $2 AND d.seq <= $3) AS x
-             WHERE x.orders > 0",
+                   FROM deliveries d WHERE d.wave_id = $1 AND d.seq > $2 AND d.seq <= $3 AND {wanted}) AS x
+             WHERE x.orders > 0"),
             [wave, after, last, span.launched_at.into()],
         )
         .await?;
@@ -366,15 +368,17 @@ async fn since_launch(db: &Db, span: Span) -> Result<HashMap<i64, Since>, DbErr>
 }
 
 /// The customers of the span who had clicked a message before the launch.
-async fn clickers(db: &Db, span: Span) -> Result<HashMap<i64, ()>, DbErr> {
+async fn clickers(db: &Db, span: Span, wanted: &str) -> Result<HashMap<i64, ()>, DbErr> {
     let [wave, after, last] = span.values();
     let rows = db
         .rows(
-            "SELECT d.customer_id FROM deliveries d
-             WHERE d.wave_id = $1 AND d.seq > $2 AND d.seq <= $3
+            format!(
+                "SELECT d.customer_id FROM deliveries d
+             WHERE d.wave_id = $1 AND d.seq > $2 AND d.seq <= $3 AND {wanted}
                AND (SELECT 1 FROM responses r
                     WHERE r.customer_id = d.customer_id AND r.kind = 'click' AND NOT r.is_machine
-                      AND r.responded_at < $4 LIMIT 1) = 1",
+                      AND r.responded_at < $4 LIMIT 1) = 1"
+            ),
             [wave, after, last, span.launched_at.into()],
         )
         .await?;
