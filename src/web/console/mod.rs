@@ -40,7 +40,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
         )
         .service(
             resource("/reports/grid/people", "GET")
-                .route(web::get().to(grid::people))
+                .route(web::get().to(grid::people::page))
                 .wrap(from_fn(frame::console)),
         )
         .service(
