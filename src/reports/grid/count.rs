@@ -63,18 +63,23 @@ pub async fn moved(
         if stop.is_cancelled() {
             break;
         }
-        if is_due(&wave, pace, now_ms)
-            && store::take(db, wave.wave, now_ms, now_ms + BUSY_MS).await?
-            && count(db, clock, &wave, stop).await?
+        if !is_due(&wave, pace, now_ms)
+            || !store::take(db, wave.wave, now_ms, now_ms + BUSY_MS).await?
         {
-            counted += 1;
+            continue;
         }
+        let is_done = count(db, clock, &wave, stop).await;
+        if !matches!(is_done, Ok(true)) {
+            store::release(db, wave.wave).await?;
+        }
+        counted += usize::from(is_done?);
     }
     Ok(counted)
 }
 
 fn is_due(wave: &Countable, pace: Pace, now_ms: i64) -> bool {
-    let has_moved = wave.counted_figures.as_ref() != Some(&wave.figures);
+    let has_moved =
+        wave.counted_at.is_none() || wave.counted_figures.as_ref() != Some(&wave.figures);
     let closes = wave.closes_at.is_some_and(|at| at <= now_ms);
     let has_rested = match (pace, wave.counted_at) {
         (Pace::AtOnce, _) | (_, None) => true,

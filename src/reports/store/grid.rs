@@ -154,6 +154,17 @@ pub(in crate::reports) async fn take(
     Ok(taken.is_some())
 }
 
+/// Gives a wave back that was not counted to its end.
+pub(in crate::reports) async fn release(db: &Db, wave: WaveId) -> Result<(), DbErr> {
+    let txn = db.begin().await?;
+    txn.run(
+        "UPDATE grid_waves SET busy_until = 0 WHERE wave_id = $1",
+        [wave.0.into()],
+    )
+    .await?;
+    txn.commit().await
+}
+
 /// A wave as it was counted.
 #[derive(Debug)]
 pub(in crate::reports) struct Counted {
