@@ -16,6 +16,7 @@ mod permission;
 mod relay;
 mod secret;
 mod sms;
+mod summary;
 mod web;
 
 pub use api::{ApiSettings, ApiTokenSettings, Scope};
@@ -46,6 +47,7 @@ pub use sms::{
     SmsSettings, StopBy, StopSettings, TwilioSettings, VonageSettings, VonageSignature,
     is_french_mobile, provider_of, sms_route,
 };
+pub use summary::SummarySettings;
 pub use web::WebSettings;
 
 use std::collections::BTreeMap;
@@ -111,6 +113,7 @@ pub struct Settings {
     pub tracking: TrackingSettings,
     pub api: ApiSettings,
     pub control: ControlSettings,
+    pub summary: SummarySettings,
 }
 
 impl Settings {
@@ -177,6 +180,7 @@ impl Settings {
         self.delivery.validate()?;
         self.permission.validate()?;
         self.control.validate()?;
+        self.summary.validate()?;
         self.sign_up.validate(&self.permission)?;
         self.orders.validate()?;
         self.api.validate()?;

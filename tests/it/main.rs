@@ -21,6 +21,7 @@ mod evidence;
 mod faults;
 mod feedback;
 mod gate;
+mod grid;
 mod inbound;
 mod kit;
 mod mail;

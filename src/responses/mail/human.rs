@@ -178,7 +178,11 @@ fn is_opt_out_text(text: &str, name: &str, signs: &Signs) -> bool {
     let mut said = false;
     for piece in text.split(['\n', ',', '.', '!', ';']) {
         let piece = bare(&fold(piece));
-        let is_name = || piece.split(' ').all(|word| name.split(' ').any(|own| own == word));
+        let is_name = || {
+            piece
+                .split(' ')
+                .all(|word| name.split(' ').any(|own| own == word))
+        };
         if piece.is_empty() || signs.courtesies.is_whole(&piece) || is_name() {
             continue;
         }
