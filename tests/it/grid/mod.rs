@@ -12,7 +12,7 @@ use visavis::reports::grid::{Crossing, Dimension, Table, count};
 use visavis::reports::store::grid::{self as store, Loaded, Scope};
 use visavis::reports::summary::Summaries;
 use visavis::responses::ResponseWriter;
-use visavis::responses::model::{Response, What};
+use visavis::responses::model::{MadeBy, Response, What};
 use visavis::responses::orders::attribute_orders;
 use visavis::storage::{Db, Sql};
 use visavis::templates::model::Part;
@@ -21,6 +21,7 @@ use crate::kit::house::House;
 use crate::kit::ledger::{self, CLICKS, DAY_MS, LAUNCHED_AT, Plan, SETTLED_AT, counters};
 use crate::on_both;
 use crate::reports::set;
+use crate::responses::rules;
 use crate::web::Site;
 
 const REGIONS: [Option<&str>; 3] = [Some("Somme"), Some("Nord"), None];
@@ -44,7 +45,7 @@ async fn wave(db: &Db, plan: Plan, people: i64) -> (WaveId, Vec<CustomerId>) {
         let respond = |what| Response {
             delivery,
             what,
-            is_machine: false,
+            made_by: MadeBy::Person,
             at: SETTLED_AT + 600_000,
         };
         if seq % 5 == 0 {
@@ -57,7 +58,9 @@ async fn wave(db: &Db, plan: Plan, people: i64) -> (WaveId, Vec<CustomerId>) {
         customers.push(customer);
     }
     writer.drain().await;
-    attribute_orders(db, SETTLED_AT + DAY_MS).await.unwrap();
+    attribute_orders(db, &rules(), SETTLED_AT + DAY_MS)
+        .await
+        .unwrap();
     set(db, wave, &[("accepted", people)]).await;
     (wave, customers)
 }
