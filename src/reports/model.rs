@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::attribution::{Attribution, Windows};
+use super::attribution::Attribution;
 use super::cells::{self, Cells, Facts};
 use super::channels::{self, ChannelLine};
 use super::economics::{Earned, Economics, Spent};
@@ -93,8 +93,6 @@ pub struct Wave {
     pub is_simulated: bool,
     pub template_version: i64,
     pub terms: Terms,
-    /// What its definition says of windows.
-    pub windows: Windows,
     /// What its definition says of money.
     pub proposal: Proposal,
     /// What was expected of it at its launch; `None` of one that was launched before that was kept.
@@ -282,7 +280,6 @@ impl Report {
             .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version))
             && waves.iter().all(|wave| wave.terms.has_one_template());
         let money = Money::of(waves);
-        let windows = waves.first().map(|wave| wave.windows.clone());
         Self {
             campaign: campaign.to_owned(),
             status: status.to_owned(),
@@ -308,12 +305,7 @@ impl Report {
             forecast: compared(waves),
             funnel: Funnel::new(&sum, terms.goal, arrived, channels::undelivered(&sum)),
             over_time: OverTime::new(&sum),
-            attribution: Attribution::new(
-                &sum,
-                terms.goal,
-                terms.window_days,
-                &windows.unwrap_or_default(),
-            ),
+            attribution: Attribution::new(&sum, &terms),
             money,
             selected: sum.get("selected"),
             withheld: sum.get("withheld"),
@@ -422,7 +414,9 @@ fn compared(waves: &[Wave]) -> Option<Compared> {
     let actual = Actual {
         wave: wave.id,
         delivered: delivered_of(&wave.counters),
-        window_ends_at: wave.launched_at.saturating_add(wave.terms.window_ms()),
+        window_ends_at: wave
+            .launched_at
+            .saturating_add(wave.terms.longest_window_ms()),
         economics: &economics,
     };
     Some(Compared::new(wave.forecast.as_ref()?, actual))
@@ -561,7 +555,6 @@ pub(crate) mod tests {
             is_simulated: true,
             template_version: 1,
             terms: Terms::read(r#"{"topic":"offers","goal":"click","window_days":14}"#),
-            windows: Windows::default(),
             proposal: Proposal::default(),
             forecast: None,
             counters: sum,

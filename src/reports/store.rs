@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use sea_orm::{DbErr, QueryResult};
 
 use super::ReportError;
-use super::attribution::Windows;
 use super::cells::{Agreed, Assigned, Facts};
 use super::model::{Report, Wave};
 use super::money::Proposal;
@@ -168,7 +167,6 @@ fn group_waves(rows: &[QueryResult]) -> Result<Vec<(i64, Wave)>, DbErr> {
                 is_simulated: row.try_get("", "is_simulated")?,
                 template_version: row.try_get("", "template_version_id")?,
                 terms: Terms::read(&definition),
-                windows: Windows::read(&definition),
                 proposal: Proposal::read(&definition),
                 forecast: forecast.and_then(|text| serde_json::from_str(&text).ok()),
                 counters: Default::default(),
