@@ -596,7 +596,35 @@ pub(crate) mod tests {
             ("orders.customers", 39),
             ("revenue_cents", 1_234_567),
             ("responders", 281),
+            ("complaints", 2),
+            ("opens.possible", 2_600),
+            ("stage.attention", 1_080),
+            ("stage.attention.tracked", 1_030),
+            ("stage.interest", 289),
+            ("stage.interest.tracked", 180),
+            ("stage.desire", 212),
+            ("stage.action", 194),
+            ("responders.hour.0", 150),
+            ("responders.hour.3", 100),
+            ("responders.day.4", 31),
+            ("orders.by.token", 30),
+            ("orders.by.click", 11),
         ]);
+        let wave = Wave {
+            proposal: Proposal::read(
+                r#"{"offer":{"name":"Pans","margin_percent":45.0,"cost_cents":50},
+                    "costs":{"fixed_cents":40000,"per_thousand_cents":350}}"#,
+            ),
+            forecast: serde_json::from_str(
+                r#"{"people":4700,"basis":{"past":{"waves":5,"delivered":21000}},
+                    "delivered":{"expected":4600.0,"low_95":4550.0,"high_95":4640.0},
+                    "response_rate":{"expected":0.05,"low_95":0.04,"high_95":0.0602},
+                    "responses":{"expected":230.0,"low_95":184.0,"high_95":277.0},
+                    "cost_cents":{"expected":67945.0,"low_95":65645.0,"high_95":70295.0}}"#,
+            )
+            .unwrap(),
+            ..wave
+        };
         let links = [
             (0, Part::Attention, "See the pans"),
             (1, Part::Action, "Order \"Super Chef\" now"),
@@ -607,7 +635,7 @@ pub(crate) mod tests {
             url: format!("https://shop.example/{number}"),
             label: label.to_owned(),
         });
-        Report::new("super-chef", "finished", &[wave], &links)
+        Report::new("super-chef", "finished", &[wave], &links).in_currency("EUR")
     }
 
     pub(crate) fn sample_of_two_channels() -> Report {

@@ -427,6 +427,33 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_its_sections_and_no_style_of_its_own() {
+        let page = crate::web::Pages::new().unwrap();
+        let page = page.page("report", &View::new(&sample())).unwrap();
+        for text in [
+            "What it cost and earned",
+            "It pays from a response rate of",
+            "Expected and actual",
+            "above",
+            "How far people went",
+            "extrapolated",
+            "When they responded",
+            "What was lost",
+            "Contacts lost",
+            "What counts for this campaign",
+            "the link it came from",
+        ] {
+            assert!(page.contains(text), "{text:?} in {page}");
+        }
+        assert!(!page.contains(" style=\""), "the policy forbids it");
+        assert!(!page.contains(" %"), "a per cent sign can stand alone");
+        let bare = crate::reports::Report::new("c", "planned", &[], &[]);
+        let page = crate::web::Pages::new().unwrap();
+        let page = page.page("report", &View::new(&bare)).unwrap();
+        assert!(!page.contains("What it cost and earned"));
+    }
+
+    #[test]
     fn no_percent_sign_can_stand_alone() {
         let cards = cards(&sample());
         assert!(!cards.is_empty());
