@@ -335,11 +335,6 @@ impl Scale {
     }
 }
 
-/// Attributed revenue with its currency.
-fn in_money(report: &Report) -> String {
-    revenue(report).replace(' ', "\u{a0}")
-}
-
 fn cards(report: &Report) -> Vec<Card> {
     let apart = |machines: u64, scanners: u64| {
         let counts = [(machines, "machines"), (scanners, "scanners")];
@@ -389,7 +384,7 @@ fn cards(report: &Report) -> Vec<Card> {
             format!(
                 "{}, {}",
                 counted(report.orders, "order", "orders"),
-                in_money(report)
+                revenue(report)
             ),
         ),
         card("Opt-out rate", &report.opt_out_rate, String::new()),
