@@ -6,15 +6,15 @@ use super::{number, percent, thousands};
 use crate::reports::funnel::Funnel;
 use crate::reports::model::Report;
 
-/// The stages: people, share of delivered, share of the stage before.
+/// The stages: people, their share of all delivered, and of the stage before.
 pub(super) fn stages(funnel: &Funnel) -> Table {
     let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
     let mut table = Table::new();
     table.add_row([
         Cell::new(""),
         right("people".to_owned()),
-        right("of delivered".to_owned()),
-        right("of stage before".to_owned()),
+        right("of all".to_owned()),
+        right("of before".to_owned()),
         Cell::new(""),
     ]);
     for step in &funnel.steps {
@@ -26,7 +26,7 @@ pub(super) fn stages(funnel: &Funnel) -> Table {
         let before = step.of_before.filter(|_| step.stage != "delivered");
         let range = step
             .people_95
-            .map(|(low, high)| format!("extrapolated, {} to {}", thousands(low), thousands(high)));
+            .map(|(low, high)| format!("{} to {}, extrapolated", thousands(low), thousands(high)));
         table.add_row([
             Cell::new(step.stage),
             people,
