@@ -317,7 +317,7 @@ impl Pattern {
             [subject, details] => (None, *subject, *details),
             _ => return Err(wrong()),
         };
-        let number = |text: &str| text.parse::<u16>().map_err(|_| wrong());
+        let number = |text: &str| text.parse::<u16>().ok().ok_or_else(wrong);
         let class = match class {
             None => None,
             Some("2") => Some(2),
