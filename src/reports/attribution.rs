@@ -1,20 +1,23 @@
 //! By which rules a response counts for a campaign, in plain words with its own windows.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::model::{Counters, Reason};
 use super::table::days;
 use crate::campaigns::model::Goal;
+use crate::responses::attribution::MatchedBy;
+use crate::responses::model::Terms;
 
-/// How orders find their campaign, the surest way first: counter, and in words.
-const WAYS: [(&str, &str); 4] = [
-    ("token", "the link they came from"),
-    ("coupon", "a coupon"),
-    ("code", "the campaign’s code"),
-    ("click", "the last click before"),
-];
+/// How an order finds its message, in words.
+fn words(way: MatchedBy) -> &'static str {
+    match way {
+        MatchedBy::Token => "the link it came from",
+        MatchedBy::Coupon => "the coupon",
+        MatchedBy::Campaign => "the campaign it names",
+        MatchedBy::Code => "the offer’s code",
+        MatchedBy::Click => "the last click before it",
+    }
+}
 
 /// The rules of a campaign, and what they led to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,44 +36,37 @@ pub struct Window {
     pub days: i64,
 }
 
-/// What a definition says of windows by kind; none: `window_days` for all.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct Windows {
-    windows: BTreeMap<String, i64>,
-}
-
-impl Windows {
-    /// Reads the definition of a wave (JSON).
-    pub fn read(definition: &str) -> Self {
-        serde_json::from_str(definition).unwrap_or_default()
-    }
-}
-
 impl Attribution {
-    pub(super) fn new(sum: &Counters, goal: Goal, window_days: i64, own: &Windows) -> Self {
-        let windows: Vec<Window> = ["click", "order", "reply", "coupon", "answer"]
-            .into_iter()
-            .map(|kind| Window {
-                kind,
-                days: own.windows.get(kind).copied().unwrap_or(window_days),
-            })
-            .collect();
-        let within = |kind: &str| {
-            let window = windows.iter().find(|window| window.kind == kind);
-            days(window.map_or(window_days, |window| window.days))
+    pub(super) fn new(sum: &Counters, terms: &Terms) -> Self {
+        let goal = terms.goal;
+        let windows: Vec<Window> = [
+            Goal::Click,
+            Goal::Order,
+            Goal::Reply,
+            Goal::Coupon,
+            Goal::Answer,
+        ]
+        .into_iter()
+        .map(|kind| Window {
+            kind: kind.as_str(),
+            days: terms.windows.of(kind).map_or(terms.window_days, i64::from),
+        })
+        .collect();
+        let within = |kind: Goal| {
+            let window = windows.iter().find(|window| window.kind == kind.as_str());
+            days(window.map_or(terms.window_days, |window| window.days))
         };
-        let ways: Vec<&str> = WAYS.iter().map(|(_, words)| *words).collect();
+        let ways: Vec<&str> = MatchedBy::ALL.into_iter().map(words).collect();
         let rules = vec![
             format!(
                 "A responder is who {} within {} of the hand-over; who does it twice counts once.",
                 reached(goal),
-                within(goal.as_str())
+                within(goal)
             ),
             format!(
-                "An order counts for the last campaign that led to it, within {} of its hand-over. It is matched by {}, whichever is found first.",
-                within("order"),
-                ways.join(", ")
+                "An order counts once, for one message, found by {}: the surest there is. By link, code and click it counts within {} of the hand-over.",
+                ways.join(", "),
+                within(Goal::Order)
             ),
             "Opens earn nothing: programs open messages that nobody reads.".to_owned(),
             "Attributed is what followed the message. Incremental is what would not have come without it: the \
@@ -102,20 +98,17 @@ fn reached(goal: Goal) -> &'static str {
     }
 }
 
-/// The ways in words where they are known, in the order of the rules.
+/// The ways that led to orders, the surest first.
 fn orders_by(sum: &Counters) -> Vec<Reason> {
-    let counted = sum.group("orders.by");
-    let place = |name: &str| WAYS.iter().position(|(way, _)| *way == name);
-    let mut by: Vec<Reason> = counted;
-    by.sort_by_key(|reason| place(&reason.reason).unwrap_or(WAYS.len()));
+    let mut by = sum.group("orders.by");
+    let place = |name: &str| MatchedBy::ALL.iter().position(|way| way.as_str() == name);
+    by.sort_by_key(|reason| place(&reason.reason).unwrap_or(MatchedBy::ALL.len()));
     by
 }
 
 /// A way in which an order was matched, in words.
 pub fn way_in_words(name: &str) -> String {
-    WAYS.iter()
-        .find(|(way, _)| *way == name)
-        .map_or_else(|| name.replace('_', " "), |(_, words)| (*words).to_owned())
+    MatchedBy::from_column(name).map_or_else(|| name.replace('_', " "), |way| words(way).to_owned())
 }
 
 #[cfg(test)]
@@ -124,12 +117,13 @@ mod tests {
 
     #[test]
     fn the_rules_name_the_windows_of_this_campaign() {
-        let own = Windows::read(r#"{"name":"x","windows":{"order":30}}"#);
-        let attribution = Attribution::new(&Counters::default(), Goal::Click, 14, &own);
+        let own = Terms::read(r#"{"name":"x","windows":{"order":30}}"#);
+        let attribution = Attribution::new(&Counters::default(), &own);
         assert!(attribution.rules[0].contains("who clicks within 14 days"));
-        assert!(attribution.rules[1].contains("within 30 days of its hand-over"));
+        assert!(attribution.rules[1].contains("within 30 days of the hand-over"));
         assert!(!attribution.has_one_window());
-        let plain = Attribution::new(&Counters::default(), Goal::Order, 1, &Windows::read("{}"));
+        let plain = Terms::read(r#"{"goal":"order","window_days":1}"#);
+        let plain = Attribution::new(&Counters::default(), &plain);
         assert!(plain.rules[0].contains("who orders within 1 day of"));
         assert!(plain.has_one_window());
     }
@@ -141,16 +135,15 @@ mod tests {
             ("orders.by.click", 9),
             ("orders.by.token", 2),
             ("orders.by.coupon", 0),
-            ("orders.by.telepathy", 1),
         ] {
             sum.add(counter, value);
         }
-        let by = Attribution::new(&sum, Goal::Order, 14, &Windows::default()).orders_by;
+        let by = Attribution::new(&sum, &Terms::default()).orders_by;
         let names: Vec<_> = by
             .iter()
             .map(|one| (one.reason.as_str(), one.count))
             .collect();
-        assert_eq!(names, [("token", 2), ("click", 9), ("telepathy", 1)]);
-        assert_eq!(way_in_words("token"), "the link they came from");
+        assert_eq!(names, [("token", 2), ("click", 9)]);
+        assert_eq!(way_in_words("token"), "the link it came from");
     }
 }

@@ -66,17 +66,6 @@ impl Verdict {
             Self::Unknown => "not known",
         }
     }
-
-    /// In words.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::Within => "within the expected range",
-            Self::Above => "above the expected range",
-            Self::Below => "below the expected range",
-            Self::Open => "not over yet",
-            Self::Unknown => "not known",
-        }
-    }
 }
 
 /// What came of a wave.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::attribution::{Attribution, Windows};
+use super::attribution::Attribution;
 use super::cells::{self, Cells, Facts};
 use super::channels::{self, ChannelLine};
 use super::economics::{Earned, Economics, Spent};
@@ -93,8 +93,6 @@ pub struct Wave {
     pub is_simulated: bool,
     pub template_version: i64,
     pub terms: Terms,
-    /// What its definition says of windows.
-    pub windows: Windows,
     /// What its definition says of money.
     pub proposal: Proposal,
     /// What was expected of it at its launch; `None` of one that was launched before that was kept.
@@ -282,7 +280,6 @@ impl Report {
             .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version))
             && waves.iter().all(|wave| wave.terms.has_one_template());
         let money = Money::of(waves);
-        let windows = waves.first().map(|wave| wave.windows.clone());
         Self {
             campaign: campaign.to_owned(),
             status: status.to_owned(),
@@ -308,12 +305,7 @@ impl Report {
             forecast: compared(waves),
             funnel: Funnel::new(&sum, terms.goal, arrived, channels::undelivered(&sum)),
             over_time: OverTime::new(&sum),
-            attribution: Attribution::new(
-                &sum,
-                terms.goal,
-                terms.window_days,
-                &windows.unwrap_or_default(),
-            ),
+            attribution: Attribution::new(&sum, &terms),
             money,
             selected: sum.get("selected"),
             withheld: sum.get("withheld"),
@@ -422,7 +414,9 @@ fn compared(waves: &[Wave]) -> Option<Compared> {
     let actual = Actual {
         wave: wave.id,
         delivered: delivered_of(&wave.counters),
-        window_ends_at: wave.launched_at.saturating_add(wave.terms.window_ms()),
+        window_ends_at: wave
+            .launched_at
+            .saturating_add(wave.terms.longest_window_ms()),
         economics: &economics,
     };
     Some(Compared::new(wave.forecast.as_ref()?, actual))
@@ -561,7 +555,6 @@ pub(crate) mod tests {
             is_simulated: true,
             template_version: 1,
             terms: Terms::read(r#"{"topic":"offers","goal":"click","window_days":14}"#),
-            windows: Windows::default(),
             proposal: Proposal::default(),
             forecast: None,
             counters: sum,
@@ -603,7 +596,35 @@ pub(crate) mod tests {
             ("orders.customers", 39),
             ("revenue_cents", 1_234_567),
             ("responders", 281),
+            ("complaints", 2),
+            ("opens.possible", 2_600),
+            ("stage.attention", 1_080),
+            ("stage.attention.tracked", 1_030),
+            ("stage.interest", 289),
+            ("stage.interest.tracked", 180),
+            ("stage.desire", 212),
+            ("stage.action", 194),
+            ("responders.hour.0", 150),
+            ("responders.hour.3", 100),
+            ("responders.day.4", 31),
+            ("orders.by.token", 30),
+            ("orders.by.click", 11),
         ]);
+        let wave = Wave {
+            proposal: Proposal::read(
+                r#"{"offer":{"name":"Pans","margin_percent":45.0,"cost_cents":50},
+                    "costs":{"fixed_cents":40000,"per_thousand_cents":350}}"#,
+            ),
+            forecast: serde_json::from_str(
+                r#"{"people":4700,"basis":{"past":{"waves":5,"delivered":21000}},
+                    "delivered":{"expected":4600.0,"low_95":4550.0,"high_95":4640.0},
+                    "response_rate":{"expected":0.05,"low_95":0.04,"high_95":0.0602},
+                    "responses":{"expected":230.0,"low_95":184.0,"high_95":277.0},
+                    "cost_cents":{"expected":67945.0,"low_95":65645.0,"high_95":70295.0}}"#,
+            )
+            .unwrap(),
+            ..wave
+        };
         let links = [
             (0, Part::Attention, "See the pans"),
             (1, Part::Action, "Order \"Super Chef\" now"),
@@ -614,7 +635,7 @@ pub(crate) mod tests {
             url: format!("https://shop.example/{number}"),
             label: label.to_owned(),
         });
-        Report::new("super-chef", "finished", &[wave], &links)
+        Report::new("super-chef", "finished", &[wave], &links).in_currency("EUR")
     }
 
     pub(crate) fn sample_of_two_channels() -> Report {

@@ -5,12 +5,11 @@ pub(super) mod summary;
 
 use std::collections::BTreeMap;
 
-use sea_orm::{DbErr, QueryResult};
+use sea_orm::{DbErr, QueryResult, Value};
 
 use super::ReportError;
-use super::attribution::Windows;
 use super::cells::{Agreed, Assigned, Facts};
-use super::model::{Report, Wave};
+use super::model::{Counters, Report, Wave};
 use super::money::Proposal;
 use crate::delivery::decide::Decision;
 use crate::delivery::store::cells::CellKind;
@@ -35,19 +34,9 @@ pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportErr
     };
     let id: i64 = row.try_get("", "id")?;
     let status: String = row.try_get("", "status")?;
-    let rows = db
-        .rows(
-            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at, w.forecast,
-                    c.counter, c.value
-             FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id
-             WHERE w.campaign_id = $1 ORDER BY w.id DESC",
-            [id.into()],
-        )
-        .await?;
-    let waves: Vec<Wave> = group_waves(&rows)?
-        .into_iter()
-        .map(|(_, wave)| wave)
-        .collect();
+    let values: [Value; 1] = [id.into()];
+    let waves = waves(db, "= $1", &values, "").await?;
+    let waves: Vec<Wave> = waves.into_iter().map(|(_, wave)| wave).collect();
     let links = match waves.first() {
         Some(wave) => template_links(db, wave.template_version).await?,
         None => Vec::new(),
@@ -125,26 +114,20 @@ pub async fn list(db: &Db, offset: i64, limit: i64) -> Result<Page, ReportError>
             [limit.into(), offset.into()],
         )
         .await?;
-    let rows = db
-        .rows(
-            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at, w.forecast,
-                    c.counter, c.value
-             FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id AND c.counter NOT LIKE 'responders.%'
-             WHERE w.campaign_id IN (SELECT id FROM campaigns ORDER BY id DESC LIMIT $1 OFFSET $2)
-             ORDER BY w.id DESC",
-            [limit.into(), offset.into()],
-        )
-        .await?;
-    let mut waves: BTreeMap<i64, Vec<Wave>> = BTreeMap::new();
-    for (campaign, wave) in group_waves(&rows)? {
-        waves.entry(campaign).or_default().push(wave);
+    let shown = "IN (SELECT id FROM campaigns ORDER BY id DESC LIMIT $1 OFFSET $2)";
+    let values: [Value; 2] = [limit.into(), offset.into()];
+    // The list draws no curve.
+    let without = "AND c.counter NOT LIKE 'responders.%'";
+    let mut by_campaign: BTreeMap<i64, Vec<Wave>> = BTreeMap::new();
+    for (campaign, wave) in waves(db, shown, &values, without).await? {
+        by_campaign.entry(campaign).or_default().push(wave);
     }
     let mut reports = Vec::with_capacity(campaigns.len());
     for row in campaigns {
         let id: i64 = row.try_get("", "id")?;
         let name: String = row.try_get("", "name")?;
         let status: String = row.try_get("", "status")?;
-        let waves = waves.remove(&id).unwrap_or_default();
+        let waves = by_campaign.remove(&id).unwrap_or_default();
         reports.push(Report::new(&name, &status, &waves, &[]));
     }
     Ok(Page {
@@ -153,35 +136,65 @@ pub async fn list(db: &Db, offset: i64, limit: i64) -> Result<Page, ReportError>
     })
 }
 
-/// Waves with their campaign, from rows of wave and counter, in the order of the rows.
-fn group_waves(rows: &[QueryResult]) -> Result<Vec<(i64, Wave)>, DbErr> {
-    let mut waves: Vec<(i64, Wave)> = Vec::new();
-    for row in rows {
-        let id: i64 = row.try_get("", "id")?;
-        if waves.last().is_none_or(|(_, wave)| wave.id != id) {
-            let definition: String = row.try_get("", "definition")?;
-            let forecast: Option<String> = row.try_get("", "forecast")?;
-            let wave = Wave {
-                id,
-                status: row.try_get("", "status")?,
-                launched_at: row.try_get("", "launched_at")?,
-                is_simulated: row.try_get("", "is_simulated")?,
-                template_version: row.try_get("", "template_version_id")?,
-                terms: Terms::read(&definition),
-                windows: Windows::read(&definition),
-                proposal: Proposal::read(&definition),
-                forecast: forecast.and_then(|text| serde_json::from_str(&text).ok()),
-                counters: Default::default(),
-                cleaned_at: row.try_get("", "cleaned_at")?,
-            };
-            waves.push((row.try_get("", "campaign_id")?, wave));
-        }
-        let counter: Option<String> = row.try_get("", "counter")?;
-        if let (Some(counter), Some((_, wave))) = (counter, waves.last_mut()) {
-            wave.counters.add(&counter, row.try_get("", "value")?);
-        }
+/// Waves with their campaign and their counters, the newest first: of the campaigns that `of` says, and the
+/// counters that `which` leaves. Apart, since each wave has hundreds of counters and a definition of some
+/// kilobytes.
+async fn waves(
+    db: &Db,
+    of: &str,
+    values: &[Value],
+    which: &str,
+) -> Result<Vec<(i64, Wave)>, DbErr> {
+    let rows = db
+        .rows(
+            format!(
+                "SELECT id, campaign_id, status, launched_at, is_simulated, template_version_id, definition,
+                        cleaned_at, forecast
+                 FROM waves WHERE campaign_id {of} ORDER BY id DESC"
+            ),
+            values.to_vec(),
+        )
+        .await?;
+    let mut counters: BTreeMap<i64, Counters> = BTreeMap::new();
+    for row in db
+        .rows(
+            format!(
+                "SELECT c.wave_id, c.counter, c.value FROM waves w CROSS JOIN wave_counters c
+                 WHERE c.wave_id = w.id AND w.campaign_id {of} {which}"
+            ),
+            values.to_vec(),
+        )
+        .await?
+    {
+        let counter: String = row.try_get("", "counter")?;
+        let of_wave = counters.entry(row.try_get("", "wave_id")?).or_default();
+        of_wave.add(&counter, row.try_get("", "value")?);
     }
-    Ok(waves)
+    rows.iter()
+        .map(|row| {
+            let id: i64 = row.try_get("", "id")?;
+            let wave = wave(row, counters.remove(&id).unwrap_or_default())?;
+            Ok((row.try_get("", "campaign_id")?, wave))
+        })
+        .collect()
+}
+
+fn wave(row: &QueryResult, counters: Counters) -> Result<Wave, DbErr> {
+    let definition: String = row.try_get("", "definition")?;
+    let forecast: Option<String> = row.try_get("", "forecast")?;
+    Ok(Wave {
+        id: row.try_get("", "id")?,
+        status: row.try_get("", "status")?,
+        launched_at: row.try_get("", "launched_at")?,
+        is_simulated: row.try_get("", "is_simulated")?,
+        template_version: row.try_get("", "template_version_id")?,
+        terms: Terms::read(&definition),
+        proposal: Proposal::read(&definition),
+        // One that cannot be read any more is as one that was not made.
+        forecast: forecast.and_then(|text| serde_json::from_str(&text).ok()),
+        counters,
+        cleaned_at: row.try_get("", "cleaned_at")?,
+    })
 }
 
 /// The links of a template version; none when it cannot be read, since figures are worth more than

@@ -1,5 +1,8 @@
 //! Reports read from the counters, on both databases.
 
+mod money;
+mod stages;
+
 use visavis::ids::WaveId;
 use visavis::reports::store;
 use visavis::storage::{Db, Sql};

@@ -37,6 +37,14 @@ control_percent = 10
 goal = "click"
 window_days = 14
 
+[offer]
+name = "Ten per cent on pans"
+margin_percent = 45.0
+
+[costs]
+fixed_cents = 40000
+per_thousand_cents = 350
+
 [sender]
 name = "Maison Vaisselle"
 address = "bonjour@maison-vaisselle.example"

@@ -62,7 +62,7 @@ pub(super) fn economics(economics: &Economics, currency: &str) -> Option<Table> 
             .map_or_else(String::new, |index| {
                 let side = if index < 0.0 { "below" } else { "above" };
                 format!(
-                    "response rate of sent {}, {} {side}",
+                    "of sent; it has {}, {} {side}",
                     percent(economics.response_rate_of_sent),
                     signed_percent(index.abs())
                 )

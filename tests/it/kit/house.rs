@@ -186,7 +186,7 @@ impl House {
                         language, country, stage, attributes, attributes_key, tracking, orders_count, revenue_cents, engagement,
                         created_at, updated_at)
                      SELECT id, email, email, fingerprint, 'ok', 'Élodie', 'elodie', 'fr', 'FR', 'prospect', {json}, {json},
-                        'none', 0, 0, 0, 0, 0 FROM {rows} AS x",
+                        CASE WHEN id % 3 = 0 THEN 'full' ELSE 'none' END, 0, 0, 0, 0, 0 FROM {rows} AS x",
                     json = db.dialect().json(2)
                 ),
                 [people.as_str().into(), "{}".into()],
@@ -388,6 +388,7 @@ impl House {
             }
         }
         self.count_texts(wave, &mut counted).await;
+        self.count_pixels(wave, &mut counted).await;
         let counters: BTreeMap<String, i64> = visavis::delivery::store::counters(&**db, wave)
             .await
             .unwrap()
@@ -395,13 +396,38 @@ impl House {
             // What comes back is counted beside what went out.
             .filter(|(name, value)| {
                 *value != 0
-                    && !["opt_outs", "responders", "clicks"]
+                    && !["opt_outs", "responders", "clicks", "stage."]
                         .iter()
                         .any(|back| name.contains(back))
             })
             .collect();
         assert_eq!(counters, counted, "the counters are the ledger's");
         rows
+    }
+
+    /// The accepted messages that can show that they were opened, as the counters should have them.
+    async fn count_pixels(&self, wave: WaveId, counted: &mut BTreeMap<String, i64>) {
+        let rows = self
+            .parts
+            .db
+            .rows(
+                "SELECT d.cell, COUNT(*) AS n FROM deliveries d JOIN customers c ON c.id = d.customer_id
+                 WHERE d.wave_id = $1 AND d.state = 2 AND d.channel = 'email' AND c.tracking = 'full'
+                 GROUP BY d.cell",
+                [wave.0.into()],
+            )
+            .await
+            .unwrap();
+        for row in rows {
+            let (cell, n): (String, i64) = (
+                row.try_get("", "cell").unwrap(),
+                row.try_get("", "n").unwrap(),
+            );
+            if !["", "all"].contains(&cell.as_str()) {
+                counted.insert(format!("cell.{cell}.opens.possible"), n);
+            }
+            *counted.entry("opens.possible".to_owned()).or_insert(0) += n;
+        }
     }
 
     /// What the text messages of a wave come to, as the counters should have it.

@@ -173,11 +173,12 @@ async fn rows(db: &Db, sql: &str, values: Vec<Value>) -> Vec<QueryResult> {
     db.rows(sql.to_owned(), values).await.unwrap()
 }
 
-/// The counters of a wave that are not 0.
+/// The counters of a wave that are not 0, but for those of stages and times, which follow from the marks.
 pub async fn counters(db: &Db, wave: WaveId) -> BTreeMap<String, i64> {
     rows(
         db,
-        "SELECT counter, value FROM wave_counters WHERE wave_id = $1 AND value <> 0",
+        "SELECT counter, value FROM wave_counters WHERE wave_id = $1 AND value <> 0
+             AND counter NOT LIKE '%stage.%' AND counter NOT LIKE 'responders.%'",
         vec![wave.0.into()],
     )
     .await

@@ -335,11 +335,6 @@ impl Scale {
     }
 }
 
-/// Attributed revenue with its currency.
-fn in_money(report: &Report) -> String {
-    revenue(report).replace(' ', "\u{a0}")
-}
-
 fn cards(report: &Report) -> Vec<Card> {
     let apart = |machines: u64, scanners: u64| {
         let counts = [(machines, "machines"), (scanners, "scanners")];
@@ -389,7 +384,7 @@ fn cards(report: &Report) -> Vec<Card> {
             format!(
                 "{}, {}",
                 counted(report.orders, "order", "orders"),
-                in_money(report)
+                revenue(report)
             ),
         ),
         card("Opt-out rate", &report.opt_out_rate, String::new()),
@@ -403,11 +398,7 @@ fn cards(report: &Report) -> Vec<Card> {
         if report.click_to_open_rate.of > 0 {
             cards.push(Card {
                 is_weak: true,
-                ..card(
-                    "CTOR: clicked, of openers",
-                    &report.click_to_open_rate,
-                    String::new(),
-                )
+                ..card("CTOR", &report.click_to_open_rate, String::new())
             });
         }
     }
@@ -428,6 +419,33 @@ mod tests {
         let view = View::new(&sample_of_text_messages());
         let page = page.page("report", &view).unwrap();
         assert!(page.contains("1 responder of 3 delivered"), "{page}");
+    }
+
+    #[test]
+    fn the_page_has_its_sections_and_no_style_of_its_own() {
+        let page = crate::web::Pages::new().unwrap();
+        let page = page.page("report", &View::new(&sample())).unwrap();
+        for text in [
+            "What it cost and earned",
+            "It pays from a response rate of",
+            "Expected and actual",
+            "above",
+            "How far people went",
+            "extrapolated",
+            "When they responded",
+            "What was lost",
+            "Contacts lost",
+            "What counts for this campaign",
+            "the link it came from",
+        ] {
+            assert!(page.contains(text), "{text:?} in {page}");
+        }
+        assert!(!page.contains(" style=\""), "the policy forbids it");
+        assert!(!page.contains(" %"), "a per cent sign can stand alone");
+        let bare = crate::reports::Report::new("c", "planned", &[], &[]);
+        let page = crate::web::Pages::new().unwrap();
+        let page = page.page("report", &View::new(&bare)).unwrap();
+        assert!(!page.contains("What it cost and earned"));
     }
 
     #[test]

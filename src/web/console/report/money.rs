@@ -292,7 +292,7 @@ fn line_view(line: &Line, currency: &str) -> LineView {
             format!("{} to {}", text(line.low_95), text(line.high_95))
         },
         actual: line.actual.map_or_else(|| "–".to_owned(), text),
-        verdict: line.verdict.describe(),
+        verdict: line.verdict.as_str(),
         is_off: matches!(line.verdict, Verdict::Above | Verdict::Below),
         whisker: (most > least).then(|| {
             Whisker::new((least, most), (line.low_95, line.high_95), line.actual)
