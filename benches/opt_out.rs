@@ -77,7 +77,7 @@ async fn run(wanted: &Wanted) {
     import_people(&first, wanted.people).await;
     let definition = definition();
     let template = Template::embedded("super-chef").expect("a template of ours");
-    let (id, _) = plan::apply(&first.db, &definition, &template, clock.now())
+    let (id, _) = plan::apply(&first.db, &definition, &[&template], clock.now())
         .await
         .expect("it is applied");
     let options = first.launch_options();

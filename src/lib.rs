@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod ids;
 pub mod keys;
+pub mod statistics;
 pub mod storage;
 pub mod tokens;
 

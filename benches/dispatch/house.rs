@@ -163,7 +163,7 @@ fn template() -> Template {
 pub async fn launch(parts: &Parts, definition: &Definition) -> Launched {
     let template = template();
     let now = parts.clock.now();
-    let (id, _) = plan::apply(&parts.db, definition, &template, now)
+    let (id, _) = plan::apply(&parts.db, definition, &[&template], now)
         .await
         .expect("it is applied");
     let options = parts.launch_options();

@@ -106,7 +106,7 @@ async fn wave(
     tokio::time::sleep(Duration::from_secs(2)).await;
     let definition = definition(&format!("nodes-{}", parts.clock.now_ms()));
     let template = Template::embedded("super-chef").expect("a template of ours");
-    let (id, _) = plan::apply(&parts.db, &definition, &template, parts.clock.now())
+    let (id, _) = plan::apply(&parts.db, &definition, &[&template], parts.clock.now())
         .await
         .expect("it is applied");
     let options = parts.launch_options();

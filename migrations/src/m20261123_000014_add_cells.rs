@@ -63,6 +63,27 @@ impl MigrationTrait for Migration {
                 // When the effects were reckoned last, and up to which order; NULL: never.
                 "ALTER TABLE waves ADD COLUMN effects_at BIGINT",
                 "ALTER TABLE waves ADD COLUMN effects_order BIGINT",
+                // The standing control groups, a row a period in which something was launched: what the group is
+                // stays as it was then.
+                "CREATE TABLE standing_controls (
+                    period TEXT PRIMARY KEY,
+                    percent SMALLINT NOT NULL,
+                    salt BIGINT NOT NULL,
+                    begun_at BIGINT NOT NULL,
+                    until_at BIGINT NOT NULL
+                )",
+                // Orders of the base since a group began, in and outside it.
+                "CREATE TABLE standing_effects (
+                    period TEXT NOT NULL,
+                    is_held_back BOOLEAN NOT NULL,
+                    people BIGINT NOT NULL,
+                    buyers BIGINT NOT NULL,
+                    orders BIGINT NOT NULL,
+                    spend_cents BIGINT NOT NULL,
+                    spend_squares DOUBLE PRECISION NOT NULL,
+                    reckoned_at BIGINT NOT NULL,
+                    PRIMARY KEY (period, is_held_back)
+                )",
                 // What a bounce was about.
                 "ALTER TABLE responses ADD COLUMN class TEXT",
             ],
@@ -77,6 +98,8 @@ impl MigrationTrait for Migration {
                 "ALTER TABLE responses DROP COLUMN class",
                 "ALTER TABLE waves DROP COLUMN effects_order",
                 "ALTER TABLE waves DROP COLUMN effects_at",
+                "DROP TABLE standing_effects",
+                "DROP TABLE standing_controls",
                 "DROP TABLE wave_effects",
                 "DROP INDEX waves_to_decide",
                 "ALTER TABLE waves DROP COLUMN decision",

@@ -10,9 +10,12 @@ use sea_orm::sea_query::{
     UnionType, WithClause,
 };
 
+use super::cells::{CONTROL, GLOBAL};
 use super::definition::{Definition, Schedule, Zone};
 use super::schedule;
+use super::split::Split;
 use crate::consent::model::Channel;
+use crate::gate::control::{LOTS, Share};
 use crate::gate::model::{Request, Rival, Withheld};
 use crate::gate::moment::{Moment, Places};
 use crate::gate::quiet_hours::Whereabouts;
@@ -20,6 +23,7 @@ use crate::gate::rules::Rules;
 use crate::gate::store::{Question, address_key, fingerprint};
 use crate::segments::Rule;
 use crate::storage::Dialect;
+use crate::storage::chance::lot;
 
 /// What the audience query needs to know.
 #[derive(Debug)]
@@ -32,7 +36,11 @@ pub struct Audience<'a> {
     pub rivals: &'a [Rival],
     pub places: &'a Places,
     pub control_percent: u8,
-    /// Makes the control group of each campaign another one.
+    /// Who is in the standing control group, where the campaign leaves that out.
+    pub standing: Option<&'a Share>,
+    /// Between what it is decided, and how the people are shared out; empty: all get the same.
+    pub split: &'a Split,
+    /// Makes the control group and the cells of each campaign others.
     pub salt: i64,
     pub now: DateTime<Utc>,
     /// When each recipient is due.
@@ -373,20 +381,26 @@ impl Audience<'_> {
         let mut refuse = |condition: &str, reason: Withheld| {
             cases.push_str(&format!(" WHEN {condition} THEN '{}'", reason.as_str()));
         };
-        if self.control_percent > 0 {
-            let is_control = format!(
-                "{} < {}",
-                hash_percent("s.id", self.salt),
-                self.control_percent
-            );
-            refuse(&is_control, Withheld::Control);
-        }
         if let Some(end) = self.requests.iter().find_map(|request| request.ends_at) {
             refuse(
                 &format!("s.wished_at < {end} AND s.due_at >= {end}"),
                 Withheld::QuietHours,
             );
             refuse(&format!("s.due_at >= {end}"), Withheld::Ended);
+        }
+        // The lots are drawn last, among those who would be contacted: so those who are held back are like them.
+        if let Some(share) = self.standing {
+            let lot = lot("s.id", share.period.salt, LOTS);
+            let is_standing = format!("{lot} < {}", share.percent);
+            refuse(&is_standing, Withheld::GlobalControl);
+        }
+        if self.control_percent > 0 {
+            let is_control = format!(
+                "{} < {}",
+                lot("s.id", self.salt, LOTS),
+                self.control_percent
+            );
+            refuse(&is_control, Withheld::Control);
         }
         let mut rest = Query::select();
         for column in ["id", "due_at", "wished_at", "channel"] {
@@ -406,6 +420,21 @@ impl Audience<'_> {
             );
         }
         rest
+    }
+
+    /// SQL for the cell of a row of [`Audience::rest`] under an alias: the empty text of whoever was not to be
+    /// contacted in any case, and so belongs to no arm.
+    pub fn cell(&self, alias: &str) -> String {
+        let of = |reason: Withheld, cell: &str| format!("WHEN '{}' THEN '{cell}'", reason.as_str());
+        let eligible = self.split.cell(&format!("{alias}.id"), self.salt);
+        if self.control_percent == 0 && self.standing.is_none() {
+            return format!("CASE WHEN {alias}.reason IS NULL THEN {eligible} ELSE '' END");
+        }
+        format!(
+            "CASE WHEN {alias}.reason IS NULL THEN {eligible} ELSE CASE {alias}.reason {} {} ELSE '' END END",
+            of(Withheld::Control, CONTROL),
+            of(Withheld::GlobalControl, GLOBAL),
+        )
     }
 
     /// Rows (id, due_at, wished_at, channel, reason): everyone the segment selects; see [`Audience::rest`].
@@ -445,7 +474,7 @@ impl Audience<'_> {
             .and_where(Expr::cust(format!(
                 "drawn.reason IS NULL AND drawn.channel = '{channel}'"
             )))
-            .order_by_expr(Expr::cust(hash_percent("drawn.id", self.salt)), Order::Asc)
+            .order_by_expr(Expr::cust(lot("drawn.id", self.salt, LOTS)), Order::Asc)
             .order_by_expr(Expr::cust("drawn.id"), Order::Asc)
             .limit(u64::from(n))
             .take()
@@ -494,17 +523,4 @@ fn later_of_each(value: &str, twins: Option<SelectStatement>) -> SelectStatement
         .from_subquery(ranked, Alias::new("ranked"))
         .and_where(Expr::cust("ranked.place > 1"))
         .take()
-}
-
-/// SQL for a number from 0 to 99 that depends on `id` and `salt` only: the same on both databases.
-///
-/// Two rounds of squaring modulo the prime 2^31 - 1 between linear steps; squaring keeps neighbours
-/// from staying neighbours. Every product stays below 2^63, since SQLite turns to floats beyond it.
-fn hash_percent(id: &str, salt: i64) -> String {
-    const P: i64 = 2_147_483_647;
-    let salt = salt.rem_euclid(P);
-    let first = format!("((({id} % {P}) * 48271 + {salt}) % {P})");
-    let second = format!("((({first} * {first}) % {P} + {salt} + 12345) % {P})");
-    let third = format!("((({second} * {second}) % {P} * 69621 + 7) % {P})");
-    format!("({third} / 13 % 100)")
 }

@@ -1,5 +1,6 @@
 //! What would happen: the whole of a plan looked at before anything is sent.
 
+mod power;
 mod sender;
 mod sms;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 use super::audience::{Audience, DueBy};
 use super::definition::Definition;
 use super::model::Status;
+use super::split::Split;
 use super::store::Campaign;
 use super::{schedule, store};
 use crate::clock::from_ms;
@@ -27,6 +29,7 @@ use crate::segments::{ParseError, Rule, names};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
 
+pub use power::{CellForecast, TestForecast};
 pub use sms::SmsForecast;
 
 /// Why a campaign could not even be checked.
@@ -58,6 +61,9 @@ pub struct CheckedCampaign {
     /// What the text messages would weigh and cost, of a campaign that sends any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms: Option<SmsForecast>,
+    /// Whether the cells or the control group are large enough, of a campaign that has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestForecast>,
     /// The latest launch, of one that had any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launched: Option<LaunchedBefore>,
@@ -88,14 +94,15 @@ pub struct LaunchedBefore {
 /// Customers looked at to tell how often a field is empty.
 const SAMPLE: u32 = 2_000;
 
-/// Checks a definition against the customer base.
+/// Checks a definition against the customer base. `templates` are those that [`Definition::templates`] names, its
+/// own first: text messages are reckoned with that.
 ///
 /// # Errors
 /// When the segment is wrong or the database is away.
 pub async fn check(
     db: &Db,
     definition: &Definition,
-    template: &Template,
+    templates: &[&Template],
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<CheckedCampaign, CheckError> {
@@ -115,6 +122,10 @@ pub async fn check(
         Some(campaign) => launched_before(db, campaign, definition).await?,
         None => None,
     };
+    let standing = match definition.global_control {
+        true => store::standing_control(&**db, &rules, launched_at(definition, now)).await?,
+        false => None,
+    };
     let audience = Audience {
         rule: &rule,
         rules: &rules,
@@ -122,6 +133,8 @@ pub async fn check(
         rivals: &rivals,
         places: &places,
         control_percent: definition.control_percent,
+        standing: standing.as_ref(),
+        split: &Split::default(),
         salt,
         now: launched_at(definition, now),
         due: DueBy::of(definition, launched_at(definition, now)),
@@ -149,11 +162,12 @@ pub async fn check(
         .filter_map(|route| provider_of(route))
     {
         let by_sms = count.by_channel.get(&Channel::Sms).copied().unwrap_or(0);
+        let Some(own) = templates.first() else { break };
         let ids = store::sample_audience(db, &audience, Channel::Sms, SAMPLE).await?;
         let people = customer_store::with_ids(db, &ids).await?;
         let reckoned = sms::forecast(
             definition,
-            template,
+            own,
             (settings, &rules),
             provider,
             &people,
@@ -171,6 +185,12 @@ pub async fn check(
         will_receive,
         now,
     ));
+    let past = store::past_rate(&**db, definition).await?;
+    let test = power::forecast(definition, will_receive, &withheld, past);
+    warnings.extend(
+        test.as_ref()
+            .and_then(|test| test.warning(definition.test.as_ref())),
+    );
     for note in names::unknown(db, &rule).await? {
         warnings.push(format!("segment: {note}"));
     }
@@ -192,6 +212,7 @@ pub async fn check(
             .then(|| count.by_channel.get(&Channel::Email).copied().unwrap_or(0)),
         held: by_instant(&count.held),
         sms,
+        test,
         launched,
         refusals,
         estimated_seconds,
@@ -200,7 +221,10 @@ pub async fn check(
             .as_ref()
             .and_then(|plan| schedule::next(plan, now))
             .map(|due| due.at.format("%Y-%m-%d %H:%M UTC").to_string()),
-        findings: template.lint(&facts),
+        findings: templates
+            .iter()
+            .flat_map(|template| template.lint(&facts))
+            .collect(),
         warnings,
     })
 }
@@ -443,6 +467,9 @@ impl fmt::Display for CheckedCampaign {
         }
         if let Some(sms) = &self.sms {
             sms.fmt(f)?;
+        }
+        if let Some(test) = &self.test {
+            test.fmt(f)?;
         }
         match &self.due {
             Some(due) => writeln!(f, "  launch        {due}")?,

@@ -13,6 +13,7 @@ pub mod offer;
 pub mod plan;
 pub mod schedule;
 pub mod sms;
+pub mod split;
 pub mod store;
 
 /// "12 s", "7 min" or "3 h 20 min".

@@ -1,5 +1,7 @@
 //! Apply, pause, resume, cancel: the life of a plan. Launch and delivery are the next room's.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
@@ -7,7 +9,7 @@ use super::definition::{Definition, Schedule};
 use super::model::Status;
 use super::schedule::{self, Due};
 use super::store::{self, Campaign};
-use crate::ids::CampaignId;
+use crate::ids::{CampaignId, TemplateVersionId};
 use crate::segments::{ParseError, Rule};
 use crate::storage::{Db, Txn};
 use crate::templates::{FieldFacts, Severity, Template, TemplateError};
@@ -35,6 +37,10 @@ pub enum PlanError {
     Template(#[from] TemplateError),
     #[error("the template {name:?} cannot be sent; mend this first:\n  {errors}")]
     Unsendable { name: String, errors: String },
+    #[error(
+        "the template {name:?}, which a cell asks for, was not given; apply the definition with all its templates"
+    )]
+    NoTemplate { name: String },
     #[error("schedule: {0}")]
     Schedule(String),
     #[error("the database failed: {0}")]
@@ -49,45 +55,41 @@ pub enum Applied {
     Unchanged,
 }
 
-/// Checks a definition against what it names and stores it, with its template frozen.
+/// Checks a definition against what it names and stores it, with its templates frozen: `templates` are those
+/// that [`Definition::templates`] names, in any order.
 ///
 /// # Errors
-/// When the segment or the template is wrong, the time lies behind, or the campaign runs.
+/// When the segment or a template is wrong or missing, the time lies behind, or the campaign runs.
 pub async fn apply(
     db: &Db,
     definition: &Definition,
-    template: &Template,
+    templates: &[&Template],
     now: DateTime<Utc>,
 ) -> Result<(CampaignId, Applied), PlanError> {
     Rule::parse(&definition.segment)?;
-    let errors: Vec<String> = template
-        .lint(&FieldFacts::unknown())
-        .into_iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .map(|finding| finding.to_string())
-        .collect();
-    if !errors.is_empty() {
-        return Err(PlanError::Unsendable {
-            name: template.name().to_owned(),
-            errors: errors.join("\n  "),
-        });
+    for template in templates {
+        check_sendable(template)?;
     }
     let now_ms = now.timestamp_millis();
     let txn = db.begin().await?;
-    let version = store::freeze_template(
-        &txn,
-        template.name(),
-        template.digest(),
-        &template.source(),
-        now_ms,
-    )
-    .await?;
+    let version = freeze(&txn, templates, &definition.template, now_ms).await?;
+    let mut cells = BTreeMap::new();
+    for cell in &definition.cells {
+        let name = cell.template.as_ref().unwrap_or(&definition.template);
+        cells.insert(
+            cell.name.clone(),
+            freeze(&txn, templates, name, now_ms).await?,
+        );
+    }
     let existing = match store::by_name(&*txn, &definition.name).await? {
         Some(found) => store::lock(&txn, found.id).await?,
         None => None,
     };
     if let Some(existing) = &existing {
-        if existing.definition == *definition && existing.template_version == version {
+        if existing.definition == *definition
+            && existing.template_version == version
+            && store::cell_versions(&*txn, existing.id).await? == cells
+        {
             txn.commit().await?;
             return Ok((existing.id, Applied::Unchanged));
         }
@@ -112,6 +114,7 @@ pub async fn apply(
         Status::Ready
     };
     let id = store::save(&txn, definition, version, status, now_ms).await?;
+    store::set_cell_versions(&txn, id, &cells).await?;
     store::schedule(&txn, id, due.as_ref()).await?;
     txn.commit().await?;
     Ok((
@@ -122,6 +125,39 @@ pub async fn apply(
             Applied::Created
         },
     ))
+}
+
+/// What a copywriter has to mend before anything can be sent.
+fn check_sendable(template: &Template) -> Result<(), PlanError> {
+    let errors: Vec<String> = template
+        .lint(&FieldFacts::unknown())
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.to_string())
+        .collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(PlanError::Unsendable {
+        name: template.name().to_owned(),
+        errors: errors.join("\n  "),
+    })
+}
+
+async fn freeze(
+    txn: &Txn,
+    templates: &[&Template],
+    name: &str,
+    now_ms: i64,
+) -> Result<TemplateVersionId, PlanError> {
+    let template = templates
+        .iter()
+        .find(|template| template.name() == name)
+        .ok_or_else(|| PlanError::NoTemplate {
+            name: name.to_owned(),
+        })?;
+    let (digest, source) = (template.digest(), template.source());
+    Ok(store::freeze_template(txn, template.name(), digest, &source, now_ms).await?)
 }
 
 /// The first occurrence that is to come: one that was launched already (early, by hand) does not count.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::SelectStatement;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
@@ -10,7 +11,9 @@ use super::definition::Definition;
 use super::model::Status;
 use super::schedule::Due;
 use crate::consent::model::Channel;
+use crate::gate::control::Share;
 use crate::gate::model::{Rival, Withheld};
+use crate::gate::rules::Rules;
 use crate::ids::{CampaignId, TemplateVersionId, WaveId};
 use crate::storage::{Db, Dialect, Sql, Txn};
 
@@ -165,6 +168,104 @@ pub async fn set_status(
         )
         .await
         .map(drop)
+}
+
+/// The standing control group of the period in which an instant lies; `None`: there is none. What the group of
+/// a period is stays as its first launch found it.
+///
+/// # Errors
+/// When the database is away.
+pub async fn standing_control(
+    connection: &impl ConnectionTrait,
+    rules: &Rules,
+    at: DateTime<Utc>,
+) -> Result<Option<Share>, DbErr> {
+    let period = rules.standing_control.period(at);
+    let row = connection
+        .row(
+            "SELECT percent FROM standing_controls WHERE period = $1",
+            [period.name.as_str().into()],
+        )
+        .await?;
+    let percent = match row {
+        Some(row) => u8::try_from(row.try_get::<i16>("", "percent")?).unwrap_or(0),
+        None => rules.standing_control.percent,
+    };
+    Ok((percent > 0).then_some(Share { period, percent }))
+}
+
+/// As [`standing_control`], and from now on it stays so until the period ends.
+///
+/// # Errors
+/// When the database is away.
+pub async fn begin_standing_control(
+    txn: &Txn,
+    rules: &Rules,
+    at: DateTime<Utc>,
+) -> Result<Option<Share>, DbErr> {
+    let standing = rules.standing_control;
+    if standing.percent > 0 {
+        let period = standing.period(at);
+        txn.run(
+            "INSERT INTO standing_controls (period, percent, salt, begun_at, until_at)
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (period) DO NOTHING",
+            [
+                period.name.as_str().into(),
+                i16::from(standing.percent).into(),
+                period.salt.into(),
+                at.timestamp_millis().into(),
+                period.until.into(),
+            ],
+        )
+        .await?;
+    }
+    standing_control(&**txn, rules, at).await
+}
+
+/// Keeps the templates of a campaign's cells, in place of those it had.
+///
+/// # Errors
+/// When the database is away.
+pub async fn set_cell_versions(
+    txn: &Txn,
+    id: CampaignId,
+    versions: &BTreeMap<String, TemplateVersionId>,
+) -> Result<(), DbErr> {
+    txn.run(
+        "DELETE FROM campaign_cells WHERE campaign_id = $1",
+        [id.0.into()],
+    )
+    .await?;
+    for (cell, version) in versions {
+        txn.run(
+            "INSERT INTO campaign_cells (campaign_id, cell, template_version_id) VALUES ($1, $2, $3)",
+            [id.0.into(), cell.as_str().into(), version.0.into()],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// The frozen templates of a campaign's cells.
+///
+/// # Errors
+/// When the database is away.
+pub async fn cell_versions(
+    connection: &impl ConnectionTrait,
+    id: CampaignId,
+) -> Result<BTreeMap<String, TemplateVersionId>, DbErr> {
+    connection
+        .rows(
+            "SELECT cell, template_version_id FROM campaign_cells WHERE campaign_id = $1",
+            [id.0.into()],
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            let version = TemplateVersionId(row.try_get("", "template_version_id")?);
+            Ok((row.try_get("", "cell")?, version))
+        })
+        .collect()
 }
 
 /// Keeps a template as it is now; the same content is kept once.
@@ -438,6 +539,58 @@ pub async fn last_rate(connection: &impl ConnectionTrait) -> Result<Option<f64>,
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let rate = n as f64 * 1000.0 / took as f64;
     Ok(Some(rate))
+}
+
+/// The response rate of past waves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PastRate {
+    /// Responders ÷ accepted.
+    pub rate: f64,
+    pub waves: u64,
+}
+
+/// The response rate of the last ended waves with this goal and first channel, those with responses played
+/// back left out; `None` while they have fewer than 100 messages or no response.
+///
+/// # Errors
+/// When the database is away.
+pub async fn past_rate(
+    connection: &impl ConnectionTrait,
+    definition: &Definition,
+) -> Result<Option<PastRate>, DbErr> {
+    const LOOKED_AT: i64 = 30;
+    const POOLED: u64 = 5;
+    const LEAST: i64 = 100;
+    let rows = connection
+        .rows(
+            "SELECT w.definition, c.value AS accepted, COALESCE(r.value, 0) AS responders
+             FROM waves w JOIN wave_counters c ON c.wave_id = w.id AND c.counter = 'accepted'
+             LEFT JOIN wave_counters r ON r.wave_id = w.id AND r.counter = 'responders'
+             WHERE w.status = 'finished' AND NOT w.is_simulated AND c.value > 0
+             ORDER BY w.id DESC LIMIT $1",
+            [LOOKED_AT.into()],
+        )
+        .await?;
+    let (mut waves, mut accepted, mut responders) = (0, 0_i64, 0_i64);
+    for row in &rows {
+        let past: String = row.try_get("", "definition")?;
+        // One that cannot be read any more tells nothing.
+        let is_alike = serde_json::from_str::<Definition>(&past)
+            .is_ok_and(|past| past.goal == definition.goal && past.channel == definition.channel);
+        if is_alike && waves < POOLED {
+            waves += 1;
+            accepted += row.try_get::<i64>("", "accepted")?;
+            responders += row.try_get::<i64>("", "responders")?;
+        }
+    }
+    if accepted < LEAST || responders <= 0 {
+        return Ok(None);
+    }
+    let real = |count: i64| crate::statistics::as_f64(count.unsigned_abs());
+    Ok(Some(PastRate {
+        rate: (real(responders) / real(accepted)).min(1.0),
+        waves,
+    }))
 }
 
 /// Asks a question made of an audience query.

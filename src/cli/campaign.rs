@@ -10,8 +10,9 @@ use super::{Common, print};
 use crate::campaigns::check::{self, CheckedCampaign};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::{plan, schedule, store};
+use crate::config::Settings;
 use crate::delivery::launch::{self, Occurrence};
-use crate::delivery::{cancel, progress};
+use crate::delivery::{cancel, decide, progress};
 use crate::storage::text::counted;
 use crate::templates::{self, Template};
 
@@ -46,6 +47,13 @@ pub(super) enum CampaignCommand {
     Resume { name: String },
     /// Stops for good; what was sent stays on record
     Cancel { name: String },
+    /// Chooses the winner of a test before its time; those who wait get it
+    Decide {
+        name: String,
+        /// The cell; without it the one that stands best
+        #[arg(long)]
+        cell: Option<String>,
+    },
     /// Shows how far it is
     Status {
         name: String,
@@ -66,7 +74,8 @@ impl CampaignCommand {
         match self {
             Self::Apply { file } => {
                 let definition = Definition::load(&file)?;
-                let template = find_template(&parts.settings.templates_dir, &definition.template)?;
+                let templates = find_templates(&parts.settings, &definition)?;
+                let templates: Vec<&Template> = templates.iter().collect();
                 // What check and launch would refuse is not stored either.
                 if let Some(refusal) = check::offer_refusal(&definition, &parts.rules) {
                     anyhow::bail!("{}: {refusal}", file.display());
@@ -79,7 +88,7 @@ impl CampaignCommand {
                 if let Err(refusal) = check::routes_of(&definition, &parts.settings) {
                     anyhow::bail!("{}: {refusal}", file.display());
                 }
-                let (_, applied) = plan::apply(db, &definition, &template, now).await?;
+                let (_, applied) = plan::apply(db, &definition, &templates, now).await?;
                 let campaign = plan::find(db, &definition.name).await?;
                 let what = match applied {
                     plan::Applied::Created => "created",
@@ -143,18 +152,29 @@ impl CampaignCommand {
                 ));
             }
             Self::Check { name, json } => {
-                let (definition, template) = if name.ends_with(".toml") {
+                let (definition, templates) = if name.ends_with(".toml") {
                     let definition = Definition::load(name.as_ref())?;
-                    let template =
-                        find_template(&parts.settings.templates_dir, &definition.template)?;
-                    (definition, template)
+                    let templates = find_templates(&parts.settings, &definition)?;
+                    (definition, templates)
                 } else {
                     let campaign = plan::find(db, &name).await?;
-                    let source = store::template_source(&**db, campaign.template_version).await?;
-                    (campaign.definition, Template::from_source(&source)?)
+                    let mut versions = vec![campaign.template_version];
+                    versions.extend(
+                        store::cell_versions(&**db, campaign.id)
+                            .await?
+                            .into_values(),
+                    );
+                    versions.dedup();
+                    let mut templates = Vec::with_capacity(versions.len());
+                    for version in versions {
+                        let source = store::template_source(&**db, version).await?;
+                        templates.push(Template::from_source(&source)?);
+                    }
+                    (campaign.definition, templates)
                 };
+                let templates: Vec<&Template> = templates.iter().collect();
                 let checked =
-                    check::check(db, &definition, &template, &parts.settings, now).await?;
+                    check::check(db, &definition, &templates, &parts.settings, now).await?;
                 let is_ready = checked.is_ready();
                 show(&checked, json)?;
                 if !is_ready {
@@ -210,6 +230,13 @@ impl CampaignCommand {
                     counted(withheld.unsigned_abs(), "message was", "messages were")
                 ));
             }
+            Self::Decide { name, cell } => {
+                let decision = decide::decide_now(db, &name, cell.as_deref(), now_ms).await?;
+                print(format_args!(
+                    "{} is chosen; `visavis serve` or `visavis work --until-idle` sends it to those who wait.",
+                    decision.winner
+                ));
+            }
             Self::Status { name, json } => {
                 let campaign = plan::find(db, &name).await?;
                 let progress = progress::progress(db, &parts.settings, &campaign, now_ms).await?;
@@ -231,6 +258,18 @@ fn show(checked: &CheckedCampaign, json: bool) -> anyhow::Result<()> {
         print(checked);
     }
     Ok(())
+}
+
+/// The templates a definition names, its own first.
+fn find_templates(
+    settings: &Settings,
+    definition: &Definition,
+) -> Result<Vec<Template>, templates::TemplateError> {
+    definition
+        .templates()
+        .into_iter()
+        .map(|name| find_template(&settings.templates_dir, name))
+        .collect()
 }
 
 /// The template folder of this name, or the one in the binary.

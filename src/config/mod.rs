@@ -3,6 +3,7 @@
 //! Later wins: the defaults, the file given with `--config`, `VISAVIS__SECTION__KEY`, and for the
 //! database `DATABASE_URL`. Unknown keys are refused, and every complaint names its key.
 
+mod control;
 mod database;
 mod delivery;
 mod email;
@@ -13,6 +14,7 @@ mod secret;
 mod sms;
 mod web;
 
+pub use control::{ControlSettings, Rotation};
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
@@ -87,6 +89,7 @@ pub struct Settings {
     pub sign_up: SignUpSettings,
     pub notices: NoticeSettings,
     pub retention: RetentionSettings,
+    pub control: ControlSettings,
 }
 
 impl Settings {
@@ -147,6 +150,7 @@ impl Settings {
         self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;
+        self.control.validate()?;
         self.sign_up.validate(&self.permission)?;
         // What came from a person last is partly told by responses to deliveries that are kept.
         let permission = &self.permission;

@@ -223,6 +223,7 @@ mod tests {
         id: 1,
         wave: WaveId(1),
         route: String::new(),
+        cell: String::new(),
         kind: LeaseKind::First,
         from_seq: 1,
         to_seq: 1_000,

@@ -262,6 +262,7 @@ mod tests {
         id: 4,
         wave: WaveId(2),
         route: String::new(),
+        cell: String::new(),
         kind: LeaseKind::First,
         from_seq: 1,
         to_seq: 500,

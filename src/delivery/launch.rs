@@ -6,10 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
-use super::store;
+use super::store::cells::CellTotals;
+use super::{decide, store};
 use crate::campaigns::audience::{Audience, DueBy};
-use crate::campaigns::definition::Schedule;
+use crate::campaigns::definition::{Definition, Schedule};
 use crate::campaigns::model::Status;
+use crate::campaigns::split::Split;
 use crate::campaigns::{check, schedule, store as campaign_store};
 use crate::clock::from_ms;
 use crate::config::Settings;
@@ -18,7 +20,9 @@ use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
 use crate::ids::{CampaignId, WaveId};
 use crate::segments::{ParseError, Rule};
-use crate::storage::Db;
+use crate::storage::{Db, Txn};
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// Why a wave could not be launched.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +146,11 @@ pub async fn launch(
     let request = definition.request(definition.channel);
     let places = gate_store::places(&*txn, request.fallback_zone).await?;
     let rivals = campaign_store::rivals(&*txn, request.priority, None).await?;
+    let standing = match definition.global_control {
+        true => campaign_store::begin_standing_control(&txn, &options.rules, now).await?,
+        false => None,
+    };
+    let split = split_of(&txn, id, definition).await?;
     let audience = Audience {
         rule: &rule,
         rules: &options.rules,
@@ -149,6 +158,8 @@ pub async fn launch(
         rivals: &rivals,
         places: &places,
         control_percent: definition.control_percent,
+        standing: standing.as_ref(),
+        split: &split,
         salt: id.0,
         now,
         due: DueBy::of(definition, now),
@@ -170,6 +181,14 @@ pub async fn launch(
     }
     store::insert_counters(&txn, wave, &written).await?;
     store::insert_leases(&txn, wave, &written, &routes, options.chunk).await?;
+    let versions = campaign_store::cell_versions(&*txn, id).await?;
+    let own_version = campaign.template_version;
+    store::cells::insert_cells(&txn, wave, &split, &versions, own_version, &written).await?;
+    if let Some(test) = definition.test.as_ref().filter(|_| split.has_rest()) {
+        let wait_ms = i64::from(test.wait_hours) * HOUR_MS;
+        let last_due = written.last_due_of_test().unwrap_or(now_ms).max(now_ms);
+        store::cells::decide_at(&txn, wave, Some(last_due.saturating_add(wait_ms))).await?;
+    }
     campaign_store::close_due(&txn, id, &due_key, "launched").await?;
     if let Some(every @ Schedule { every: Some(_), .. }) = &definition.schedule {
         // After the one just launched, also where that was launched before its time.
@@ -188,6 +207,30 @@ pub async fn launch(
         deliveries,
         withheld: written.withheld,
     })
+}
+
+/// How the people are shared out among the cells: as planned, or by what the waves before have taught.
+async fn split_of(txn: &Txn, id: CampaignId, definition: &Definition) -> Result<Split, DbErr> {
+    let Some(test) = definition.test.as_ref().filter(|test| test.thompson) else {
+        return Ok(Split::of(definition));
+    };
+    let names: Vec<String> = definition
+        .cells
+        .iter()
+        .map(|cell| cell.name.clone())
+        .collect();
+    let mut sums = vec![CellTotals::default(); names.len()];
+    for wave in store::cells::waves_with_cells(&**txn, id).await? {
+        let totals = store::cells::totals(&**txn, wave, &names).await?;
+        for (sum, one) in sums.iter_mut().zip(totals) {
+            *sum += one;
+        }
+    }
+    if sums.iter().all(|sum| sum.delivered == 0) {
+        return Ok(Split::of(definition));
+    }
+    let shares = decide::shares(test.by, &sums);
+    Ok(Split::with_weights(definition, shares.into_iter()))
 }
 
 /// Passes over an occurrence that came too late, and plans the next one.

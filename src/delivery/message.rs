@@ -200,7 +200,10 @@ pub async fn for_browser(
     let customer = customer_store::get(&**db, db.dialect(), customer)
         .await?
         .ok_or(BrowserError::Gone)?;
-    let source = crate::campaigns::store::template_source(&**db, wave.template_version).await?;
+    let version = store::cells::template_version_at(&**db, delivery)
+        .await?
+        .ok_or(BrowserError::Gone)?;
+    let source = crate::campaigns::store::template_source(&**db, version).await?;
     let template = Template::from_source(&source)?;
     let compiled = template.compile_email(
         template.language_for(&customer.language),

@@ -8,6 +8,7 @@
 
 pub mod cancel;
 mod course;
+pub mod decide;
 pub mod estimate;
 pub mod in_flight;
 pub mod journal;

@@ -94,6 +94,8 @@ pub struct Lease {
     pub wave: WaveId,
     /// The way its messages go: a relay, or `sms/` and a provider.
     pub route: String,
+    /// The cell of its rows: they all get one text.
+    pub cell: String,
     pub kind: LeaseKind,
     pub from_seq: i64,
     pub to_seq: i64,

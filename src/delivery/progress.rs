@@ -5,10 +5,12 @@ use std::fmt;
 use sea_orm::DbErr;
 use serde::Serialize;
 
+use super::decide::Decision;
 use super::estimate::{Estimate, Facts};
 use super::model::{Rest, State};
 use super::pace::Limits;
 use super::store::{self, Counters, Held, WaveRow};
+use crate::campaigns::cells::REST;
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
 use crate::channels::model::Class;
@@ -62,6 +64,18 @@ pub struct Progress {
     pub per_second: Option<f64>,
     /// When the pending will have been handed over, as it goes now.
     pub done_at: Option<i64>,
+    /// The test that the rest waits for, of a wave that has one.
+    pub test: Option<TestProgress>,
+}
+
+/// How the test of a wave stands whose winner goes to the rest.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TestProgress {
+    /// How many wait for the winner.
+    pub waiting: i64,
+    /// When it is chosen, in milliseconds since the epoch; `None`: it is.
+    pub decide_at: Option<i64>,
+    pub decision: Option<Decision>,
 }
 
 /// The progress of a campaign.
@@ -90,6 +104,10 @@ pub async fn progress(
     let held = match &wave {
         Some(wave) => store::held(&**db, wave.id, now_ms).await?,
         None => Held::default(),
+    };
+    let test = match &wave {
+        Some(wave) => test_of(db, wave, &counters).await?,
+        None => None,
     };
     let of = |state: State| counters.get(state.counter()).copied().unwrap_or(0);
     let pending = of(State::Pending);
@@ -155,7 +173,33 @@ pub async fn progress(
         limit_per_second: limit,
         per_second: pace.per_second,
         done_at: pace.done_at,
+        test,
     })
+}
+
+async fn test_of(
+    db: &Db,
+    wave: &WaveRow,
+    counters: &Counters,
+) -> Result<Option<TestProgress>, DbErr> {
+    if !wave
+        .definition
+        .test
+        .as_ref()
+        .is_some_and(|test| test.share_percent.is_some())
+    {
+        return Ok(None);
+    }
+    let (decide_at, decision) = store::cells::decision(&**db, wave.id).await?;
+    let waiting = format!("{}pending", store::cell_counters(REST));
+    Ok(Some(TestProgress {
+        waiting: match decide_at {
+            Some(_) => counters.get(&waiting).copied().unwrap_or(0),
+            None => 0,
+        },
+        decide_at,
+        decision: decision.as_deref().and_then(Decision::read),
+    }))
 }
 
 /// The least of the limits that hold for all messages of a wave.
@@ -255,6 +299,7 @@ impl fmt::Display for Progress {
                 from_ms(until).format("%Y-%m-%d %H:%M UTC")
             )?;
         }
+        self.test(f)?;
         self.relay(f)?;
         for (what, at) in [
             ("next try", self.next_try_at),
@@ -283,6 +328,36 @@ impl fmt::Display for Progress {
 }
 
 impl Progress {
+    /// Who waits for the winner of a test, or who won.
+    fn test(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(test) = &self.test else {
+            return Ok(());
+        };
+        if let Some(at) = test.decide_at {
+            writeln!(
+                f,
+                "  {} wait for the winner of the test, chosen on {}; `visavis campaign decide {}` chooses now",
+                test.waiting,
+                from_ms(at).format("%Y-%m-%d %H:%M UTC"),
+                self.campaign
+            )?;
+        }
+        if let Some(decision) = &test.decision {
+            writeln!(
+                f,
+                "  the rest gets {}, chosen by {} on {}",
+                decision.winner,
+                if decision.by_hand {
+                    "hand"
+                } else {
+                    decision.by.as_str()
+                },
+                from_ms(decision.at).format("%Y-%m-%d %H:%M UTC")
+            )?;
+        }
+        Ok(())
+    }
+
     /// Whether something is the matter with the relay or the provider.
     fn relay(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_open = self.pending + self.deferred > 0;

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DbErr;
 
+use super::decide::Decision;
 use super::model::{FaultTally, channel_of};
 use super::pace::Limits;
 use super::store::{self, WaveRow};
-use crate::campaigns::definition::Definition;
+use crate::campaigns::cells::REST;
+use crate::campaigns::definition::{Definition, Offer};
 use crate::campaigns::sms::{frame, sender_of};
 use crate::campaigns::store as campaign_store;
 use crate::channels::Channels;
@@ -29,6 +31,8 @@ use crate::templates::{CompiledEmail, CompiledSms, Imprint, Template, TemplateEr
 pub enum WaveError {
     #[error("wave {0} does not exist")]
     NotFound(WaveId),
+    #[error("the winner of the test in wave {0} is not chosen yet")]
+    Undecided(WaveId),
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error("the channel cannot take this wave: {0}")]
@@ -41,6 +45,8 @@ pub enum WaveError {
 /// way out, its limits.
 pub struct WaveContext {
     pub row: WaveRow,
+    /// What its people are offered.
+    pub offer: Option<Offer>,
     pub public_url: String,
     /// What stands before the code in short links.
     pub short_url: String,
@@ -153,23 +159,27 @@ impl std::fmt::Debug for WaveContext {
 }
 
 impl WaveContext {
-    /// Makes a wave ready for those of its people who go by a route.
+    /// Makes a wave ready for those of its people who go by a route and got a cell.
     ///
     /// # Errors
-    /// When the wave is not there or its frozen template no longer compiles.
+    /// When the wave is not there, the cell waits for the winner of its test, or its frozen template no longer
+    /// compiles.
     pub async fn load(
         db: &Db,
         keys: &Keys,
         settings: &Settings,
         channels: &Channels,
         rules: &Arc<Rules>,
-        (id, route): (WaveId, &str),
+        (id, route, cell): (WaveId, &str, &str),
         now_ms: i64,
     ) -> Result<Self, WaveError> {
         let row = store::wave(&**db, id)
             .await?
             .ok_or(WaveError::NotFound(id))?;
-        let source = campaign_store::template_source(&**db, row.template_version).await?;
+        let version = store::cells::template_version_of(&**db, id, cell)
+            .await?
+            .ok_or_else(|| WaveError::Undecided(id))?;
+        let source = campaign_store::template_source(&**db, version).await?;
         let template = Template::from_source(&source)?;
         let (way, connections) = match channel_of(route) {
             Channel::Email => {
@@ -212,6 +222,10 @@ impl WaveContext {
             short_url: settings.web.short_url().to_owned(),
             has_trap_link: settings.web.trap_link,
             keys: keys.clone(),
+            offer: row
+                .definition
+                .offer_of(&sent_as(db, id, cell).await?)
+                .cloned(),
             row,
         })
     }
@@ -228,6 +242,16 @@ impl WaveContext {
             Way::Sms(way) => way.wave.is_well(),
         }
     }
+}
+
+/// The cell whose text and offer the people of a cell get: its own, or the winner's.
+async fn sent_as(db: &Db, wave: WaveId, cell: &str) -> Result<String, DbErr> {
+    if cell != REST {
+        return Ok(cell.to_owned());
+    }
+    let (_, decision) = store::cells::decision(&**db, wave).await?;
+    let decision = decision.as_deref().and_then(Decision::read);
+    Ok(decision.map_or_else(String::new, |decision| decision.winner))
 }
 
 fn email_way(

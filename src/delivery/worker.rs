@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::Journal;
+use super::model::Lease;
 use super::store::{self, NewRest};
 use super::wave::{WaveContext, WaveError};
 use crate::campaigns::plan;
@@ -69,7 +70,7 @@ pub struct Worker {
     /// Cancelled when a stop took too long: nobody waits for answers any more.
     pub(super) given_up: CancellationToken,
     /// Waves made ready; few at a time.
-    contexts: Mutex<HashMap<(WaveId, String), Arc<WaveContext>>>,
+    contexts: Mutex<HashMap<(WaveId, String, String), Arc<WaveContext>>>,
     /// Whether a lease was given back because other transactions have its people in hand.
     pub(super) has_put_off: AtomicBool,
     /// Told when a wave is launched or resumed, so that nobody waits out the idle time.
@@ -279,7 +280,7 @@ impl Worker {
         let Some(lease) = lease else {
             return Ok(Next::Nothing);
         };
-        match self.context(lease.wave, &lease.route).await {
+        match self.context(&lease).await {
             Ok(context) => self.work(lease, context, stop).await.map(Next::Worked),
             Err(WaveError::Database(error)) => {
                 self.give_back(&lease).await;
@@ -340,8 +341,8 @@ impl Worker {
         }
     }
 
-    async fn context(&self, wave: WaveId, route: &str) -> Result<Arc<WaveContext>, WaveError> {
-        let key = (wave, route.to_owned());
+    async fn context(&self, lease: &Lease) -> Result<Arc<WaveContext>, WaveError> {
+        let key = (lease.wave, lease.route.clone(), lease.cell.clone());
         let mut contexts = self.contexts.lock().await;
         if let Some(context) = contexts.get(&key) {
             return Ok(Arc::clone(context));
@@ -353,7 +354,7 @@ impl Worker {
                 &self.settings,
                 &self.channels,
                 &self.rules,
-                (wave, route),
+                (lease.wave, &lease.route, &lease.cell),
                 self.clock.now_ms(),
             )
             .await?,

@@ -3,6 +3,7 @@
 //! Promise: one rule, asked at three moments (when the audience is written, before the hand-over, before
 //! each retry), and a reason for every "no". What `why` says of one person is the same rule.
 
+pub mod control;
 pub mod holidays;
 pub mod model;
 pub mod moment;

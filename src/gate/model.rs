@@ -91,14 +91,14 @@ pub enum Withheld {
     DuplicateAddress,
     /// Another selected customer of the same household gets the message.
     Household,
-    /// In the standing control group, which no campaign contacts.
-    GlobalControl,
-    /// Held back to measure what the campaign causes.
-    Control,
     /// The hours were quiet until the campaign ended.
     QuietHours,
     /// The campaign ended before the hand-over.
     Ended,
+    /// In the standing control group, which no campaign contacts.
+    GlobalControl,
+    /// Held back to measure what the campaign causes.
+    Control,
     /// Erased between launch and hand-over.
     Erased,
     /// The campaign was cancelled first.
@@ -122,10 +122,10 @@ impl Withheld {
         Self::Pressure,
         Self::DuplicateAddress,
         Self::Household,
-        Self::GlobalControl,
-        Self::Control,
         Self::QuietHours,
         Self::Ended,
+        Self::GlobalControl,
+        Self::Control,
         Self::Erased,
         Self::Cancelled,
         Self::Unrenderable,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::{ConfigError, PressureSettings, Settings, WindowKind};
 use crate::consent::ladder::{Ladder, Level, OfferKind};
 use crate::consent::model::{Basis, Channel};
+use crate::gate::control::StandingControl;
 use crate::gate::quiet_hours::QuietHours;
 
 /// Milliseconds of 24 hours.
@@ -20,6 +21,8 @@ pub struct Rules {
     pub quiet_hours: QuietHours,
     /// Pressure caps over all campaigns.
     pub caps: Vec<Cap>,
+    /// Whom no campaign contacts.
+    pub standing_control: StandingControl,
     /// Bases that suffice, by topic; a topic that is not there takes any.
     topics: BTreeMap<String, Vec<Basis>>,
     consent_ms: Option<i64>,
@@ -78,6 +81,7 @@ impl Rules {
                 .iter()
                 .map(Cap::new)
                 .collect::<Result<_, _>>()?,
+            standing_control: StandingControl::new(&settings.control),
             topics,
             consent_ms: milliseconds(permission.consent_days),
             soft_opt_in_ms: milliseconds(permission.soft_opt_in_days),

@@ -1,7 +1,9 @@
 //! A report as CSV: one figure a row, for a spreadsheet.
 
 use super::ReportError;
+use super::cells::Cells;
 use super::figures::Rate;
+use super::lift::CausedBy;
 use super::model::Report;
 use crate::storage::text::formula_safe;
 
@@ -121,6 +123,26 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
     for link in &report.links {
         let figure = format!("{} {}", link.number, link.label);
         row("clicks_by_link", &figure, link.clicks.to_string(), None)?;
+    }
+    for [section, figure, count, of, rate, low, high] in [
+        report.cells.as_ref().map(Cells::rows),
+        report.effect.as_ref().map(CausedBy::figures),
+    ]
+    .into_iter()
+    .flatten()
+    .flatten()
+    {
+        writer.write_record([
+            formula_safe(&report.campaign),
+            report.label.unwrap_or_default().to_owned(),
+            section,
+            formula_safe(&figure),
+            count,
+            of,
+            rate,
+            low,
+            high,
+        ])?;
     }
     let bytes = writer
         .into_inner()

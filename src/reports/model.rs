@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::cells::{self, Cells, Facts};
 use super::channels::{self, ChannelLine};
 use super::figures::{Denominator, Rate};
+use super::lift::{self, CausedBy};
 use crate::delivery::store::SMS_COUNTERS;
 use crate::responses::model::{Goal, Terms};
 use crate::templates::model::{Link, Part};
@@ -31,7 +33,7 @@ impl Counters {
             .map_or(0, |value| u64::try_from(*value).unwrap_or(0))
     }
 
-    fn signed(&self, counter: &str) -> i64 {
+    pub(super) fn signed(&self, counter: &str) -> i64 {
         self.0.get(counter).copied().unwrap_or(0)
     }
 
@@ -177,6 +179,12 @@ pub struct Report {
 
     /// By channel; empty when no text message was among them.
     pub channels: Vec<ChannelLine>,
+    /// The cells of its test; none without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cells: Option<Cells>,
+    /// What it caused, as those held back tell; none where nobody was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<CausedBy>,
     pub waves: Vec<WaveLine>,
     /// Since when responses to some of the waves are not counted any more, because their deliveries were
     /// let go; RFC 3339, UTC.
@@ -190,12 +198,7 @@ impl Report {
     /// Makes the report of a campaign from its waves, the newest first. `links` are those of the template
     /// all waves used.
     pub fn new(campaign: &str, status: &str, waves: &[Wave], links: &[Link]) -> Self {
-        let mut sum = Counters::default();
-        for wave in waves {
-            for (counter, value) in &wave.counters.0 {
-                sum.add(counter, *value);
-            }
-        }
+        let sum = summed(waves);
         let terms = waves
             .first()
             .map(|wave| wave.terms.clone())
@@ -208,7 +211,8 @@ impl Report {
         let deliveries = sent + sum.get("pending") + sum.get("sending");
         let one_template = waves
             .windows(2)
-            .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version));
+            .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version))
+            && waves.iter().all(|wave| wave.terms.has_one_template());
         Self {
             campaign: campaign.to_owned(),
             status: status.to_owned(),
@@ -259,6 +263,8 @@ impl Report {
             orders: sum.get("orders"),
             revenue_cents: sum.signed("revenue_cents"),
             channels: channels::lines(&sum),
+            cells: None,
+            effect: None,
             waves: waves.iter().map(wave_line).collect(),
             final_since: waves
                 .iter()
@@ -267,6 +273,15 @@ impl Report {
                 .map(rfc_3339),
             discrepancies: waves.iter().flat_map(discrepancies).collect(),
         }
+    }
+
+    /// Judges the cells and those held back of the same waves.
+    #[must_use]
+    pub fn with_tests(mut self, waves: &[Wave], facts: &Facts) -> Self {
+        let sum = summed(waves);
+        self.cells = cells::cells(&sum, facts);
+        self.effect = lift::caused_by(waves, facts);
+        self
     }
 
     /// What text messages cost is of this currency.
@@ -293,6 +308,16 @@ impl Report {
     pub fn can_be_opened(&self) -> bool {
         self.channels.is_empty() || self.channels.iter().any(|line| line.texts.is_none())
     }
+}
+
+fn summed(waves: &[Wave]) -> Counters {
+    let mut sum = Counters::default();
+    for wave in waves {
+        for (counter, value) in &wave.counters.0 {
+            sum.add(counter, *value);
+        }
+    }
+    sum
 }
 
 fn delivered_of(counters: &Counters) -> u64 {

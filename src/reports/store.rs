@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use sea_orm::{DbErr, QueryResult};
 
 use super::ReportError;
+use super::cells::{Agreed, Assigned, Facts};
 use super::model::{Report, Wave};
-use crate::responses::links;
+use crate::delivery::decide::Decision;
+use crate::delivery::store::cells::CellKind;
+use crate::ids::CampaignId;
 use crate::responses::model::Terms;
+use crate::responses::{effects, links};
 use crate::storage::{Db, Sql};
 
 /// The report of the campaign with this name; `None` when there is no such campaign.
@@ -43,7 +47,54 @@ pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportErr
         Some(wave) => template_links(db, wave.template_version).await?,
         None => Vec::new(),
     };
-    Ok(Some(Report::new(campaign, &status, &waves, &links)))
+    let facts = facts(db, CampaignId(id), &waves).await?;
+    Ok(Some(
+        Report::new(campaign, &status, &waves, &links).with_tests(&waves, &facts),
+    ))
+}
+
+/// What the tests of a campaign are judged by; nothing where all of its waves are of before there were cells.
+async fn facts(db: &Db, campaign: CampaignId, waves: &[Wave]) -> Result<Facts, ReportError> {
+    let rows = db
+        .rows(
+            "SELECT c.wave_id, c.cell, c.kind, c.weight, c.people, w.definition, w.decision
+             FROM waves w JOIN wave_cells c ON c.wave_id = w.id
+             WHERE w.campaign_id = $1 ORDER BY w.id DESC, c.place",
+            [campaign.0.into()],
+        )
+        .await?;
+    let Some(newest) = rows.first() else {
+        return Ok(Facts::default());
+    };
+    let definition: String = newest.try_get("", "definition")?;
+    let decision: Option<String> = newest.try_get("", "decision")?;
+    let assigned = rows
+        .iter()
+        .map(|row| {
+            let kind: String = row.try_get("", "kind")?;
+            let (weight, people): (i64, i64) =
+                (row.try_get("", "weight")?, row.try_get("", "people")?);
+            Ok(Assigned {
+                wave: row.try_get("", "wave_id")?,
+                cell: row.try_get("", "cell")?,
+                kind: CellKind::from_column(&kind),
+                weight: weight.unsigned_abs(),
+                people: people.unsigned_abs(),
+            })
+        })
+        .collect::<Result<Vec<_>, DbErr>>()?;
+    Ok(Facts {
+        assigned,
+        effects: effects::of_campaign(db, campaign).await?,
+        // A definition that cannot be read any more says nothing about its test.
+        agreed: serde_json::from_str::<Agreed>(&definition).unwrap_or_default(),
+        running: waves
+            .iter()
+            .filter(|wave| wave.status == "running")
+            .map(|wave| wave.id)
+            .collect(),
+        decision: decision.as_deref().and_then(Decision::read),
+    })
 }
 
 /// A page of reports.

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
+use super::cells::Cells;
 use super::channels::{self, ChannelLine};
 use super::figures::{Rate, as_f64};
+use super::lift::{self, CausedBy};
 use super::model::{Reason, Report, in_words};
 
 /// Cells of a full bar.
@@ -42,6 +44,22 @@ pub fn write(report: &Report) -> String {
         {
             section(&mut text, "Text messages", facts(channels::of_texts(texts)));
         }
+    }
+    if let Some(cells) = &report.cells {
+        section(&mut text, "The cells of the test", by_cell(cells));
+        remark(&mut text, &cells.judgement.headline);
+        if let Some(chosen) = &cells.chosen {
+            remark(&mut text, chosen);
+        }
+        for pair in cells.others() {
+            remark(&mut text, &pair.sentence);
+        }
+        remark(&mut text, cells.basis());
+    }
+    if let Some(effect) = &report.effect {
+        section(&mut text, "What the campaign caused", caused(effect));
+        remark(&mut text, &effect.sentence);
+        remark(&mut text, &effect.basis());
     }
     section(
         &mut text,
@@ -192,6 +210,63 @@ fn by_channel(lines: &[ChannelLine]) -> Table {
     table
 }
 
+fn by_cell(cells: &Cells) -> Table {
+    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+    let mut table = Table::new();
+    let heads = ["assigned", "responders", "of assigned"].map(|head| right(head.to_owned()));
+    let heads = [Cell::new("")].into_iter().chain(heads);
+    let rest = ["95 % interval", "a head", "best"].map(|head| right(head.to_owned()));
+    table.add_row(heads.chain(rest));
+    for line in &cells.lines {
+        let rate = &line.response_of_assigned;
+        table.add_row(vec![
+            Cell::new(shortened(line.name(), 14)),
+            number(line.people),
+            number(rate.count),
+            right(percent(rate.value)),
+            right(interval(rate)),
+            right(line.per_head()),
+            right(line.chance()),
+        ]);
+    }
+    table
+}
+
+fn caused(effect: &CausedBy) -> Table {
+    let right = |text: &str| Cell::new(text).set_alignment(CellAlignment::Right);
+    let mut table = Table::new();
+    table.add_row([Cell::new("")].into_iter().chain(lift::HEADS.map(right)));
+    for (name, cells) in effect.rows() {
+        let cells = cells.iter().map(|cell| right(cell));
+        table.add_row([Cell::new(name)].into_iter().chain(cells));
+    }
+    table
+}
+
+/// A sentence below a section, in lines that fit.
+fn remark(text: &mut String, sentence: &str) {
+    const WIDTH: usize = 76;
+    let mut line = String::new();
+    for word in sentence.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + word.chars().count() + 1 > WIDTH {
+            let _ = writeln!(text, "    {line}");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    let _ = writeln!(text, "    {line}");
+}
+
+fn interval(rate: &Rate) -> String {
+    rate.interval_95.map_or_else(
+        || "no interval".to_owned(),
+        |i| format!("{} to {}", percent(Some(i.low)), percent(Some(i.high))),
+    )
+}
+
 fn facts(facts: Vec<(&'static str, String)>) -> Table {
     let mut table = Table::new();
     for (name, fact) in facts {
@@ -245,15 +320,11 @@ fn links(report: &Report) -> Table {
 }
 
 fn rate_row(name: &str, rate: &Rate, remark: String) -> Vec<Cell> {
-    let interval = rate.interval_95.map_or_else(
-        || "no interval".to_owned(),
-        |i| format!("{} to {}", percent(Some(i.low)), percent(Some(i.high))),
-    );
     vec![
         Cell::new(name),
         number(rate.count),
         Cell::new(percent(rate.value)).set_alignment(CellAlignment::Right),
-        Cell::new(interval),
+        Cell::new(interval(rate)),
         Cell::new(remark),
     ]
 }

@@ -237,7 +237,10 @@ fn interests(
     {
         show(topic, at, by);
     }
-    let Some(subjects) = wave.interests.as_ref().filter(|known| !known.is_empty()) else {
+    let Some(subjects) = wave
+        .subjects_of(delivery.key.seq)
+        .filter(|known| !known.is_empty())
+    else {
         return;
     };
     let mut new: BTreeMap<u16, i64> = BTreeMap::new();

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::channels::model::Class;
 use crate::ids::{CampaignId, WaveId};
@@ -34,11 +36,14 @@ fn wave() -> Wave {
             topic: Some("Offers".to_owned()),
             ..Terms::default()
         },
-        interests: Some(BTreeMap::from([
-            (1, "Knives".to_owned()),
-            (2, "Knives".to_owned()),
-            (3, "Pans".to_owned()),
-        ])),
+        subjects: vec![(
+            1..=9,
+            Arc::new(BTreeMap::from([
+                (1, "Knives".to_owned()),
+                (2, "Knives".to_owned()),
+                (3, "Pans".to_owned()),
+            ])),
+        )],
     }
 }
 

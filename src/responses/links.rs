@@ -1,10 +1,12 @@
-//! Where the links of a wave lead: read once from its frozen template, then kept.
+//! Where the links of a wave lead: read once from its frozen templates, then kept.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{ResponseError, store};
-use crate::ids::WaveId;
+use crate::ids::{DeliveryKey, WaveId};
 use crate::storage::Db;
 use crate::templates::model::{Link, Part};
 use crate::templates::{Template, TemplateError};
@@ -28,45 +30,60 @@ pub struct Destination {
     pub url: Arc<str>,
 }
 
-/// The destinations of a wave by the number of the link; `None` where a link does not lead to a web page.
-type OfWave = Arc<[Option<Destination>]>;
+/// The destinations of a template by the number of the link; `None` where a link does not lead to a web page.
+type OfTemplate = Arc<[Option<Destination>]>;
+
+/// The templates of a wave, by the places that got them.
+type OfWave = Arc<[(RangeInclusive<i64>, OfTemplate)]>;
 
 /// The links of the waves asked for lately.
 #[derive(Debug, Default)]
 pub struct Destinations(RwLock<HashMap<WaveId, OfWave>>);
 
 impl Destinations {
-    /// Link `number` of a wave's template; `None` when there is no such wave or link, or it does not lead
-    /// to a web page.
+    /// Link `number` of the template that a delivery got; `None` when there is no such wave or link, or it does
+    /// not lead to a web page.
     ///
     /// # Errors
     /// When the database is away or the template cannot be read.
     pub async fn find(
         &self,
         db: &Db,
-        wave: WaveId,
+        delivery: DeliveryKey,
         number: u16,
     ) -> Result<Option<Destination>, ResponseError> {
-        if let Some(kept) = self.kept(wave, number) {
+        if let Some(kept) = self.kept(delivery, number) {
             return Ok(kept);
         }
-        let Some((version, source)) = store::template_source(&**db, wave).await? else {
+        let mut templates: HashMap<i64, OfTemplate> = HashMap::new();
+        let mut of_wave = Vec::new();
+        for text in store::texts(&**db, delivery.wave).await? {
+            let version = text.version;
+            if let Entry::Vacant(vacant) = templates.entry(version) {
+                let links = links(&text.source).map_err(|cause| ResponseError::Template {
+                    version,
+                    cause: Box::new(cause),
+                })?;
+                vacant.insert(by_number(&links));
+            }
+            if let Some(links) = templates.get(&version) {
+                of_wave.push((text.places, Arc::clone(links)));
+            }
+        }
+        if of_wave.is_empty() {
             return Ok(None);
-        };
-        let links = links(&source).map_err(|cause| ResponseError::Template {
-            version,
-            cause: Box::new(cause),
-        })?;
-        let destinations = by_number(&links);
-        let found = at(&destinations, number);
-        self.keep(wave, destinations);
+        }
+        let of_wave: OfWave = of_wave.into();
+        let found = at(&of_wave, delivery.seq, number).flatten();
+        self.keep(delivery.wave, of_wave);
         Ok(found)
     }
 
-    /// What is known of a link; `None` when the wave is not kept.
-    fn kept(&self, wave: WaveId, number: u16) -> Option<Option<Destination>> {
+    /// What is known of a link; `None` when the wave is not kept, or the place waited for the winner of a test
+    /// when it was read.
+    fn kept(&self, delivery: DeliveryKey, number: u16) -> Option<Option<Destination>> {
         let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&wave).map(|links| at(links, number))
+        at(kept.get(&delivery.wave)?, delivery.seq, number)
     }
 
     fn keep(&self, wave: WaveId, links: OfWave) {
@@ -78,11 +95,13 @@ impl Destinations {
     }
 }
 
-fn at(links: &OfWave, number: u16) -> Option<Destination> {
-    links.get(usize::from(number)).cloned().flatten()
+/// Where a link leads that stands in the message of a place; `None` when the place has no template.
+fn at(of_wave: &OfWave, seq: i64, number: u16) -> Option<Option<Destination>> {
+    let (_, links) = of_wave.iter().find(|(places, _)| places.contains(&seq))?;
+    Some(links.get(usize::from(number)).cloned().flatten())
 }
 
-fn by_number(links: &[Link]) -> OfWave {
+fn by_number(links: &[Link]) -> OfTemplate {
     let end = links.iter().map(|link| usize::from(link.number) + 1).max();
     let mut destinations = vec![None; end.unwrap_or_default()];
     for link in links.iter().filter(|link| is_web_page(&link.url)) {

@@ -117,6 +117,8 @@ pub struct Terms {
     pub sender: Option<TermsSender>,
     #[serde(default)]
     pub schedule: Option<TermsSchedule>,
+    #[serde(default)]
+    pub cells: Vec<TermsCell>,
 }
 
 /// When it was to arrive.
@@ -126,6 +128,14 @@ pub struct TermsSchedule {
     pub zone: Option<String>,
     #[serde(default)]
     pub fallback_zone: Option<String>,
+}
+
+/// An arm of the test.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TermsCell {
+    pub name: String,
+    #[serde(default)]
+    pub template: Option<String>,
 }
 
 /// Who wrote, as customers know him.
@@ -150,6 +160,7 @@ impl Default for Terms {
             window_days: default_window_days(),
             sender: None,
             schedule: None,
+            cells: Vec::new(),
         }
     }
 }
@@ -171,6 +182,11 @@ impl Terms {
             .flatten()
             .find_map(|name| name.parse().ok())
             .unwrap_or(Tz::Europe__Paris)
+    }
+
+    /// Whether all of its people got one template, so that the numbers of links mean the same.
+    pub fn has_one_template(&self) -> bool {
+        self.cells.iter().all(|cell| cell.template.is_none())
     }
 
     /// The window in milliseconds.

@@ -1,6 +1,8 @@
 //! What the responses of one delivery change: reckoned without I/O, written by `store`.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 
@@ -38,8 +40,20 @@ pub struct Wave {
     pub campaign: CampaignId,
     pub is_simulated: bool,
     pub terms: Terms,
-    /// What a click on a link shows interest in, by the link's number; read when a click comes.
-    pub interests: Option<BTreeMap<u16, String>>,
+    /// By the places of its templates: what a click on a link shows interest in, by the link's number. Read
+    /// when a click comes.
+    pub subjects: Vec<(RangeInclusive<i64>, Arc<BTreeMap<u16, String>>)>,
+}
+
+impl Wave {
+    /// What the links in the message of a place are about; `None` when it was not read.
+    pub fn subjects_of(&self, seq: i64) -> Option<&BTreeMap<u16, String>> {
+        let found = self
+            .subjects
+            .iter()
+            .find(|(places, _)| places.contains(&seq));
+        found.map(|(_, subjects)| &**subjects)
+    }
 }
 
 /// A click that is on record.

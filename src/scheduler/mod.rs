@@ -13,10 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::campaigns::{schedule, store as campaign_store};
 use crate::clock::{SharedClock, from_ms};
 use crate::config::Settings;
+use crate::delivery::decide;
 use crate::delivery::launch::{self, LaunchError, LaunchOptions, Occurrence};
 use crate::dialogue::upkeep;
 use crate::ids::CampaignId;
 use crate::keys::Keys;
+use crate::responses::effects;
 use crate::storage::Db;
 
 /// Launches every campaign whose time has come, the highest priority first; returns how many waves were launched.
@@ -77,6 +79,33 @@ pub struct Duties {
 }
 
 impl Duties {
+    /// Chooses the winners of tests whose time has come.
+    async fn decide(&self) {
+        match decide::decide_due(&self.db, self.clock.now()).await {
+            Ok(0) => {}
+            Ok(_) => self.wake.notify_waiters(),
+            Err(error) => {
+                tracing::error!(%error, "the winner of a test could not be chosen; it is tried again")
+            }
+        }
+    }
+
+    /// Reckons once a minute what the people of each cell bought.
+    async fn measure(&self, measured_at: &mut i64) {
+        let now_ms = self.clock.now_ms();
+        if now_ms - *measured_at < MINUTE_MS {
+            return;
+        }
+        *measured_at = now_ms;
+        let currency = &self.settings.sms.currency;
+        if let Err(error) = effects::reckon(&self.db, currency, now_ms).await {
+            tracing::error!(%error, "what campaigns caused could not be reckoned; it is tried again");
+        }
+        if let Err(error) = effects::reckon_standing(&self.db, currency, now_ms).await {
+            tracing::error!(%error, "what the standing control group tells could not be reckoned; it is tried again");
+        }
+    }
+
     async fn launch(&self) {
         match launch_due(&self.db, self.options.clone(), self.clock.now()).await {
             Ok(0) => {}
@@ -123,6 +152,7 @@ pub struct Ticker {
     jobs: JobScheduler,
     stop: CancellationToken,
     sealing: Turn<i64>,
+    measuring: Turn<i64>,
     upkeep: Turn<()>,
 }
 
@@ -151,6 +181,7 @@ impl Ticker {
             Box::pin(async move {
                 if let Ok(_turn) = turn.try_lock() {
                     duties.launch().await;
+                    duties.decide().await;
                 }
             })
         })?;
@@ -171,6 +202,21 @@ impl Ticker {
             })
         })?;
         jobs.add(seal).await?;
+        let measuring = Turn::<i64>::default();
+        let (to_measure, its_turn) = (Arc::clone(&duties), Arc::clone(&measuring));
+        let its_stop = stop.clone();
+        let measure = Job::new_async("*/5 * * * * *", move |_, _| {
+            let (duties, turn) = (Arc::clone(&to_measure), Arc::clone(&its_turn));
+            let stop = its_stop.clone();
+            Box::pin(async move {
+                if let Ok(mut measured_at) = turn.try_lock()
+                    && !stop.is_cancelled()
+                {
+                    duties.measure(&mut measured_at).await;
+                }
+            })
+        })?;
+        jobs.add(measure).await?;
         let upkeep = Turn::<()>::default();
         let (its_turn, its_stop) = (Arc::clone(&upkeep), stop.clone());
         // A turn of its own: a long upkeep holds up neither a campaign nor the sealing.
@@ -191,6 +237,7 @@ impl Ticker {
             jobs,
             stop,
             sealing,
+            measuring,
             upkeep,
         })
     }
@@ -202,6 +249,7 @@ impl Ticker {
             tracing::warn!(%error, "stopping the ticker");
         }
         drop(self.sealing.lock().await);
+        drop(self.measuring.lock().await);
         drop(self.upkeep.lock().await);
     }
 }

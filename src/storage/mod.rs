@@ -6,6 +6,7 @@
 //! instead of failing with "database is locked". Inside a transaction nothing else may use the `Db`.
 
 mod bulk;
+pub mod chance;
 mod connect;
 mod dialect;
 mod secret;

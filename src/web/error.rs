@@ -240,6 +240,7 @@ impl From<ReportError> for ApiError {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::Database(_) => Self::unavailable(error),
+            ReportError::Responses(error) => error.into(),
             ReportError::Csv(_) => Self::internal(error),
         }
     }

@@ -19,7 +19,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 23] = [
+const TEMPLATES: [(&str, &str); 24] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -35,6 +35,7 @@ const TEMPLATES: [(&str, &str); 23] = [
     ("error", include_str!("pages/error.hbs")),
     ("campaigns", include_str!("pages/campaigns.hbs")),
     ("report", include_str!("pages/report.hbs")),
+    ("report_cells", include_str!("pages/report_cells.hbs")),
     ("outbox", include_str!("pages/outbox.hbs")),
     ("outbox_message", include_str!("pages/outbox_message.hbs")),
     ("customers", include_str!("pages/customers.hbs")),

@@ -6,6 +6,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sea_orm::Value;
 use visavis::campaigns::audience::{Audience, DueBy};
+use visavis::campaigns::split::Split;
 use visavis::config::{PressureSettings, WindowKind};
 use visavis::gate::model::Rival;
 use visavis::gate::moment::Moment;
@@ -134,6 +135,8 @@ on_both! {
                 rivals: &rivals,
                 places: &places,
                 control_percent: 0,
+                standing: None,
+                split: &Split::default(),
                 salt: 1,
                 now: house.now(),
                 due: DueBy::Instant(house.now()),

@@ -453,7 +453,7 @@ on_both! {
         let mut changed = definition("spring");
         changed.topic = "news".to_owned();
         let template = visavis::templates::Template::embedded("super-chef").unwrap();
-        let refused = plan::apply(&house.parts.db, &changed, &template, house.now()).await;
+        let refused = plan::apply(&house.parts.db, &changed, &[&template], house.now()).await;
         assert!(refused.unwrap_err().to_string().contains("can no longer be changed"));
     }
 
@@ -465,7 +465,7 @@ on_both! {
         plan.control_percent = 20;
         let id = house.apply(&plan).await;
         let template = visavis::templates::Template::embedded("super-chef").unwrap();
-        let checked = visavis::campaigns::check::check(&house.parts.db, &plan, &template, &house.parts.settings, house.now()).await.unwrap();
+        let checked = visavis::campaigns::check::check(&house.parts.db, &plan, &[&template], &house.parts.settings, house.now()).await.unwrap();
         let launched = house.launch(id).await;
         assert_eq!(checked.will_receive, launched.deliveries);
         assert_eq!(checked.withheld, launched.withheld.into_iter().collect::<Vec<_>>());

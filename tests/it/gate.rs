@@ -610,7 +610,7 @@ on_both! {
         plan.ends_at = Some("2026-11-22T23:00:00".parse().unwrap());
         let template = Template::embedded("super-chef").unwrap();
         // 21:00 in Tokyo is quiet; its morning is at 23:00 UTC, after the end at 22:00 UTC.
-        let checked = check::check(&house.parts.db, &plan, &template, &house.parts.settings, house.now()).await.unwrap();
+        let checked = check::check(&house.parts.db, &plan, &[&template], &house.parts.settings, house.now()).await.unwrap();
         assert_eq!(checked.withheld, [(Withheld::QuietHours, 1)]);
         assert_eq!(checked.held, []);
         let id = house.apply(&plan).await;
@@ -627,7 +627,7 @@ on_both! {
         // A wave that is launched in the evening and ends before the morning.
         plan.name = "evening".to_owned();
         plan.ends_at = Some("2026-11-23T07:00:00".parse().unwrap());
-        let checked = check::check(&house.parts.db, &plan, &template, &house.parts.settings, house.now()).await.unwrap();
+        let checked = check::check(&house.parts.db, &plan, &[&template], &house.parts.settings, house.now()).await.unwrap();
         assert!(checked.withheld.contains(&(Withheld::QuietHours, 3)), "{checked}");
         assert!(checked.to_string().contains("quiet hours"), "{checked}");
     }
@@ -639,14 +639,14 @@ on_both! {
         plan.level = Level::BrandTrust;
         plan.offer_kind = Some(OfferKind::Reward);
         let template = Template::embedded("super-chef").unwrap();
-        let checked = check::check(&house.parts.db, &plan, &template, &house.parts.settings, house.now()).await.unwrap();
+        let checked = check::check(&house.parts.db, &plan, &[&template], &house.parts.settings, house.now()).await.unwrap();
         assert!(!checked.is_ready());
         assert!(checked.to_string().contains("these do: points, intravenous"), "{checked}");
         let id = house.apply(&plan).await;
         let refused = launch::launch(&house.parts.db, id, Occurrence::ByHand, house.parts.launch_options(), house.now()).await;
         assert!(refused.unwrap_err().to_string().contains("reward"));
         plan.level = Level::Points;
-        let checked = check::check(&house.parts.db, &plan, &template, &house.parts.settings, house.now()).await.unwrap();
+        let checked = check::check(&house.parts.db, &plan, &[&template], &house.parts.settings, house.now()).await.unwrap();
         assert!(checked.is_ready(), "{checked}");
     }
 

@@ -169,7 +169,7 @@ on_both! {
         let plan = definition("spring");
         let template = Template::embedded(&plan.template).unwrap();
         let checked = async |plan| {
-            check::check(db, plan, &template, &house.parts.settings, house.now()).await.unwrap().to_string()
+            check::check(db, plan, &[&template], &house.parts.settings, house.now()).await.unwrap().to_string()
         };
         let id = house.apply(&plan).await;
         assert!(checked(&plan).await.ends_with("Ready to launch."));

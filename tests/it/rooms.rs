@@ -9,6 +9,7 @@ const ORDER: &[&str] = &[
     "keys",
     "tokens",
     "storage",
+    "statistics",
     "config", // the ground floor
     "consent",
     "customers",
@@ -130,6 +131,7 @@ fn crates_stay_in_their_rooms() {
         ("indicatif", &["cli"]),
         ("clap::", &["cli"]),
         ("tokio_cron_scheduler", &["scheduler"]),
+        ("statrs::", &["statistics"]),
         ("sea_orm_migration", &[]),
     ];
     let mut complaints = Vec::new();

@@ -106,7 +106,7 @@ async fn checked(
     let settings = settings(configured);
     // A Monday noon: nobody waits for his hours.
     let now = house.now() + Duration::days(1);
-    check::check(&house.parts.db, plan, &template(text), &settings, now)
+    check::check(&house.parts.db, plan, &[&template(text)], &settings, now)
         .await
         .unwrap()
 }

@@ -141,7 +141,7 @@ impl Demo {
         }
         let template = Template::embedded(&definition.template)?;
         let now = parts.clock.now();
-        let (id, _) = plan::apply(&parts.db, &definition, &template, now).await?;
+        let (id, _) = plan::apply(&parts.db, &definition, &[&template], now).await?;
         let options = LaunchOptions {
             is_simulated: !is_relayed,
             ..parts.launch_options()
@@ -181,7 +181,7 @@ impl Demo {
         let definition = Definition::parse(EVENING, "the sample campaign by SMS")?;
         let template = Template::embedded(&definition.template)?;
         let now = parts.clock.now();
-        let (id, _) = plan::apply(&parts.db, &definition, &template, now).await?;
+        let (id, _) = plan::apply(&parts.db, &definition, &[&template], now).await?;
         let options = LaunchOptions {
             is_simulated: true,
             ..parts.launch_options()

@@ -81,7 +81,7 @@ pub async fn advance(
         }
     };
     // Once, and last: who moves counters in one order cannot wait for each other.
-    add_of(&txn, lease.wave, lease.channel(), &counters).await?;
+    add_of(&txn, lease.wave, lease.channel(), &lease.cell, &counters).await?;
     minutes::count(&txn, lease.wave, handed_over(settlements), now_ms).await?;
     txn.commit().await?;
     Ok(passed)

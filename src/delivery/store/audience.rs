@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use super::wave::{Counters, add_of};
 use crate::campaigns::audience::Audience;
+use crate::campaigns::cells::{ALL, CONTROL, GLOBAL, REST};
 use crate::campaigns::store as campaign_store;
 use crate::consent::model::Channel;
 use crate::delivery::model::{State, channel_of};
@@ -25,13 +26,61 @@ pub struct Written {
     spans: Vec<Span>,
 }
 
-/// Places that are due together, by one channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Places that are due together, by one channel and with one text.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Span {
     channel: Channel,
+    cell: String,
     due_at: i64,
     first: i64,
     last: i64,
+}
+
+/// When those are due who wait for the winner of a test: after all time.
+pub(super) const UNDECIDED: i64 = i64::MAX - 1;
+
+impl Written {
+    fn spans_of(&self, channel: Channel) -> impl Iterator<Item = &Span> {
+        self.spans
+            .iter()
+            .filter(move |span| span.channel == channel)
+    }
+
+    /// How many were assigned to each cell, those who are held back included.
+    pub fn people(&self) -> BTreeMap<String, i64> {
+        let mut people: BTreeMap<String, i64> = BTreeMap::new();
+        for span in &self.spans {
+            *people.entry(span.cell.clone()).or_default() += span.last - span.first + 1;
+        }
+        for (reason, n) in &self.withheld {
+            if !cell_of(*reason).is_empty() {
+                *people.entry(cell_of(*reason).to_owned()).or_default() += signed(*n);
+            }
+        }
+        people
+    }
+
+    /// The places of each cell by each channel, those who are withheld not among them.
+    pub(super) fn cell_spans(&self) -> Vec<(&str, i64, i64)> {
+        let mut spans: BTreeMap<(&str, &str), (i64, i64)> = BTreeMap::new();
+        for span in &self.spans {
+            let (first, last) = spans
+                .entry((span.channel.as_str(), span.cell.as_str()))
+                .or_insert((span.first, span.last));
+            *first = span.first.min(*first);
+            *last = span.last.max(*last);
+        }
+        spans
+            .into_iter()
+            .map(|((_, cell), (first, last))| (cell, first, last))
+            .collect()
+    }
+
+    /// When the last of those who are in the test is due; `None` when nobody is.
+    pub fn last_due_of_test(&self) -> Option<i64> {
+        let in_test = self.spans.iter().filter(|span| span.cell != REST);
+        in_test.map(|span| span.due_at).max()
+    }
 }
 
 /// Writes the audience into the ledger: who will be contacted first, in order of their due time, then
@@ -62,12 +111,16 @@ pub async fn insert_audience(
     .await?;
     let due_at_once = audience.due_at_once();
     // The rows of a channel lie together, and in them those that are due together.
+    let is_whole = audience.split.is_whole();
     let place = match (due_at_once, audience.requests) {
-        (Some(_), [_]) => "ROW_NUMBER() OVER ()",
-        (None, [_]) => "ROW_NUMBER() OVER (ORDER BY w.due_at, w.id)",
-        _ => "ROW_NUMBER() OVER (ORDER BY w.channel, w.due_at, w.id)",
+        (Some(_), [_]) if is_whole => "ROW_NUMBER() OVER ()".to_owned(),
+        (None, [_]) if is_whole => "ROW_NUMBER() OVER (ORDER BY w.due_at, w.id)".to_owned(),
+        _ => format!(
+            "ROW_NUMBER() OVER (ORDER BY w.channel, {}, w.due_at, w.id)",
+            audience.cell("w")
+        ),
     };
-    let eligible = rows(wave, audience, State::Pending, place)
+    let eligible = rows(wave, audience, State::Pending, &place)
         .and_where(Expr::cust("w.reason IS NULL"))
         .take();
     let deliveries = insert(txn, eligible).await?;
@@ -83,8 +136,9 @@ pub async fn insert_audience(
         withheld: totals(&withheld),
         withheld_by_channel: withheld,
         spans: match (due_at_once, audience.requests) {
-            (Some(due_at), [only]) => Vec::from_iter((deliveries > 0).then_some(Span {
+            (Some(due_at), [only]) if is_whole => Vec::from_iter((deliveries > 0).then(|| Span {
                 channel: only.channel,
+                cell: ALL.to_owned(),
                 due_at,
                 first: 1,
                 last: signed(deliveries),
@@ -101,10 +155,7 @@ fn rows(wave: WaveId, audience: &Audience<'_>, state: State, place: &str) -> Sel
         .expr(Expr::cust(place.to_owned()))
         .expr(Expr::cust("w.id"))
         .expr(Expr::cust("w.channel"))
-        .expr(Expr::cust(format!(
-            "CASE WHEN w.reason = '{}' THEN 'control' ELSE 'all' END",
-            Withheld::Control.as_str()
-        )))
+        .expr(Expr::cust(audience.cell("w")))
         .expr(Expr::cust(state.code().to_string()))
         .expr(Expr::cust("0"))
         .expr(Expr::cust("0"))
@@ -169,8 +220,8 @@ async fn count_withheld(
 /// The places of a fresh wave that are due together, the earliest first.
 async fn spans(txn: &Txn, wave: WaveId, deliveries: u64) -> Result<Vec<Span>, DbErr> {
     txn.rows(
-        "SELECT channel, due_at, MIN(seq) AS first_seq, MAX(seq) AS last_seq FROM deliveries
-         WHERE wave_id = $1 AND seq <= $2 GROUP BY channel, due_at ORDER BY channel, due_at",
+        "SELECT channel, cell, due_at, MIN(seq) AS first_seq, MAX(seq) AS last_seq FROM deliveries
+         WHERE wave_id = $1 AND seq <= $2 GROUP BY channel, cell, due_at ORDER BY channel, cell, due_at",
         [wave.0.into(), signed(deliveries).into()],
     )
     .await?
@@ -178,6 +229,7 @@ async fn spans(txn: &Txn, wave: WaveId, deliveries: u64) -> Result<Vec<Span>, Db
     .map(|row| {
         Ok(Span {
             channel: channel(row.try_get("", "channel")?)?,
+            cell: row.try_get("", "cell")?,
             due_at: row.try_get("", "due_at")?,
             first: row.try_get("", "first_seq")?,
             last: row.try_get("", "last_seq")?,
@@ -191,27 +243,36 @@ async fn spans(txn: &Txn, wave: WaveId, deliveries: u64) -> Result<Vec<Span>, Db
 /// # Errors
 /// When the database is away.
 pub async fn insert_counters(txn: &Txn, wave: WaveId, written: &Written) -> Result<(), DbErr> {
-    for channel in Channel::ALL {
-        let deliveries: i64 = written
-            .spans
-            .iter()
-            .filter(|span| span.channel == channel)
-            .map(|span| span.last - span.first + 1)
-            .sum();
-        let mut deltas = Counters::new();
-        let mut all_withheld = 0;
-        for ((own, reason), n) in &written.withheld_by_channel {
-            if *own == channel {
-                deltas.insert(format!("withheld.{}", reason.as_str()), signed(*n));
-                all_withheld += signed(*n);
-            }
+    let mut moved: BTreeMap<(Channel, &str), Counters> = BTreeMap::new();
+    for span in &written.spans {
+        let deltas = moved.entry((span.channel, span.cell.as_str())).or_default();
+        for counter in ["selected", State::Pending.counter()] {
+            *deltas.entry(counter.to_owned()).or_default() += span.last - span.first + 1;
         }
-        deltas.insert("selected".to_owned(), deliveries + all_withheld);
-        deltas.insert(State::Pending.counter().to_owned(), deliveries);
-        deltas.insert(State::Withheld.counter().to_owned(), all_withheld);
-        add_of(txn, wave, channel, &deltas).await?;
+    }
+    for ((channel, reason), n) in &written.withheld_by_channel {
+        let deltas = moved.entry((*channel, cell_of(*reason))).or_default();
+        for counter in ["selected", State::Withheld.counter()] {
+            *deltas.entry(counter.to_owned()).or_default() += signed(*n);
+        }
+        *deltas
+            .entry(format!("withheld.{}", reason.as_str()))
+            .or_default() += signed(*n);
+    }
+    for ((channel, cell), deltas) in &moved {
+        add_of(txn, wave, *channel, cell, deltas).await?;
     }
     Ok(())
+}
+
+/// The cell of those withheld at launch: an arm of its own where they are held back to be compared with, and
+/// none where they were not to be contacted in any case.
+fn cell_of(reason: Withheld) -> &'static str {
+    match reason {
+        Withheld::Control => CONTROL,
+        Withheld::GlobalControl => GLOBAL,
+        _ => "",
+    }
 }
 
 /// The countries of the numbers that a fresh wave will write to.
@@ -258,38 +319,44 @@ pub async fn insert_leases(
     chunk: u32,
 ) -> Result<(), DbErr> {
     let chunk = i64::from(chunk.max(1));
-    let mut leases: Vec<(&str, &str, i64, i64, i64, bool)> = Vec::new();
+    let mut leases: Vec<(&str, &str, &str, i64, i64, i64, bool)> = Vec::new();
     for route in routes {
-        let spans = || {
-            let channel = channel_of(route);
-            let spans = written.spans.iter();
-            spans.filter(move |span| span.channel == channel)
-        };
-        for span in spans() {
+        let mut of_cells: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+        for span in written.spans_of(channel_of(route)) {
+            // Who waits for a winner is due when it is chosen.
+            let due_at = if span.cell == REST {
+                UNDECIDED
+            } else {
+                span.due_at
+            };
             let mut from = span.first;
             while from <= span.last {
                 let to = (from + chunk - 1).min(span.last);
-                leases.push((route, "first", from, to, span.due_at, false));
+                leases.push((route, &span.cell, "first", from, to, due_at, false));
                 from = to + 1;
             }
+            let (first, last) = of_cells
+                .entry(span.cell.as_str())
+                .or_insert((span.first, span.last));
+            *first = span.first.min(*first);
+            *last = span.last.max(*last);
         }
-        let first = spans().map(|span| span.first).min();
-        let last = spans().map(|span| span.last).max();
-        if let (Some(first), Some(last)) = (first, last) {
-            leases.push((route, "retry", first, last, i64::MAX, true));
+        for (cell, (first, last)) in of_cells {
+            leases.push((route, cell, "retry", first, last, i64::MAX, true));
         }
     }
-    for rows in leases.chunks(txn.dialect().rows_per_statement(8)) {
+    for rows in leases.chunks(txn.dialect().rows_per_statement(9)) {
         let sql = format!(
-            "INSERT INTO leases (wave_id, relay, kind, from_seq, to_seq, due_at, fence, is_done) VALUES {}",
-            txn.dialect().values(rows.len(), 8)
+            "INSERT INTO leases (wave_id, relay, cell, kind, from_seq, to_seq, due_at, fence, is_done) VALUES {}",
+            txn.dialect().values(rows.len(), 9)
         );
         let values: Vec<Value> = rows
             .iter()
-            .flat_map(|(route, kind, from, to, due_at, is_done)| {
+            .flat_map(|(route, cell, kind, from, to, due_at, is_done)| {
                 [
                     wave.0.into(),
                     (*route).into(),
+                    (*cell).into(),
                     (*kind).into(),
                     (*from).into(),
                     (*to).into(),

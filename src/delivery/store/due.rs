@@ -11,7 +11,8 @@ use super::lease::database_now;
 use crate::delivery::pace::{REST, rest_end};
 use crate::storage::{Dialect, Sql, Txn};
 
-const COLUMNS: &str = "l.id, l.wave_id, l.relay, l.kind, l.from_seq, l.to_seq, l.fence, l.until_at";
+const COLUMNS: &str =
+    "l.id, l.wave_id, l.relay, l.cell, l.kind, l.from_seq, l.to_seq, l.fence, l.until_at";
 
 /// The lease to take next, locked; `None` when nothing is due. One whose holder is gone comes first, and
 /// where its wave was stopped it is everybody's: only to be settled.

@@ -48,6 +48,7 @@ pub async fn claim(
         id,
         wave,
         route: row.try_get("", "relay")?,
+        cell: row.try_get("", "cell")?,
         kind: kind(&row)?,
         from_seq: row.try_get("", "from_seq")?,
         to_seq: row.try_get("", "to_seq")?,
@@ -221,7 +222,7 @@ pub async fn recover(
 ) -> Result<Option<i64>, DbErr> {
     let row = db
         .row(
-            "SELECT wave_id, relay, kind, from_seq, to_seq FROM leases
+            "SELECT wave_id, relay, cell, kind, from_seq, to_seq FROM leases
              WHERE id = $1 AND fence = $2 AND until_at IS NOT NULL",
             [id.into(), fence.into()],
         )
@@ -233,6 +234,7 @@ pub async fn recover(
         id,
         wave: WaveId(row.try_get("", "wave_id")?),
         route: row.try_get("", "relay")?,
+        cell: row.try_get("", "cell")?,
         kind: kind(&row)?,
         from_seq: row.try_get("", "from_seq")?,
         to_seq: row.try_get("", "to_seq")?,

@@ -346,7 +346,7 @@ pub(super) async fn end_in_hand(
         &mut counters,
     )
     .await?;
-    add_of(txn, lease.wave, lease.channel(), &counters).await?;
+    add_of(txn, lease.wave, lease.channel(), &lease.cell, &counters).await?;
     Ok(lost)
 }
 
@@ -370,14 +370,14 @@ pub async fn withhold_rest(db: &Db, wave: WaveId, now_ms: i64) -> Result<i64, Db
     )
     .await?;
     let mut all = 0;
-    for channel in Channel::ALL {
+    for (channel, cell) in super::cells::of_rows(&txn, wave).await? {
         let mut counters = Counters::new();
         let mut withheld = 0;
         for from in [State::Pending, State::Deferred] {
             let n = txn
                 .run(
                     "UPDATE deliveries SET state = 6, reason = $3, next_at = NULL, settled_at = $4
-                     WHERE wave_id = $1 AND state = $2 AND channel = $5 AND NOT EXISTS
+                     WHERE wave_id = $1 AND state = $2 AND channel = $5 AND cell = $6 AND NOT EXISTS
                          (SELECT 1 FROM contacts k WHERE k.customer_id = deliveries.customer_id AND k.wave_id = $1)",
                     [
                         wave.0.into(),
@@ -385,6 +385,7 @@ pub async fn withhold_rest(db: &Db, wave: WaveId, now_ms: i64) -> Result<i64, Db
                         Withheld::Cancelled.as_str().into(),
                         now_ms.into(),
                         channel.as_str().into(),
+                        cell.as_str().into(),
                     ],
                 )
                 .await?
@@ -398,7 +399,7 @@ pub async fn withhold_rest(db: &Db, wave: WaveId, now_ms: i64) -> Result<i64, Db
             format!("withheld.{}", Withheld::Cancelled.as_str()),
             withheld,
         );
-        add_of(&txn, wave, channel, &counters).await?;
+        add_of(&txn, wave, channel, &cell, &counters).await?;
         all += withheld;
     }
     txn.commit().await?;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
+use super::audience::UNDECIDED;
 use super::minutes;
+use crate::campaigns::cells::ALL;
 use crate::campaigns::definition::Definition;
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self as campaign_store, Campaign};
@@ -240,8 +242,9 @@ pub async fn next_lease_due(
 ) -> Result<Option<i64>, DbErr> {
     connection
         .row(
-            "SELECT MIN(due_at) AS due_at FROM leases WHERE wave_id = $1 AND NOT is_done AND kind = 'first'",
-            [id.0.into()],
+            "SELECT MIN(due_at) AS due_at FROM leases
+             WHERE wave_id = $1 AND NOT is_done AND kind = 'first' AND due_at < $2",
+            [id.0.into(), UNDECIDED.into()],
         )
         .await?
         .map(|row| row.try_get("", "due_at"))
@@ -339,21 +342,32 @@ pub async fn insert_wave(
 /// What the name of a counter begins with that counts the text messages of a wave only.
 pub const SMS_COUNTERS: &str = "sms.";
 
-/// Moves counters of a wave for rows of one channel. Those of text messages are also counted for
-/// themselves, so that a wave that goes by several channels is told apart without counting.
+/// What the name of a counter begins with that counts the rows of a cell only.
+pub fn cell_counters(cell: &str) -> String {
+    format!("cell.{cell}.")
+}
+
+/// Moves counters of a wave for rows of one channel and cell. Those of text messages, and of each cell of a
+/// test, are also counted for themselves, so that they are told apart without counting.
 pub(super) async fn add_of(
     txn: &Txn,
     wave: WaveId,
     channel: Channel,
+    cell: &str,
     deltas: &Counters,
 ) -> Result<(), DbErr> {
-    if channel != Channel::Sms {
-        return add(txn, wave, deltas).await;
+    let mut all = deltas.clone();
+    let mut also = |prefix: &str| {
+        for (counter, delta) in deltas {
+            all.insert(format!("{prefix}{counter}"), *delta);
+        }
+    };
+    if channel == Channel::Sms {
+        also(SMS_COUNTERS);
     }
-    let own = deltas
-        .iter()
-        .map(|(counter, delta)| (format!("{SMS_COUNTERS}{counter}"), *delta));
-    let all: Counters = deltas.clone().into_iter().chain(own).collect();
+    if !cell.is_empty() && cell != ALL {
+        also(&cell_counters(cell));
+    }
     add(txn, wave, &all).await
 }
 

@@ -15,6 +15,7 @@ use super::model::State;
 use super::store::why::{self as store, Facts, LedgerRow};
 use crate::campaigns::audience::{Audience, DueBy};
 use crate::campaigns::model::Status;
+use crate::campaigns::split::Split;
 use crate::campaigns::store::{self as campaign_store, Campaign};
 use crate::clock::from_ms;
 use crate::consent::model::Channel;
@@ -186,6 +187,10 @@ pub async fn why(
     let channel = ledger.as_ref().map(|row| row.channel);
     let (question, facts) = facts_of(db, &questions, customer, channel).await?;
     let request = question.request.clone();
+    let standing = match definition.global_control {
+        true => campaign_store::standing_control(&**db, rules, now).await?,
+        false => None,
+    };
     let audience = Audience {
         rule: &rule,
         rules,
@@ -193,6 +198,8 @@ pub async fn why(
         rivals: &rivals,
         places: &places,
         control_percent: definition.control_percent,
+        standing: standing.as_ref(),
+        split: &Split::default(),
         salt: campaign.id.0,
         now,
         due: DueBy::of(definition, now),
@@ -239,6 +246,7 @@ pub async fn why(
     steps.extend(rest(
         &teller,
         definition.control_percent,
+        standing.as_ref(),
         in_audience,
         ledger.as_ref(),
     ));

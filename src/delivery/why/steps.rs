@@ -14,6 +14,7 @@ use crate::customers::model::{Customer, EmailState, PhoneState};
 use crate::customers::number::PhoneKind;
 use crate::delivery::model::State;
 use crate::delivery::store::why::{self as store, Facts, LedgerRow, PermissionFacts};
+use crate::gate::control::Share;
 use crate::gate::model::{Request, Withheld};
 use crate::gate::moment;
 use crate::gate::rules::{Cap, DAY_MS, Rules, WEEK_DAYS};
@@ -324,6 +325,7 @@ fn room(cap: &Cap, counted: &[store::Counted], waiting: usize, zone: Tz) -> Stri
 pub(super) fn rest(
     teller: &Teller<'_>,
     control_percent: u8,
+    standing: Option<&Share>,
     in_audience: Option<(i64, Option<Withheld>)>,
     ledger: Option<&LedgerRow>,
 ) -> Vec<Step> {
@@ -352,6 +354,16 @@ pub(super) fn rest(
             rule: "household",
             passes: passes(Withheld::Household),
             found: shared(teller.facts.same_household, "household"),
+        });
+    }
+    if let Some(share) = standing {
+        steps.push(Step {
+            rule: "standing control group",
+            passes: passes(Withheld::GlobalControl),
+            found: format!(
+                "{} % of the base are contacted by no campaign in {}",
+                share.percent, share.period.name
+            ),
         });
     }
     if control_percent > 0 {

@@ -20,9 +20,8 @@ pub(super) async fn followed_links(
 ) -> Result<HashMap<DeliveryKey, BTreeSet<u16>>, DbErr> {
     let wanted: Vec<(i64, i64)> = judged
         .iter()
-        .filter(|(_, wave, _)| {
-            wave.interests
-                .as_ref()
+        .filter(|(delivery, wave, _)| {
+            wave.subjects_of(delivery.key.seq)
                 .is_some_and(|known| !known.is_empty())
         })
         .filter(|(_, _, judged)| {

@@ -11,7 +11,7 @@ mod waves;
 pub(super) use addressee::{Addressee, addressee};
 pub(super) use journal::{forget_journal, note_position, position};
 pub(super) use orders::{Contact, OpenOrder, claim_orders, contacts, open_orders, terms};
-pub(super) use waves::{Waves, template_source};
+pub(super) use waves::{Waves, texts};
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -57,8 +57,8 @@ pub(super) async fn write(
     let with_clicks = responses
         .iter()
         .filter(|response| matches!(response.what, What::Click { .. } | What::Scan))
-        .map(|response| response.delivery.wave);
-    waves.read_interests(&**txn, with_clicks).await?;
+        .map(|response| response.delivery);
+    waves.read_subjects(&**txn, with_clicks).await?;
 
     let mut known = 0;
     let mut judged_all: Vec<(&Delivery, &Wave, Judged)> = Vec::with_capacity(deliveries.len());

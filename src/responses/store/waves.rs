@@ -1,28 +1,68 @@
 //! What of waves the responses need, frozen at launch.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::ids::{CampaignId, WaveId};
+use crate::ids::{CampaignId, DeliveryKey, WaveId};
 use crate::responses::model::Terms;
 use crate::responses::tally::Wave;
 use crate::storage::Sql;
 use crate::templates::Template;
 
-/// The template version of a wave and its frozen source.
-pub(in crate::responses) async fn template_source(
+/// The template that some places of a wave got.
+#[derive(Debug)]
+pub(in crate::responses) struct Text {
+    pub places: RangeInclusive<i64>,
+    pub version: i64,
+    pub source: String,
+}
+
+/// The templates of a wave; those who wait for the winner of a test have none.
+pub(in crate::responses) async fn texts(
     connection: &impl ConnectionTrait,
     wave: WaveId,
-) -> Result<Option<(i64, String)>, DbErr> {
-    connection.row(
-        "SELECT t.id, t.source FROM waves w JOIN template_versions t ON t.id = w.template_version_id
-         WHERE w.id = $1",
-        [wave.0.into()],
-    )
-    .await?
-    .map(|row| Ok((row.try_get("", "id")?, row.try_get("", "source")?)))
-    .transpose()
+) -> Result<Vec<Text>, DbErr> {
+    let rows = connection
+        .rows(
+            "SELECT s.first_seq, s.last_seq, t.id, t.source FROM cell_spans s
+             JOIN wave_cells c ON c.wave_id = s.wave_id AND c.cell = s.cell
+             JOIN template_versions t ON t.id = c.template_version_id
+             WHERE s.wave_id = $1 ORDER BY s.first_seq",
+            [wave.0.into()],
+        )
+        .await?;
+    if !rows.is_empty() {
+        return rows
+            .iter()
+            .map(|row| {
+                Ok(Text {
+                    places: row.try_get("", "first_seq")?..=row.try_get("", "last_seq")?,
+                    version: row.try_get("", "id")?,
+                    source: row.try_get("", "source")?,
+                })
+            })
+            .collect();
+    }
+    // From before there were cells.
+    let row = connection
+        .row(
+            "SELECT t.id, t.source FROM waves w JOIN template_versions t ON t.id = w.template_version_id
+             WHERE w.id = $1 AND NOT EXISTS (SELECT 1 FROM wave_cells c WHERE c.wave_id = w.id)",
+            [wave.0.into()],
+        )
+        .await?;
+    row.iter()
+        .map(|row| {
+            Ok(Text {
+                places: 0..=i64::MAX,
+                version: row.try_get("", "id")?,
+                source: row.try_get("", "source")?,
+            })
+        })
+        .collect()
 }
 
 /// The waves met so far: frozen at launch, so they are read once.
@@ -37,27 +77,32 @@ impl Waves {
         self.0.get(&id)
     }
 
-    /// Reads what the links of these waves are about, of those that were read.
-    pub(super) async fn read_interests(
+    /// Reads what the links in these deliveries are about, of waves that were read.
+    pub(super) async fn read_subjects(
         &mut self,
         connection: &impl ConnectionTrait,
-        ids: impl Iterator<Item = WaveId>,
+        keys: impl Iterator<Item = DeliveryKey>,
     ) -> Result<(), DbErr> {
-        for id in ids {
-            let Some(wave) = self.0.get_mut(&id).filter(|wave| wave.interests.is_none()) else {
+        for DeliveryKey { wave: id, seq } in keys {
+            // One who waited for the winner of a test had no template before.
+            let is_unread = |wave: &&mut Wave| wave.subjects_of(seq).is_none();
+            let Some(wave) = self.0.get_mut(&id).filter(is_unread) else {
                 continue;
             };
-            let found = template_source(connection, id).await?;
-            wave.interests = Some(
-                match found.map(|(_, source)| Template::from_source(&source)) {
-                    Some(Ok(template)) => template.interests(),
-                    Some(Err(error)) => {
-                        tracing::error!(%error, wave = id.0, "the template of a wave cannot be read; what its links are about is not known");
-                        BTreeMap::new()
-                    }
-                    None => BTreeMap::new(),
-                },
-            );
+            let mut templates: HashMap<i64, Arc<BTreeMap<u16, String>>> = HashMap::new();
+            wave.subjects.clear();
+            for text in texts(connection, id).await? {
+                let subjects = templates.entry(text.version).or_insert_with(|| {
+                    let template = Template::from_source(&text.source);
+                    let subjects = template.map(|template| template.interests());
+                    subjects.map(Arc::new).unwrap_or_else(|error| {
+                        tracing::error!(%error, version = text.version,
+                            "a frozen template cannot be read; what its links are about is not known");
+                        Arc::default()
+                    })
+                });
+                wave.subjects.push((text.places, Arc::clone(subjects)));
+            }
         }
         Ok(())
     }
@@ -86,7 +131,7 @@ impl Waves {
                     campaign: CampaignId(row.try_get("", "campaign_id")?),
                     is_simulated: row.try_get("", "is_simulated")?,
                     terms: Terms::read(&definition),
-                    interests: None,
+                    subjects: Vec::new(),
                 };
                 self.0.insert(id, wave);
             }

@@ -7,6 +7,7 @@ pub mod outbox;
 pub mod permission;
 mod replies;
 mod report;
+mod report_cells;
 mod sandbox;
 
 use actix_web::middleware::from_fn;

@@ -7,6 +7,7 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
+use super::report_cells::{CellsView, EffectView};
 use super::{RateView, path_segment, share_of, spoken, unparted};
 use crate::reports::channels;
 use crate::reports::figures::{Rate, as_f64};
@@ -32,6 +33,8 @@ struct View {
     rates: Vec<Card>,
     steps: Vec<Step>,
     channels: Option<ChannelTable>,
+    cells: Option<CellsView>,
+    effect: Option<EffectView>,
     parts: Vec<PartRow>,
     links: Vec<LinkRow>,
     waves: Vec<WaveRow>,
@@ -192,6 +195,8 @@ impl View {
             rates: cards(report),
             steps: steps(report),
             channels: ChannelTable::new(report),
+            cells: report.cells.as_ref().map(CellsView::new),
+            effect: report.effect.as_ref().map(EffectView::new),
             parts: parts(report),
             links: links(report),
             waves: report

@@ -33,10 +33,7 @@ pub(super) async fn lead(
     delivery: DeliveryKey,
     number: u16,
 ) -> Result<Option<HttpResponse>, ApiError> {
-    let found = state
-        .destinations
-        .find(&state.db, delivery.wave, number)
-        .await?;
+    let found = state.destinations.find(&state.db, delivery, number).await?;
     let Some(link) = found else {
         return Ok(None);
     };

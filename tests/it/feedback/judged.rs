@@ -108,7 +108,10 @@ fn the_trap_is_hidden_from_eyes_keys_and_screen_readers() {
     let start = html.find("<div style=\"display:none;max-height:0;overflow:hidden;mso-hide:all\" aria-hidden=\"true\"><a href=\"https://shop.example/t/TRAP\"");
     let trap = &html[start.expect("the trap")..];
     let trap = &trap[..trap.find("</div>").unwrap()];
-    assert!(trap.contains("tabindex=\"-1\"") && trap.ends_with("></a>"), "no word stands in it: {trap}");
+    assert!(
+        trap.contains("tabindex=\"-1\"") && trap.ends_with("></a>"),
+        "no word stands in it: {trap}"
+    );
     assert!(!text.contains("/t/TRAP"));
     assert!(!rendered(None).0.contains("/t/"));
 }

@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use visavis::app::{Engine, Parts};
-use visavis::campaigns::definition::Definition;
+use visavis::campaigns::definition::{Cell, Definition};
 use visavis::campaigns::plan;
 use visavis::clock::SetClock;
 use visavis::config::{EmailSettings, Settings};
@@ -54,6 +54,19 @@ pub fn definition(name: &str) -> Definition {
         "#
     );
     Definition::parse(&text, "test").expect("a good definition")
+}
+
+/// The same for two halves of the people, so that cells are told apart all the way.
+pub fn halved(mut definition: Definition) -> Definition {
+    definition.cells = ["one", "other"]
+        .map(|name| Cell {
+            name: name.to_owned(),
+            weight: 1,
+            template: None,
+            offer: None,
+        })
+        .into();
+    definition
 }
 
 pub fn noon() -> DateTime<Utc> {
@@ -256,8 +269,12 @@ impl House {
 
     /// Stores a definition with the template of the binary.
     pub async fn apply(&self, definition: &Definition) -> CampaignId {
-        let template = Template::embedded(&definition.template).expect("a template of ours");
-        plan::apply(&self.parts.db, definition, &template, self.now())
+        let names = definition.templates().into_iter();
+        let templates: Vec<Template> = names
+            .map(|name| Template::embedded(name).expect("a template of ours"))
+            .collect();
+        let templates: Vec<&Template> = templates.iter().collect();
+        plan::apply(&self.parts.db, definition, &templates, self.now())
             .await
             .expect("it is applied")
             .0
@@ -341,10 +358,10 @@ impl House {
         let mut counted = BTreeMap::new();
         for row in db
             .rows(
-                "SELECT state, reason, channel, COUNT(*) AS n FROM
+                "SELECT state, reason, channel, cell, COUNT(*) AS n FROM
                  (SELECT CAST(CASE WHEN d.state IN (0, 3) AND EXISTS (SELECT 1 FROM contacts k
                       WHERE k.customer_id = d.customer_id AND k.wave_id = d.wave_id) THEN 1 ELSE d.state END AS SMALLINT) AS state,
-                      d.reason, d.channel FROM deliveries d WHERE d.wave_id = $1) AS x GROUP BY state, reason, channel",
+                      d.reason, d.channel, d.cell FROM deliveries d WHERE d.wave_id = $1) AS x GROUP BY state, reason, channel, cell",
                 [wave.0.into()],
             )
             .await
@@ -354,6 +371,7 @@ impl House {
             let reason: Option<String> = row.try_get("", "reason").unwrap();
             let n: i64 = row.try_get("", "n").unwrap();
             let channel: String = row.try_get("", "channel").unwrap();
+            let cell: String = row.try_get("", "cell").unwrap();
             *rows.entry(state.counter()).or_insert(0) += n;
             let mut names = vec!["selected".to_owned(), state.counter().to_owned()];
             if let (State::Withheld | State::Failed, Some(reason)) = (state, reason) {
@@ -362,6 +380,9 @@ impl House {
             for name in names {
                 if channel == "sms" {
                     *counted.entry(format!("sms.{name}")).or_insert(0) += n;
+                }
+                if !["", "all"].contains(&cell.as_str()) {
+                    *counted.entry(format!("cell.{cell}.{name}")).or_insert(0) += n;
                 }
                 *counted.entry(name).or_insert(0) += n;
             }
@@ -372,7 +393,12 @@ impl House {
             .unwrap()
             .into_iter()
             // What comes back is counted beside what went out.
-            .filter(|(name, value)| *value != 0 && name != "opt_outs")
+            .filter(|(name, value)| {
+                *value != 0
+                    && !["opt_outs", "responders", "clicks"]
+                        .iter()
+                        .any(|back| name.contains(back))
+            })
             .collect();
         assert_eq!(counters, counted, "the counters are the ledger's");
         rows

@@ -1,0 +1,420 @@
+//! Whether the campaign caused anything: those who were to be contacted against those held back.
+//!
+//! By assignment and in one window for both, whatever was delivered, opened or attributed (METHODS.md M6).
+
+use serde::Serialize;
+
+use super::cells::{Facts, Row, amount_of, figure_row, not_yet, rate_row, signed, spend, unsigned};
+use super::figures::{Denominator, Rate, as_f64};
+use super::model::Wave;
+use super::table::{days, money, percent, thousands};
+use crate::clock::from_ms;
+use crate::delivery::store::cells::CellKind;
+use crate::statistics::means::{self, Moments, welch};
+use crate::statistics::proportions::{Lift, newcombe, relative_lift};
+use crate::statistics::verdict::{Arm, Outcome, Readiness, Terms, Word, judge, p_in_words};
+use crate::statistics::{Interval, Share, Z_95};
+
+/// The columns of [`CausedBy::rows`].
+pub const HEADS: [&str; 4] = ["contacted", "held back", "caused", "attributed"];
+
+/// Those who were to be contacted, or those held back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Side {
+    /// Customers who ordered by any way within the window, of those assigned.
+    pub buyers: Rate,
+    pub orders: u64,
+    pub revenue_cents: i64,
+    pub revenue_cents_per_head: Option<f64>,
+}
+
+/// What would not have been without the campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Incremental {
+    pub value: f64,
+    pub interval_95: Option<Interval>,
+    /// Two-sided.
+    pub p: Option<f64>,
+    /// Of the figure of those held back.
+    pub lift: Option<Lift>,
+}
+
+/// What the campaign caused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CausedBy {
+    /// `control`: held back for this campaign; `global`: the standing control group.
+    pub against: CellKind,
+    pub contacted: Side,
+    pub held_back: Side,
+    /// Days after the launch that are looked at.
+    pub window_days: i64,
+    /// When the window of the last wave ends; RFC 3339, UTC.
+    pub window_ends_at: String,
+    pub verdict: Word,
+    pub sentence: String,
+    /// Customers who would not have ordered; `None` before its time.
+    pub buyers: Option<Incremental>,
+    /// Revenue that would not have been, in cents; `None` before its time.
+    pub revenue_cents: Option<Incremental>,
+    /// What messages earned by the rules of attribution: customers and cents.
+    pub attributed_buyers: u64,
+    pub attributed_revenue_cents: i64,
+}
+
+/// What those held back tell; none where nobody was held back.
+pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
+    let against = [CellKind::Control, CellKind::Global]
+        .into_iter()
+        .find(|kind| people_of(facts, *kind) > 0)?;
+    // A wave in which nobody was held back has nothing to be compared with.
+    let has_both = |wave: i64| {
+        facts
+            .assigned
+            .iter()
+            .any(|one| one.wave == wave && one.kind == against && one.people > 0)
+    };
+    let compared = &Facts {
+        effects: facts
+            .effects
+            .iter()
+            .filter(|wave| has_both(wave.wave.0))
+            .cloned()
+            .collect(),
+        ..facts.clone()
+    };
+    let facts = compared;
+    let last = facts.effects.iter().map(|wave| wave.window_ends_at).max()?;
+    let kind_of = |cell: &str| {
+        facts
+            .assigned
+            .iter()
+            .find(|one| one.cell == cell)
+            .map(|one| one.kind)
+    };
+    let is_treated = |cell: &str| kind_of(cell).is_some_and(is_contacted);
+    let is_held = |cell: &str| kind_of(cell) == Some(against);
+    let (contacted, held) = (spend(facts, is_treated), spend(facts, is_held));
+    let shares = (
+        Share::new(contacted.1, contacted.0.people),
+        Share::new(held.1, held.0.people),
+    );
+    let readiness = not_yet(facts).map_or(Readiness::Ready, Readiness::TooEarly);
+    let is_ready = readiness == Readiness::Ready;
+    let matters = facts
+        .agreed
+        .test
+        .as_ref()
+        .map(|test| test.difference_points / 100.0);
+    let (verdict, p) = verdict(shares, readiness, matters);
+    let buyers = is_ready.then(|| incremental_buyers(shares, p));
+    let revenue_cents = is_ready
+        .then(|| incremental_revenue(contacted.0, held.0))
+        .flatten();
+    let attributed = || waves.iter().filter(|wave| has_both(wave.id));
+    let why = not_yet(facts).unwrap_or_default();
+    Some(CausedBy {
+        against,
+        contacted: side(facts, shares.0, is_treated),
+        held_back: side(facts, shares.1, is_held),
+        window_days: facts.effects.first().map_or(0, |wave| {
+            (wave.window_ends_at - wave.launched_at) / 86_400_000
+        }),
+        window_ends_at: from_ms(last).to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        verdict,
+        sentence: sentence(verdict, shares, p, &why),
+        buyers,
+        revenue_cents,
+        attributed_buyers: attributed()
+            .map(|wave| wave.counters.get("orders.customers"))
+            .sum(),
+        attributed_revenue_cents: attributed()
+            .map(|wave| wave.counters.signed("revenue_cents"))
+            .sum(),
+    })
+}
+
+/// Whether the people of such a cell are to be contacted, now or when the winner is known.
+fn is_contacted(kind: CellKind) -> bool {
+    matches!(kind, CellKind::All | CellKind::Test | CellKind::Rest)
+}
+
+fn people_of(facts: &Facts, kind: CellKind) -> u64 {
+    facts
+        .assigned
+        .iter()
+        .filter(|one| one.kind == kind)
+        .map(|one| one.people)
+        .sum()
+}
+
+fn side(facts: &Facts, share: Share, is_meant: impl Fn(&str) -> bool) -> Side {
+    let effects = || {
+        facts
+            .effects
+            .iter()
+            .flat_map(|wave| &wave.cells)
+            .filter(|effect| is_meant(&effect.cell))
+    };
+    let revenue_cents = effects().map(|effect| effect.spend_cents).sum();
+    Side {
+        buyers: Rate::new(share.count, share.of, Denominator::Assigned),
+        orders: effects().map(|effect| unsigned(effect.orders)).sum(),
+        revenue_cents,
+        revenue_cents_per_head: (share.of > 0).then(|| signed(revenue_cents) / as_f64(share.of)),
+    }
+}
+
+/// By the rules of the verdict on two arms: the share of buyers.
+fn verdict(
+    (contacted, held): (Share, Share),
+    readiness: Readiness,
+    matters: Option<f64>,
+) -> (Word, Option<f64>) {
+    let arm = |name: &str, share: Share| Arm {
+        name: name.to_owned(),
+        outcome: Outcome::Share(share),
+    };
+    let judged = judge(
+        &[arm("contacted", contacted), arm("held back", held)],
+        &Terms {
+            readiness,
+            matters,
+            adapts: false,
+        },
+    );
+    (judged.verdict, judged.pairs.first().and_then(|pair| pair.p))
+}
+
+/// n_T·(p_T − p_C) with the ends of Newcombe's interval scaled (METHODS.md M6).
+fn incremental_buyers((contacted, held): (Share, Share), p: Option<f64>) -> Incremental {
+    let people = as_f64(contacted.of);
+    let difference = contacted
+        .value()
+        .zip(held.value())
+        .map_or(0.0, |(one, two)| one - two);
+    Incremental {
+        value: people * difference,
+        interval_95: newcombe(contacted, held, Z_95).map(|interval| interval.times(people)),
+        p,
+        lift: relative_lift(contacted, held, Z_95),
+    }
+}
+
+/// n_T·(ȳ_T − ȳ_C) in cents, its interval scaled (METHODS.md M6).
+fn incremental_revenue(contacted: Moments, held: Moments) -> Option<Incremental> {
+    const CENTS: f64 = 100.0;
+    let scale = as_f64(contacted.people) * CENTS;
+    let difference = contacted.mean()? - held.mean()?;
+    let tested = welch(contacted, held);
+    Some(Incremental {
+        value: difference * scale,
+        interval_95: tested.map(|tested| tested.interval_95.times(scale)),
+        p: tested.map(|tested| tested.p),
+        lift: means::relative_lift(contacted, held),
+    })
+}
+
+fn sentence(word: Word, (contacted, held): (Share, Share), p: Option<f64>, why: &str) -> String {
+    if word == Word::TooEarly {
+        return format!("Too early to tell: {why}.");
+    }
+    let (Some(one), Some(two)) = (contacted.value(), held.value()) else {
+        return "There is nobody to compare with.".to_owned();
+    };
+    let more = if one >= two { "more" } else { "fewer" };
+    let figures = format!(
+        "{} of those contacted ordered, {} of those held back{}",
+        percent(Some(one)),
+        percent(Some(two)),
+        p.map(|p| format!(", {}", p_in_words(p)))
+            .unwrap_or_default()
+    );
+    match word {
+        Word::Significant if one >= two => {
+            format!("The campaign made people order: significant ({figures}).")
+        }
+        Word::Significant => format!(
+            "The campaign kept people from ordering: significant ({figures}). Find out why before it runs again."
+        ),
+        Word::NotSignificant => {
+            format!("The campaign made no difference that matters: not significant ({figures}).")
+        }
+        Word::Promising => {
+            format!("Those contacted ordered {more} often: promising, not proven ({figures}).")
+        }
+        _ => format!(
+            "Whether the campaign made people order is open: inconclusive ({figures}). More people held back would tell."
+        ),
+    }
+}
+
+impl CausedBy {
+    /// Who was held back, for readers.
+    pub fn held_back_are(&self) -> &'static str {
+        match self.against {
+            CellKind::Global => "the standing control group",
+            _ => "the control group of this campaign",
+        }
+    }
+
+    /// A figure and its cells: contacted, held back, caused by the campaign, attributed to it.
+    pub fn rows(&self) -> Vec<(&'static str, [String; 4])> {
+        let dash = || "–".to_owned();
+        let caused = |figure: Option<Incremental>, show: &dyn Fn(f64) -> String| {
+            figure.map_or_else(dash, |figure| show(figure.value))
+        };
+        let ends = |figure: Option<Incremental>, show: &dyn Fn(f64) -> String| {
+            figure
+                .and_then(|figure| figure.interval_95)
+                .map_or_else(dash, |i| format!("{} to {}", show(i.low), show(i.high)))
+        };
+        let lift = |figure: Option<Incremental>| {
+            figure
+                .and_then(|figure| figure.lift)
+                .map_or_else(dash, |lift| {
+                    let ends = lift.interval_95.map_or_else(
+                        || "no interval".to_owned(),
+                        |i| format!("{} to {}", share(i.low), share(i.high)),
+                    );
+                    format!("{} ({ends})", share(lift.value))
+                })
+        };
+        let whole = |value: f64| rounded(value);
+        vec![
+            (
+                "people",
+                [
+                    thousands(self.contacted.buyers.of),
+                    thousands(self.held_back.buyers.of),
+                    dash(),
+                    dash(),
+                ],
+            ),
+            (
+                "customers who ordered",
+                [
+                    thousands(self.contacted.buyers.count),
+                    thousands(self.held_back.buyers.count),
+                    caused(self.buyers, &whole),
+                    thousands(self.attributed_buyers),
+                ],
+            ),
+            (
+                "95 % interval",
+                [dash(), dash(), ends(self.buyers, &whole), dash()],
+            ),
+            (
+                "of all",
+                [
+                    percent(self.contacted.buyers.value),
+                    percent(self.held_back.buyers.value),
+                    lift(self.buyers),
+                    dash(),
+                ],
+            ),
+            (
+                "revenue",
+                [
+                    money(self.contacted.revenue_cents),
+                    money(self.held_back.revenue_cents),
+                    caused(self.revenue_cents, &amount_of),
+                    money(self.attributed_revenue_cents),
+                ],
+            ),
+            (
+                "95 % interval",
+                [dash(), dash(), ends(self.revenue_cents, &amount_of), dash()],
+            ),
+            (
+                "revenue a head",
+                [
+                    self.contacted.per_head(),
+                    self.held_back.per_head(),
+                    lift(self.revenue_cents),
+                    dash(),
+                ],
+            ),
+        ]
+    }
+
+    /// As rows of the CSV.
+    pub(super) fn figures(&self) -> Vec<Row> {
+        let exact = |value: f64| format!("{value:.0}");
+        let mut rows = Vec::new();
+        for (section, side) in [
+            ("effect_contacted", &self.contacted),
+            ("effect_held_back", &self.held_back),
+        ] {
+            rows.push(rate_row(section, "buyers", &side.buyers));
+            for (figure, count) in [
+                ("orders", side.orders.to_string()),
+                ("revenue_cents", side.revenue_cents.to_string()),
+            ] {
+                rows.push(figure_row(section, figure, count, None));
+            }
+        }
+        for (figure, incremental) in [
+            ("buyers", self.buyers),
+            ("revenue_cents", self.revenue_cents),
+        ] {
+            let Some(incremental) = incremental else {
+                continue;
+            };
+            let ends = incremental
+                .interval_95
+                .map(|i| [exact(i.low), exact(i.high)]);
+            rows.push(figure_row(
+                "effect_incremental",
+                figure,
+                exact(incremental.value),
+                ends,
+            ));
+        }
+        for (figure, count) in [
+            ("buyers", self.attributed_buyers.to_string()),
+            ("revenue_cents", self.attributed_revenue_cents.to_string()),
+        ] {
+            rows.push(figure_row("effect_attributed", figure, count, None));
+        }
+        rows
+    }
+
+    /// What the figures rest on, for readers.
+    pub fn basis(&self) -> String {
+        format!(
+            "By assignment: everybody the cells were given to, against {}, delivered or not; orders of any way in the {} after the launch, the same for both.",
+            self.held_back_are(),
+            days(self.window_days)
+        )
+    }
+}
+
+impl Side {
+    fn per_head(&self) -> String {
+        self.revenue_cents_per_head
+            .map_or_else(|| "–".to_owned(), amount_of)
+    }
+}
+
+/// `+72.1 %`, `−3.0 %`.
+fn share(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "+" };
+    format!("{sign}{:.1} %", value.abs() * 100.0)
+}
+
+/// Whole people, with a real minus sign.
+fn rounded(value: f64) -> String {
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded, and saturating"
+    )]
+    let size = value.abs().round() as u64;
+    let sign = if value < 0.0 && size > 0 { "−" } else { "" };
+    format!("{sign}{}", thousands(size))
+}
+
+#[cfg(test)]
+#[path = "lift_tests.rs"]
+mod tests;
