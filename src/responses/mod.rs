@@ -7,9 +7,12 @@
 
 pub mod effects;
 pub mod feedback;
+pub mod inbox;
 mod journal;
 pub mod judge;
 pub mod links;
+pub mod mail;
+pub mod mail_events;
 pub mod model;
 pub mod opt_out;
 pub mod orders;

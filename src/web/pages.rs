@@ -19,7 +19,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 24] = [
+const TEMPLATES: [(&str, &str); 26] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -41,6 +41,8 @@ const TEMPLATES: [(&str, &str); 24] = [
     ("customers", include_str!("pages/customers.hbs")),
     ("customer", include_str!("pages/customer.hbs")),
     ("replies", include_str!("pages/replies.hbs")),
+    ("mails", include_str!("pages/mails.hbs")),
+    ("mail", include_str!("pages/mail.hbs")),
     ("rate", include_str!("pages/rate.hbs")),
     ("permission", include_str!("pages/permission.hbs")),
     ("proof", include_str!("pages/proof.hbs")),
