@@ -44,8 +44,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_receive_texts::Migration),
             Box::new(m20261123_000014_add_cells::Migration),
             Box::new(m20261123_000015_receive_mail::Migration),
-            Box::new(m20261123_000017_feed_customers::Migration),
             Box::new(m20261123_000020_remember_hook_tokens::Migration),
+            Box::new(m20261123_000017_feed_customers::Migration),
         ]
     }
 }

@@ -84,7 +84,15 @@ pub async fn overview(
     let mut sections = everything::everything(&*txn, customer, &held.fingerprints, now_ms).await?;
     txn.commit().await?;
     sections.retain(|section| {
-        ["profile", "tags", "interests", "habits", "permissions", "suppressions"].contains(&section.name)
+        [
+            "profile",
+            "tags",
+            "interests",
+            "habits",
+            "permissions",
+            "suppressions",
+        ]
+        .contains(&section.name)
     });
     Ok(document(&sections, customer, now_ms))
 }

@@ -237,10 +237,8 @@ fn interests(
     {
         show(topic, at, by);
     }
-    let Some(subjects) = wave
-        .subjects_of(delivery.key.seq)
-        .filter(|known| !known.is_empty())
-    else {
+    let known = wave.subjects.of(delivery.key.seq);
+    let Some(subjects) = known.filter(|known| !known.is_empty()) else {
         return;
     };
     let mut new: BTreeMap<u16, i64> = BTreeMap::new();

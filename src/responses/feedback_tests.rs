@@ -1,9 +1,8 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::channels::model::Class;
 use crate::ids::{CampaignId, WaveId};
 use crate::responses::model::{MadeBy, Response, Terms};
+use crate::responses::tally::Subjects;
 use crate::responses::tally::{Earlier, EarlierClick, judge, marks_after};
 use crate::templates::model::Part;
 
@@ -36,14 +35,14 @@ fn wave() -> Wave {
             topic: Some("Offers".to_owned()),
             ..Terms::default()
         },
-        subjects: vec![(
-            1..=9,
-            Arc::new(BTreeMap::from([
+        subjects: Subjects(vec![(
+            0..=i64::MAX,
+            BTreeMap::from([
                 (1, "Knives".to_owned()),
                 (2, "Knives".to_owned()),
                 (3, "Pans".to_owned()),
-            ])),
-        )],
+            ]),
+        )]),
     }
 }
 

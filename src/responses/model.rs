@@ -116,9 +116,17 @@ pub struct Terms {
     #[serde(default)]
     pub sender: Option<TermsSender>,
     #[serde(default)]
-    pub schedule: Option<TermsSchedule>,
-    #[serde(default)]
     pub cells: Vec<TermsCell>,
+    #[serde(default)]
+    pub schedule: Option<TermsSchedule>,
+}
+
+/// An arm of the test.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TermsCell {
+    pub name: String,
+    #[serde(default)]
+    pub template: Option<String>,
 }
 
 /// When it was to arrive.
@@ -128,14 +136,6 @@ pub struct TermsSchedule {
     pub zone: Option<String>,
     #[serde(default)]
     pub fallback_zone: Option<String>,
-}
-
-/// An arm of the test.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TermsCell {
-    pub name: String,
-    #[serde(default)]
-    pub template: Option<String>,
 }
 
 /// Who wrote, as customers know him.
@@ -159,8 +159,8 @@ impl Default for Terms {
             goal: Goal::default(),
             window_days: default_window_days(),
             sender: None,
-            schedule: None,
             cells: Vec::new(),
+            schedule: None,
         }
     }
 }
@@ -174,6 +174,11 @@ impl Terms {
         })
     }
 
+    /// Whether all of its people got one template, so that the numbers of links mean the same.
+    pub fn has_one_template(&self) -> bool {
+        self.cells.iter().all(|cell| cell.template.is_none())
+    }
+
     /// The zone of those who have none, as at launch.
     pub fn zone(&self) -> Tz {
         self.schedule
@@ -182,11 +187,6 @@ impl Terms {
             .flatten()
             .find_map(|name| name.parse().ok())
             .unwrap_or(Tz::Europe__Paris)
-    }
-
-    /// Whether all of its people got one template, so that the numbers of links mean the same.
-    pub fn has_one_template(&self) -> bool {
-        self.cells.iter().all(|cell| cell.template.is_none())
     }
 
     /// The window in milliseconds.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use chrono_tz::Tz;
 
@@ -40,19 +39,26 @@ pub struct Wave {
     pub campaign: CampaignId,
     pub is_simulated: bool,
     pub terms: Terms,
-    /// By the places of its templates: what a click on a link shows interest in, by the link's number. Read
-    /// when a click comes.
-    pub subjects: Vec<(RangeInclusive<i64>, Arc<BTreeMap<u16, String>>)>,
+    /// What a click on a link shows interest in; read when a click comes.
+    pub subjects: Subjects,
 }
 
-impl Wave {
-    /// What the links in the message of a place are about; `None` when it was not read.
-    pub fn subjects_of(&self, seq: i64) -> Option<&BTreeMap<u16, String>> {
-        let found = self
-            .subjects
-            .iter()
-            .find(|(places, _)| places.contains(&seq));
-        found.map(|(_, subjects)| &**subjects)
+/// What the links of each template of a wave are about, by the places that got it and the link's number.
+#[derive(Debug, Clone, Default)]
+pub struct Subjects(pub Vec<(RangeInclusive<i64>, BTreeMap<u16, String>)>);
+
+impl Subjects {
+    /// Whether the template of a place is among them.
+    pub fn knows(&self, seq: i64) -> bool {
+        self.of(seq).is_some()
+    }
+
+    /// What the links in the message of a place are about.
+    pub fn of(&self, seq: i64) -> Option<&BTreeMap<u16, String>> {
+        let mut templates = self.0.iter();
+        templates
+            .find(|(places, _)| places.contains(&seq))
+            .map(|(_, about)| about)
     }
 }
 

@@ -31,7 +31,7 @@ fn wave(goal: Goal, is_simulated: bool) -> Wave {
             window_days: 1,
             ..Terms::default()
         },
-        subjects: Vec::new(),
+        subjects: Subjects::default(),
     }
 }
 

@@ -82,10 +82,9 @@ impl Node {
             match node {
                 Self::All(parts) | Self::Any(parts) => waiting.extend(parts),
                 Self::Not(part) => waiting.push(part),
-                Self::Did(_)
-                | Self::CanReceive { .. }
-                | Self::Tagged(_)
-                | Self::Interested(_) => count += 1,
+                Self::Did(_) | Self::CanReceive { .. } | Self::Tagged(_) | Self::Interested(_) => {
+                    count += 1
+                }
                 Self::Everyone | Self::Compare(..) => {}
             }
         }

@@ -5,7 +5,8 @@ use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SelectStatement, Sql
 use sea_orm::{DbErr, Value};
 
 use super::model::{
-    HeldPermission, HeldSuppression, Interest, Name, PastDelivery, PastOrder, PastResponse, Profile, Rule,
+    HeldPermission, HeldSuppression, Interest, Name, PastDelivery, PastOrder, PastResponse,
+    Profile, Rule,
 };
 use crate::customers;
 use crate::customers::fading::Fading;

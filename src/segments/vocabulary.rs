@@ -257,9 +257,7 @@ pub fn predicates() -> Vec<(&'static str, &'static str)> {
             Deed::Received => "a message to him was accepted; may name campaign",
             Deed::Opened => "opened a message himself; may name campaign",
             Deed::Clicked => "clicked a link himself; may name campaign",
-            Deed::Responded => {
-                "clicked, ordered, replied, redeemed or answered; may name campaign"
-            }
+            Deed::Responded => "clicked, ordered, replied, redeemed or answered; may name campaign",
             Deed::Replied => "wrote back; may name campaign",
             Deed::Redeemed => "redeemed a coupon; may name campaign",
             Deed::Answered => "named a campaign's code in a shop or by phone; may name campaign",

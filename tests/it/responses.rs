@@ -47,7 +47,9 @@ async fn record(db: &visavis::storage::Db, responses: &[Response]) {
 
 /// What is left of the points of a customer, soon after he won them.
 async fn engagement(db: &visavis::storage::Db, external_id: &str) -> i64 {
-    let customer = visavis::customers::store::find(db, external_id).await.unwrap();
+    let customer = visavis::customers::store::find(db, external_id)
+        .await
+        .unwrap();
     customer.unwrap().engagement.points(SETTLED_AT + DAY_MS)
 }
 

@@ -21,8 +21,8 @@ pub(super) async fn followed_links(
     let wanted: Vec<(i64, i64)> = judged
         .iter()
         .filter(|(delivery, wave, _)| {
-            wave.subjects_of(delivery.key.seq)
-                .is_some_and(|known| !known.is_empty())
+            let known = wave.subjects.of(delivery.key.seq);
+            known.is_some_and(|known| !known.is_empty())
         })
         .filter(|(_, _, judged)| {
             !judged.taken_back.is_empty()

@@ -58,7 +58,7 @@ pub(super) async fn write(
         .iter()
         .filter(|response| matches!(response.what, What::Click { .. } | What::Scan))
         .map(|response| response.delivery);
-    waves.read_subjects(&**txn, with_clicks).await?;
+    waves.read_interests(&**txn, with_clicks).await?;
 
     let mut known = 0;
     let mut judged_all: Vec<(&Delivery, &Wave, Judged)> = Vec::with_capacity(deliveries.len());

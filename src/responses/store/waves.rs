@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::ids::{CampaignId, DeliveryKey, WaveId};
 use crate::responses::model::Terms;
-use crate::responses::tally::Wave;
+use crate::responses::tally::{Subjects, Wave};
 use crate::storage::Sql;
 use crate::templates::Template;
 
@@ -77,32 +76,31 @@ impl Waves {
         self.0.get(&id)
     }
 
-    /// Reads what the links in these deliveries are about, of waves that were read.
-    pub(super) async fn read_subjects(
+    /// Reads what the links in these messages are about, of waves that were read.
+    pub(super) async fn read_interests(
         &mut self,
         connection: &impl ConnectionTrait,
-        keys: impl Iterator<Item = DeliveryKey>,
+        deliveries: impl Iterator<Item = DeliveryKey>,
     ) -> Result<(), DbErr> {
-        for DeliveryKey { wave: id, seq } in keys {
-            // One who waited for the winner of a test had no template before.
-            let is_unread = |wave: &&mut Wave| wave.subjects_of(seq).is_none();
-            let Some(wave) = self.0.get_mut(&id).filter(is_unread) else {
+        for delivery in deliveries {
+            let id = delivery.wave;
+            // Who waited for the winner of a test has links since it was chosen.
+            let is_new = |wave: &&mut Wave| !wave.subjects.knows(delivery.seq);
+            let Some(wave) = self.0.get_mut(&id).filter(is_new) else {
                 continue;
             };
-            let mut templates: HashMap<i64, Arc<BTreeMap<u16, String>>> = HashMap::new();
-            wave.subjects.clear();
+            let mut subjects = Subjects::default();
             for text in texts(connection, id).await? {
-                let subjects = templates.entry(text.version).or_insert_with(|| {
-                    let template = Template::from_source(&text.source);
-                    let subjects = template.map(|template| template.interests());
-                    subjects.map(Arc::new).unwrap_or_else(|error| {
-                        tracing::error!(%error, version = text.version,
-                            "a frozen template cannot be read; what its links are about is not known");
-                        Arc::default()
-                    })
-                });
-                wave.subjects.push((text.places, Arc::clone(subjects)));
+                let about = match Template::from_source(&text.source) {
+                    Ok(template) => template.interests(),
+                    Err(error) => {
+                        tracing::error!(%error, wave = id.0, "the template of a wave cannot be read; what its links are about is not known");
+                        BTreeMap::new()
+                    }
+                };
+                subjects.0.push((text.places, about));
             }
+            wave.subjects = subjects;
         }
         Ok(())
     }
@@ -131,7 +129,7 @@ impl Waves {
                     campaign: CampaignId(row.try_get("", "campaign_id")?),
                     is_simulated: row.try_get("", "is_simulated")?,
                     terms: Terms::read(&definition),
-                    subjects: Vec::new(),
+                    subjects: Subjects::default(),
                 };
                 self.0.insert(id, wave);
             }
