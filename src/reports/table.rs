@@ -1,5 +1,8 @@
 //! A report as a table for the terminal, 80 columns wide.
 
+mod funnel;
+mod money;
+
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -60,6 +63,41 @@ pub fn write(report: &Report) -> String {
         section(&mut text, "What the campaign caused", caused(effect));
         remark(&mut text, &effect.sentence);
         remark(&mut text, &effect.basis());
+    }
+    if let Some(table) = money::economics(&report.economics, &report.currency) {
+        section(&mut text, "What it cost and earned", table);
+        for missing in &report.economics.missing {
+            remark(&mut text, &missing.sentence);
+        }
+    }
+    if let Some(compared) = &report.forecast {
+        section(
+            &mut text,
+            "Expected at the launch, and actual",
+            money::forecast(compared, &report.currency),
+        );
+        remark(&mut text, &format!("Rests on {}.", compared.rests_on));
+    }
+    section(
+        &mut text,
+        "How far people went",
+        funnel::stages(&report.funnel),
+    );
+    for note in report.funnel.verdict.iter().chain(&report.funnel.notes) {
+        remark(&mut text, note);
+    }
+    if let Some(half) = report
+        .over_time
+        .as_ref()
+        .and_then(|over| over.half_in_words())
+    {
+        remark(
+            &mut text,
+            &format!("Half of the responders came {half} of the launch."),
+        );
+    }
+    if let Some(table) = funnel::lost(report) {
+        section(&mut text, "What was lost", table);
     }
     section(
         &mut text,
@@ -185,7 +223,7 @@ fn rates(report: &Report) -> Table {
             format!(
                 "{}, {}",
                 counted(report.orders, "order", "orders"),
-                money(report.revenue_cents)
+                revenue(report)
             ),
         ),
         ("opted out", &report.opt_out_rate, String::new()),
@@ -423,6 +461,44 @@ pub fn money(cents: i64) -> String {
     let sign = if cents < 0 { "−" } else { "" };
     let cents = cents.unsigned_abs();
     format!("{sign}{}.{:02}", thousands(cents / 100), cents % 100)
+}
+
+/// An amount of cents with its currency, where one is set: `12,345.67 EUR`.
+pub fn amount(cents: f64, currency: &str) -> String {
+    format!("{} {currency}", money(whole(cents)))
+        .trim_end()
+        .to_owned()
+}
+
+/// The revenue, and beside it what came in other currencies: `12,345.67 EUR and 120.00 USD`.
+pub fn revenue(report: &Report) -> String {
+    let mut text = format!("{} {}", money(report.revenue_cents), report.currency)
+        .trim_end()
+        .to_owned();
+    for (currency, cents) in &report.revenue_elsewhere_cents {
+        text.push_str(&format!(" and {} {currency}", money(*cents)));
+    }
+    text
+}
+
+/// An expected count of people.
+pub fn people(count: f64) -> String {
+    thousands(whole(count).unsigned_abs())
+}
+
+/// Per cent of more than a share, such as a return: `26 %`, `−12 %`.
+pub fn signed_percent(percent: f64) -> String {
+    let sign = if percent.round() < 0.0 { "−" } else { "" };
+    format!("{sign}{} %", people(percent.abs()))
+}
+
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "as saturates"
+)]
+fn whole(value: f64) -> i64 {
+    value.round() as i64
 }
 
 /// `1 day`, `14 days`.

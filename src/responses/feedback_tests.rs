@@ -31,6 +31,7 @@ fn wave() -> Wave {
     Wave {
         campaign: CampaignId(1),
         is_simulated: false,
+        launched_at: SETTLED,
         terms: Terms {
             topic: Some("Offers".to_owned()),
             ..Terms::default()

@@ -26,6 +26,7 @@ fn wave(goal: Goal, is_simulated: bool) -> Wave {
     Wave {
         campaign: CampaignId(1),
         is_simulated,
+        launched_at: 0,
         terms: Terms {
             goal,
             window_days: 1,
@@ -185,6 +186,7 @@ fn a_click_beside_a_burst_of_another_hour_stays() {
         link: 0,
         part: Part::Attention,
         first_at: SETTLED + 9_000,
+        last_at: SETTLED + 9_000,
     }];
     let after = marks_after(&delivery, &wave.terms, &judged, Some(&remaining));
     assert_eq!(after, before);

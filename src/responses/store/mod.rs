@@ -1,16 +1,18 @@
 //! Queries about responses.
 
 mod addressee;
+pub(super) mod answers;
+pub(super) mod coupons;
 pub(super) mod effects;
 pub(super) mod feedback;
 mod journal;
-mod orders;
+pub(super) mod orders;
+pub(super) mod requests;
 pub(super) mod timeline;
 mod waves;
 
 pub(super) use addressee::{Addressee, addressee};
 pub(super) use journal::{forget_journal, note_position, position};
-pub(super) use orders::{Contact, OpenOrder, claim_orders, contacts, open_orders, terms};
 pub(super) use waves::{Waves, texts};
 
 use std::collections::btree_map::Entry;
@@ -22,6 +24,7 @@ use serde::Serialize;
 use super::feedback::{self as fed, Feedback};
 use super::judge::{BURST_MS, SCAN_MS};
 use super::model::{MadeBy, Marks, Response, What};
+use super::stages;
 use super::tally::{self, Delivery, Earlier, EarlierClick, Judged, Moves, RemainingClicks, Wave};
 use crate::consent::model::{Channel, Tracking};
 use crate::ids::{CustomerId, DeliveryKey, WaveId};
@@ -52,6 +55,7 @@ pub(super) async fn write(
     let mut wave_ids: Vec<WaveId> = keys.iter().map(|key| key.wave).collect();
     wave_ids.dedup();
     waves.read(&**txn, wave_ids).await?;
+    orders::make_due(txn, responses).await?;
     let deliveries = lock_deliveries(txn, &keys).await?;
     let mut earlier = earlier(txn, responses).await?;
     let with_clicks = responses
@@ -81,6 +85,8 @@ pub(super) async fn write(
         .collect();
     mark_as_scanner(txn, &taken_back).await?;
 
+    let records = click_records(txn, &judged_all).await?;
+
     let mut moves = Moves::default();
     let mut marks = Vec::new();
     let mut by_customer: BTreeMap<CustomerId, Feedback> = BTreeMap::new();
@@ -91,7 +97,11 @@ pub(super) async fn write(
             Some(remaining_clicks(txn, delivery.key).await?)
         };
         let after = tally::marks_after(delivery, &wave.terms, judged, remaining.as_deref());
+        let record = records.get(&delivery.key).copied();
+        let clicks = stages::clicks(record, judged, remaining.as_deref());
+        let after = stages::seen(after, delivery, wave.terms.goal, clicks);
         moves.add_delivery(delivery, after, judged);
+        moves.add_stages(delivery, wave, after, judged);
         if after != delivery.marks {
             marks.push((delivery.key, after));
         }
@@ -323,10 +333,39 @@ async fn mark_as_scanner(txn: &Txn, ids: &[i64]) -> Result<(), DbErr> {
     txn.run(sql, [json(&ids)?, true.into()]).await.map(drop)
 }
 
+/// The first and the last human click of those who clicked before and again now, the new ones included.
+async fn click_records(
+    txn: &Txn,
+    judged: &[(&Delivery, &Wave, Judged)],
+) -> Result<HashMap<DeliveryKey, (i64, i64)>, DbErr> {
+    let keys: Vec<DeliveryKey> = judged
+        .iter()
+        .filter(|(delivery, _, judged)| stages::may_have_returned(delivery.marks, judged))
+        .map(|(delivery, _, _)| delivery.key)
+        .collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = format!(
+        "SELECT r.wave_id, r.seq, MIN(r.responded_at) AS first_at, MAX(r.responded_at) AS last_at
+         FROM {} AS wanted CROSS JOIN responses r
+         WHERE r.wave_id = wanted.wave_id AND r.seq = wanted.seq AND r.kind = 'click' AND NOT r.is_machine
+         GROUP BY r.wave_id, r.seq",
+        txn.dialect().recordset(1, &KEY)
+    );
+    let rows = txn.rows(sql, [json(&key_values(&keys))?]).await?;
+    rows.iter()
+        .map(|row| {
+            let ends = (row.try_get("", "first_at")?, row.try_get("", "last_at")?);
+            Ok((key(row)?, ends))
+        })
+        .collect()
+}
+
 async fn remaining_clicks(txn: &Txn, key: DeliveryKey) -> Result<Vec<RemainingClicks>, DbErr> {
     let rows = txn
         .rows(
-            "SELECT link, part, MIN(responded_at) AS first_at FROM responses
+            "SELECT link, part, MIN(responded_at) AS first_at, MAX(responded_at) AS last_at FROM responses
              WHERE wave_id = $1 AND seq = $2 AND kind = 'click' AND NOT is_machine GROUP BY link, part",
             [key.wave.0.into(), key.seq.into()],
         )
@@ -345,6 +384,7 @@ async fn remaining_clicks(txn: &Txn, key: DeliveryKey) -> Result<Vec<RemainingCl
                 link,
                 part,
                 first_at: row.try_get("", "first_at")?,
+                last_at: row.try_get("", "last_at")?,
             });
         }
     }

@@ -119,7 +119,7 @@ impl Waves {
             }
             let row = connection
                 .row(
-                    "SELECT campaign_id, is_simulated, definition FROM waves WHERE id = $1",
+                    "SELECT campaign_id, is_simulated, launched_at, definition FROM waves WHERE id = $1",
                     [id.0.into()],
                 )
                 .await?;
@@ -128,6 +128,7 @@ impl Waves {
                 let wave = Wave {
                     campaign: CampaignId(row.try_get("", "campaign_id")?),
                     is_simulated: row.try_get("", "is_simulated")?,
+                    launched_at: row.try_get("", "launched_at")?,
                     terms: Terms::read(&definition),
                     subjects: Subjects::default(),
                 };
