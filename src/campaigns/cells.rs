@@ -177,6 +177,12 @@ pub(super) fn validate(
                 .into(),
         ));
     }
+    if test.thompson && test.by == Metric::Revenue {
+        return Err((
+            "test.thompson",
+            "learns from responses or clicks, since a few great orders say little; set by to one of them".into(),
+        ));
+    }
     if test.thompson && !is_recurring {
         return Err((
             "test.thompson",

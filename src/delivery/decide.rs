@@ -9,6 +9,8 @@ use super::store::cells::{CellKind, CellTotals};
 use crate::campaigns::definition::Metric;
 use crate::campaigns::plan::{self, PlanError};
 use crate::ids::WaveId;
+use crate::statistics::bayes::{standings as standings_of, thompson_shares};
+use crate::statistics::proportions::Share;
 use crate::storage::{Db, Txn};
 
 /// How long a test is waited for whose messages are not all out, in milliseconds: a relay that rests, a cap, a
@@ -24,6 +26,9 @@ pub struct Decision {
     pub by_hand: bool,
     /// Milliseconds since the epoch.
     pub at: i64,
+    /// The winner's chance to be the best of them, as it stood; `None` by revenue.
+    #[serde(default)]
+    pub chance: Option<f64>,
     /// What was known when it was chosen.
     pub cells: Vec<Standing>,
 }
@@ -178,10 +183,34 @@ fn best(by: Metric, cells: &[(String, CellTotals)]) -> Option<String> {
     best.map(|(name, _)| name.clone())
 }
 
-/// The shares of the next wave: each cell's chance to be the best, as far as is known.
-pub fn chances(by: Metric, totals: &[CellTotals]) -> Vec<f64> {
-    let _ = by;
-    vec![1.0; totals.len()]
+/// The least share of a wave that a cell gets which stands badly: it may only have had bad luck.
+const FLOOR: f64 = 0.05;
+
+/// The shares of the next wave: each cell's chance to be the best by what the waves before have shown (Thompson
+/// sampling, METHODS M5).
+pub fn shares(by: Metric, totals: &[CellTotals]) -> Vec<f64> {
+    thompson_shares(&of_delivered(by, totals.iter()), FLOOR)
+}
+
+/// What counts of each cell, of those delivered. A message that came back later may have been clicked before.
+fn of_delivered<'a>(by: Metric, totals: impl Iterator<Item = &'a CellTotals>) -> Vec<Share> {
+    totals
+        .map(|totals| {
+            let delivered = u64::try_from(totals.delivered).unwrap_or(0);
+            let count = u64::try_from(count_of(by, totals)).unwrap_or(0);
+            Share::new(count.min(delivered), delivered)
+        })
+        .collect()
+}
+
+/// The chance of a cell to be the best; `None` by revenue, of which a few great orders say little.
+fn chance_of(winner: &str, by: Metric, cells: &[(String, CellTotals)]) -> Option<f64> {
+    if by == Metric::Revenue {
+        return None;
+    }
+    let place = cells.iter().position(|(name, _)| name == winner)?;
+    let shares = of_delivered(by, cells.iter().map(|(_, totals)| totals));
+    standings_of(&shares).get(place).map(|one| one.chance_best)
 }
 
 fn decision(
@@ -192,6 +221,7 @@ fn decision(
     now_ms: i64,
 ) -> Decision {
     Decision {
+        chance: chance_of(&winner, by, cells),
         winner,
         by,
         by_hand,

@@ -229,7 +229,7 @@ async fn split_of(txn: &Txn, id: CampaignId, definition: &Definition) -> Result<
     if sums.iter().all(|sum| sum.delivered == 0) {
         return Ok(Split::of(definition));
     }
-    let shares = decide::chances(test.by, &sums);
+    let shares = decide::shares(test.by, &sums);
     Ok(Split::with_weights(definition, shares.into_iter()))
 }
 

@@ -86,6 +86,57 @@ pub async fn reckon(db: &Db, currency: &str, now_ms: i64) -> Result<u64, Respons
     Ok(reckoned)
 }
 
+/// What the base bought while a standing control group stood, in it and outside it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Standing {
+    /// `2026-Q4` and the like.
+    pub period: String,
+    /// Percent of the base that was held back.
+    pub percent: i64,
+    /// When the first campaign left the group out, milliseconds since the epoch: orders count from then on.
+    pub begun_at: i64,
+    /// The first instant after the period.
+    pub until_at: i64,
+    pub reckoned_at: Option<i64>,
+    /// Those whom campaigns could contact, then those who were held back; people who were in the base when it
+    /// began.
+    pub arms: Vec<Effect>,
+}
+
+/// How long a reckoning of the whole base holds, in milliseconds.
+const STANDING_HOLDS_MS: i64 = 6 * HOLDS_MS;
+
+/// Reckons what the standing control groups tell that orders may still belong to; returns of how many periods.
+///
+/// # Errors
+/// When the database is away; what was reckoned until then stands.
+pub async fn reckon_standing(db: &Db, currency: &str, now_ms: i64) -> Result<u64, ResponseError> {
+    let mut reckoned = 0;
+    for standing in store::standings(db).await? {
+        let is_over = now_ms > standing.until_at.saturating_add(GRACE_MS)
+            && standing
+                .reckoned_at
+                .is_some_and(|at| at > standing.until_at);
+        let is_fresh = standing
+            .reckoned_at
+            .is_some_and(|at| now_ms < at + STANDING_HOLDS_MS);
+        if is_over || is_fresh {
+            continue;
+        }
+        store::reckon_standing(db, &standing.period, currency, now_ms).await?;
+        reckoned += 1;
+    }
+    Ok(reckoned)
+}
+
+/// What each standing control group tells, the latest first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn standings(db: &Db) -> Result<Vec<Standing>, ResponseError> {
+    Ok(store::standings(db).await?)
+}
+
 /// A wave whose effects are reckoned.
 #[derive(Debug, Clone)]
 pub(super) struct ReckonedWave {

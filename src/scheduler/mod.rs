@@ -101,6 +101,9 @@ impl Duties {
         if let Err(error) = effects::reckon(&self.db, currency, now_ms).await {
             tracing::error!(%error, "what campaigns caused could not be reckoned; it is tried again");
         }
+        if let Err(error) = effects::reckon_standing(&self.db, currency, now_ms).await {
+            tracing::error!(%error, "what the standing control group tells could not be reckoned; it is tried again");
+        }
     }
 
     async fn launch(&self) {

@@ -210,6 +210,29 @@ on_both! {
         house.closed_ledger(wave).await;
     }
 
+    async fn each_wave_of_a_recurring_campaign_leans_to_what_did_best_so_far(db: &TestDb) {
+        let mut house = House::new(db, None);
+        house.change_settings(|settings| settings.delivery.batch = 200);
+        house.add_customers(400, "mail.example").await;
+        let plan = two_cells("spring", "", "[test]\nby = \"click\"\nthompson = true\n[schedule]\nevery = \"0 9 * * *\"\nzone = \"Europe/Paris\"");
+        let id = house.apply(&plan).await;
+        let first = house.launch(id).await.wave;
+        house.deliver().await;
+        let (pan, back) = (places(&house, first, "pan").await, places(&house, first, "back").await);
+        assert!(pan.len().abs_diff(back.len()) < 80, "{} and {}", pan.len(), back.len());
+        click(&house, first, &pan[..3]).await;
+        click(&house, first, &back[..40]).await;
+        house.advance(Duration::days(1));
+        let id = visavis::campaigns::plan::find(&house.parts.db, "spring").await.unwrap().id;
+        let second = house.launch(id).await.wave;
+        assert_ne!(first, second);
+        let (pan, back) = (places(&house, second, "pan").await, places(&house, second, "back").await);
+        assert!((5..45).contains(&pan.len()), "the floor is 5 %: {}", pan.len());
+        assert_eq!(pan.len() + back.len(), 400);
+        let cells = visavis::delivery::store::cells::cells(&*house.parts.db, second).await.unwrap();
+        assert_eq!(cells.iter().map(|cell| cell.weight).collect::<Vec<_>>(), [500, 9_500]);
+    }
+
     async fn a_test_is_not_decided_while_its_messages_are_not_out_and_a_person_may_choose(db: &TestDb) {
         let house = House::new(db, None);
         house.add_customers(200, "mail.example").await;
@@ -278,6 +301,39 @@ on_both! {
         let next = &people(&house, wave).await["global"];
         assert!((120..200).contains(&next.len()), "{}", next.len());
         assert!(next != &groups[0] && !groups[0].is_subset(next), "others were drawn");
+    }
+
+    async fn the_standing_group_is_compared_with_all_others_who_were_there(db: &TestDb) {
+        let mut house = House::new(db, None);
+        house.change_settings(|settings| settings.control.percent = 25);
+        let first = house.add_customers(100, "mail.example").await;
+        let wave = house.send("one").await;
+        let held_back = people(&house, wave).await["global"].clone();
+        house.advance(Duration::days(1));
+        let late = house.add_customers(10, "late.example").await;
+        let txn = house.parts.db.begin().await.unwrap();
+        txn.run("UPDATE customers SET created_at = $1 WHERE id >= $2", [house.clock_ms().into(), late.into()]).await.unwrap();
+        txn.commit().await.unwrap();
+        let one = *held_back.first().unwrap();
+        let other = (first..first + 100).find(|id| !held_back.contains(id)).unwrap();
+        for (customer, cents) in [(one, 300), (other, 500), (other, 500), (late, 9_999)] {
+            let txn = house.parts.db.begin().await.unwrap();
+            txn.run(
+                "INSERT INTO orders (customer_id, ordered_at, amount_cents, currency) VALUES ($1, $2, $3, 'EUR')",
+                [customer.into(), house.clock_ms().into(), cents.into()],
+            ).await.unwrap();
+            txn.commit().await.unwrap();
+        }
+        assert_eq!(effects::reckon_standing(&house.parts.db, "EUR", house.clock_ms()).await.unwrap(), 1);
+        assert_eq!(effects::reckon_standing(&house.parts.db, "EUR", house.clock_ms()).await.unwrap(), 0, "it holds");
+        let standings = effects::standings(&house.parts.db).await.unwrap();
+        let [standing] = standings.as_slice() else { panic!("{standings:?}") };
+        assert_eq!((standing.period.as_str(), standing.percent), ("2026-Q4", 25));
+        let n = i64::try_from(held_back.len()).unwrap();
+        let figures: Vec<_> = standing.arms.iter()
+            .map(|arm| (arm.cell.as_str(), arm.people, arm.buyers, arm.orders, arm.spend_cents))
+            .collect();
+        assert_eq!(figures, [("all", 100 - n, 1, 2, 1_000), ("global", n, 1, 1, 300)]);
     }
 
     async fn effects_are_by_assignment_and_in_one_window(db: &TestDb) {

@@ -2,9 +2,12 @@
 
 use sea_orm::DbErr;
 
+use crate::campaigns::cells::{ALL, GLOBAL};
+use crate::gate::control::LOTS;
 use crate::ids::{CampaignId, WaveId};
-use crate::responses::effects::{Effect, OfWave, ReckonedWave};
+use crate::responses::effects::{Effect, OfWave, ReckonedWave, Standing};
 use crate::responses::model::Terms;
+use crate::storage::chance::lot;
 use crate::storage::{Db, Sql};
 
 /// The number of the newest order; 0 when there is none.
@@ -123,4 +126,104 @@ pub(in crate::responses) async fn of_campaign(
         }
     }
     Ok(waves)
+}
+
+/// The standing control groups, the latest first.
+pub(in crate::responses) async fn standings(db: &Db) -> Result<Vec<Standing>, DbErr> {
+    let rows = db
+        .rows(
+            "SELECT s.period, s.percent, s.begun_at, s.until_at, e.is_held_back, e.people, e.buyers, e.orders,
+                    e.spend_cents, e.spend_squares, e.reckoned_at
+             FROM standing_controls s LEFT JOIN standing_effects e ON e.period = s.period
+             ORDER BY s.begun_at DESC, s.period, e.is_held_back",
+            [],
+        )
+        .await?;
+    let mut standings: Vec<Standing> = Vec::new();
+    for row in &rows {
+        let period: String = row.try_get("", "period")?;
+        if standings.last().is_none_or(|last| last.period != period) {
+            standings.push(Standing {
+                period,
+                percent: row.try_get::<i16>("", "percent")?.into(),
+                begun_at: row.try_get("", "begun_at")?,
+                until_at: row.try_get("", "until_at")?,
+                reckoned_at: row.try_get("", "reckoned_at")?,
+                arms: Vec::new(),
+            });
+        }
+        let Some(is_held_back) = row.try_get::<Option<bool>>("", "is_held_back")? else {
+            continue;
+        };
+        let arm = Effect {
+            cell: if is_held_back { GLOBAL } else { ALL }.to_owned(),
+            people: row.try_get("", "people")?,
+            buyers: row.try_get("", "buyers")?,
+            orders: row.try_get("", "orders")?,
+            spend_cents: row.try_get("", "spend_cents")?,
+            spend_squares: row.try_get("", "spend_squares")?,
+        };
+        if let Some(standing) = standings.last_mut() {
+            standing.arms.push(arm);
+        }
+    }
+    Ok(standings)
+}
+
+/// Reckons what the group of a period tells, from the whole base.
+pub(in crate::responses) async fn reckon_standing(
+    db: &Db,
+    period: &str,
+    currency: &str,
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    let txn = db.begin().await?;
+    txn.run(
+        "UPDATE standing_controls SET percent = percent WHERE period = $1",
+        [period.into()],
+    )
+    .await?;
+    let Some(row) = txn
+        .row(
+            "SELECT percent, salt, begun_at, until_at FROM standing_controls WHERE period = $1",
+            [period.into()],
+        )
+        .await?
+    else {
+        return Ok(());
+    };
+    let percent: i16 = row.try_get("", "percent")?;
+    let is_held_back = format!(
+        "({} < {percent})",
+        lot("c.id", row.try_get("", "salt")?, LOTS)
+    );
+    txn.run(
+        "DELETE FROM standing_effects WHERE period = $1",
+        [period.into()],
+    )
+    .await?;
+    // Only who was in the base when it began: who came later, because he bought, is in neither arm.
+    txn.run(
+        format!(
+            "INSERT INTO standing_effects (period, is_held_back, people, buyers, orders, spend_cents, spend_squares, reckoned_at)
+             SELECT $1, {is_held_back}, COUNT(*), COUNT(b.customer_id), CAST(COALESCE(SUM(b.orders), 0) AS BIGINT),
+                    CAST(COALESCE(SUM(b.spend), 0) AS BIGINT),
+                    COALESCE(SUM(CAST(b.spend AS DOUBLE PRECISION) * CAST(b.spend AS DOUBLE PRECISION)), 0.0), $6
+             FROM customers c
+             LEFT JOIN (SELECT o.customer_id, COUNT(*) AS orders, SUM(o.amount_cents) AS spend FROM orders o
+                        WHERE o.ordered_at >= $2 AND o.ordered_at < $3 AND o.currency = $4
+                        GROUP BY o.customer_id) b ON b.customer_id = c.id
+             WHERE c.created_at <= $5 GROUP BY {is_held_back}"
+        ),
+        [
+            period.into(),
+            row.try_get::<i64>("", "begun_at")?.into(),
+            row.try_get::<i64>("", "until_at")?.into(),
+            currency.into(),
+            row.try_get::<i64>("", "begun_at")?.into(),
+            now_ms.into(),
+        ],
+    )
+    .await?;
+    txn.commit().await
 }

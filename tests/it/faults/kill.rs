@@ -9,7 +9,7 @@ use visavis::storage::Sql;
 use visavis::templates::Template;
 
 use super::truth;
-use crate::kit::house::{House, definition};
+use crate::kit::house::{House, definition, halved};
 use crate::kit::program::Node;
 use crate::kit::smtp::{Act, Script, SmtpPeer, Step, When};
 use crate::on_both;
@@ -74,7 +74,7 @@ on_both! {
         house.add_customers(PEOPLE, "mail.example").await;
         let refused = PEOPLE / 100;
         db.run("DELETE FROM permissions WHERE customer_id % 100 = 7", []).await.unwrap();
-        let mut short = definition("spring");
+        let mut short = halved(definition("spring"));
         short.template = "brief".to_owned();
         let (campaign, _) = plan::apply(&house.parts.db, &short, &[&brief()], house.now()).await.unwrap();
         let wave = house.launch(campaign).await.wave;
@@ -122,7 +122,8 @@ on_both! {
         house.go_by_the_machine(0);
         house.add_customers(PEOPLE / 2, "mail.example").await;
         house.add_customers(PEOPLE / 2, "half.example").await;
-        let wave = house.send("spring").await;
+        let campaign = house.apply(&halved(definition("spring"))).await;
+        let wave = house.launch(campaign).await.wave;
         let mut node = Node::new(db, &peer);
         let mut chance = StdRng::seed_from_u64(7);
         let mut kills = 0;

@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use visavis::app::{Engine, Parts};
-use visavis::campaigns::definition::Definition;
+use visavis::campaigns::definition::{Cell, Definition};
 use visavis::campaigns::plan;
 use visavis::clock::SetClock;
 use visavis::config::{EmailSettings, Settings};
@@ -54,6 +54,19 @@ pub fn definition(name: &str) -> Definition {
         "#
     );
     Definition::parse(&text, "test").expect("a good definition")
+}
+
+/// The same for two halves of the people, so that cells are told apart all the way.
+pub fn halved(mut definition: Definition) -> Definition {
+    definition.cells = ["one", "other"]
+        .map(|name| Cell {
+            name: name.to_owned(),
+            weight: 1,
+            template: None,
+            offer: None,
+        })
+        .into();
+    definition
 }
 
 pub fn noon() -> DateTime<Utc> {
