@@ -15,8 +15,42 @@ use crate::statistics::proportions::{Lift, newcombe, relative_lift};
 use crate::statistics::verdict::{Arm, Outcome, Readiness, Terms, Word, judge, p_in_words};
 use crate::statistics::{Interval, Share, Z_95};
 
-/// The columns of [`CausedBy::rows`].
-pub const HEADS: [&str; 4] = ["contacted", "held back", "caused", "attributed"];
+/// The columns of [`Figures`].
+pub const HEADS: [&str; 4] = ["Contacted", "Held back", "Caused", "Attributed"];
+
+/// Where there is no figure.
+pub const NONE: &str = "–";
+
+/// A row of figures, for readers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    pub name: &'static str,
+    pub contacted: String,
+    pub held_back: String,
+    pub caused: String,
+    /// The 95 % interval of what was caused.
+    pub range: Option<String>,
+    /// What was caused, of what would have been without.
+    pub lift: Option<String>,
+    /// Its 95 % interval.
+    pub lift_range: Option<String>,
+    pub attributed: String,
+}
+
+impl Figures {
+    fn add(&mut self, caused: Option<Incremental>, show: &dyn Fn(f64) -> String) {
+        let Some(caused) = caused else { return };
+        self.caused = show(caused.value);
+        self.range = caused
+            .interval_95
+            .map(|i| format!("{} to {}", show(i.low), show(i.high)));
+        self.lift = caused.lift.map(|lift| share(lift.value));
+        self.lift_range = caused
+            .lift
+            .and_then(|lift| lift.interval_95)
+            .map(|i| format!("{} to {}", share(i.low), share(i.high)));
+    }
+}
 
 /// Those who were to be contacted, or those held back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -257,83 +291,43 @@ impl CausedBy {
         }
     }
 
-    /// A figure and its cells: contacted, held back, caused by the campaign, attributed to it.
-    pub fn rows(&self) -> Vec<(&'static str, [String; 4])> {
-        let dash = || "–".to_owned();
-        let caused = |figure: Option<Incremental>, show: &dyn Fn(f64) -> String| {
-            figure.map_or_else(dash, |figure| show(figure.value))
+    /// The figures side by side, for readers.
+    pub fn rows(&self) -> Vec<Figures> {
+        let row = |name, contacted, held_back| Figures {
+            name,
+            contacted,
+            held_back,
+            caused: NONE.to_owned(),
+            range: None,
+            lift: None,
+            lift_range: None,
+            attributed: NONE.to_owned(),
         };
-        let ends = |figure: Option<Incremental>, show: &dyn Fn(f64) -> String| {
-            figure
-                .and_then(|figure| figure.interval_95)
-                .map_or_else(dash, |i| format!("{} to {}", show(i.low), show(i.high)))
-        };
-        let lift = |figure: Option<Incremental>| {
-            figure
-                .and_then(|figure| figure.lift)
-                .map_or_else(dash, |lift| {
-                    let ends = lift.interval_95.map_or_else(
-                        || "no interval".to_owned(),
-                        |i| format!("{} to {}", share(i.low), share(i.high)),
-                    );
-                    format!("{} ({ends})", share(lift.value))
-                })
-        };
-        let whole = |value: f64| rounded(value);
+        let (one, two) = (&self.contacted, &self.held_back);
+        let mut buyers = row(
+            "customers who ordered",
+            thousands(one.buyers.count),
+            thousands(two.buyers.count),
+        );
+        buyers.add(self.buyers, &rounded);
+        buyers.attributed = thousands(self.attributed_buyers);
+        let mut revenue = row(
+            "revenue",
+            money(one.revenue_cents),
+            money(two.revenue_cents),
+        );
+        revenue.add(self.revenue_cents, &amount_of);
+        revenue.attributed = money(self.attributed_revenue_cents);
         vec![
-            (
-                "people",
-                [
-                    thousands(self.contacted.buyers.of),
-                    thousands(self.held_back.buyers.of),
-                    dash(),
-                    dash(),
-                ],
+            row("people", thousands(one.buyers.of), thousands(two.buyers.of)),
+            buyers,
+            row(
+                "of all who were assigned",
+                percent(one.buyers.value),
+                percent(two.buyers.value),
             ),
-            (
-                "customers who ordered",
-                [
-                    thousands(self.contacted.buyers.count),
-                    thousands(self.held_back.buyers.count),
-                    caused(self.buyers, &whole),
-                    thousands(self.attributed_buyers),
-                ],
-            ),
-            (
-                "95 % interval",
-                [dash(), dash(), ends(self.buyers, &whole), dash()],
-            ),
-            (
-                "of all",
-                [
-                    percent(self.contacted.buyers.value),
-                    percent(self.held_back.buyers.value),
-                    lift(self.buyers),
-                    dash(),
-                ],
-            ),
-            (
-                "revenue",
-                [
-                    money(self.contacted.revenue_cents),
-                    money(self.held_back.revenue_cents),
-                    caused(self.revenue_cents, &amount_of),
-                    money(self.attributed_revenue_cents),
-                ],
-            ),
-            (
-                "95 % interval",
-                [dash(), dash(), ends(self.revenue_cents, &amount_of), dash()],
-            ),
-            (
-                "revenue a head",
-                [
-                    self.contacted.per_head(),
-                    self.held_back.per_head(),
-                    lift(self.revenue_cents),
-                    dash(),
-                ],
-            ),
+            revenue,
+            row("revenue a head", one.per_head(), two.per_head()),
         ]
     }
 
@@ -392,7 +386,7 @@ impl CausedBy {
 impl Side {
     fn per_head(&self) -> String {
         self.revenue_cents_per_head
-            .map_or_else(|| "–".to_owned(), amount_of)
+            .map_or_else(|| NONE.to_owned(), amount_of)
     }
 }
 
