@@ -23,10 +23,11 @@ use crate::dialogue::notice::Notices;
 use crate::dialogue::replies::TextReplies;
 use crate::gate::rules::Rules;
 use crate::keys::{Keys, KeysError};
+use crate::mailroom::Mailroom;
 use crate::responses::{ResponseWriter, texts};
 use crate::scheduler::{self, Duties, Ticker};
 use crate::storage::{Db, Dialect, StorageError};
-use crate::web::{self, SmsHooks};
+use crate::web::{self, MailHooks, SmsHooks};
 
 /// Why visavis could not start.
 #[derive(Debug, thiserror::Error)]
@@ -299,6 +300,8 @@ pub struct App {
     parts: Parts,
     engine: Engine,
     responses: ResponseWriter,
+    mailroom: Mailroom,
+    mail_listener: Option<TcpListener>,
     servers: Vec<actix_web::dev::Server>,
     public_address: SocketAddr,
     console_address: SocketAddr,
@@ -337,6 +340,16 @@ impl App {
             settings.web.public_url = format!("{host}:{}", public_address.port());
             parts.settings = Arc::new(settings);
         }
+        let lmtp = parts.settings.inbound.lmtp.as_ref();
+        let mail_listener = lmtp
+            .map(|lmtp| listen("inbound.lmtp.listen", lmtp.listen))
+            .transpose()?;
+        let mailroom = Mailroom::new(
+            parts.db.clone(),
+            parts.keys.clone(),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.settings),
+        )?;
         let engine = parts.engine().await?;
         let journal = parts.settings.data_dir.join("responses");
         let responses = create_private(&journal)
@@ -363,7 +376,8 @@ impl App {
                 .providers()
                 .iter()
                 .map(|(name, provider)| (name.clone(), Arc::clone(provider))),
-        ));
+        ))
+        .with_mail(MailHooks::open(&parts.settings.mail_hooks)?);
         state
             .metrics
             .registry()
@@ -371,6 +385,10 @@ impl App {
             .and_then(|()| {
                 let resting = Box::new(engine.worker.resting());
                 state.metrics.registry().register(resting)
+            })
+            .and_then(|()| {
+                let mails = Box::new(mailroom.mails());
+                state.metrics.registry().register(mails)
             })
             .map_err(|error| AppError::Metrics(error.to_string()))?;
         let state = actix_web::web::Data::new(state);
@@ -385,6 +403,8 @@ impl App {
             parts,
             engine,
             responses,
+            mailroom,
+            mail_listener,
             servers,
             public_address,
             console_address,
@@ -399,6 +419,11 @@ impl App {
     /// Where reports and outbox are shown.
     pub fn console_address(&self) -> SocketAddr {
         self.console_address
+    }
+
+    /// Where mail servers hand over what came back; `None` when nothing listens.
+    pub fn mail_address(&self) -> Option<SocketAddr> {
+        self.mail_listener.as_ref()?.local_addr().ok()
     }
 
     pub fn parts(&self) -> &Parts {
@@ -417,7 +442,14 @@ impl App {
             .into_iter()
             .map(|server| tokio::spawn(server))
             .collect();
-        let result = self.engine.run(&stop).await;
+        let no_more_mail = stop.child_token();
+        let work = async {
+            let result = self.engine.run(&stop).await;
+            no_more_mail.cancel();
+            result
+        };
+        let (result, ()) =
+            tokio::join!(work, self.mailroom.run(self.mail_listener, &no_more_mail));
         for handle in handles {
             handle.stop(true).await;
         }

@@ -19,6 +19,8 @@ mod m20261122_000011_read_phones;
 mod m20261122_000012_add_sms;
 mod m20261122_000013_receive_texts;
 mod m20261123_000014_add_cells;
+mod m20261123_000015_receive_mail;
+mod m20261123_000020_remember_hook_tokens;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -40,6 +42,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000012_add_sms::Migration),
             Box::new(m20261122_000013_receive_texts::Migration),
             Box::new(m20261123_000014_add_cells::Migration),
+            Box::new(m20261123_000015_receive_mail::Migration),
+            Box::new(m20261123_000020_remember_hook_tokens::Migration),
         ]
     }
 }

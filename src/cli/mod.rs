@@ -6,6 +6,8 @@ mod consent;
 mod customer;
 mod demo;
 mod import;
+mod ingest;
+mod mail;
 mod progress;
 mod replies;
 mod report;
@@ -80,6 +82,12 @@ enum Command {
     Report(report::Report),
     /// What people wrote back by SMS
     Replies(replies::Replies),
+    /// Takes in what came back
+    #[command(subcommand)]
+    Ingest(ingest::Ingest),
+    /// Mails that a person must read: replies, and what nobody could tell
+    #[command(subcommand)]
+    Mail(mail::Mail),
     /// Looks at configuration, database, relay and templates, and says what to do
     Check(check::Check),
     /// A person's rights: find, show, export, rectify, object, erase
@@ -165,6 +173,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(common).await,
         Command::Report(report) => report.run(common).await,
         Command::Replies(replies) => replies.run(common).await,
+        Command::Ingest(ingest) => ingest.run(common).await,
+        Command::Mail(mail) => mail.run(common).await,
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,
         Command::Upkeep(upkeep) => upkeep.run(common).await,

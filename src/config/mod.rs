@@ -7,7 +7,9 @@ mod control;
 mod database;
 mod delivery;
 mod email;
+mod inbound;
 mod limits;
+mod mail_hooks;
 mod permission;
 mod relay;
 mod secret;
@@ -18,7 +20,12 @@ pub use control::{ControlSettings, Rotation};
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
+pub use inbound::{ImapSettings, InboundMailSettings, LmtpSettings, Then};
 pub use limits::{LimitSettings, domain_of};
+pub use mail_hooks::{
+    BrevoMailSettings, MailHookSettings, MailProvider, MailgunSettings, PostmarkSettings,
+    SendgridSettings, SesSettings,
+};
 pub use permission::{
     FieldSettings, LevelSettings, LevelsSettings, NoticeSettings, PermissionSettings,
     PressureSettings, QuietHoursSettings, RetentionSettings, SignUpSettings, Texts, TopicSettings,
@@ -79,6 +86,10 @@ pub struct Settings {
     pub database: DatabaseSettings,
     pub web: WebSettings,
     pub email: EmailSettings,
+    pub inbound: InboundMailSettings,
+    /// The accounts whose providers post what becomes of messages, by their names.
+    #[serde(default)]
+    pub mail_hooks: BTreeMap<String, MailHookSettings>,
     pub sms: SmsSettings,
     pub delivery: DeliverySettings,
     pub permission: PermissionSettings,
@@ -135,11 +146,12 @@ impl Settings {
                     .source(Some(environment)),
             )
             .build()?;
-        let settings: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
+        let mut settings: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
             let path = error.path().to_string();
             ConfigError::key(&path, error.into_inner().to_string())
         })?;
         settings.validate()?;
+        settings.email.takes_opt_outs = settings.inbound.takes_opt_outs();
         Ok(settings)
     }
 
@@ -147,6 +159,10 @@ impl Settings {
         self.database.validate()?;
         self.web.validate()?;
         self.email.validate()?;
+        self.inbound.validate()?;
+        for (name, hook) in &self.mail_hooks {
+            hook.validate(name)?;
+        }
         self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;

@@ -101,7 +101,7 @@ fn headline(text: &mut String, rate: &Rate) {
     };
 }
 
-fn section(text: &mut String, heading: &str, mut table: Table) {
+pub(super) fn section(text: &mut String, heading: &str, mut table: Table) {
     table.load_style(presets::NOTHING);
     for (place, column) in table.column_iter_mut().enumerate() {
         column.set_padding((if place == 0 { 4 } else { 1 }, 1));

@@ -6,9 +6,12 @@
 //! token and answers no request: it is handed the delivery.
 
 pub mod effects;
+pub mod inbox;
 mod journal;
 pub mod judge;
 pub mod links;
+pub mod mail;
+pub mod mail_events;
 pub mod model;
 pub mod opt_out;
 pub mod orders;

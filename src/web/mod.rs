@@ -32,7 +32,7 @@ use limits::Limits;
 
 pub use console::configure_console;
 pub use error::ApiError;
-pub use hooks::SmsHooks;
+pub use hooks::{MailHooks, SmsHooks};
 pub use metrics::Metrics;
 pub use pages::{Pages, PagesError};
 pub use public::configure_public;
@@ -57,6 +57,8 @@ pub struct State {
     pub destinations: Destinations,
     /// The SMS providers that post to us.
     pub sms: SmsHooks,
+    /// The providers of email that post to us.
+    pub mail: MailHooks,
     /// How often forms may be sent.
     limits: Limits,
 }
@@ -88,6 +90,7 @@ impl State {
             metrics,
             destinations: Destinations::default(),
             sms: SmsHooks::default(),
+            mail: MailHooks::default(),
             limits,
         })
     }
@@ -96,6 +99,13 @@ impl State {
     #[must_use]
     pub fn with_sms(mut self, sms: SmsHooks) -> Self {
         self.sms = sms;
+        self
+    }
+
+    /// From now on takes what these providers of email post.
+    #[must_use]
+    pub fn with_mail(mut self, mail: MailHooks) -> Self {
+        self.mail = mail;
         self
     }
 }

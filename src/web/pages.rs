@@ -19,7 +19,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 22] = [
+const TEMPLATES: [(&str, &str); 24] = [
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -39,6 +39,8 @@ const TEMPLATES: [(&str, &str); 22] = [
     ("outbox", include_str!("pages/outbox.hbs")),
     ("outbox_message", include_str!("pages/outbox_message.hbs")),
     ("replies", include_str!("pages/replies.hbs")),
+    ("mails", include_str!("pages/mails.hbs")),
+    ("mail", include_str!("pages/mail.hbs")),
     ("rate", include_str!("pages/rate.hbs")),
     ("permission", include_str!("pages/permission.hbs")),
     ("proof", include_str!("pages/proof.hbs")),

@@ -11,8 +11,10 @@ use mail_builder::headers::address::EmailAddress;
 use mail_builder::headers::text::Text;
 use unicode_normalization::UnicodeNormalization;
 
+use super::reference;
 use crate::channels::model::{Class, EmailMessage, NoticeMessage, Sender, WaveFrame};
 use crate::clock;
+use crate::config::MailProvider;
 
 /// `=_` cannot stand in quoted-printable text, where `=` comes before two digits or a line end
 /// (RFC 2045 section 6.7); so neither can this boundary, whatever the body says.
@@ -55,6 +57,8 @@ pub(super) struct MimeFrame {
     head: Vec<u8>,
     /// From `Reply-To` to `Content-Type`, without what changes per message.
     tail: Vec<u8>,
+    /// Who sends it on, where he repeats our reference in what he posts.
+    provider: Option<MailProvider>,
 }
 
 /// What a message needs from outside its text.
@@ -63,6 +67,8 @@ pub(super) struct Ids<'a> {
     pub return_path_tag: &'a str,
     pub message_id_local: &'a str,
     pub message_domain: &'a str,
+    /// Where an opt-out by mail is read, if anywhere.
+    pub opt_out_domain: Option<&'a str>,
 }
 
 /// What is spliced into a frame.
@@ -127,7 +133,17 @@ impl MimeFrame {
         );
         tail.extend_from_slice(b"Precedence: bulk\r\n");
         write_content_type(&mut tail);
-        Ok(Self { head, tail })
+        Ok(Self {
+            head,
+            tail,
+            provider: None,
+        })
+    }
+
+    /// The same for messages that a provider sends on.
+    #[must_use]
+    pub fn through(self, provider: Option<MailProvider>) -> Self {
+        Self { provider, ..self }
     }
 
     /// Compiles the frame of notices: a machine's answer to what a person did (RFC 3834 section 5), so
@@ -139,7 +155,11 @@ impl MimeFrame {
         let (head, mut tail) = write_sender(sender)?;
         tail.extend_from_slice(b"Auto-Submitted: auto-generated\r\n");
         write_content_type(&mut tail);
-        Ok(Self { head, tail })
+        Ok(Self {
+            head,
+            tail,
+            provider: None,
+        })
     }
 
     /// The message, unsigned. `to` is its recipient, checked.
@@ -165,9 +185,16 @@ impl MimeFrame {
         refuse_controls("Subject", message.subject)?;
         write_text(&mut out, "Subject", message.subject);
         if let Some(url) = message.unsubscribe_url {
-            write_list_unsubscribe(&mut out, url)?;
+            let mailbox = ids
+                .opt_out_domain
+                .map(|domain| format!("unsubscribe+{}@{domain}", ids.return_path_tag));
+            write_list_unsubscribe(&mut out, url, mailbox.as_deref())?;
         }
         write_field(&mut out, "X-Visavis-Ref", ids.return_path_tag);
+        if let Some(provider) = self.provider {
+            let (name, value) = reference::header(provider, ids.return_path_tag);
+            write_field(&mut out, name, &value);
+        }
         out.extend_from_slice(&self.tail);
         // Text first: readers show the last part that they understand (RFC 2046 section 5.1.4).
         write_part(&mut out, "text/plain", message.text);
@@ -300,9 +327,13 @@ fn write_encoded_words(out: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// RFC 2369, for RFC 8058: the https link alone. A `mailto:` beside it would promise a mailbox that
-/// nobody reads yet, and an opt-out sent there would be lost.
-fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str) -> Result<(), ComposeError> {
+/// RFC 2369, for RFC 8058: the https link first, which is preferred (RFC 2369 section 2), then the mailbox, where
+/// somebody reads it. Its tag proves whose opt-out it is, so that a mail without a word will do.
+fn write_list_unsubscribe(
+    out: &mut Vec<u8>,
+    url: &str,
+    mailbox: Option<&str>,
+) -> Result<(), ComposeError> {
     let is_url = (url.starts_with("https://") || url.starts_with("http://"))
         && url.len() < 900
         && url
@@ -311,7 +342,11 @@ fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str) -> Result<(), ComposeErr
     if !is_url {
         return Err(ComposeError::UnsubscribeUrl);
     }
-    write_field(out, "List-Unsubscribe", &format!("<{url}>"));
+    let value = match mailbox {
+        Some(mailbox) => format!("<{url}>,\r\n <mailto:{mailbox}>"),
+        None => format!("<{url}>"),
+    };
+    write_field(out, "List-Unsubscribe", &value);
     Ok(())
 }
 

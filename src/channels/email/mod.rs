@@ -13,6 +13,7 @@ mod health;
 mod mime;
 mod parcel;
 mod pool;
+pub mod reference;
 mod smtp;
 pub(in crate::channels) mod stream;
 
@@ -73,6 +74,7 @@ struct Inner {
     bounce_domain: String,
     message_domain: String,
     feedback_id: String,
+    takes_opt_outs: bool,
 }
 
 impl fmt::Debug for EmailChannel {
@@ -138,6 +140,7 @@ impl EmailChannel {
                 bounce_domain: settings.bounce_domain.clone(),
                 message_domain: settings.message_domain.clone(),
                 feedback_id: settings.feedback_id.clone(),
+                takes_opt_outs: settings.takes_opt_outs,
             }),
         })
     }
@@ -155,7 +158,8 @@ impl EmailChannel {
 
     fn open(&self, frame: &WaveFrame, pool: &Arc<Pool>) -> EmailWave {
         let inner = Arc::clone(&self.inner);
-        let frame = MimeFrame::compile(frame, &inner.message_domain, &inner.feedback_id);
+        let frame = MimeFrame::compile(frame, &inner.message_domain, &inner.feedback_id)
+            .map(|frame| frame.through(pool.peer().provider()));
         EmailWave {
             inner,
             pool: Arc::clone(pool),
@@ -166,10 +170,12 @@ impl EmailChannel {
     /// Prepares notices that go through the relay of this name, or the default one when there is none. A
     /// sender that cannot stand in headers is told by [`EmailNotices::fault`].
     pub fn open_notices(&self, relay: &str, sender: &Sender) -> EmailNotices {
+        let pool = self.pool(relay).unwrap_or(&self.inner.pool);
+        let provider = pool.peer().provider();
         EmailNotices {
             inner: Arc::clone(&self.inner),
-            pool: Arc::clone(self.pool(relay).unwrap_or(&self.inner.pool)),
-            frame: MimeFrame::of_notices(sender),
+            pool: Arc::clone(pool),
+            frame: MimeFrame::of_notices(sender).map(|frame| frame.through(provider)),
         }
     }
 
@@ -398,6 +404,7 @@ impl Inner {
             return_path_tag: tag,
             message_id_local,
             message_domain: &self.message_domain,
+            opt_out_domain: self.takes_opt_outs.then_some(&self.bounce_domain),
         };
         let raw = frame.compose(letter, &recipient, &ids)?;
         Ok(Composed {

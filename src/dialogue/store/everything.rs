@@ -272,6 +272,33 @@ const TABLES: &[Table] = &[
             OR (+t.customer_id IS NULL AND t.fingerprint IN {fingerprints}) ORDER BY t.id",
     },
     Table {
+        name: "mails_received",
+        columns: &[
+            ("kind", "r.kind", Text),
+            ("class", "r.class", Text),
+            ("campaign", "m.name", Text),
+            ("sender", "r.sender", Text),
+            ("subject", "r.subject", Text),
+            ("text", "r.body", Text),
+            ("received_at", "r.received_at", Instant),
+            ("done_at", "r.done_at", Instant),
+        ],
+        from: "received_mails r LEFT JOIN waves w ON w.id = r.wave_id LEFT JOIN campaigns m ON m.id = w.campaign_id
+            WHERE r.customer_id = $1
+            OR (+r.customer_id IS NULL AND r.fingerprint IN {fingerprints}) ORDER BY r.id",
+    },
+    Table {
+        name: "address_faults",
+        columns: &[
+            ("fingerprint", "f.fingerprint", Text),
+            ("class", "f.class", Text),
+            ("count", "f.count", Number),
+            ("first_at", "f.first_at", Instant),
+            ("last_at", "f.last_at", Instant),
+        ],
+        from: "address_faults f WHERE f.fingerprint IN {fingerprints} ORDER BY f.fingerprint, f.class",
+    },
+    Table {
         // Without the nonce: with the secret it would make links.
         name: "confirmations",
         columns: &[

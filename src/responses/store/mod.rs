@@ -404,10 +404,20 @@ pub(super) async fn write_opt_out(
     waves: &mut Waves,
     response: Response,
 ) -> Result<(), DbErr> {
+    write_once(txn, waves, response, Marks::OPTED_OUT).await
+}
+
+/// Writes a response, unless the delivery has its mark already.
+pub(super) async fn write_once(
+    txn: &Txn,
+    waves: &mut Waves,
+    response: Response,
+    mark: Marks,
+) -> Result<(), DbErr> {
     let is_marked = lock_deliveries(txn, &[response.delivery])
         .await?
         .first()
-        .is_some_and(|delivery| delivery.marks.has(Marks::OPTED_OUT));
+        .is_some_and(|delivery| delivery.marks.has(mark));
     if !is_marked {
         write(txn, waves, &[response]).await?;
     }

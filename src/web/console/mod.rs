@@ -2,6 +2,7 @@
 //! it listens on loopback.
 
 mod campaigns;
+mod mail;
 pub mod outbox;
 pub mod permission;
 mod replies;
@@ -62,6 +63,21 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             resource("/replies/{id}/done", "POST")
                 .route(web::post().to(replies::mark_done))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/mail", "GET")
+                .route(web::get().to(mail::list))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/mail/{id}", "GET")
+                .route(web::get().to(mail::one))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/mail/{id}/done", "POST")
+                .route(web::post().to(mail::mark_done))
                 .wrap(from_fn(frame::console)),
         )
         .service(

@@ -1,7 +1,10 @@
-//! `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`: what SMS providers post to us.
+//! `/hooks/mail/{name}[/{secret}]` (see [`mail`]) and `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`: what SMS providers post to us.
 //!
 //! Promise: what a provider is told was taken is durable; whoever is not the provider learns nothing, not even
 //! what is wrong with what he sent.
+
+mod certificates;
+mod mail;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +19,9 @@ use serde::Deserialize;
 use super::{ApiError, State, frame, resource};
 use crate::channels::sms::provider::{Post, PostError, PostKind, Provider};
 use crate::responses::texts::{self, Account};
+
+pub use certificates::{Fetch, Https};
+pub use mail::MailHooks;
 
 /// The longest body a provider posts: hundreds of receipts.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -42,6 +48,7 @@ impl fmt::Debug for SmsHooks {
 
 /// Registers the routes, among the public ones.
 pub(super) fn configure(config: &mut ServiceConfig) {
+    mail::configure(config);
     for path in [
         "/hooks/sms/{provider}/{kind}",
         "/hooks/sms/{provider}/{kind}/{secret}",
