@@ -5,6 +5,7 @@ use crate::reports::model::tests::sample_wave;
 use crate::reports::model::{Report, Wave};
 use crate::reports::{csv, table};
 use crate::responses::effects::Effect;
+use crate::statistics::several::MISMATCH_P;
 use crate::statistics::verdict::Word;
 
 const DAY_MS: i64 = 86_400_000;

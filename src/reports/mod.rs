@@ -10,6 +10,7 @@ pub mod csv;
 pub mod figures;
 pub mod lift;
 pub mod model;
+mod readiness;
 pub mod standing;
 pub mod store;
 pub mod table;
