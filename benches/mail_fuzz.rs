@@ -44,13 +44,26 @@ fn main() {
             continue;
         };
         slowest = slowest.max((start.elapsed(), number, raw.len()));
-        assert!(mail.text.len() <= 8 << 10 && mail.refs.len() <= 16, "input {number} outgrew its bounds");
+        assert!(
+            mail.text.len() <= 8 << 10 && mail.refs.len() <= 16,
+            "input {number} outgrew its bounds"
+        );
         *kinds.entry(mail.kind.as_str()).or_default() += 1;
     }
     let took = began.elapsed().as_secs_f64();
-    println!("{inputs} inputs from {} mails, {panics} panics", seeds.len());
-    println!("{:.0} inputs/s, {:.1} MB/s", inputs as f64 / took, bytes as f64 / took / 1e6);
-    println!("slowest {:?}: input {} of {} bytes", slowest.0, slowest.1, slowest.2);
+    println!(
+        "{inputs} inputs from {} mails, {panics} panics",
+        seeds.len()
+    );
+    println!(
+        "{:.0} inputs/s, {:.1} MB/s",
+        inputs as f64 / took,
+        bytes as f64 / took / 1e6
+    );
+    println!(
+        "slowest {:?}: input {} of {} bytes",
+        slowest.0, slowest.1, slowest.2
+    );
     println!("read as {kinds:?}");
     if let Some(peak) = peak_memory() {
         println!("most memory of the process: {peak}");

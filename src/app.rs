@@ -448,8 +448,7 @@ impl App {
             no_more_mail.cancel();
             result
         };
-        let (result, ()) =
-            tokio::join!(work, self.mailroom.run(self.mail_listener, &no_more_mail));
+        let (result, ()) = tokio::join!(work, self.mailroom.run(self.mail_listener, &no_more_mail));
         for handle in handles {
             handle.stop(true).await;
         }

@@ -25,6 +25,8 @@ pub enum LinkKind {
     Unsubscribe,
     /// The message as a page.
     Browser,
+    /// The link that no person sees.
+    Trap,
 }
 
 /// A link of one delivery.
@@ -72,6 +74,7 @@ impl LinkToken {
             2 => LinkKind::Open,
             3 => LinkKind::Unsubscribe,
             4 => LinkKind::Browser,
+            5 => LinkKind::Trap,
             _ => return None,
         };
         Some(Self {
@@ -89,6 +92,7 @@ impl LinkToken {
             LinkKind::Open => (2, 0),
             LinkKind::Unsubscribe => (3, 0),
             LinkKind::Browser => (4, 0),
+            LinkKind::Trap => (5, 0),
         };
         let mut payload = [0; PAYLOAD_BYTES];
         let parts = std::iter::once(kind)
@@ -213,6 +217,7 @@ mod tests {
             Just(LinkKind::Open),
             Just(LinkKind::Unsubscribe),
             Just(LinkKind::Browser),
+            Just(LinkKind::Trap),
         ];
         (0..i64::MAX, 0..i64::MAX, kind).prop_map(|(wave, seq, kind)| LinkToken {
             delivery: DeliveryKey {

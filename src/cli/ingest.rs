@@ -36,7 +36,12 @@ pub(super) struct IngestMail {
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
     /// To whom the mail came (RCPT TO)
-    #[arg(long, env = "RECIPIENT", value_name = "ADDRESS", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "RECIPIENT",
+        value_name = "ADDRESS",
+        hide_env_values = true
+    )]
     recipient: Option<String>,
     /// From whom (MAIL FROM); empty for a bounce
     #[arg(long, env = "SENDER", value_name = "ADDRESS", hide_env_values = true)]
@@ -58,9 +63,13 @@ async fn collect(common: &Common) -> anyhow::Result<ExitCode> {
         !parts.settings.inbound.imap.is_empty(),
         "no mailbox is set; name one under [inbound.imap.NAME] in the settings"
     );
-    let mailroom = crate::mailroom::Mailroom::new(parts.db, parts.keys, parts.clock, parts.settings)?;
+    let mailroom =
+        crate::mailroom::Mailroom::new(parts.db, parts.keys, parts.clock, parts.settings)?;
     let new = mailroom.collect_once().await.map_err(anyhow::Error::msg)?;
-    print(format_args!("{} taken in.", counted(new, "new mail", "new mails")));
+    print(format_args!(
+        "{} taken in.",
+        counted(new, "new mail", "new mails")
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,7 +109,12 @@ impl IngestMail {
         Ok(())
     }
 
-    async fn take_file(&self, parts: &Parts, file: &Path, tally: &mut Tally) -> Result<(), Failure> {
+    async fn take_file(
+        &self,
+        parts: &Parts,
+        file: &Path,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
         let at_most = parts.settings.inbound.max_bytes;
         if file == Path::new("-") {
             let raw = read_all(io::stdin().lock(), at_most).map_err(|error| {
@@ -211,7 +225,10 @@ fn mails_of(text: &[u8]) -> Vec<&[u8]> {
         .filter(|at| {
             let before = text.get(..at - 1).unwrap_or_default();
             let is_after_blank = before.ends_with(b"\n") || before.ends_with(b"\n\r");
-            is_after_blank && text.get(*at..).is_some_and(|rest| rest.starts_with(SEPARATOR))
+            is_after_blank
+                && text
+                    .get(*at..)
+                    .is_some_and(|rest| rest.starts_with(SEPARATOR))
         })
         .collect();
     begins.insert(0, 0);
@@ -234,12 +251,16 @@ mod tests {
 
     #[test]
     fn a_mailbox_file_is_split_at_its_separators() {
-        let text = b"From a@b Mon\nSubject: 1\n\nhe said\nFrom here on\n\nFrom c@d Tue\nSubject: 2\n\nx\n";
+        let text =
+            b"From a@b Mon\nSubject: 1\n\nhe said\nFrom here on\n\nFrom c@d Tue\nSubject: 2\n\nx\n";
         let mails = mails_of(text);
         assert_eq!(mails.len(), 2);
         assert!(mails[0].starts_with(b"Subject: 1") && mails[0].ends_with(b"on\n\n"));
         assert_eq!(mails[1], b"Subject: 2\n\nx\n");
-        assert_eq!(mails_of(b"Subject: 3\n\nFrom \n"), [b"Subject: 3\n\nFrom \n"]);
+        assert_eq!(
+            mails_of(b"Subject: 3\n\nFrom \n"),
+            [b"Subject: 3\n\nFrom \n"]
+        );
     }
 
     #[test]

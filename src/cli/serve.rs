@@ -37,7 +37,9 @@ impl Serve {
             app.console_address()
         ));
         if let Some(address) = app.mail_address() {
-            print(format_args!("Mail is taken on        {address} (LMTP, SMTP)"));
+            print(format_args!(
+                "Mail is taken on        {address} (LMTP, SMTP)"
+            ));
         }
         app.run(stop).await?;
         Ok(ExitCode::SUCCESS)

@@ -205,6 +205,7 @@ async fn preview(
         preferences: format!("{}/p/preview", settings.web.public_url),
         browser: format!("{}/v/preview", settings.web.public_url),
         open: None,
+        trap: None,
     };
     let rendered = compiled.render(&customer, &links)?;
     match html {

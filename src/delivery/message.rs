@@ -7,7 +7,7 @@ use super::store;
 use super::wave::{EmailWay, SmsWay, WaveContext};
 use crate::channels::model::EmailMessage;
 use crate::channels::sms::model::SmsMessage;
-use crate::consent::model::Tracking;
+use crate::consent::model::{Channel, Tracking};
 use crate::customers::model::Customer;
 use crate::customers::number;
 use crate::customers::store as customer_store;
@@ -30,7 +30,7 @@ pub fn compose(
     at: i64,
 ) -> Result<EmailMessage, RenderError> {
     let compiled = way.compiled(&customer.language);
-    let links = recipient_links(
+    let mut links = recipient_links(
         &context.public_url,
         &context.keys,
         delivery,
@@ -38,6 +38,11 @@ pub fn compose(
         compiled.links(),
         customer.tracking,
     );
+    if context.has_trap_link {
+        let kind = LinkKind::Trap;
+        let token = LinkToken { delivery, kind }.encode(&context.keys);
+        links.trap = Some(format!("{}/t/{token}", context.public_url));
+    }
     let Rendered {
         subject,
         html,
@@ -98,6 +103,11 @@ pub fn compose_sms(
     Ok((message, facts))
 }
 
+/// Whether a message by this channel to someone who agreed to so much can show that it was opened.
+pub fn has_pixel(channel: Channel, tracking: Tracking) -> bool {
+    channel == Channel::Email && tracking == Tracking::Full
+}
+
 /// The links of one recipient.
 pub fn recipient_links(
     public_url: &str,
@@ -119,7 +129,9 @@ pub fn recipient_links(
         unsubscribe: url("u", LinkKind::Unsubscribe),
         preferences: preferences_url(public_url, keys, customer),
         browser: url("v", LinkKind::Browser),
-        open: (tracking == Tracking::Full).then(|| format!("{}.gif", url("o", LinkKind::Open))),
+        open: has_pixel(Channel::Email, tracking)
+            .then(|| format!("{}.gif", url("o", LinkKind::Open))),
+        trap: None,
     }
 }
 
@@ -149,6 +161,7 @@ pub fn short_links(
         preferences: preferences_url(public_url, keys, customer),
         browser: url("v", LinkKind::Browser),
         open: None,
+        trap: None,
     }
 }
 

@@ -19,8 +19,9 @@ use crate::config::Settings;
 use crate::consent::anchor::{self, AnchorFile, SealError};
 use crate::consent::expiry;
 use crate::consent::overview::{self, OverviewError};
+use crate::customers::value;
 use crate::keys::Keys;
-use crate::responses::{inbox, texts};
+use crate::responses::{feedback, inbox, texts};
 use crate::storage::{Db, Dialect};
 
 /// The hour (UTC) from which on the daily upkeep is due: night where our customers live.
@@ -197,6 +198,8 @@ pub async fn run(
     texts::let_go_unmatched(db, now_ms - UNMATCHED_DAYS * DAY_MS).await?;
     let texts = texts::let_go_old(db, now_ms).await?;
     let mails = inbox::let_go_old(db, settings.inbound.keep_days, now_ms).await?;
+    value::find_breaks(db, now_ms).await?;
+    feedback::forget_untracked(db).await?;
     db.checkpoint().await;
     let file = AnchorFile::in_folder(&settings.data_dir);
     let report = UpkeepReport {

@@ -155,9 +155,7 @@ async fn collect(
         then(mailbox, session, can, &taken).await?;
         // Up to the first mail that was not taken in.
         let whole = batch.iter().take_while(|uid| taken.contains(uid)).count();
-        if !has_gap
-            && let Some(last) = whole.checked_sub(1).and_then(|at| batch.get(at))
-        {
+        if !has_gap && let Some(last) = whole.checked_sub(1).and_then(|at| batch.get(at)) {
             position.last_uid = position.last_uid.max(i64::from(*last));
             inbox::note_position(&mailroom.shared.db, &mailbox.name, position).await?;
         }
@@ -220,7 +218,11 @@ async fn take_in(
     // Somebody else took these out of the folder meanwhile.
     let is_gone = |uid: &u32| asked.contains(uid);
     taken.extend(uids.iter().copied().filter(is_gone));
-    tracing::debug!(mailbox = mailbox.name, taken = taken.len(), "mails taken in");
+    tracing::debug!(
+        mailbox = mailbox.name,
+        taken = taken.len(),
+        "mails taken in"
+    );
     Ok((taken, new))
 }
 

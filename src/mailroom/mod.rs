@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::SharedClock;
 use crate::config::{ConfigError, Settings};
 use crate::keys::Keys;
+use crate::responses::inbox;
 use crate::responses::inbox::model::Received;
 use crate::responses::inbox::receive::{Mail, ReceiveError};
-use crate::responses::inbox;
 use crate::storage::Db;
 
 use collect::Mailbox;

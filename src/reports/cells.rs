@@ -213,7 +213,7 @@ pub(super) fn unsigned(count: i64) -> u64 {
 }
 
 /// Cents as a real number; exact below 2⁵³.
-pub(super) fn signed(cents: i64) -> f64 {
+pub fn signed(cents: i64) -> f64 {
     let size = as_f64(cents.unsigned_abs());
     if cents < 0 { -size } else { size }
 }

@@ -57,7 +57,7 @@ impl Destinations {
         }
         let mut templates: HashMap<i64, OfTemplate> = HashMap::new();
         let mut of_wave = Vec::new();
-        for text in store::texts(db, delivery.wave).await? {
+        for text in store::texts(&**db, delivery.wave).await? {
             let version = text.version;
             if let Entry::Vacant(vacant) = templates.entry(version) {
                 let links = links(&text.source).map_err(|cause| ResponseError::Template {

@@ -6,6 +6,7 @@
 //! token and answers no request: it is handed the delivery.
 
 pub mod effects;
+pub mod feedback;
 pub mod inbox;
 mod journal;
 pub mod judge;
@@ -16,9 +17,11 @@ pub mod model;
 pub mod opt_out;
 pub mod orders;
 pub mod record;
+pub mod stages;
 mod store;
 mod tally;
 pub mod texts;
+pub mod timeline;
 mod transcribe;
 
 use sea_orm::DbErr;

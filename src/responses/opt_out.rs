@@ -3,7 +3,7 @@
 use sea_orm::DbErr;
 
 use super::ResponseError;
-use super::model::{Response, What};
+use super::model::{MadeBy, Response, What};
 use super::store::{self, Addressee, Waves};
 use crate::consent;
 use crate::consent::model::{Channel, Scope};
@@ -176,7 +176,7 @@ pub(super) async fn record_within(
         Response {
             delivery,
             what: What::OptOut,
-            is_machine: false,
+            made_by: MadeBy::Person,
             at,
         },
     )

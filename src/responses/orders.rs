@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::ResponseError;
-use super::model::{Response, Terms, What};
+use super::model::{MadeBy, Response, Terms, What};
 use super::store::{self, Contact, OpenOrder, Waves};
 use crate::ids::WaveId;
 use crate::storage::Db;
@@ -50,7 +50,7 @@ pub async fn attribute_orders(db: &Db, now: i64) -> Result<u64, ResponseError> {
                     what: What::Order {
                         amount_cents: order.amount_cents,
                     },
-                    is_machine: false,
+                    made_by: MadeBy::Person,
                     // Of an order given to the day, no later than it is known.
                     at: order.ordered_at.min(now),
                 })

@@ -9,6 +9,7 @@ use super::sms::Encoding;
 use super::tags::nearest;
 use crate::clock;
 use crate::consent::model::Tracking;
+use crate::customers::fading::Fading;
 use crate::customers::model::{Customer, EmailState, PhoneState, Stage};
 use crate::ids::CustomerId;
 
@@ -358,7 +359,10 @@ pub fn sample_customer() -> Customer {
         last_order_at: at(2026, 2, 21),
         last_contact_at: None,
         last_response_at: None,
-        engagement: 0,
+        last_response: None,
+        engagement: Fading::default(),
+        preferred_channel: None,
+        preferred_hour: None,
         created_at: at(2024, 3, 9).unwrap_or_default(),
     }
 }

@@ -200,6 +200,17 @@ impl Template {
         &self.links
     }
 
+    /// What a click on the link of this number shows interest in; nothing where the template does not say.
+    pub fn interests(&self) -> BTreeMap<u16, String> {
+        self.links
+            .iter()
+            .filter_map(|link| {
+                let interest = self.script.interests.get(&link.url)?;
+                Some((link.number, interest.trim().to_owned()))
+            })
+            .collect()
+    }
+
     /// The whole template as canonical JSON, to be frozen: the same template always gives the same text.
     pub fn source(&self) -> String {
         self.source.clone()

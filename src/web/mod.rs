@@ -26,6 +26,7 @@ use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::keys::Keys;
 use crate::responses::ResponseWriter;
+use crate::responses::judge::Visitors;
 use crate::responses::links::Destinations;
 use crate::storage::Db;
 use limits::Limits;
@@ -61,6 +62,8 @@ pub struct State {
     pub mail: MailHooks,
     /// How often forms may be sent.
     limits: Limits,
+    /// Whose links each visitor follows.
+    visitors: Visitors,
 }
 
 impl State {
@@ -79,6 +82,7 @@ impl State {
     ) -> Result<Self, PagesError> {
         let metrics = Metrics::new(responses.clone())?;
         let limits = Limits::new(&settings.sign_up);
+        let visitors = Visitors::new(settings.web.recipients_per_visitor);
         Ok(Self {
             db,
             clock,
@@ -92,6 +96,7 @@ impl State {
             sms: SmsHooks::default(),
             mail: MailHooks::default(),
             limits,
+            visitors,
         })
     }
 

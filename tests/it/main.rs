@@ -19,6 +19,7 @@ mod customers;
 mod delivery;
 mod evidence;
 mod faults;
+mod feedback;
 mod gate;
 mod inbound;
 mod kit;

@@ -29,8 +29,8 @@ pub use opt_out::{complain, opt_out, opt_out_by};
 pub use permission::{permissions_of, permissions_of_all};
 pub use standing::standing;
 pub use suppression::{
-    COMPLAINT, OPT_OUT, Suppression, count_known, is_suppressed, may_contact, stands_against, suppress,
-    suppressions_after, suppressions_of,
+    COMPLAINT, OPT_OUT, Suppression, count_known, is_suppressed, may_contact, stands_against,
+    suppress, suppressions_after, suppressions_of,
 };
 
 /// Rows that go into one statement.

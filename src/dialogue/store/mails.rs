@@ -23,7 +23,10 @@ pub(in crate::dialogue) async fn take_away(
     )
     .await?;
     txn.run(
-        format!("DELETE FROM address_faults WHERE fingerprint IN {}", list(1)),
+        format!(
+            "DELETE FROM address_faults WHERE fingerprint IN {}",
+            list(1)
+        ),
         [prints.into()],
     )
     .await

@@ -57,7 +57,11 @@ pub(super) async fn raise_alarm(db: &Db, wave: WaveId, now_ms: i64) -> Result<()
     );
     match plan::pause(db, &standing.campaign, &reason, now_ms).await {
         Ok(_) => {
-            tracing::error!(campaign = standing.campaign, bounces, "campaign paused: messages come back blocked");
+            tracing::error!(
+                campaign = standing.campaign,
+                bounces,
+                "campaign paused: messages come back blocked"
+            );
             Ok(())
         }
         Err(PlanError::Database(error)) => Err(error),

@@ -157,8 +157,16 @@ mod tests {
         assert!(!is_dead(Class::Quota, &[0, 1, 2, 3, 4, 5, 6]), "a week");
         assert!(!is_dead(Class::Quota, &[0, 5, 10, 20]), "four");
         assert!(is_dead(Class::Quota, &[0, 1, 2, 3, 14]));
-        assert!(!is_dead(Class::Quota, &[0, 5, 10, 15, 106]), "it was emptied");
-        for class in [Class::Content, Class::Blocked, Class::Policy, Class::Greylist] {
+        assert!(
+            !is_dead(Class::Quota, &[0, 5, 10, 15, 106]),
+            "it was emptied"
+        );
+        for class in [
+            Class::Content,
+            Class::Blocked,
+            Class::Policy,
+            Class::Greylist,
+        ] {
             assert!(!is_dead(class, &[0, 1, 2, 3, 4, 5, 20, 30]));
         }
     }

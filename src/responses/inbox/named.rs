@@ -80,7 +80,9 @@ fn has_our_header(head: &[u8]) -> bool {
 fn address_around(head: &[u8], at: usize) -> Option<&str> {
     const LONGEST_LOCAL: usize = 64;
     const LONGEST_DOMAIN: usize = 255;
-    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80 || b"!#$%&'*+-/=?^_`{|}~.".contains(byte);
+    let belongs = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || *byte >= 0x80 || b"!#$%&'*+-/=?^_`{|}~.".contains(byte)
+    };
     let before = head.get(..at)?;
     let begin = before
         .iter()
@@ -122,10 +124,7 @@ mod tests {
         );
         let returned = "\r\nTo: =?utf-8?Q?J?= <old@example.org>\r\nX-Visavis-Ref: 1-2-x\r\n";
         assert_eq!(said(returned, &[]), Named::Another);
-        assert_eq!(
-            said(&returned.replace("old@", "jean@"), &[]),
-            Named::This
-        );
+        assert_eq!(said(&returned.replace("old@", "jean@"), &[]), Named::This);
     }
 
     #[test]

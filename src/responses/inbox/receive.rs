@@ -20,7 +20,7 @@ use crate::ids::{CustomerId, DeliveryKey};
 use crate::keys::Keys;
 use crate::responses::mail::model::{Bounce, Envelope, MailKind, ReadMail};
 use crate::responses::mail::read;
-use crate::responses::model::{Marks, Response, What};
+use crate::responses::model::{MadeBy, Marks, Response, What};
 use crate::responses::opt_out::{self, Choice, Source};
 use crate::responses::store::{self as responses, Addressee, Waves};
 use crate::storage::{Db, Txn, is_deadlock};
@@ -310,7 +310,7 @@ async fn act_on_delivery(
     let response = |what| Response {
         delivery,
         what,
-        is_machine: false,
+        made_by: MadeBy::Person,
         at: news.at,
     };
     match &news.read.kind {

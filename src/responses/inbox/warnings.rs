@@ -51,8 +51,6 @@ impl Warning {
 pub async fn warnings(db: &Db, now_ms: i64) -> Result<Vec<Warning>, DbErr> {
     let classes = [Class::Content, Class::Blocked, Class::Policy];
     let mut found = store::fault_counters(db, now_ms - REACH_MS, &classes).await?;
-    found.retain(|one| {
-        one.bounces >= AT_LEAST && one.bounces * 100 > one.accepted * SHARE_PERCENT
-    });
+    found.retain(|one| one.bounces >= AT_LEAST && one.bounces * 100 > one.accepted * SHARE_PERCENT);
     Ok(found)
 }

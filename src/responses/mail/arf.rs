@@ -59,7 +59,8 @@ fn is_dmarc_summary(mail: &Mail) -> bool {
         std::iter::once(mail.kind.as_str())
             .chain(mail.parts.iter().map(|part| part.kind.as_str()))
             .any(|kind| {
-                kind.contains("zip") || matches!(kind, "text/xml" | "application/xml")
+                kind.contains("zip")
+                    || matches!(kind, "text/xml" | "application/xml")
                     || kind == "application/octet-stream"
                     || kind.contains("tlsrpt")
             })
@@ -81,6 +82,9 @@ fn is_near_report(mail: &Mail) -> bool {
         || subject.starts_with("[spam report]")
         || subject.starts_with("email feedback report")
         || mail.fields.has("x-hmxmroriginalrecipient")
-        || mail.parts.iter().any(|part| part.returned.has("x-hmxmroriginalrecipient"));
+        || mail
+            .parts
+            .iter()
+            .any(|part| part.returned.has("x-hmxmroriginalrecipient"));
     returns_message && says_so
 }

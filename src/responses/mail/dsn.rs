@@ -37,8 +37,7 @@ pub(super) fn read(mail: &Mail) -> Option<Report> {
         ) || part.kind == "text/delivery-status"
     });
     let part = named.or_else(|| {
-        (mail.parts.iter())
-            .find(|part| part.returned.is_empty() && looks_like_a_report(&part.text))
+        (mail.parts.iter()).find(|part| part.returned.is_empty() && looks_like_a_report(&part.text))
     })?;
     let report = of_text(&part.text);
     // A part that is called a report and says nothing leaves the word to the text.
@@ -114,9 +113,9 @@ fn by_recipient(fields: &Fields) -> Vec<Fields> {
     let mut recipients: Vec<Fields> = Vec::new();
     for (name, value) in fields.iter() {
         let begins = match name {
-            "final-recipient" | "action" | "status" | "diagnostic-code" => recipients
-                .last()
-                .is_none_or(|known| known.has(name)),
+            "final-recipient" | "action" | "status" | "diagnostic-code" => {
+                recipients.last().is_none_or(|known| known.has(name))
+            }
             _ => false,
         };
         if begins {
@@ -141,20 +140,32 @@ fn of_recipient(fields: &Fields) -> Report {
             .split(|c: char| !(c.is_ascii_digit() || c == '.'))
             .find(|word| word.contains('.'))?
             .split('.');
-        let class = numbers.next()?.parse().ok().filter(|class| matches!(class, 2 | 4 | 5))?;
-        Some((class, numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+        let class = numbers
+            .next()?
+            .parse()
+            .ok()
+            .filter(|class| matches!(class, 2 | 4 | 5))?;
+        Some((
+            class,
+            numbers.next()?.parse().ok()?,
+            numbers.next()?.parse().ok()?,
+        ))
     });
     let action = match (action, status) {
         (Action::Missing, Some((5, _, _))) => Action::Failed,
         (Action::Missing, Some((2, _, _))) => Action::Delivered,
         (action, _) => action,
     };
-    let said: Vec<&str> = ["diagnostic-code", "x-supplementary-info", "x-display-diagnostic"]
-        .into_iter()
-        .flat_map(|name| fields.all(name))
-        .chain((fields.get("status")).filter(|value| value.len() > 12))
-        .map(without_type)
-        .collect();
+    let said: Vec<&str> = [
+        "diagnostic-code",
+        "x-supplementary-info",
+        "x-display-diagnostic",
+    ]
+    .into_iter()
+    .flat_map(|name| fields.all(name))
+    .chain((fields.get("status")).filter(|value| value.len() > 12))
+    .map(without_type)
+    .collect();
     let said = said.join("\n");
     let diagnosis = (!said.trim().is_empty()).then(|| Diagnosis::of(&said));
     Report {
@@ -190,7 +201,12 @@ impl Report {
         let of_field = self.status.filter(is_telling);
         if let Some(own) = own {
             let mut first = own.clone();
-            first.status = own.status.filter(is_telling).or(of_field).or(own.status).or(self.status);
+            first.status = own
+                .status
+                .filter(is_telling)
+                .or(of_field)
+                .or(own.status)
+                .or(self.status);
             diagnoses.push(first);
         }
         if self.status.is_some() && own.is_none_or(|own| own.status.is_some()) {

@@ -89,13 +89,15 @@ impl Fields {
 pub(super) fn field(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
     let name = name.trim_end();
-    let is_name = (1..=78).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_name =
+        (1..=78).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
     is_name.then_some((name, value))
 }
 
 /// The beginning of a text, at most so many bytes of it.
 pub(super) fn head(text: &str, at_most: usize) -> &str {
-    text.get(..text.floor_char_boundary(at_most)).unwrap_or(text)
+    text.get(..text.floor_char_boundary(at_most))
+        .unwrap_or(text)
 }
 
 /// A leaf of the tree.
@@ -302,8 +304,13 @@ fn leaf(kind: &ContentType, body: &[u8]) -> Part {
         is_attachment: kind.is_attachment,
     };
     match part.kind.as_str() {
-        "message/rfc822" | "message/global" | "message/partial" | "text/rfc822-headers"
-        | "text/rfc822" | "message/rfc822-headers" | "message/global-headers" => {
+        "message/rfc822"
+        | "message/global"
+        | "message/partial"
+        | "text/rfc822-headers"
+        | "text/rfc822"
+        | "message/rfc822-headers"
+        | "message/global-headers" => {
             let bytes = without_mbox_line(bytes.trim_ascii_start());
             let (block, _) = split(bytes);
             part.returned = Fields::read(&decoded(block, None));
@@ -385,7 +392,11 @@ fn from_base64(body: &[u8]) -> Vec<u8> {
 
 /// Quoted-printable; what is none stays as it is (RFC 2045 section 6.7).
 fn from_quoted_printable(body: &[u8]) -> Vec<u8> {
-    let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let hex = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     let mut decoded = Vec::with_capacity(body.len());
     let mut rest = body;
     while let Some((&byte, after)) = rest.split_first() {

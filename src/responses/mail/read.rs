@@ -13,10 +13,19 @@ use crate::storage::text::fold;
 pub fn read(raw: &[u8], known: &Envelope) -> ReadMail {
     let mail = Mail::read(raw);
     let Some(rules) = RULES.as_ref() else {
-        return finish(mail, known, MailKind::Unknown, None, String::new(), raw.len());
+        return finish(
+            mail,
+            known,
+            MailKind::Unknown,
+            None,
+            String::new(),
+            raw.len(),
+        );
     };
     let report = dsn::read(&mail);
-    let envelope_id = report.as_ref().and_then(|report| report.envelope_id.clone());
+    let envelope_id = report
+        .as_ref()
+        .and_then(|report| report.envelope_id.clone());
     let text = human::text(&mail, &rules.signs);
     let kind = kind(&mail, known, report.as_ref(), &text, rules);
     let text = match kind {
@@ -93,8 +102,12 @@ fn kind(
 fn is_marked_reply(mail: &Mail) -> bool {
     let is_daemon = mail.fields.has("x-failed-recipients");
     !is_daemon
-        && (mail.fields.get("auto-submitted"))
-            .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("auto-replied"))
+        && (mail.fields.get("auto-submitted")).is_some_and(|value| {
+            value
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("auto-replied")
+        })
         && !mail.from.as_deref().is_some_and(|from| {
             let from = from.to_ascii_lowercase();
             from.starts_with("mailer-daemon") || from.starts_with("postmaster")
@@ -136,15 +149,27 @@ fn is_of_a_person(mail: &Mail, text: &str) -> bool {
         || fields.has("list-unsubscribe")
         || fields.has("feedback-id")
         || (fields.get("precedence")).is_some_and(|value| {
-            matches!(value.trim().to_ascii_lowercase().as_str(), "bulk" | "list" | "junk")
+            matches!(
+                value.trim().to_ascii_lowercase().as_str(),
+                "bulk" | "list" | "junk"
+            )
         })
         || (fields.get("auto-submitted"))
             .is_some_and(|value| !value.trim().eq_ignore_ascii_case("no"));
     let is_of_machine = mail.from.as_deref().is_none_or(|from| {
         let from = from.to_ascii_lowercase();
-        ["mailer-daemon", "postmaster", "no-reply", "noreply", "donotreply", "do-not-reply", "ne-pas-repondre", "nepasrepondre"]
-            .iter()
-            .any(|name| from.starts_with(name))
+        [
+            "mailer-daemon",
+            "postmaster",
+            "no-reply",
+            "noreply",
+            "donotreply",
+            "do-not-reply",
+            "ne-pas-repondre",
+            "nepasrepondre",
+        ]
+        .iter()
+        .any(|name| from.starts_with(name))
     });
     let answers = fields.has("in-reply-to") || fields.has("references");
     let has_words = text.chars().any(char::is_alphanumeric) || answers;

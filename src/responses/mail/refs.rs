@@ -20,14 +20,27 @@ static FORM: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// The references of a mail, the most trusted place first.
-pub(super) fn of(mail: &Mail, known: &Envelope, envelope_id: Option<&str>, kind: &MailKind) -> Vec<String> {
+pub(super) fn of(
+    mail: &Mail,
+    known: &Envelope,
+    envelope_id: Option<&str>,
+    kind: &MailKind,
+) -> Vec<String> {
     let mut refs = Refs(Vec::new());
     for recipient in &known.recipients {
         refs.take(recipient);
     }
     for name in [
-        "to", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to", "x-delivered-to",
-        "apparently-to", "resent-to", "cc",
+        "to",
+        "delivered-to",
+        "x-original-to",
+        "envelope-to",
+        "x-envelope-to",
+        "x-rcpt-to",
+        "x-delivered-to",
+        "apparently-to",
+        "resent-to",
+        "cc",
     ] {
         for value in mail.fields.all(name) {
             refs.take(value);

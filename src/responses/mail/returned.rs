@@ -58,8 +58,10 @@ pub(super) fn read(mail: &Mail, known: &Envelope, rules: &Rules) -> Option<Retur
     if !is_bounce {
         return None;
     }
-    let says_delay = signs.delays.stands_in(&subject) || signs.delays.stands_in(head(&folded, OPENING));
-    let is_delay = says_delay && !signs.given_up.stands_in(&folded) && !signs.given_up.stands_in(&subject);
+    let says_delay =
+        signs.delays.stands_in(&subject) || signs.delays.stands_in(head(&folded, OPENING));
+    let is_delay =
+        says_delay && !signs.given_up.stands_in(&folded) && !signs.given_up.stands_in(&subject);
     let of_subject = Diagnosis {
         words: subject,
         ..Diagnosis::default()
@@ -75,11 +77,15 @@ fn is_daemon(mail: &Mail, known: &Envelope, signs: &Signs) -> bool {
     let from = mail.from.as_deref().unwrap_or_default();
     let local = fold(head(from.split('@').next().unwrap_or_default(), 100));
     let name = fold(head(mail.from_name.as_deref().unwrap_or_default(), 100));
-    if signs.daemons.is_whole(&local) || signs.daemons.begins(&local) || signs.daemons.begins(&name) {
+    if signs.daemons.is_whole(&local) || signs.daemons.begins(&local) || signs.daemons.begins(&name)
+    {
         return true;
     }
     // An automatic answer may come from nobody too; what else tells it is asked before.
-    known.sender.as_deref().is_some_and(|sender| sender.trim_matches(['<', '>', ' ']).is_empty())
+    known
+        .sender
+        .as_deref()
+        .is_some_and(|sender| sender.trim_matches(['<', '>', ' ']).is_empty())
         && (from.is_empty() || mail.fields.has("x-failed-recipients"))
 }
 
@@ -91,7 +97,17 @@ fn with_quoted_replies(report: &str) -> String {
             !field(line).is_some_and(|(name, _)| {
                 matches!(
                     name.to_ascii_lowercase().as_str(),
-                    "received" | "subject" | "date" | "from" | "to" | "message-id" | "reporting-mta" | "arrival-date" | "final-recipient" | "remote-mta" | "x-mailer"
+                    "received"
+                        | "subject"
+                        | "date"
+                        | "from"
+                        | "to"
+                        | "message-id"
+                        | "reporting-mta"
+                        | "arrival-date"
+                        | "final-recipient"
+                        | "remote-mta"
+                        | "x-mailer"
                 )
             })
         })

@@ -166,7 +166,11 @@ pub fn class_of(
     code: Option<u16>,
 ) -> (Class, &'static str) {
     let mut diagnosis = Diagnosis::of(diagnostic);
-    diagnosis.status = diagnosis.status.filter(is_telling).or(status).or(diagnosis.status);
+    diagnosis.status = diagnosis
+        .status
+        .filter(is_telling)
+        .or(status)
+        .or(diagnosis.status);
     diagnosis.code = diagnosis.code.or(code);
     match RULES.as_ref() {
         Some(rules) => rules.class(&[diagnosis]),
@@ -253,14 +257,21 @@ impl Rule {
                 written.name
             ));
         }
-        if let Some(code) = written.codes.iter().find(|code| !(400..600).contains(*code)) {
+        if let Some(code) = written
+            .codes
+            .iter()
+            .find(|code| !(400..600).contains(*code))
+        {
             return Err(format!("{code} is no code of a refusal; give 400 to 599"));
         }
         let mut numbers = |phrases: &[String]| {
             if let Some(phrase) = phrases.iter().find(|phrase| !is_folded(phrase)) {
                 return Err(unfolded(phrase));
             }
-            Ok(phrases.iter().map(|phrase| collector.number(phrase)).collect())
+            Ok(phrases
+                .iter()
+                .map(|phrase| collector.number(phrase))
+                .collect())
         };
         Ok(Self {
             name: written.name.clone(),
@@ -277,7 +288,10 @@ impl Rule {
     }
 
     fn fits(&self, diagnosis: &Diagnosis) -> bool {
-        (self.codes.is_empty() || diagnosis.code.is_some_and(|code| self.codes.contains(&code)))
+        (self.codes.is_empty()
+            || diagnosis
+                .code
+                .is_some_and(|code| self.codes.contains(&code)))
             && (self.status.is_empty()
                 || (diagnosis.status)
                     .is_some_and(|status| self.status.iter().any(|pattern| pattern.fits(status))))
@@ -332,8 +346,9 @@ fn pattern(text: &str) -> Option<Regex> {
 static BOTH: LazyLock<Option<Regex>> =
     LazyLock::new(|| pattern(r"\b([45]\d\d)[- ]+[(\[]?#?([45])\.([0-7])\.(\d{1,3})\b"));
 /// A status alone.
-static STATUS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| pattern(r"(?:^|[\s(#\[<=:;,-])([45])\.([0-7])\.(\d{1,3})(?:$|[\s)\]>:;,\-]|\.\s)"));
+static STATUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(r"(?:^|[\s(#\[<=:;,-])([45])\.([0-7])\.(\d{1,3})(?:$|[\s)\]>:;,\-]|\.\s)")
+});
 /// A code alone, where a reply is quoted: other numbers of three digits are prices and rooms.
 static CODE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
@@ -350,7 +365,9 @@ impl Diagnosis {
     pub(super) fn of(text: &str) -> Self {
         let text = super::mime::head(text, READ_AT_MOST);
         let number = |found: &regex::Captures<'_>, group: usize| {
-            found.get(group).and_then(|found| found.as_str().parse::<u16>().ok())
+            found
+                .get(group)
+                .and_then(|found| found.as_str().parse::<u16>().ok())
         };
         let status_at = |found: &regex::Captures<'_>, first: usize| {
             let class = u8::try_from(number(found, first)?).ok()?;

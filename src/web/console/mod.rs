@@ -2,6 +2,7 @@
 //! it listens on loopback.
 
 mod campaigns;
+mod customer;
 mod mail;
 pub mod outbox;
 pub mod permission;
@@ -53,6 +54,16 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             resource("/permission/customers/{id}", "GET")
                 .route(web::get().to(permission::proof))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/customers", "GET")
+                .route(web::get().to(customer::search))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/customers/{id}", "GET")
+                .route(web::get().to(customer::page))
                 .wrap(from_fn(frame::console)),
         )
         .service(

@@ -307,7 +307,13 @@ on_both! {
 async fn the_server_listens_for_mail_where_the_settings_say() {
     let db = crate::kit::database::sqlite().await;
     let mut house = crate::kit::house::House::new(&db, None);
-    assert!(App::build(house.parts.clone()).await.unwrap().mail_address().is_none());
+    assert!(
+        App::build(house.parts.clone())
+            .await
+            .unwrap()
+            .mail_address()
+            .is_none()
+    );
     house.change_settings(|settings| {
         settings.inbound.lmtp = Some(visavis::config::LmtpSettings {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -324,9 +330,22 @@ async fn the_server_listens_for_mail_where_the_settings_say() {
     assert!(client.say("LHLO mx.example.net").await.starts_with("250"));
     client.say("MAIL FROM:<>").await;
     client.say("RCPT TO:<b+x@bounce.localhost>").await;
-    assert_eq!(client.send("Subject: hello\r\n\r\nwho are you?\r\n", 1).await, ["250 2.0.0 taken"]);
-    let metrics = reqwest::get(format!("http://{console}/metrics")).await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("visavis_mails_received_total{kind="), "{metrics}");
+    assert_eq!(
+        client
+            .send("Subject: hello\r\n\r\nwho are you?\r\n", 1)
+            .await,
+        ["250 2.0.0 taken"]
+    );
+    let metrics = reqwest::get(format!("http://{console}/metrics"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        metrics.contains("visavis_mails_received_total{kind="),
+        "{metrics}"
+    );
     stop.cancel();
     running.await.unwrap().unwrap();
 }

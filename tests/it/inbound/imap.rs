@@ -108,8 +108,14 @@ async fn a_mailbox_that_cannot_be_had_says_why() {
         (wrong_port, "port"),
         (silent, "did not answer in time"),
     ] {
-        let told = mailroom(&mut desk, mailbox).collect_once().await.unwrap_err();
-        assert!(told.starts_with("inbound.imap.bounces: ") && told.contains(said), "{told}");
+        let told = mailroom(&mut desk, mailbox)
+            .collect_once()
+            .await
+            .unwrap_err();
+        assert!(
+            told.starts_with("inbound.imap.bounces: ") && told.contains(said),
+            "{told}"
+        );
     }
     assert_eq!(mailroom(&mut desk, good).collect_once().await.unwrap(), 1);
 }

@@ -175,8 +175,18 @@ async fn it_takes_mail_for_us_alone_and_bounds_everything() {
     let mut client = Client::connect(listener.address).await;
     assert!(client.say("MAIL FROM:<>").await.starts_with("503"));
     assert!(client.say("HELO mx").await.starts_with("250 "));
-    assert!(client.say("RCPT TO:<b+x@bounce.localhost>").await.starts_with("503"));
-    assert!(client.say("MAIL FROM:<a@b> SIZE=20001").await.starts_with("552"));
+    assert!(
+        client
+            .say("RCPT TO:<b+x@bounce.localhost>")
+            .await
+            .starts_with("503")
+    );
+    assert!(
+        client
+            .say("MAIL FROM:<a@b> SIZE=20001")
+            .await
+            .starts_with("552")
+    );
     assert!(client.say("MAIL FROM:<a@b>").await.starts_with("250"));
     for other in [
         "someone@gmail.example",
@@ -189,19 +199,46 @@ async fn it_takes_mail_for_us_alone_and_bounds_everything() {
         assert!(told.starts_with("550 5.7.1"), "{other}: {told}");
     }
     assert!(client.say("DATA").await.starts_with("503"));
-    for own in ["x@vaisselle.example", "Postmaster", "postmaster@bounce.localhost"] {
-        assert!(client.say(&format!("RCPT TO:<{own}>")).await.starts_with("250"), "{own}");
+    for own in [
+        "x@vaisselle.example",
+        "Postmaster",
+        "postmaster@bounce.localhost",
+    ] {
+        assert!(
+            client
+                .say(&format!("RCPT TO:<{own}>"))
+                .await
+                .starts_with("250"),
+            "{own}"
+        );
     }
     // Too long is said once the mail is over, and what follows is understood.
     let long = format!("Subject: x\r\n\r\n{}\r\n", "y".repeat(30_000));
-    assert_eq!(client.send(&long, 1).await, ["552 5.3.4 the mail is too big"]);
+    assert_eq!(
+        client.send(&long, 1).await,
+        ["552 5.3.4 the mail is too big"]
+    );
     assert!(client.say("NOOP").await.starts_with("250"));
-    assert!(client.say(&"x".repeat(5_000)).await.starts_with("500 5.5.2"));
-    assert_eq!(desk.number("SELECT COUNT(*) AS n FROM received_mails").await, 0);
+    assert!(
+        client
+            .say(&"x".repeat(5_000))
+            .await
+            .starts_with("500 5.5.2")
+    );
+    assert_eq!(
+        desk.number("SELECT COUNT(*) AS n FROM received_mails")
+            .await,
+        0
+    );
     client.say("MAIL FROM:<a@b>").await;
     for n in 0..101 {
-        let told = client.say(&format!("RCPT TO:<{n}@vaisselle.example>")).await;
-        assert!(told.starts_with(if n < 100 { "250" } else { "452" }), "{n}: {told}");
+        let told = client
+            .say(&format!("RCPT TO:<{n}@vaisselle.example>"))
+            .await;
+        assert!(
+            told.starts_with(if n < 100 { "250" } else { "452" }),
+            "{n}: {told}"
+        );
     }
     client.say("RSET").await;
     let mut told = String::new();
@@ -221,10 +258,17 @@ async fn it_takes_mail_for_us_alone_and_bounds_everything() {
     let mut third = BufReader::new(TcpStream::connect(listener.address).await.unwrap());
     let mut line = String::new();
     let wait = std::time::Duration::from_millis(200);
-    assert!(tokio::time::timeout(wait, third.read_line(&mut line)).await.is_err());
+    assert!(
+        tokio::time::timeout(wait, third.read_line(&mut line))
+            .await
+            .is_err()
+    );
     drop(one);
     let wait = std::time::Duration::from_secs(60);
-    tokio::time::timeout(wait, third.read_line(&mut line)).await.expect("a place").unwrap();
+    tokio::time::timeout(wait, third.read_line(&mut line))
+        .await
+        .expect("a place")
+        .unwrap();
     assert!(line.starts_with("220"));
     listener.close().await;
 }

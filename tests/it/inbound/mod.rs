@@ -59,7 +59,11 @@ impl Desk {
 
     /// A bounce of that message.
     pub async fn bounce(&self, customer: i64, refusal: Refusal) -> String {
-        bounce(&self.tag(customer).await, &format!("c{customer}@example.org"), refusal)
+        bounce(
+            &self.tag(customer).await,
+            &format!("c{customer}@example.org"),
+            refusal,
+        )
     }
 
     pub async fn receive(&self, raw: &str) -> Result<Received, ReceiveError> {
@@ -90,7 +94,11 @@ impl Desk {
     }
 
     pub async fn may(&self, customer: i64, topic: &str) -> bool {
-        let print = self.house.parts.keys.fingerprint(&format!("c{customer}@example.org"));
+        let print = self
+            .house
+            .parts
+            .keys
+            .fingerprint(&format!("c{customer}@example.org"));
         visavis::consent::store::may_contact(
             &*self.house.parts.db,
             CustomerId(customer),

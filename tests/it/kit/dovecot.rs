@@ -148,7 +148,13 @@ impl Dovecot {
             .iter()
             .filter_map(|sub| std::fs::read_dir(mailbox.join(sub)).ok())
             .flatten()
-            .map(|entry| entry.expect("a mail").file_name().to_string_lossy().into_owned())
+            .map(|entry| {
+                entry
+                    .expect("a mail")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect()
     }
 
@@ -163,7 +169,10 @@ impl Dovecot {
             name.rsplit_once(":2,")
                 .is_some_and(|(_, flags)| flags.contains('S'))
         };
-        self.names(folder).iter().filter(|name| !is_seen(name)).count()
+        self.names(folder)
+            .iter()
+            .filter(|name| !is_seen(name))
+            .count()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Mails as nobody writes them: the set, with bytes flipped, cut, spliced, doubled and made up.
 
-use rand::rngs::StdRng;
 use rand::RngExt;
+use rand::rngs::StdRng;
 
 /// Bytes of the longest mail that is made.
 const AT_MOST: usize = 64 << 10;
@@ -76,7 +76,9 @@ fn change(mail: &mut Vec<u8>, seeds: &[Vec<u8>], chance: &mut StdRng) {
             }
         }
         5 => {
-            let many: Vec<u8> = (0..chance.random_range(1..200)).map(|_| chance.random()).collect();
+            let many: Vec<u8> = (0..chance.random_range(1..200))
+                .map(|_| chance.random())
+                .collect();
             let at = at(mail, chance);
             mail.splice(at..at, many);
         }

@@ -53,36 +53,89 @@ const RETURNED: &str = "Return-Path: <b+4-2-abcdefgh234567ij@bounce.example.com>
 /// A refusal in every shape.
 pub fn all(n: usize, text: &str) -> Vec<(&'static str, String)> {
     let words = text.split_once(' ').map_or(text, |(_, words)| words);
-    let enhanced = words.split(' ').next().filter(|word| word.split('.').count() == 3);
+    let enhanced = words
+        .split(' ')
+        .next()
+        .filter(|word| word.split('.').count() == 3);
     let enhanced = enhanced.unwrap_or("5.0.0").trim_start_matches('#');
     vec![
-        ("postfix", report(text, enhanced, "failed", "multipart/report; report-type=delivery-status", &format!("<claire@example.net>: host mx.example.net[192.0.2.{n}] said: {text} (in reply to RCPT TO command)"))),
-        ("bare status", report(text, "5.0.0", "failed", "multipart/report", "Your message could not be delivered.")),
-        ("wrong type", report(text, enhanced, "failed", "multipart/mixed", "The message was not delivered.")),
-        ("qmail", format!(
-            "From: MAILER-DAEMON@mx.example.org\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nSubject: failure notice\r\n\r\n\
+        (
+            "postfix",
+            report(
+                text,
+                enhanced,
+                "failed",
+                "multipart/report; report-type=delivery-status",
+                &format!(
+                    "<claire@example.net>: host mx.example.net[192.0.2.{n}] said: {text} (in reply to RCPT TO command)"
+                ),
+            ),
+        ),
+        (
+            "bare status",
+            report(
+                text,
+                "5.0.0",
+                "failed",
+                "multipart/report",
+                "Your message could not be delivered.",
+            ),
+        ),
+        (
+            "wrong type",
+            report(
+                text,
+                enhanced,
+                "failed",
+                "multipart/mixed",
+                "The message was not delivered.",
+            ),
+        ),
+        (
+            "qmail",
+            format!(
+                "From: MAILER-DAEMON@mx.example.org\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nSubject: failure notice\r\n\r\n\
              Hi. This is the qmail-send program at mx.example.org.\r\nI'm afraid I wasn't able to deliver your message to the following addresses.\r\n\
              This is a permanent error; I've given up. Sorry it didn't work out.\r\n\r\n<claire@example.net>:\r\n192.0.2.25 does not like recipient.\r\n\
-             Remote host said: {text}\r\nGiving up on 192.0.2.25.\r\n\r\n--- Below this line is a copy of the message.\r\n\r\n{RETURNED}\r\nspam virus quota\r\n")),
-        ("exim", format!(
-            "From: Mail Delivery System <Mailer-Daemon@relay.example.org>\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nX-Failed-Recipients: claire@example.net\r\n\
+             Remote host said: {text}\r\nGiving up on 192.0.2.25.\r\n\r\n--- Below this line is a copy of the message.\r\n\r\n{RETURNED}\r\nspam virus quota\r\n"
+            ),
+        ),
+        (
+            "exim",
+            format!(
+                "From: Mail Delivery System <Mailer-Daemon@relay.example.org>\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nX-Failed-Recipients: claire@example.net\r\n\
              Subject: Mail delivery failed: returning message to sender\r\n\r\nThis message was created automatically by mail delivery software.\r\n\r\n\
              A message that you sent could not be delivered to one or more of its\r\nrecipients. This is a permanent error. The following address(es) failed:\r\n\r\n\
              \x20 claire@example.net\r\n    SMTP error from remote mail server after RCPT TO:<claire@example.net>:\r\n    host mx.example.net [192.0.2.25]: {text}\r\n\r\n\
-             ------ This is a copy of the message, including all the headers. ------\r\n\r\n{RETURNED}\r\nspam virus quota\r\n")),
-        ("sendmail", format!(
-            "From: MAILER-DAEMON@mail.example.org (Mail Delivery Subsystem)\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nSubject: Returned mail: see transcript for details\r\n\r\n\
+             ------ This is a copy of the message, including all the headers. ------\r\n\r\n{RETURNED}\r\nspam virus quota\r\n"
+            ),
+        ),
+        (
+            "sendmail",
+            format!(
+                "From: MAILER-DAEMON@mail.example.org (Mail Delivery Subsystem)\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nSubject: Returned mail: see transcript for details\r\n\r\n\
              The original message was received at Tue, 17 Nov 2026 10:00:00 +0100\r\n\r\n   ----- The following addresses had permanent fatal errors -----\r\n<claire@example.net>\r\n\r\n\
              \x20  ----- Transcript of session follows -----\r\n... while talking to mx.example.net.:\r\n>>> RCPT To:<claire@example.net>\r\n<<< {text}\r\n\r\n\
-             \x20  ----- Original message follows -----\r\n\r\n{RETURNED}\r\nspam virus quota\r\n")),
-        ("exchange", format!(
-            "From: postmaster@contoso.example\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nSubject: Undeliverable: Votre avantage\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
+             \x20  ----- Original message follows -----\r\n\r\n{RETURNED}\r\nspam virus quota\r\n"
+            ),
+        ),
+        (
+            "exchange",
+            format!(
+                "From: postmaster@contoso.example\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nSubject: Undeliverable: Votre avantage\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n\
              <html><body><p>Delivery has failed to these recipients or groups:</p><p>claire@example.net</p><p>Diagnostic information for administrators:</p>\
-             <p>Remote Server returned '{text}'</p><p>Original message headers:</p><pre>{RETURNED}</pre></body></html>\r\n")),
-        ("french relay", format!(
-            "From: Postmaster <postmaster@relais.example.fr>\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nSubject: =?utf-8?q?=C3=89chec_de_la_remise?=\r\nMIME-Version: 1.0\r\n\
+             <p>Remote Server returned '{text}'</p><p>Original message headers:</p><pre>{RETURNED}</pre></body></html>\r\n"
+            ),
+        ),
+        (
+            "french relay",
+            format!(
+                "From: Postmaster <postmaster@relais.example.fr>\r\nTo: b+4-2-abcdefgh234567ij@bounce.example.com\r\nSubject: =?utf-8?q?=C3=89chec_de_la_remise?=\r\nMIME-Version: 1.0\r\n\
              Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nVotre message n'a pas pu =EAtre remis =E0 claire@example.net.\r\n\r\n\
-             R=E9ponse du serveur distant :\r\n{}\r\n\r\nMessage d'origine :\r\n{RETURNED}\r\n", text.replace('=', "=3D"))),
+             R=E9ponse du serveur distant :\r\n{}\r\n\r\nMessage d'origine :\r\n{RETURNED}\r\n",
+                text.replace('=', "=3D")
+            ),
+        ),
     ]
 }
 

@@ -48,10 +48,7 @@ pub(in crate::responses::inbox) async fn page(
 }
 
 /// One of them.
-pub(in crate::responses::inbox) async fn mail(
-    db: &Db,
-    id: i64,
-) -> Result<Option<KeptMail>, DbErr> {
+pub(in crate::responses::inbox) async fn mail(db: &Db, id: i64) -> Result<Option<KeptMail>, DbErr> {
     let row = db
         .row(
             format!("{SELECT} WHERE r.is_kept AND r.id = $1"),
