@@ -24,6 +24,8 @@ use crate::dialogue::replies::TextReplies;
 use crate::gate::rules::Rules;
 use crate::keys::{Keys, KeysError};
 use crate::mailroom::Mailroom;
+use crate::reports::summary::Summaries;
+use crate::reports::{ReportError, grid};
 use crate::responses::{ResponseWriter, texts};
 use crate::scheduler::{self, Duties, Ticker};
 use crate::storage::{Db, Dialect, StorageError};
@@ -56,6 +58,8 @@ pub enum AppError {
     Ticker(String),
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
+    #[error("a summary: {0}")]
+    Summary(#[from] ReportError),
     #[error("launching what is due: {0}")]
     Launch(#[from] LaunchError),
     #[error("a metric cannot be registered: {0}")]
@@ -168,6 +172,13 @@ impl Parts {
             Arc::clone(&self.settings),
             &channels.email,
         );
+        let summaries = Summaries::new(
+            self.db.clone(),
+            Arc::clone(&self.clock),
+            self.keys.clone(),
+            Arc::clone(&self.settings),
+            &channels.email,
+        );
         let text_replies = TextReplies::new(
             self.db.clone(),
             Arc::clone(&self.clock),
@@ -178,6 +189,7 @@ impl Parts {
             parts: self.clone(),
             worker: Arc::new(worker),
             notices,
+            summaries,
             text_replies,
             channels,
             _node: node,
@@ -191,6 +203,7 @@ pub struct Engine {
     parts: Parts,
     worker: Arc<Worker>,
     notices: Notices,
+    summaries: Summaries,
     text_replies: TextReplies<SmsChannel>,
     channels: Channels,
     /// Held so that no other process takes our leases for those of a dead one.
@@ -220,10 +233,11 @@ impl Engine {
         };
         let deliver = async {
             tokio::select! {
-                ((), (), ()) = async {
+                ((), (), (), ()) = async {
                     tokio::join!(
                         self.worker.run(stop),
                         self.notices.run(stop),
+                        self.summaries.run(stop),
                         self.text_replies.run(stop)
                     )
                 } => {}
@@ -252,7 +266,8 @@ impl Engine {
                 texts::listen(db, keys, clock, &settings.sms, events, stop).await;
             }
         };
-        tokio::join!(deliver, tick, listen);
+        let count = grid::count::run(&self.parts.db, &self.parts.clock, stop);
+        tokio::join!(deliver, tick, listen, count);
         Ok(())
     }
 
@@ -271,6 +286,7 @@ impl Engine {
             )
             .await?;
             self.notices.run_until_idle(stop).await?;
+            self.summaries.run_until_idle(stop).await?;
             self.text_replies.run_until_idle(stop).await?;
             accepted += self.worker.run_until_idle(stop).await?;
             if launched == 0 || stop.is_cancelled() {
@@ -282,6 +298,11 @@ impl Engine {
     /// Tells the workers that there is something to do.
     pub fn wake(&self) {
         self.worker.wake().notify_waiters();
+    }
+
+    /// What sends summaries to the people who run the campaigns.
+    pub fn summaries(&self) -> &Summaries {
+        &self.summaries
     }
 
     /// The ways out.

@@ -59,10 +59,14 @@ pub struct Keys {
     evidence: hmac::Key,
     /// `None` never: FF1 knows every radix from 2 to 65 536.
     short_codes: Option<Arc<FF1<Aes256>>>,
+    /// As above.
+    coupons: Option<Arc<FF1<Aes256>>>,
 }
 
 /// Digits of a short code are of this radix.
 pub const SHORT_CODE_RADIX: u16 = 62;
+/// Digits of a coupon are of this radix.
+pub const COUPON_RADIX: u16 = 32;
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,15 +94,8 @@ impl Keys {
             preferences: key("preferences"),
             fingerprint: key("fingerprint"),
             evidence: key("evidence"),
-            short_codes: prk
-                .expand(&[b"short codes"], hmac::HMAC_SHA256)
-                .and_then(|okm| {
-                    let mut key = [0_u8; 32];
-                    okm.fill(&mut key).map(|()| key)
-                })
-                .ok()
-                .and_then(|key| FF1::new(&key, SHORT_CODE_RADIX.into()).ok())
-                .map(Arc::new),
+            short_codes: cipher(&prk, "short codes", SHORT_CODE_RADIX),
+            coupons: cipher(&prk, "coupons", COUPON_RADIX),
         }
     }
 
@@ -197,6 +194,20 @@ impl Keys {
         cipher.decrypt(&[], &digits).ok().map(Vec::from)
     }
 
+    /// The digits of a coupon, enciphered as those of a short code are, under a key of their own.
+    pub fn encipher_coupon(&self, digits: Vec<u16>) -> Option<Vec<u16>> {
+        let digits = FlexibleNumeralString::from(digits);
+        let cipher = self.coupons.as_ref()?;
+        cipher.encrypt(&[], &digits).ok().map(Vec::from)
+    }
+
+    /// Undoes [`Keys::encipher_coupon`].
+    pub fn decipher_coupon(&self, digits: Vec<u16>) -> Option<Vec<u16>> {
+        let digits = FlexibleNumeralString::from(digits);
+        let cipher = self.coupons.as_ref()?;
+        cipher.decrypt(&[], &digits).ok().map(Vec::from)
+    }
+
     fn key(&self, purpose: Purpose) -> &hmac::Key {
         match purpose {
             Purpose::Link => &self.link,
@@ -206,6 +217,15 @@ impl Keys {
             Purpose::Preferences => &self.preferences,
         }
     }
+}
+
+/// A permutation of texts of digits of this radix, under the key derived for `name`.
+fn cipher(prk: &hkdf::Prk, name: &str, radix: u16) -> Option<Arc<FF1<Aes256>>> {
+    let info = [name.as_bytes()];
+    let okm = prk.expand(&info, hmac::HMAC_SHA256).ok()?;
+    let mut key = [0_u8; 32];
+    okm.fill(&mut key).ok()?;
+    FF1::new(&key, radix.into()).ok().map(Arc::new)
 }
 
 /// Equality whose time does not depend on where the first difference is.

@@ -5,13 +5,15 @@
 //! an unsubscribe link of ten years ago still works. The destination of a click is not in the token
 //! either; it comes from the frozen template.
 
+mod coupon;
 mod short;
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 
-use crate::ids::{ConfirmationId, CustomerId, DeliveryKey, WaveId};
+use crate::ids::{ConfirmationId, CustomerId, DeliveryKey, SummaryId, WaveId};
 use crate::keys::{Keys, MAC_BYTES, Purpose};
 
+pub use coupon::{coupon_code, coupon_key, has_coupon, read_coupon};
 pub use short::{SHORT_CODE_CHARACTERS, read_short_code, short_code};
 
 /// What a token opens.
@@ -192,6 +194,21 @@ pub fn read_notice_return_path_tag(tag: &str, keys: &Keys) -> Option<Confirmatio
     (mac.len() == RETURN_PATH_MAC_BYTES
         && keys.is_authentic(Purpose::ReturnPath, id.as_bytes(), &mac))
     .then_some(ConfirmationId(notice))
+}
+
+/// The tag of the return path of a summary: `s-{id}-{mac}`, which is neither a delivery's nor a notice's.
+pub fn summary_return_path_tag(summary: SummaryId, keys: &Keys) -> String {
+    let id = format!("s-{summary}");
+    let mac = keys.mac(Purpose::ReturnPath, id.as_bytes());
+    let mac = mac.get(..RETURN_PATH_MAC_BYTES).unwrap_or(&mac);
+    format!("{id}-{}", BASE32_NOPAD.encode(mac).to_ascii_lowercase())
+}
+
+/// The part of a summary's Message-ID before `@`: the same for every attempt.
+pub fn summary_message_id_local(summary: SummaryId, keys: &Keys) -> String {
+    let id = format!("s.{summary}");
+    let mac = keys.mac(Purpose::MessageId, id.as_bytes());
+    format!("{id}.{}", BASE32_NOPAD.encode(&mac).to_ascii_lowercase())
 }
 
 /// The part of a notice's Message-ID before `@`: the same for every attempt.

@@ -1,5 +1,6 @@
 //! What would happen: the whole of a plan looked at before anything is sent.
 
+pub mod offer;
 mod power;
 mod sender;
 mod sms;
@@ -180,6 +181,8 @@ pub async fn check(
         sms = Some(reckoned.forecast);
     }
     refusals.extend(routes.err());
+    refusals.extend(offer::unmet_by_cells(definition, templates));
+    refusals.extend(offer::refusals(&**db, definition, will_receive).await?);
     warnings.extend(end_warnings(
         definition,
         request.ends_at,

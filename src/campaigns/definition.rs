@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use super::cells::{Cell, Metric, Test};
-use super::model::Goal;
+use super::model::{Goal, Windows};
 pub use super::offer::{Costs, Offer};
 use super::{cells, schedule};
 use crate::config::SenderId;
@@ -55,6 +55,9 @@ pub struct Definition {
     /// Days after the hand-over in which a response counts.
     #[serde(default = "fourteen")]
     pub window_days: u32,
+    /// The same for single kinds of response.
+    #[serde(default, skip_serializing_if = "Windows::is_empty")]
+    pub windows: Windows,
     /// The rung of the permission ladder it needs.
     #[serde(default)]
     pub level: Level,
@@ -331,6 +334,9 @@ impl Definition {
         if !(1..=365).contains(&self.window_days) {
             return Err(("window_days", "must be between 1 and 365".into()));
         }
+        if self.windows.days().any(|days| !(1..=365).contains(&days)) {
+            return Err(("windows", "each must be between 1 and 365 days".into()));
+        }
         let by_email = self.channels().contains(&Channel::Email);
         for (key, text) in [
             ("sender.name", &self.sender.name),
@@ -411,7 +417,8 @@ impl Definition {
         {
             return Err((
                 "expected_response_percent",
-                "must be above 0 and at most 100; leave it out to expect what earlier waves did".into(),
+                "must be above 0 and at most 100; leave it out to expect what earlier waves did"
+                    .into(),
             ));
         }
         cells::validate(&self.cells, self.test.as_ref(), self.is_recurring())?;

@@ -86,3 +86,44 @@ impl Goal {
         }
     }
 }
+
+/// Days after the hand-over in which a response of a kind counts, where they are not those of the campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Windows {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub click: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<u32>,
+}
+
+impl Windows {
+    /// The days of a kind of response, where they are given.
+    pub fn of(&self, goal: Goal) -> Option<u32> {
+        match goal {
+            Goal::Click => self.click,
+            Goal::Order => self.order,
+            Goal::Reply => self.reply,
+            Goal::Coupon => self.coupon,
+            Goal::Answer => self.answer,
+        }
+    }
+
+    /// Whether no kind has days of its own.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// All that are given.
+    pub fn days(&self) -> impl Iterator<Item = u32> {
+        [self.click, self.order, self.reply, self.coupon, self.answer]
+            .into_iter()
+            .flatten()
+    }
+}

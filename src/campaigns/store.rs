@@ -1,5 +1,7 @@
 //! Queries about campaigns, template versions and due times.
 
+pub mod coupons;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};

@@ -8,6 +8,7 @@ use clap::Args;
 use super::{Common, print, progress};
 use crate::consent::anchor::{self, AnchorFile};
 use crate::customers::import::{self, ImportKind, ImportRequest};
+use crate::responses::orders::{OrderRules, adopt_all, attribute_orders};
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -66,6 +67,7 @@ impl Import {
             default_region: self.region,
             default_language: self.language,
             default_country: self.country,
+            default_currency: parts.settings.orders.currency.clone(),
             dry_run: self.dry_run,
             rejects: Some(
                 self.rejects
@@ -85,9 +87,15 @@ impl Import {
             let file = AnchorFile::in_folder(&parts.settings.data_dir);
             anchor::seal_or_log(&parts.db, &parts.keys, &file, parts.clock.now_ms()).await?;
         }
-        if matches!(self.kind, Kind::Orders) && !self.dry_run {
-            let attributed =
-                crate::responses::orders::attribute_orders(&parts.db, parts.clock.now_ms()).await?;
+        if matches!(self.kind, Kind::Customers) && !self.dry_run {
+            // Some may be those whose orders came before them.
+            let rules = OrderRules::new(&parts.keys, &parts.settings);
+            adopt_all(&parts.db, &rules, parts.clock.now_ms()).await?;
+        }
+        if !self.dry_run {
+            let rules = OrderRules::new(&parts.keys, &parts.settings);
+            let now_ms = parts.clock.now_ms();
+            let attributed = attribute_orders(&parts.db, &rules, now_ms).await?;
             if attributed > 0 {
                 tracing::info!(attributed, "orders attributed to deliveries");
             }

@@ -3,16 +3,21 @@
 mod campaign;
 mod check;
 mod consent;
+mod coupon;
 mod customer;
 mod demo;
+mod grid;
 mod import;
 mod ingest;
 mod mail;
+mod order;
 mod progress;
 mod replies;
 mod report;
+mod response;
 mod segment;
 mod serve;
+mod summary;
 mod suppression;
 mod template;
 mod upkeep;
@@ -80,6 +85,22 @@ enum Command {
     Serve(serve::Serve),
     /// What came back: the response-rate report of a campaign
     Report(report::Report),
+    /// Imports, shows and redeems coupons
+    #[command(subcommand)]
+    Coupon(coupon::CouponCommand),
+    /// Shows orders that wait for their customer
+    #[command(subcommand)]
+    Order(order::OrderCommand),
+    /// Notes who came to a shop or called
+    #[command(subcommand)]
+    Response(response::ResponseCommand),
+    /// Response rates crossed: by segment, offer, channel, wave, and who the people are
+    Grid(grid::Grid),
+    /// Which criteria separate the responders of a campaign, and a rule for the next segment
+    Improve(grid::Improve),
+    /// What ran lately, for the people who run the campaigns: shown, or sent by email
+    #[command(subcommand)]
+    Summary(summary::Summary),
     /// What people wrote back by SMS
     Replies(replies::Replies),
     /// Takes in what came back
@@ -172,6 +193,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Work(work) => work.run(common).await,
         Command::Serve(serve) => serve.run(common).await,
         Command::Report(report) => report.run(common).await,
+        Command::Coupon(coupon) => coupon.run(common).await,
+        Command::Order(order) => order.run(common).await,
+        Command::Response(response) => response.run(common).await,
+        Command::Grid(grid) => grid.run(common).await,
+        Command::Improve(improve) => improve.run(common).await,
+        Command::Summary(summary) => summary.run(common).await,
         Command::Replies(replies) => replies.run(common).await,
         Command::Ingest(ingest) => ingest.run(common).await,
         Command::Mail(mail) => mail.run(common).await,

@@ -204,9 +204,9 @@ async fn preview(
         unsubscribe: format!("{}/u/preview", settings.web.public_url),
         preferences: format!("{}/p/preview", settings.web.public_url),
         browser: format!("{}/v/preview", settings.web.public_url),
-        open: None,
-        trap: None,
-    };
+        ..RecipientLinks::default()
+    }
+    .with_sample_offer();
     let rendered = compiled.render(&customer, &links)?;
     match html {
         Some(file) => {

@@ -3,6 +3,7 @@
 //! Later wins: the defaults, the file given with `--config`, `VISAVIS__SECTION__KEY`, and for the
 //! database `DATABASE_URL`. Unknown keys are refused, and every complaint names its key.
 
+mod api;
 mod control;
 mod database;
 mod delivery;
@@ -10,12 +11,15 @@ mod email;
 mod inbound;
 mod limits;
 mod mail_hooks;
+mod orders;
 mod permission;
 mod relay;
 mod secret;
 mod sms;
+mod summary;
 mod web;
 
+pub use api::{ApiSettings, ApiTokenSettings, Scope};
 pub use control::{ControlSettings, Rotation};
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
@@ -25,6 +29,10 @@ pub use limits::{LimitSettings, domain_of};
 pub use mail_hooks::{
     BrevoMailSettings, MailHookSettings, MailProvider, MailgunSettings, PostmarkSettings,
     SendgridSettings, SesSettings,
+};
+pub use orders::{
+    OrderField, OrderHookSettings, OrderSettings, SignatureEncoding, SignatureSettings,
+    TrackingSettings,
 };
 pub use permission::{
     FieldSettings, LevelSettings, LevelsSettings, NoticeSettings, PermissionSettings,
@@ -39,6 +47,7 @@ pub use sms::{
     SmsSettings, StopBy, StopSettings, TwilioSettings, VonageSettings, VonageSignature,
     is_french_mobile, provider_of, sms_route,
 };
+pub use summary::SummarySettings;
 pub use web::WebSettings;
 
 use std::collections::BTreeMap;
@@ -100,7 +109,11 @@ pub struct Settings {
     pub sign_up: SignUpSettings,
     pub notices: NoticeSettings,
     pub retention: RetentionSettings,
+    pub orders: OrderSettings,
+    pub tracking: TrackingSettings,
+    pub api: ApiSettings,
     pub control: ControlSettings,
+    pub summary: SummarySettings,
 }
 
 impl Settings {
@@ -167,7 +180,10 @@ impl Settings {
         self.delivery.validate()?;
         self.permission.validate()?;
         self.control.validate()?;
+        self.summary.validate()?;
         self.sign_up.validate(&self.permission)?;
+        self.orders.validate()?;
+        self.api.validate()?;
         // What came from a person last is partly told by responses to deliveries that are kept.
         let permission = &self.permission;
         let longest = [

@@ -9,6 +9,7 @@ pub mod import;
 pub mod model;
 pub mod normalise;
 pub mod number;
+pub(crate) mod orders;
 pub mod profile;
 pub mod rectify;
 pub mod sample;

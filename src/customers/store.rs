@@ -2,7 +2,7 @@
 
 pub(super) mod import;
 pub mod numbers;
-pub(super) mod orders;
+pub(crate) mod orders;
 pub(super) mod said;
 pub mod value;
 

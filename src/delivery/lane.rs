@@ -209,6 +209,15 @@ impl Worker {
                 self.clock.now_ms(),
             )
             .await;
+            let passed = match passed {
+                Ok(Passed::Candidates(candidates, up_to)) => {
+                    let seqs = candidates.iter().map(|candidate| candidate.seq);
+                    let offering = &sending.context.offering;
+                    let fetched = offering.fetch(&self.db, sending.lease.wave, seqs).await;
+                    fetched.map(|()| Passed::Candidates(candidates, up_to))
+                }
+                other => other,
+            };
             if passed.is_ok() {
                 opted_out::record(&self.db, &settlements, self.clock.now_ms()).await;
             }

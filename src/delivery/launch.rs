@@ -9,6 +9,7 @@ use sea_orm::DbErr;
 use super::store::cells::CellTotals;
 use super::{decide, store};
 use crate::campaigns::audience::{Audience, DueBy};
+use crate::campaigns::cells::ALL;
 use crate::campaigns::definition::{Definition, Schedule};
 use crate::campaigns::model::Status;
 use crate::campaigns::split::Split;
@@ -18,9 +19,10 @@ use crate::config::Settings;
 use crate::gate::model::Withheld;
 use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
-use crate::ids::{CampaignId, WaveId};
+use crate::ids::{CampaignId, TemplateVersionId, WaveId};
 use crate::segments::{ParseError, Rule};
 use crate::storage::{Db, Txn};
+use crate::templates::Template;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -190,6 +192,12 @@ pub async fn launch(
         let last_due = written.last_due_of_test().unwrap_or(now_ms).max(now_ms);
         store::cells::decide_at(&txn, wave, Some(last_due.saturating_add(wait_ms))).await?;
     }
+    if let Some(refusal) = broken_promise(&txn, definition, &versions, own_version).await? {
+        return Err(LaunchError::Offer(refusal));
+    }
+    store::coupons::give_coupons(&txn, wave, definition, written.deliveries)
+        .await?
+        .map_err(LaunchError::Offer)?;
     campaign_store::close_due(&txn, id, &due_key, "launched").await?;
     if let Some(every @ Schedule { every: Some(_), .. }) = &definition.schedule {
         // After the one just launched, also where that was launched before its time.
@@ -208,6 +216,37 @@ pub async fn launch(
         deliveries,
         withheld: written.withheld,
     })
+}
+
+/// What a template says of an offer that is not there.
+async fn broken_promise(
+    txn: &Txn,
+    definition: &Definition,
+    versions: &BTreeMap<String, TemplateVersionId>,
+    own_version: TemplateVersionId,
+) -> Result<Option<String>, DbErr> {
+    let mut cells: Vec<&str> = definition
+        .cells
+        .iter()
+        .map(|cell| cell.name.as_str())
+        .collect();
+    if cells.is_empty() {
+        cells.push(ALL);
+    }
+    for cell in cells {
+        let version = versions.get(cell).copied().unwrap_or(own_version);
+        let source = campaign_store::template_source(&**txn, version).await?;
+        // Most speak of none, and are not worth reading.
+        if !source.contains("coupon") && !source.contains("offer.") {
+            continue;
+        }
+        if let Ok(template) = Template::from_source(&source)
+            && let Some(refusal) = check::offer::unmet(definition.offer_of(cell), &template).pop()
+        {
+            return Ok(Some(refusal));
+        }
+    }
+    Ok(None)
 }
 
 /// How the people are shared out among the cells: as planned, or by what the waves before have taught.

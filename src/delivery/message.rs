@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use super::model::{Bill, TextFacts};
+use super::offering::Offering;
 use super::store;
 use super::wave::{EmailWay, SmsWay, WaveContext};
 use crate::channels::model::EmailMessage;
@@ -43,6 +44,7 @@ pub fn compose(
         let token = LinkToken { delivery, kind }.encode(&context.keys);
         links.trap = Some(format!("{}/t/{token}", context.public_url));
     }
+    context.offering.put(&mut links, delivery, &context.keys)?;
     let Rendered {
         subject,
         html,
@@ -71,7 +73,7 @@ pub fn compose_sms(
     customer: &Customer,
 ) -> Result<(SmsMessage, TextFacts), RenderError> {
     let compiled = way.compiled(&customer.language);
-    let links = short_links(
+    let mut links = short_links(
         &context.short_url,
         &context.public_url,
         &context.keys,
@@ -79,6 +81,7 @@ pub fn compose_sms(
         customer.id,
         compiled.links(),
     );
+    context.offering.put(&mut links, delivery, &context.keys)?;
     let rendered = compiled.render(customer, &links)?;
     let to = customer.phone.clone().unwrap_or_default();
     let country = number::read(&to).country;
@@ -131,7 +134,7 @@ pub fn recipient_links(
         browser: url("v", LinkKind::Browser),
         open: has_pixel(Channel::Email, tracking)
             .then(|| format!("{}.gif", url("o", LinkKind::Open))),
-        trap: None,
+        ..RecipientLinks::default()
     }
 }
 
@@ -160,8 +163,7 @@ pub fn short_links(
         unsubscribe: url("u", LinkKind::Unsubscribe),
         preferences: preferences_url(public_url, keys, customer),
         browser: url("v", LinkKind::Browser),
-        open: None,
-        trap: None,
+        ..RecipientLinks::default()
     }
 }
 
@@ -215,7 +217,7 @@ pub async fn for_browser(
         template.language_for(&customer.language),
         &super::wave::imprint(&wave.definition),
     )?;
-    let links = recipient_links(
+    let mut links = recipient_links(
         public_url,
         keys,
         delivery,
@@ -223,6 +225,12 @@ pub async fn for_browser(
         compiled.links(),
         Tracking::None,
     );
+    let cell = store::coupons::cell_at(db, delivery).await?;
+    let cell = super::wave::sent_as(db, delivery.wave, &cell).await?;
+    let offering = Offering::new(wave.definition.offer_of(&cell), &template);
+    let seqs = std::iter::once(delivery.seq);
+    offering.fetch(db, delivery.wave, seqs).await?;
+    offering.put(&mut links, delivery, keys)?;
     Ok(compiled.render(&customer, &links)?.html)
 }
 

@@ -17,6 +17,7 @@ pub mod launch;
 pub mod message;
 pub mod model;
 pub mod node;
+pub mod offering;
 mod opted_out;
 pub mod pace;
 mod parcel;

@@ -8,6 +8,7 @@ use sea_orm::DbErr;
 
 use super::decide::Decision;
 use super::model::{FaultTally, channel_of};
+use super::offering::Offering;
 use super::pace::Limits;
 use super::store::{self, WaveRow};
 use crate::campaigns::cells::REST;
@@ -54,6 +55,8 @@ pub struct WaveContext {
     pub has_trap_link: bool,
     pub keys: Keys,
     pub way: Way,
+    /// What its messages propose.
+    pub offering: Offering,
     /// What it asks at the gate.
     pub entry: store::Entry,
     /// How many may be in the hands of its channel at once.
@@ -208,6 +211,10 @@ impl WaveContext {
                 )
             }
         };
+        let offer = row
+            .definition
+            .offer_of(&sent_as(db, id, cell).await?)
+            .cloned();
         let limits = Limits::new(settings, row.subject(route));
         let entry = store::Entry::new(db, &row, route, Arc::clone(rules), now_ms)
             .await?
@@ -222,10 +229,8 @@ impl WaveContext {
             short_url: settings.web.short_url().to_owned(),
             has_trap_link: settings.web.trap_link,
             keys: keys.clone(),
-            offer: row
-                .definition
-                .offer_of(&sent_as(db, id, cell).await?)
-                .cloned(),
+            offering: Offering::new(offer.as_ref(), &template),
+            offer,
             row,
         })
     }
@@ -245,7 +250,7 @@ impl WaveContext {
 }
 
 /// The cell whose text and offer the people of a cell get: its own, or the winner's.
-async fn sent_as(db: &Db, wave: WaveId, cell: &str) -> Result<String, DbErr> {
+pub(super) async fn sent_as(db: &Db, wave: WaveId, cell: &str) -> Result<String, DbErr> {
     if cell != REST {
         return Ok(cell.to_owned());
     }

@@ -86,7 +86,7 @@ async fn due(db: &Db, keep_days: u32, now_ms: i64) -> Result<Vec<WaveId>, DbErr>
     Ok(ended
         .into_iter()
         .filter(|wave| {
-            let window = Terms::read(&wave.definition).window_ms();
+            let window = Terms::read(&wave.definition).longest_window_ms();
             wave.ended_at.saturating_add(window) < before
         })
         .map(|wave| wave.id)

@@ -113,6 +113,14 @@ pub(super) async fn once(mailroom: &Mailroom, mailbox: &Mailbox) -> Result<u64, 
     new
 }
 
+/// How many mails are in a mailbox; changes nothing.
+pub(super) async fn look(mailbox: &Mailbox) -> Result<u32, CollectError> {
+    let mut session = mailbox.door.open().await?;
+    let found = session.examine(&mailbox.folder).await;
+    let _ = session.logout().await;
+    Ok(found?.exists)
+}
+
 async fn collect(
     mailroom: &Mailroom,
     mailbox: &Mailbox,
@@ -150,11 +158,14 @@ async fn collect(
     let mut new = 0;
     let mut has_gap = false;
     for batch in uids.chunks(BATCH) {
-        let (taken, n) = take_in(mailroom, mailbox, session, batch).await?;
-        new += n;
-        then(mailbox, session, can, &taken).await?;
-        // Up to the first mail that was not taken in.
-        let whole = batch.iter().take_while(|uid| taken.contains(uid)).count();
+        let batch_taken = take_in(mailroom, mailbox, session, batch).await?;
+        new += batch_taken.new;
+        then(mailbox, session, can, &batch_taken.taken).await?;
+        // Up to the first mail that must come again.
+        let whole = batch
+            .iter()
+            .take_while(|uid| !batch_taken.again.contains(uid))
+            .count();
         if !has_gap && let Some(last) = whole.checked_sub(1).and_then(|at| batch.get(at)) {
             position.last_uid = position.last_uid.max(i64::from(*last));
             inbox::note_position(&mailroom.shared.db, &mailbox.name, position).await?;
@@ -173,39 +184,53 @@ struct Can {
     expunge_some: bool,
 }
 
-/// Takes mails in; returns which, and how many of them were new to us.
+/// What became of mails that were asked for.
+#[derive(Debug, Default)]
+struct Taken {
+    taken: BTreeSet<u32>,
+    /// To be asked for again; of all others the server gave nothing, since somebody took them out meanwhile.
+    again: BTreeSet<u32>,
+    /// How many were new to us.
+    new: u64,
+}
+
+/// Takes mails in.
 async fn take_in(
     mailroom: &Mailroom,
     mailbox: &Mailbox,
     session: &mut Session<Wire>,
     uids: &[u32],
-) -> Result<(BTreeSet<u32>, u64), CollectError> {
+) -> Result<Taken, CollectError> {
     // PEEK leaves the mail unseen until it is safe here; of a huge one the beginning is enough.
     let at_most = mailroom.shared.settings.inbound.max_bytes;
     let query = format!("(UID BODY.PEEK[]<0.{at_most}>)");
     let mut asked: BTreeSet<u32> = uids.iter().copied().collect();
     let mut fetched = session.uid_fetch(set(asked.iter()), query).await?;
-    let mut taken = BTreeSet::new();
-    let mut new = 0;
+    let mut taken = Taken::default();
     let mut failure = None;
     let envelope = Envelope::default();
     while let Some(fetch) = fetched.next().await {
         let fetch = fetch?;
-        let Some(uid) = fetch.uid.filter(|uid| asked.remove(uid)) else {
+        // A server may also tell of flags that somebody changed, for which nobody asked.
+        let (Some(uid), Some(raw)) = (fetch.uid, fetch.body()) else {
             continue;
         };
+        if !asked.remove(&uid) {
+            continue;
+        }
         let mail = Mail {
-            raw: fetch.body().unwrap_or_default(),
+            raw,
             envelope: &envelope,
             way: Way::Imap,
         };
         match mailroom.receive(mail).await {
             Ok(received) => {
-                new += u64::from(matches!(received, Received::New(_)));
-                taken.insert(uid);
+                taken.new += u64::from(matches!(received, Received::New(_)));
+                taken.taken.insert(uid);
             }
-            // It stays, and comes again.
-            Err(ReceiveError::TooEarly) => {}
+            Err(ReceiveError::TooEarly) => {
+                taken.again.insert(uid);
+            }
             Err(error) => {
                 failure = Some(error);
                 break;
@@ -215,15 +240,12 @@ async fn take_in(
     if let Some(error) = failure {
         return Err(error.into());
     }
-    // Somebody else took these out of the folder meanwhile.
-    let is_gone = |uid: &u32| asked.contains(uid);
-    taken.extend(uids.iter().copied().filter(is_gone));
     tracing::debug!(
         mailbox = mailbox.name,
-        taken = taken.len(),
+        taken = taken.taken.len(),
         "mails taken in"
     );
-    Ok((taken, new))
+    Ok(taken)
 }
 
 /// Does with mails that were taken in what the settings want.

@@ -135,3 +135,19 @@ impl Mailroom {
                 .any(|own| domain.eq_ignore_ascii_case(own))
     }
 }
+
+/// Logs in to each mailbox of the settings and looks at its folder: how many mails are there, or what stands
+/// against it. Changes nothing.
+pub async fn look(settings: &Settings) -> Vec<(&str, Result<u32, String>)> {
+    let mut looks = Vec::new();
+    for (name, mailbox) in &settings.inbound.imap {
+        let found = match Mailbox::new(name, mailbox) {
+            Ok(mailbox) => collect::look(&mailbox)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        looks.push((name.as_str(), found));
+    }
+    looks
+}

@@ -7,12 +7,15 @@
 
 pub mod attribution;
 pub mod cells;
+pub mod chance;
 pub mod channels;
 pub mod csv;
 pub mod economics;
 pub mod figures;
 pub mod forecast;
 pub mod funnel;
+pub mod grid;
+pub mod improve;
 pub mod lift;
 pub mod lost;
 pub mod model;
@@ -21,6 +24,7 @@ pub mod over_time;
 mod readiness;
 pub mod standing;
 pub mod store;
+pub mod summary;
 pub mod table;
 
 use sea_orm::DbErr;

@@ -41,6 +41,18 @@ impl Counters {
             .map_or(0, |value| u64::try_from(*value).unwrap_or(0))
     }
 
+    /// The revenue in currencies that are not ours, by their codes.
+    fn revenue_elsewhere(&self) -> BTreeMap<String, i64> {
+        self.0
+            .iter()
+            .filter(|(_, cents)| **cents != 0)
+            .filter_map(|(counter, cents)| {
+                let currency = counter.strip_prefix("revenue.")?.strip_suffix("_cents")?;
+                Some((currency.to_owned(), *cents))
+            })
+            .collect()
+    }
+
     pub(super) fn signed(&self, counter: &str) -> i64 {
         self.0.get(counter).copied().unwrap_or(0)
     }
@@ -207,6 +219,9 @@ pub struct Report {
     pub opt_outs: u64,
     pub orders: u64,
     pub revenue_cents: i64,
+    /// In currencies that are not ours, by their codes: never added up with it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub revenue_elsewhere_cents: BTreeMap<String, i64>,
 
     /// By channel; empty when no text message was among them.
     pub channels: Vec<ChannelLine>,
@@ -335,6 +350,7 @@ impl Report {
             opt_outs: sum.get("opt_outs"),
             orders: sum.get("orders"),
             revenue_cents: sum.signed("revenue_cents"),
+            revenue_elsewhere_cents: sum.revenue_elsewhere(),
             channels: channels::lines(&sum),
             cells: None,
             effect: None,
@@ -484,7 +500,7 @@ fn discrepancies(wave: &Wave) -> Vec<String> {
     let below_zero = counters
         .0
         .iter()
-        .filter(|(counter, value)| **value < 0 && !counter.ends_with("revenue_cents"))
+        .filter(|(counter, value)| **value < 0 && !counter.contains("revenue"))
         .map(|(counter, value)| format!("wave {}: {counter} is {value}", wave.id));
     uneven.chain(below_zero).collect()
 }

@@ -1,5 +1,8 @@
 //! Queries of the reports: campaigns, waves and counters, nothing of the size of an audience.
 
+pub mod grid;
+pub(super) mod summary;
+
 use std::collections::BTreeMap;
 
 use sea_orm::{DbErr, QueryResult};

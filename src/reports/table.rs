@@ -233,7 +233,7 @@ fn rates(report: &Report) -> Table {
             format!(
                 "{}, {}",
                 counted(report.orders, "order", "orders"),
-                money(report.revenue_cents)
+                revenue(report)
             ),
         ),
         ("opted out", &report.opt_out_rate, String::new()),
@@ -484,6 +484,17 @@ pub fn amount(cents: f64, currency: &str) -> String {
     format!("{} {currency}", money(whole(cents)))
         .trim_end()
         .to_owned()
+}
+
+/// The revenue, and beside it what came in other currencies: `12,345.67 EUR and 120.00 USD`.
+pub fn revenue(report: &Report) -> String {
+    let mut text = format!("{} {}", money(report.revenue_cents), report.currency)
+        .trim_end()
+        .to_owned();
+    for (currency, cents) in &report.revenue_elsewhere_cents {
+        text.push_str(&format!(" and {} {currency}", money(*cents)));
+    }
+    text
 }
 
 /// An expected count of people.

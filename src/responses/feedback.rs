@@ -167,7 +167,11 @@ fn engagement(before: Marks, after: Marks, judged: &Judged) -> Fading {
             .filter(|response| response.made_by.is_person() && sets(response.what, mark))
             .map(|response| response.at)
             .min();
-        let taken_at = judged.taken_back.iter().map(|click| click.at).min();
+        let taken_at = if mark == Marks::ORDERED {
+            judged.orders_gone.iter().copied().min()
+        } else {
+            judged.taken_back.iter().map(|click| click.at).min()
+        };
         match (before.has(mark), after.has(mark)) {
             (false, true) => {
                 sum += first_at.map_or_else(Fading::default, |at| Fading::won(points, at))

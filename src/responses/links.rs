@@ -120,3 +120,78 @@ fn by_number(links: &[Link]) -> OfTemplate {
 fn is_web_page(url: &str) -> bool {
     (url.starts_with("https://") || url.starts_with("http://")) && !url.contains(['\r', '\n', '\0'])
 }
+
+/// What the shop finds the token under.
+const TOKEN: &str = "vv";
+
+/// Whether an address has a place for the token: `vv=` without a value.
+pub fn asks_for_token(url: &str) -> bool {
+    parameters(url).is_some_and(|query| query.split('&').any(is_place))
+}
+
+/// An address with the token: in its place where it has one, else as the last parameter; what stands behind `#`
+/// stays there.
+pub fn with_token(url: &str, token: &str) -> String {
+    let (bare, fragment) = match url.split_once('#') {
+        Some((bare, fragment)) => (bare, format!("#{fragment}")),
+        None => (url, String::new()),
+    };
+    let Some((path, query)) = bare.split_once('?') else {
+        return format!("{bare}?{TOKEN}={token}{fragment}");
+    };
+    let given = format!("{TOKEN}={token}");
+    let mut parameters: Vec<&str> = query.split('&').filter(|one| !one.is_empty()).collect();
+    match parameters.iter_mut().find(|one| is_place(one)) {
+        Some(place) => *place = &given,
+        None => parameters.push(&given),
+    }
+    format!("{path}?{}{fragment}", parameters.join("&"))
+}
+
+fn parameters(url: &str) -> Option<&str> {
+    let bare = url.split('#').next()?;
+    bare.split_once('?').map(|(_, query)| query)
+}
+
+fn is_place(parameter: &str) -> bool {
+    parameter.strip_prefix(TOKEN) == Some("=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_put_where_the_shop_reads_it() {
+        for (url, expected) in [
+            (
+                "https://shop.example/pans",
+                "https://shop.example/pans?vv=T",
+            ),
+            (
+                "https://shop.example/pans?",
+                "https://shop.example/pans?vv=T",
+            ),
+            (
+                "https://shop.example/?a=1#top",
+                "https://shop.example/?a=1&vv=T#top",
+            ),
+            (
+                "https://shop.example/?vv=&a=1",
+                "https://shop.example/?vv=T&a=1",
+            ),
+            (
+                "https://shop.example/?x=%C3%A9&vv=old",
+                "https://shop.example/?x=%C3%A9&vv=old&vv=T",
+            ),
+            (
+                "https://shop.example/#a?b",
+                "https://shop.example/?vv=T#a?b",
+            ),
+        ] {
+            assert_eq!(with_token(url, "T"), expected);
+        }
+        assert!(asks_for_token("https://shop.example/?a=1&vv="));
+        assert!(!asks_for_token("https://shop.example/?a=1&vv=x#vv="));
+    }
+}

@@ -5,6 +5,9 @@
 //! is told so. Scanners and prefetchers are kept as raw events but count as nobody. This room proves no
 //! token and answers no request: it is handed the delivery.
 
+pub mod answers;
+pub mod attribution;
+pub mod coupons;
 pub mod effects;
 pub mod feedback;
 pub mod inbox;
@@ -17,6 +20,7 @@ pub mod model;
 pub mod opt_out;
 pub mod orders;
 pub mod record;
+pub(crate) mod requests;
 pub mod stages;
 mod store;
 mod tally;

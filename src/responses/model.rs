@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 pub use crate::campaigns::model::Goal;
+use crate::campaigns::model::Windows;
 use crate::channels::model::Class;
 use crate::consent::model::Scope;
 use crate::ids::DeliveryKey;
@@ -18,7 +19,8 @@ pub enum What {
     Click { link: u16, part: Part },
     /// He wants no more of it.
     OptOut,
-    /// He bought.
+    /// He bought: an amount in our own currency, 0 for one in another; below 0 it is a credit note, which is
+    /// no order.
     Order { amount_cents: i64 },
     /// He wrote back.
     Reply,
@@ -114,6 +116,8 @@ pub struct Terms {
     #[serde(default = "default_window_days")]
     pub window_days: i64,
     #[serde(default)]
+    pub windows: Windows,
+    #[serde(default)]
     pub sender: Option<TermsSender>,
     #[serde(default)]
     pub cells: Vec<TermsCell>,
@@ -158,6 +162,7 @@ impl Default for Terms {
             topic: None,
             goal: Goal::default(),
             window_days: default_window_days(),
+            windows: Windows::default(),
             sender: None,
             cells: Vec::new(),
             schedule: None,
@@ -189,15 +194,27 @@ impl Terms {
             .unwrap_or(Tz::Europe__Paris)
     }
 
-    /// The window in milliseconds.
+    /// The window of the campaign in milliseconds.
     pub fn window_ms(&self) -> i64 {
         self.window_days.max(0).saturating_mul(DAY_MS)
     }
 
-    /// Whether `at` lies within the window of a message handed over at `settled_at`; one not settled yet
-    /// is just being handed over, so its window is open.
-    pub fn is_within_window(&self, settled_at: Option<i64>, at: i64) -> bool {
-        settled_at.is_none_or(|settled| at <= settled.saturating_add(self.window_ms()))
+    /// The longest of its windows in milliseconds.
+    pub fn longest_window_ms(&self) -> i64 {
+        let longest = self.windows.days().max().map_or(0, i64::from);
+        self.window_days.max(longest).saturating_mul(DAY_MS)
+    }
+
+    /// The window of a kind of response in milliseconds.
+    pub fn window_ms_of(&self, kind: Goal) -> i64 {
+        let own = self.windows.of(kind).map(i64::from);
+        own.map_or_else(|| self.window_ms(), |days| days.saturating_mul(DAY_MS))
+    }
+
+    /// Whether `at` lies within the window for a kind of response to a message handed over at `settled_at`; one
+    /// not settled yet is just being handed over, so its window is open.
+    pub fn is_within_window(&self, kind: Goal, settled_at: Option<i64>, at: i64) -> bool {
+        settled_at.is_none_or(|settled| at <= settled.saturating_add(self.window_ms_of(kind)))
     }
 
     /// What an opt-out by one click is about: the campaign's topic.
@@ -318,13 +335,18 @@ mod tests {
     #[test]
     fn the_window_ends_days_after_the_hand_over() {
         let terms = Terms::read(r#"{"window_days":1}"#);
-        assert!(terms.is_within_window(Some(1000), 1000 + DAY_MS));
-        assert!(!terms.is_within_window(Some(1000), 1001 + DAY_MS));
-        assert!(terms.is_within_window(None, i64::MAX));
+        let is_within = |kind, at| terms.is_within_window(kind, Some(1000), at);
+        assert!(is_within(Goal::Click, 1000 + DAY_MS));
+        assert!(!is_within(Goal::Click, 1001 + DAY_MS));
+        assert!(terms.is_within_window(Goal::Click, None, i64::MAX));
+        let longer = Terms::read(r#"{"window_days":1,"windows":{"order":3}}"#);
+        assert!(longer.is_within_window(Goal::Order, Some(0), 3 * DAY_MS));
+        assert!(!longer.is_within_window(Goal::Click, Some(0), 3 * DAY_MS));
+        assert_eq!(longer.longest_window_ms(), 3 * DAY_MS);
         let endless = Terms {
             window_days: i64::MAX,
             ..Terms::default()
         };
-        assert!(endless.is_within_window(Some(i64::MAX), i64::MAX));
+        assert!(endless.is_within_window(Goal::Order, Some(i64::MAX), i64::MAX));
     }
 }

@@ -126,7 +126,9 @@ fn human_clicks(judged: &Judged) -> impl Iterator<Item = i64> {
     judged
         .responses
         .iter()
-        .filter(|response| response.made_by.is_person() && matches!(response.what, What::Click { .. }))
+        .filter(|response| {
+            response.made_by.is_person() && matches!(response.what, What::Click { .. })
+        })
         .map(|response| response.at)
 }
 
@@ -147,7 +149,11 @@ pub(super) fn time(
                 .filter(|response| response.made_by.is_person() && reaches(response.what, goal));
             (own.map(|response| response.at).min()?, 1)
         }
-        (true, false) => (judged.taken_back.iter().map(|click| click.at).min()?, -1),
+        (true, false) => {
+            let clicks = judged.taken_back.iter().map(|click| click.at);
+            let gone = clicks.chain(judged.orders_gone.iter().copied());
+            (gone.min()?, -1)
+        }
         _ => return None,
     };
     Some((counter_at(launched_at, at), by))

@@ -98,6 +98,8 @@ pub struct Judged {
     pub responses: Vec<Response>,
     /// Earlier clicks that turn out to be a scanner's.
     pub taken_back: Vec<EarlierClick>,
+    /// When orders were made that were cancelled or corrected since.
+    pub orders_gone: Vec<i64>,
 }
 
 /// Judges the new responses of one delivery: drops opens without tracking consent, and tells people from
@@ -115,7 +117,7 @@ pub fn judge(delivery: &Delivery, wave: &Wave, earlier: &Earlier, new: &[Respons
     if wave.is_simulated {
         return Judged {
             responses,
-            taken_back: Vec::new(),
+            ..Judged::default()
         };
     }
     // A scanner's clicks, too, show what a click beside them is.
@@ -159,6 +161,7 @@ pub fn judge(delivery: &Delivery, wave: &Wave, earlier: &Earlier, new: &[Respons
     Judged {
         responses,
         taken_back,
+        ..Judged::default()
     }
 }
 
@@ -171,7 +174,7 @@ pub fn marks_after(
     remaining: Option<&[RemainingClicks]>,
 ) -> Marks {
     use super::model::Goal;
-    let is_in_time = |at| terms.is_within_window(delivery.settled_at, at);
+    let is_in_time = |at| terms.is_within_window(terms.goal, delivery.settled_at, at);
     let mut marks = delivery.marks;
     if let Some(remaining) = remaining {
         marks = marks.without(Marks::OF_CLICKS);
@@ -204,6 +207,7 @@ pub fn marks_after(
                 marks = marks.with(Marks::OPTED_OUT);
                 None
             }
+            What::Order { amount_cents } if amount_cents < 0 => None,
             What::Order { .. } => {
                 marks = marks.with(Marks::ORDERED);
                 Some(Goal::Order)
@@ -239,6 +243,25 @@ pub fn marks_after(
     marks
 }
 
+/// The marks of a delivery some orders of which were taken back, when the first that is left was made at
+/// `first_order_at`.
+pub fn marks_without_orders(
+    delivery: &Delivery,
+    terms: &Terms,
+    first_order_at: Option<i64>,
+) -> Marks {
+    let mut marks = delivery.marks;
+    if first_order_at.is_none() {
+        marks = marks.without(Marks::ORDERED);
+    }
+    let is_in_time =
+        |at| terms.is_within_window(super::model::Goal::Order, delivery.settled_at, at);
+    if terms.goal == super::model::Goal::Order && !first_order_at.is_some_and(is_in_time) {
+        marks = marks.without(Marks::RESPONDED);
+    }
+    marks
+}
+
 /// How far the counters of waves move: the sum over all deliveries of a batch, in a fixed order, so that
 /// two writers take their locks alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -254,15 +277,8 @@ impl Moves {
     /// Adds what one delivery changes. Responses to text messages are also counted for themselves, as the
     /// delivery's own counters are.
     pub fn add_delivery(&mut self, delivery: &Delivery, after: Marks, judged: &Judged) {
-        let wave = delivery.key.wave;
         for (counter, by) in counters_of(delivery.marks, after, judged) {
-            if delivery.cell != ALL {
-                self.add(wave, format!("cell.{}.{counter}", delivery.cell), by);
-            }
-            if delivery.channel == Channel::Sms {
-                self.add(wave, format!("{SMS_COUNTERS}{counter}"), by);
-            }
-            self.add(wave, counter, by);
+            self.add_of(delivery, counter, by);
         }
     }
 
@@ -271,18 +287,24 @@ impl Moves {
     pub fn add_stages(&mut self, delivery: &Delivery, wave: &Wave, after: Marks, judged: &Judged) {
         let (key, goal) = (delivery.key.wave, wave.terms.goal);
         for (counter, by) in stages::moves(delivery.marks, after, goal) {
-            if delivery.cell != ALL {
-                self.add(key, format!("cell.{}.{counter}", delivery.cell), by);
-            }
-            if delivery.channel == Channel::Sms {
-                self.add(key, format!("{SMS_COUNTERS}{counter}"), by);
-            }
-            self.add(key, counter, by);
+            self.add_of(delivery, counter.to_string(), by);
         }
         let time = stages::time(delivery.marks, after, judged, goal, wave.launched_at);
         if let Some((counter, by)) = time {
             self.add(key, counter, by);
         }
+    }
+
+    /// Moves a counter because of one delivery, and with it those of its cell and its channel.
+    pub fn add_of(&mut self, delivery: &Delivery, counter: String, by: i64) {
+        let wave = delivery.key.wave;
+        if delivery.cell != ALL {
+            self.add(wave, format!("cell.{}.{counter}", delivery.cell), by);
+        }
+        if delivery.channel == Channel::Sms {
+            self.add(wave, format!("{SMS_COUNTERS}{counter}"), by);
+        }
+        self.add(wave, counter, by);
     }
 }
 
@@ -310,7 +332,7 @@ fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64
                 add(format!("clicks.link.{link}"), 1);
             }
             What::Order { amount_cents } => {
-                add("orders".to_owned(), 1);
+                add("orders".to_owned(), i64::from(amount_cents >= 0));
                 add("revenue_cents".to_owned(), amount_cents);
             }
             // The first one only, as the mark is set.

@@ -19,6 +19,7 @@ use crate::dialogue::upkeep;
 use crate::ids::CampaignId;
 use crate::keys::Keys;
 use crate::responses::effects;
+use crate::responses::orders::{OrderRules, attribute_orders};
 use crate::storage::Db;
 
 /// Launches every campaign whose time has come, the highest priority first; returns how many waves were launched.
@@ -90,14 +91,18 @@ impl Duties {
         }
     }
 
-    /// Reckons once a minute what the people of each cell bought.
+    /// Gives orders to messages, and reckons once a minute what the people of each cell bought.
     async fn measure(&self, measured_at: &mut i64) {
         let now_ms = self.clock.now_ms();
+        let rules = OrderRules::new(&self.keys, &self.settings);
+        if let Err(error) = attribute_orders(&self.db, &rules, now_ms).await {
+            tracing::error!(%error, "orders could not be given to messages; it is tried again");
+        }
         if now_ms - *measured_at < MINUTE_MS {
             return;
         }
         *measured_at = now_ms;
-        let currency = &self.settings.sms.currency;
+        let currency = &self.settings.orders.currency;
         if let Err(error) = effects::reckon(&self.db, currency, now_ms).await {
             tracing::error!(%error, "what campaigns caused could not be reckoned; it is tried again");
         }

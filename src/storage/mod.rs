@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, ExecResult,
-    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    QueryResult, RuntimeErr, SqlErr, SqliteTransactionMode, Statement, TransactionOptions,
     TransactionTrait, Value,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -130,6 +130,12 @@ pub fn is_deadlock(error: &DbErr) -> bool {
         .as_database_error()
         .and_then(|cause| cause.code())
         .is_some_and(|code| code == "40P01")
+}
+
+/// Whether a transaction lost a race with another: it wrote a row first, or both waited for each other. Nothing
+/// of it was done, and it comes out right when it is tried again.
+pub fn is_conflict(error: &DbErr) -> bool {
+    is_deadlock(error) || matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 /// Raw SQL with `$n` placeholders, on a connection or in a transaction.

@@ -166,6 +166,7 @@ impl CompiledEmail {
             });
         }
         let mut values = fields::values(&self.getters, customer);
+        fields::add_offer(&mut values, &self.getters, links);
         values.insert(
             LINK.to_owned(),
             json!({

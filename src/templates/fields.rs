@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
+use super::model::RecipientLinks;
 use super::sms::Encoding;
 use super::tags::nearest;
 use crate::clock;
@@ -101,6 +102,21 @@ pub const FIELDS: &[Field] = &[
     },
 ];
 
+/// What a message says of the offer of its campaign, and the recipient's own coupon: fields that no customer
+/// has.
+pub const OFFER_FIELDS: &[(&str, &str)] = &[
+    (
+        "coupon",
+        "his own coupon; needs coupon in the campaign's [offer]",
+    ),
+    ("offer.name", "what the campaign's [offer] is called"),
+    ("offer.code", "the code to name in a shop or by telephone"),
+    (
+        "offer.deadline",
+        "its last day; write {{date offer.deadline}}",
+    ),
+];
+
 /// A text as a value: control characters and line separators become spaces, an empty one is no value.
 fn text(text: Option<&str>) -> Value {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
@@ -141,11 +157,16 @@ fn attribute(value: Option<&Value>) -> Value {
 pub(super) enum Getter {
     Field(&'static Field),
     Attribute(String),
+    /// Of the offer; see [`add_offer`].
+    Offer,
 }
 
 impl Getter {
     /// The getter of a field by its name; none when there is no such field.
     pub(super) fn of(name: &str) -> Option<Self> {
+        if OFFER_FIELDS.iter().any(|(known, _)| *known == name) {
+            return Some(Self::Offer);
+        }
         match name.split_once('.') {
             Some((ATTRIBUTE, attribute)) => Some(Self::Attribute(attribute.to_owned())),
             Some(_) => None,
@@ -160,8 +181,31 @@ impl Getter {
         match self {
             Self::Field(field) => (field.value)(customer),
             Self::Attribute(name) => attribute(customer.attributes.get(name)),
+            Self::Offer => Value::Null,
         }
     }
+}
+
+/// Adds what is said of the offer, where the texts ask for it.
+pub(super) fn add_offer(
+    values: &mut Map<String, Value>,
+    getters: &[Getter],
+    links: &RecipientLinks,
+) {
+    if !getters.iter().any(|getter| matches!(getter, Getter::Offer)) {
+        return;
+    }
+    let offer = links.offer.as_deref();
+    let of = |word: Option<&String>| text(word.map(String::as_str));
+    values.insert("coupon".to_owned(), of(links.coupon.as_ref()));
+    values.insert(
+        "offer".to_owned(),
+        serde_json::json!({
+            "name": of(offer.map(|offer| &offer.name)),
+            "code": of(offer.and_then(|offer| offer.code.as_ref())),
+            "deadline": of(offer.and_then(|offer| offer.deadline.as_ref())),
+        }),
+    );
 }
 
 /// The values of `getters` for one customer, as Handlebars wants them; a missing one is null.
@@ -177,6 +221,7 @@ pub(super) fn values(getters: &[Getter], customer: &Customer) -> Map<String, Val
             Getter::Attribute(name) => {
                 attributes.insert(name.clone(), value);
             }
+            Getter::Offer => {}
         }
     }
     values.insert(ATTRIBUTE.to_owned(), Value::Object(attributes));
@@ -264,12 +309,12 @@ impl FieldFacts {
         let Some(getter) = Getter::of(field) else {
             return FieldUse::Unknown;
         };
-        if self.customers == 0 {
+        if self.customers == 0 || matches!(getter, Getter::Offer) {
             return FieldUse::Exists;
         }
         match (getter, self.filled.get(field)) {
             (Getter::Attribute(_), None) => FieldUse::Unknown,
-            (Getter::Field(_), None) => FieldUse::Filled(0.0),
+            (Getter::Field(_) | Getter::Offer, None) => FieldUse::Filled(0.0),
             (_, Some(filled)) => {
                 FieldUse::Filled((*filled as f64 / self.customers as f64).min(1.0))
             }
@@ -302,6 +347,7 @@ impl FieldFacts {
         let names: BTreeSet<&str> = FIELDS
             .iter()
             .map(|field| field.name)
+            .chain(OFFER_FIELDS.iter().map(|(name, _)| *name))
             .chain(self.filled.keys().map(String::as_str))
             .collect();
         if let Some(attribute) = names

@@ -448,7 +448,8 @@ impl Reader<'_> {
                 email.links().len()
             ],
             ..RecipientLinks::default()
-        };
+        }
+        .with_sample_offer();
         match email.render(&sample_customer(), &links) {
             Ok(message) if message.html.len() > HTML_BYTES => self.warn(None, "template", format!(
                 "the HTML has {} kB; Gmail cuts at 102 and hides the footer with the unsubscribe link, so shorten the letter", message.html.len() / 1000

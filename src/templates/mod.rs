@@ -23,11 +23,11 @@ mod wrap;
 
 pub use email::{CompiledEmail, Imprint};
 pub use error::{Place, RenderError, TemplateError};
-pub use fields::{FIELDS, Field, FieldFacts, FieldUse, sample_customer};
+pub use fields::{FIELDS, Field, FieldFacts, FieldUse, OFFER_FIELDS, sample_customer};
 pub use lint::{Finding, Severity};
 pub use sms::{CompiledSms, Encoding, RenderedSms, Size, SmsFrame, SmsMeasure};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -38,6 +38,7 @@ use model::{Link, Part};
 use read::Files;
 use ready::ReadyWording;
 use sms::{ReadySms, Target};
+use tags::field_uses;
 use wording::Script;
 
 /// A day as it is written in a letter; in English where we do not speak the language.
@@ -193,6 +194,19 @@ impl Template {
             .iter()
             .find(|known| **known == short)
             .unwrap_or(&self.script.language)
+    }
+
+    /// The fields that its texts use, in any language and channel.
+    pub fn fields(&self) -> BTreeSet<String> {
+        let letters = self
+            .ready
+            .values()
+            .flat_map(|(_, made)| field_uses(&made.tags));
+        let texts = self
+            .texts
+            .values()
+            .flat_map(|text| field_uses(&text.value_tags()));
+        letters.chain(texts).map(|used| used.field).collect()
     }
 
     /// The tracked links of all languages; a link's number is its place here.

@@ -1,6 +1,7 @@
 //! The words of a template, without I/O.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,33 @@ pub struct RecipientLinks {
     pub open: Option<String>,
     /// The link that no person sees; none where it is turned off.
     pub trap: Option<String>,
+    /// What is proposed to him; none where nothing is.
+    pub offer: Option<Arc<OfferWords>>,
+    /// His own.
+    pub coupon: Option<String>,
+}
+
+/// What the texts may say of an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferWords {
+    pub name: String,
+    pub code: Option<String>,
+    /// `2026-12-24`.
+    pub deadline: Option<String>,
+}
+
+impl RecipientLinks {
+    /// With an invented offer and coupon, for previews and measures.
+    #[must_use]
+    pub fn with_sample_offer(mut self) -> Self {
+        self.offer = Some(Arc::new(OfferWords {
+            name: "Two for one".to_owned(),
+            code: Some("SPRING26".to_owned()),
+            deadline: Some("2026-12-24".to_owned()),
+        }));
+        self.coupon = Some("7K3M-9QXD-2WTV".to_owned());
+        self
+    }
 }
 
 /// One recipient's message, ready for a channel.

@@ -20,8 +20,8 @@ pub const SHORT_CODE_CHARACTERS: usize = 11;
 const ALPHABET: &[u8; SHORT_CODE_RADIX as usize] =
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-const WAVE_BITS: u32 = 21;
-const PLACE_BITS: u32 = 27;
+pub(super) const WAVE_BITS: u32 = 21;
+pub(super) const PLACE_BITS: u32 = 27;
 const LINK_BITS: u32 = 6;
 
 /// Link numbers of a code: clicks up to 61, counted over all languages of a template; 62 is kept for later.

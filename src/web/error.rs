@@ -136,6 +136,13 @@ pub(super) fn words(status: StatusCode) -> (&'static str, &'static str, &'static
             "Bad request",
             "The request could not be understood.",
         ),
+        StatusCode::UNAUTHORIZED => (
+            "unauthorized",
+            "Unauthorized",
+            "A token of [api.tokens] is needed: Authorization: Bearer followed by it.",
+        ),
+        StatusCode::CONFLICT => ("conflict", "Conflict", "This was done before."),
+        StatusCode::GONE => ("gone", "Gone", "It was there and is no more."),
         StatusCode::FORBIDDEN => (
             "forbidden",
             "Forbidden",

@@ -131,6 +131,9 @@ fn answer(error: &ApiError, state: &State, reader: Reader, id: &str) -> HttpResp
     if let Some(allow) = error.allow() {
         response.insert_header((header::ALLOW, allow));
     }
+    if error.status() == StatusCode::UNAUTHORIZED {
+        response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+    }
     if let Some(seconds) = error.retry_after() {
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }

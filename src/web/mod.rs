@@ -4,6 +4,7 @@
 //! cookie or another host; an error tells a stranger nothing but a request id. Each surface has one
 //! function that registers its routes, used by the server and by the tests.
 
+mod api;
 pub mod console;
 pub mod error;
 mod frame;
@@ -60,6 +61,8 @@ pub struct State {
     pub sms: SmsHooks,
     /// The providers of email that post to us.
     pub mail: MailHooks,
+    /// The programs that may tell us of events.
+    tokens: api::Tokens,
     /// How often forms may be sent.
     limits: Limits,
     /// Whose links each visitor follows.
@@ -83,6 +86,7 @@ impl State {
         let metrics = Metrics::new(responses.clone())?;
         let limits = Limits::new(&settings.sign_up);
         let visitors = Visitors::new(settings.web.recipients_per_visitor);
+        let tokens = api::Tokens::new(&settings.api);
         Ok(Self {
             db,
             clock,
@@ -95,6 +99,7 @@ impl State {
             destinations: Destinations::default(),
             sms: SmsHooks::default(),
             mail: MailHooks::default(),
+            tokens,
             limits,
             visitors,
         })

@@ -60,6 +60,11 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("rate", include_str!("pages/rate.hbs")),
     ("permission", include_str!("pages/permission.hbs")),
     ("proof", include_str!("pages/proof.hbs")),
+    ("grid", include_str!("pages/grid.hbs")),
+    ("grid_cell", include_str!("pages/grid_cell.hbs")),
+    ("grid_people", include_str!("pages/grid_people.hbs")),
+    ("improve", include_str!("pages/improve.hbs")),
+    ("improve_row", include_str!("pages/improve_row.hbs")),
 ];
 
 /// Why the web room cannot be made ready: a defect of this program.

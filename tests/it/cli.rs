@@ -29,7 +29,7 @@ pub fn told(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// What a command that must fail said.
-fn refused(folder: &Path, arguments: &[&str]) -> String {
+pub fn refused(folder: &Path, arguments: &[&str]) -> String {
     let output = visavis(folder, arguments);
     assert!(!output.status.success(), "{arguments:?} went well");
     let text = String::from_utf8(output.stderr).unwrap();

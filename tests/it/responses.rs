@@ -1,11 +1,13 @@
 //! What comes back, on both databases.
 
 use sea_orm::ConnectionTrait;
+use visavis::config::Settings;
 use visavis::ids::DeliveryKey;
+use visavis::keys::Keys;
 use visavis::responses::ResponseWriter;
 use visavis::responses::model::{MadeBy, Response, What};
 use visavis::responses::opt_out::{self, Choice, Source};
-use visavis::responses::orders::attribute_orders;
+use visavis::responses::orders::{OrderRules, attribute_orders};
 use visavis::templates::model::Part;
 
 use crate::kit::ledger::{self, CLICKS, DAY_MS, Plan, SETTLED_AT, counters, expected, number};
@@ -34,6 +36,11 @@ fn click(delivery: DeliveryKey, link: u16, after_ms: i64) -> Response {
         Part::Action
     };
     response(delivery, What::Click { link, part }, after_ms)
+}
+
+pub fn rules() -> OrderRules {
+    let settings = Settings::load_from(None, Default::default()).unwrap();
+    OrderRules::new(&Keys::from_secret(&[7; 32]), &settings)
 }
 
 async fn record(db: &visavis::storage::Db, responses: &[Response]) {
@@ -273,9 +280,9 @@ on_both! {
         ledger::order(db, bob, SETTLED_AT + 8 * DAY_MS, 9_999, None).await;
         ledger::order(db, eve, SETTLED_AT + DAY_MS, 9_999, None).await;
         let now = SETTLED_AT + 30 * DAY_MS;
-        assert_eq!(attribute_orders(db, SETTLED_AT).await.unwrap(), 0, "no order was made yet");
-        assert_eq!(attribute_orders(db, now).await.unwrap(), 2);
-        assert_eq!(attribute_orders(db, now).await.unwrap(), 0);
+        assert_eq!(attribute_orders(db, &rules(), SETTLED_AT).await.unwrap(), 0, "no order was made yet");
+        assert_eq!(attribute_orders(db, &rules(), now).await.unwrap(), 2);
+        assert_eq!(attribute_orders(db, &rules(), now).await.unwrap(), 0);
         let counters = counters(db, wave).await;
         for (counter, value) in [("orders", 2), ("orders.customers", 1), ("revenue_cents", 6_000), ("responders", 1)] {
             assert_eq!(counters.get(counter), Some(&value), "{counter}");
@@ -294,7 +301,7 @@ on_both! {
         ledger::order(db, ada, SETTLED_AT + 30 * DAY_MS, 500, Some(campaign)).await;
         // She was not contacted: the campaign did not earn this.
         ledger::order(db, eve, SETTLED_AT + DAY_MS, 500, Some(campaign)).await;
-        assert_eq!(attribute_orders(db, SETTLED_AT + 40 * DAY_MS).await.unwrap(), 1);
+        assert_eq!(attribute_orders(db, &rules(), SETTLED_AT + 40 * DAY_MS).await.unwrap(), 1);
         let counters = counters(db, wave).await;
         assert_eq!((counters.get("orders"), counters.get("responders")), (Some(&1), None), "after the window it is no response");
     }
@@ -308,7 +315,8 @@ on_both! {
             ledger::order(db, customer, SETTLED_AT + DAY_MS, 100, None).await;
         }
         let now = SETTLED_AT + 2 * DAY_MS;
-        let (one, other) = tokio::join!(attribute_orders(db, now), attribute_orders(db, now));
+        let rules = rules();
+        let (one, other) = tokio::join!(attribute_orders(db, &rules, now), attribute_orders(db, &rules, now));
         assert_eq!(one.unwrap() + other.unwrap(), 60);
         assert_eq!(counters(db, wave).await.get("revenue_cents"), Some(&6_000));
     }

@@ -39,11 +39,22 @@ impl Site {
         Self::open_with(db, ResponseWriter::start(db.clone())).await
     }
 
+    /// With changed settings.
+    pub async fn open_set(db: &Db, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::load_from(None, Default::default()).unwrap();
+        change(&mut settings);
+        Self::open_as(db, ResponseWriter::start(db.clone()), settings).await
+    }
+
     async fn open_with(db: &Db, responses: ResponseWriter) -> Self {
+        let settings = Settings::load_from(None, Default::default()).unwrap();
+        Self::open_as(db, responses, settings).await
+    }
+
+    async fn open_as(db: &Db, responses: ResponseWriter, settings: Settings) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let keys = Keys::from_secret(&[7; 32]);
         let clock = SetClock::at(from_ms(SETTLED_AT + 60_000));
-        let settings = Settings::load_from(None, Default::default()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
         let state = State::new(
@@ -95,6 +106,13 @@ impl Site {
 
     pub async fn get(&self, path: &str) -> reqwest::Response {
         self.ask(Method::GET, path).send().await.unwrap()
+    }
+
+    /// Waits until every response that was counted is written.
+    pub async fn written(&self) {
+        while self.responses.figures().waiting > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 
     /// Ends the server, after which every response is written.

@@ -202,6 +202,7 @@ fn links(links: &[Link], web: &WebSettings, keys: &Keys) -> RecipientLinks {
         unsubscribe: url(LinkKind::Unsubscribe),
         ..RecipientLinks::default()
     }
+    .with_sample_offer()
 }
 
 /// What the sample adds up to.

@@ -12,13 +12,17 @@ use mail_builder::headers::text::Text;
 use unicode_normalization::UnicodeNormalization;
 
 use super::reference;
-use crate::channels::model::{Class, EmailMessage, NoticeMessage, Sender, WaveFrame};
+use crate::channels::model::{
+    Class, EmailMessage, NoticeMessage, Picture, Sender, SummaryMessage, WaveFrame,
+};
 use crate::clock;
 use crate::config::MailProvider;
 
 /// `=_` cannot stand in quoted-printable text, where `=` comes before two digits or a line end
 /// (RFC 2045 section 6.7); so neither can this boundary, whatever the body says.
 const BOUNDARY: &str = "=_visavis_alternative";
+/// The same around a message and its pictures.
+const RELATED: &str = "=_visavis_related";
 
 /// Why a message cannot be composed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +61,8 @@ pub(super) struct MimeFrame {
     head: Vec<u8>,
     /// From `Reply-To` to `Content-Type`, without what changes per message.
     tail: Vec<u8>,
+    /// Whether pictures follow the message (RFC 2387).
+    has_pictures: bool,
     /// Who sends it on, where he repeats our reference in what he posts.
     provider: Option<MailProvider>,
 }
@@ -80,6 +86,8 @@ pub(super) struct Letter<'a> {
     pub text: &'a str,
     /// `None` on a notice, which nobody subscribed to.
     pub unsubscribe_url: Option<&'a str>,
+    /// What the HTML shows of its own; none but in a frame made for them.
+    pub pictures: &'a [Picture],
     pub at: i64,
 }
 
@@ -91,6 +99,7 @@ impl<'a> From<&'a EmailMessage> for Letter<'a> {
             html: &message.html,
             text: &message.text,
             unsubscribe_url: Some(&message.unsubscribe_url),
+            pictures: &[],
             at: message.at,
         }
     }
@@ -104,6 +113,21 @@ impl<'a> From<&'a NoticeMessage> for Letter<'a> {
             html: &message.html,
             text: &message.text,
             unsubscribe_url: None,
+            pictures: &[],
+            at: message.at,
+        }
+    }
+}
+
+impl<'a> From<&'a SummaryMessage> for Letter<'a> {
+    fn from(message: &'a SummaryMessage) -> Self {
+        Self {
+            to_name: None,
+            subject: &message.subject,
+            html: &message.html,
+            text: &message.text,
+            unsubscribe_url: None,
+            pictures: &message.pictures,
             at: message.at,
         }
     }
@@ -136,6 +160,7 @@ impl MimeFrame {
         Ok(Self {
             head,
             tail,
+            has_pictures: false,
             provider: None,
         })
     }
@@ -158,6 +183,27 @@ impl MimeFrame {
         Ok(Self {
             head,
             tail,
+            has_pictures: false,
+            provider: None,
+        })
+    }
+
+    /// Compiles the frame of summaries: as of notices, with pictures.
+    ///
+    /// # Errors
+    /// When the sender's name or address cannot stand in a header.
+    pub fn of_summaries(sender: &Sender) -> Result<Self, ComposeError> {
+        let (head, mut tail) = write_sender(sender)?;
+        tail.extend_from_slice(b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n");
+        tail.extend_from_slice(
+            b"Content-Type: multipart/related; type=\"multipart/alternative\";\r\n boundary=\"",
+        );
+        tail.extend_from_slice(RELATED.as_bytes());
+        tail.extend_from_slice(b"\"\r\n");
+        Ok(Self {
+            head,
+            tail,
+            has_pictures: true,
             provider: None,
         })
     }
@@ -196,12 +242,25 @@ impl MimeFrame {
             write_field(&mut out, name, &value);
         }
         out.extend_from_slice(&self.tail);
+        if self.has_pictures {
+            write_boundary(&mut out, RELATED);
+            out.extend_from_slice(b"\r\nContent-Type: multipart/alternative;\r\n boundary=\"");
+            out.extend_from_slice(BOUNDARY.as_bytes());
+            out.extend_from_slice(b"\"\r\n");
+        }
         // Text first: readers show the last part that they understand (RFC 2046 section 5.1.4).
         write_part(&mut out, "text/plain", message.text);
         write_part(&mut out, "text/html", message.html);
         out.extend_from_slice(b"\r\n--");
         out.extend_from_slice(BOUNDARY.as_bytes());
         out.extend_from_slice(b"--\r\n");
+        if self.has_pictures {
+            for picture in message.pictures {
+                write_picture(&mut out, picture);
+            }
+            write_boundary(&mut out, RELATED);
+            out.extend_from_slice(b"--\r\n");
+        }
         Ok(out)
     }
 }
@@ -348,6 +407,27 @@ fn write_list_unsubscribe(
     };
     write_field(out, "List-Unsubscribe", &value);
     Ok(())
+}
+
+fn write_boundary(out: &mut Vec<u8>, boundary: &str) {
+    out.extend_from_slice(b"\r\n--");
+    out.extend_from_slice(boundary.as_bytes());
+}
+
+/// A picture in lines of 76 characters (RFC 2045 section 6.8), shown within the message and not listed beside
+/// it (RFC 2183).
+fn write_picture(out: &mut Vec<u8>, picture: &Picture) {
+    write_boundary(out, RELATED);
+    let head = format!(
+        "\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <{}>\r\n\
+         Content-Disposition: inline\r\n\r\n",
+        picture.id
+    );
+    out.extend_from_slice(head.as_bytes());
+    for line in BASE64.encode(&picture.png).as_bytes().chunks(76) {
+        out.extend_from_slice(line);
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 fn write_part(out: &mut Vec<u8>, content_type: &str, body: &str) {

@@ -16,6 +16,7 @@ mod pool;
 pub mod reference;
 mod smtp;
 pub(in crate::channels) mod stream;
+mod summaries;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ pub use classify::{Phase, outcome as outcome_of_reply};
 pub use dkim::DkimError;
 pub use facts::RelayFacts;
 pub use mime::ComposeError;
+pub use summaries::EmailSummaries;
 
 use super::breaker::Permit;
 use super::health::News;

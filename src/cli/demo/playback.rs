@@ -14,7 +14,7 @@ use super::import;
 use crate::app::Parts;
 use crate::channels::outbox::{Outbox, OutboxMessage};
 use crate::customers::import::ImportKind;
-use crate::responses::orders::attribute_orders;
+use crate::responses::orders::{OrderRules, attribute_orders};
 
 /// Recipients at work at once.
 const AT_ONCE: usize = 16;
@@ -80,7 +80,8 @@ pub(super) async fn play(parts: &Parts, seed: u64) -> anyhow::Result<()> {
         let file = parts.settings.data_dir.join("simulated-orders.csv");
         write_orders(&file, &orders, parts.clock.now())?;
         import(parts, &file, ImportKind::Orders, "simulated orders").await?;
-        attribute_orders(&parts.db, parts.clock.now_ms()).await?;
+        let rules = OrderRules::new(&parts.keys, &parts.settings);
+        attribute_orders(&parts.db, &rules, parts.clock.now_ms()).await?;
     }
     Ok(())
 }

@@ -36,6 +36,9 @@ pub(in crate::customers) enum Field {
     Product,
     Category,
     Campaign,
+    Token,
+    Coupon,
+    CampaignCode,
     /// Not looked at, and not worth a word.
     Nothing,
 }
@@ -159,7 +162,8 @@ impl Columns {
     fn require(&self, kind: ImportKind) -> Result<(), ImportError> {
         let has = |field: Field| self.places.contains_key(&field);
         let found = || self.headers.join(", ");
-        if !(has(Field::ExternalId) || has(Field::Email) || has(Field::Phone)) {
+        let is_proved = has(Field::Token) || has(Field::Coupon);
+        if !(has(Field::ExternalId) || has(Field::Email) || has(Field::Phone) || is_proved) {
             let id = if kind == ImportKind::Customers {
                 "external_id"
             } else {

@@ -70,6 +70,7 @@ pub fn read_fields(
         region: region.to_owned(),
         language: String::new(),
         country: String::new(),
+        currency: String::new(),
         source: String::new(),
         now_ms,
         today: clock::from_ms(now_ms).date_naive(),

@@ -60,6 +60,8 @@ pub struct ImportRequest {
     pub default_language: String,
     /// Country of a new customer whose row names none (ISO 3166-1 alpha-2).
     pub default_country: String,
+    /// Currency of a new order whose row names none (ISO 4217).
+    pub default_currency: String,
     /// Do everything, then take it back.
     pub dry_run: bool,
     /// Where rejected rows are written; a file that is there is replaced. `None`: nowhere.
@@ -78,6 +80,7 @@ impl ImportRequest {
             default_region: "FR".to_owned(),
             default_language: "fr".to_owned(),
             default_country: "FR".to_owned(),
+            default_currency: "EUR".to_owned(),
             dry_run: false,
         }
     }
@@ -184,6 +187,7 @@ struct Defaults {
     region: String,
     language: String,
     country: String,
+    currency: String,
     /// The source of a refusal that names none.
     source: String,
     now_ms: i64,
@@ -228,6 +232,7 @@ pub async fn run(
         region: request.default_region.clone(),
         language: request.default_language.clone(),
         country: request.default_country.clone(),
+        currency: request.default_currency.clone(),
         source: format!("import of {name}"),
         now_ms,
         today: clock::from_ms(now_ms).date_naive(),
@@ -258,7 +263,8 @@ pub async fn run(
             while let Some(batch) = batches.next().await? {
                 let (rows, read) = taking.take(batch)?;
                 let (cells, entries): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-                let refused = orders::write(&txn, &entries, &mut taking.report).await?;
+                let refused =
+                    orders::write(&txn, keys, &entries, now_ms, &mut taking.report).await?;
                 for (n, reason) in refused {
                     if let Some(cells) = cells.get(n) {
                         taking.reject(cells, &reason)?;

@@ -203,7 +203,7 @@ const CUSTOMER: [Name; 25] = [
 ];
 
 /// Fields of an order file.
-const ORDER: [Name; 11] = [
+const ORDER: [Name; 14] = [
     (
         "order_id",
         Field::OrderId,
@@ -324,6 +324,26 @@ const ORDER: [Name; 11] = [
         "campaign",
         Field::Campaign,
         &["campagne", "campaign name", "kampagne"],
+    ),
+    ("token", Field::Token, &["vv", "click token", "jeton"]),
+    (
+        "coupon",
+        Field::Coupon,
+        &[
+            "coupon code",
+            "voucher",
+            "promo code",
+            "discount code",
+            "code promo",
+            "bon de reduction",
+            "gutschein",
+            "gutscheincode",
+        ],
+    ),
+    (
+        "campaign_code",
+        Field::CampaignCode,
+        &["code campagne", "offer code", "aktionscode"],
     ),
     ("ignore", Field::Nothing, &[]),
 ];

@@ -1,7 +1,5 @@
 //! Rows of an order file: whose purchase, what it was, and what it says about the customer.
 
-use std::collections::{BTreeSet, HashMap};
-
 use sea_orm::DbErr;
 
 use super::columns::{Columns, Field};
@@ -10,9 +8,8 @@ use super::records::Cells;
 use super::report::{ImportReport, Remarks, WarningKind};
 use super::{Defaults, values};
 use crate::customers::normalise;
-use crate::customers::store::orders as store;
-use crate::customers::store::orders::{OrderRow, Who};
-use crate::ids::CustomerId;
+use crate::customers::orders::{self, OrderRow, Strangers, Taken, Told, Who};
+use crate::keys::Keys;
 use crate::storage::Txn;
 use crate::storage::text::fold;
 
@@ -22,9 +19,7 @@ const MAX_TEXT: usize = 250;
 #[derive(Debug)]
 pub(super) struct Entry {
     line: u64,
-    who: Who,
-    campaign: Option<String>,
-    order: OrderRow,
+    told: Told,
 }
 
 /// Reads a row.
@@ -40,6 +35,7 @@ pub(super) fn read(
     let line = cells.line;
     let text = |field: Field| long_line_of(columns, &field, cells, MAX_TEXT);
     let who = Who {
+        id: None,
         external_id: text(Field::ExternalId)?,
         email: text(Field::Email)?.map(|text| {
             normalise::email(&text)
@@ -47,7 +43,8 @@ pub(super) fn read(
         }),
         phone: text(Field::Phone)?.and_then(|text| normalise::phone(&text, &defaults.region).ok()),
     };
-    if who.external_id.is_none() && who.email.is_none() && who.phone.is_none() {
+    let proof = [Field::Token, Field::Coupon].map(|field| columns.cell(&field, cells));
+    if !who.names_somebody() && proof.iter().all(Option::is_none) {
         return Err(
             "no customer id, e-mail address or valid telephone number says whose order this is"
                 .to_owned(),
@@ -67,25 +64,30 @@ pub(super) fn read(
     let currency = text(Field::Currency)?.map(|word| {
         currency(&word).unwrap_or_else(|| {
             remarks.warnings.add(WarningKind::UnknownCurrency, line);
-            "EUR".to_owned()
+            defaults.currency.clone()
         })
     });
     let order = OrderRow {
-        id: None,
         external_id: text(Field::OrderId)?,
-        customer: None,
         ordered_at,
         amount_cents,
         currency,
+        own_currency: defaults.currency.clone(),
         product: text(Field::Product)?,
         category: text(Field::Category)?,
-        campaign: None,
+        token: text(Field::Token)?,
+        coupon: text(Field::Coupon)?,
+        campaign_code: text(Field::CampaignCode)?,
+        ..OrderRow::default()
     };
     Ok(Entry {
         line,
-        who,
-        campaign: text(Field::Campaign)?,
-        order,
+        told: Told {
+            who,
+            campaign: text(Field::Campaign)?,
+            is_cancelled: false,
+            order,
+        },
     })
 }
 
@@ -106,137 +108,41 @@ fn currency(text: &str) -> Option<String> {
 /// When the database is away.
 pub(super) async fn write(
     txn: &Txn,
+    keys: &Keys,
     batch: &[Entry],
+    now_ms: i64,
     report: &mut ImportReport,
 ) -> Result<Vec<(usize, String)>, DbErr> {
-    let who: Vec<&Who> = batch.iter().map(|entry| &entry.who).collect();
-    let customers = store::customers(txn, &who).await?;
-    let names: BTreeSet<&str> = batch
-        .iter()
-        .filter_map(|entry| entry.campaign.as_deref())
-        .collect();
-    let campaigns = store::campaigns(txn, &names).await?;
+    let told: Vec<Told> = batch.iter().map(|entry| entry.told.clone()).collect();
+    let record = orders::record(txn, keys, &told, Strangers::Proved, now_ms).await?;
     let mut refused = Vec::new();
-    let mut rows = Vec::with_capacity(batch.len());
-    for (n, entry) in batch.iter().enumerate() {
-        let Some(customer) = customers.find(&entry.who) else {
-            refused.push((
+    for (n, (entry, taken)) in batch.iter().zip(record.taken).enumerate() {
+        match taken {
+            Taken::Created => report.created += 1,
+            Taken::Updated => report.updated += 1,
+            Taken::Unchanged => report.unchanged += 1,
+            Taken::Cancelled => {
+                report.unchanged += 1;
+                report.warnings.add(WarningKind::CancelledOrder, entry.line);
+            }
+            Taken::Unmatched => {
+                report.created += 1;
+                report.warnings.add(WarningKind::UnmatchedOrder, entry.line);
+            }
+            Taken::Nobody => refused.push((
                 n,
                 "no customer of the base is the one of this order; import the customers first"
                     .to_owned(),
-            ));
-            continue;
-        };
-        let mut order = entry.order.clone();
-        order.customer = Some(customer);
-        if let Some(name) = &entry.campaign {
-            order.campaign = campaigns.get(name).copied();
-            if order.campaign.is_none() {
-                report
-                    .warnings
-                    .add(WarningKind::UnknownCampaign, entry.line);
-            }
-        }
-        rows.push(order);
-    }
-    let mut ledger = Ledger::new(store::matching(txn, &rows).await?);
-    for row in rows {
-        match ledger.take(row) {
-            Change::Created => report.created += 1,
-            Change::Updated => report.updated += 1,
-            Change::Unchanged => report.unchanged += 1,
+            )),
         }
     }
-    store::write(txn, &ledger.orders, &ledger.is_changed).await?;
-    let buyers: Vec<CustomerId> = ledger.buyers.into_iter().collect();
-    let others: Vec<CustomerId> = ledger.others.into_iter().collect();
-    store::add_up(txn, &buyers, true).await?;
-    store::add_up(txn, &others, false).await?;
+    for n in record.unknown_campaigns {
+        let is_refused = refused.iter().any(|(place, _)| *place == n);
+        if let Some(entry) = batch.get(n).filter(|_| !is_refused) {
+            report
+                .warnings
+                .add(WarningKind::UnknownCampaign, entry.line);
+        }
+    }
     Ok(refused)
-}
-
-enum Change {
-    Created,
-    Updated,
-    Unchanged,
-}
-
-type Fact = (Option<CustomerId>, i64, i64, Option<String>);
-
-/// The orders a batch is about.
-struct Ledger {
-    orders: Vec<OrderRow>,
-    is_changed: Vec<bool>,
-    by_external_id: HashMap<String, usize>,
-    /// Orders without a number are known by customer, instant, amount and product.
-    by_fact: HashMap<Fact, usize>,
-    /// Customers with a new order.
-    buyers: BTreeSet<CustomerId>,
-    /// Customers an order of whom has changed or gone to another.
-    others: BTreeSet<CustomerId>,
-}
-
-impl Ledger {
-    fn new(known: Vec<OrderRow>) -> Self {
-        let mut ledger = Self {
-            is_changed: vec![false; known.len()],
-            orders: known,
-            by_external_id: HashMap::new(),
-            by_fact: HashMap::new(),
-            buyers: BTreeSet::new(),
-            others: BTreeSet::new(),
-        };
-        for n in 0..ledger.orders.len() {
-            ledger.index(n);
-        }
-        ledger
-    }
-
-    fn index(&mut self, n: usize) {
-        let Some(order) = self.orders.get(n) else {
-            return;
-        };
-        match &order.external_id {
-            Some(id) => self.by_external_id.insert(id.clone(), n),
-            None => self.by_fact.insert(fact(order), n),
-        };
-    }
-
-    fn take(&mut self, row: OrderRow) -> Change {
-        let place = match &row.external_id {
-            Some(id) => self.by_external_id.get(id),
-            None => self.by_fact.get(&fact(&row)),
-        };
-        let known = place.and_then(|n| Some((*n, self.orders.get_mut(*n)?)));
-        let Some((n, known)) = known else {
-            self.buyers.extend(row.customer);
-            self.orders.push(row);
-            self.is_changed.push(true);
-            self.index(self.orders.len() - 1);
-            return Change::Created;
-        };
-        let before = known.customer;
-        if !known.merge(&row) {
-            return Change::Unchanged;
-        }
-        self.others.extend(before);
-        if known.customer == before {
-            self.others.extend(known.customer);
-        } else {
-            self.buyers.extend(known.customer);
-        }
-        if let Some(is_changed) = self.is_changed.get_mut(n) {
-            *is_changed = true;
-        }
-        Change::Updated
-    }
-}
-
-fn fact(order: &OrderRow) -> Fact {
-    (
-        order.customer,
-        order.ordered_at,
-        order.amount_cents,
-        order.product.clone(),
-    )
 }

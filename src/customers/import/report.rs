@@ -45,6 +45,10 @@ pub enum WarningKind {
     YesWithoutTopic,
     UnknownCampaign,
     UnknownCurrency,
+    /// The order had been cancelled, and stays so.
+    CancelledOrder,
+    /// Only its token or coupon will tell whose the order is.
+    UnmatchedOrder,
 }
 
 impl WarningKind {
@@ -78,7 +82,9 @@ impl WarningKind {
                 "yes to a whole channel; name a topic (permission.email.offers)"
             }
             Self::UnknownCampaign => "campaign is not known; the order was taken without it",
-            Self::UnknownCurrency => "currency is not an ISO 4217 code; EUR was taken",
+            Self::UnknownCurrency => "currency is not an ISO 4217 code; that of [orders] was taken",
+            Self::CancelledOrder => "order was cancelled before; it stays cancelled",
+            Self::UnmatchedOrder => "customer is not known; its token or coupon tells whose it is",
         }
     }
 }

@@ -1,16 +1,20 @@
 //! What an import reads and writes of orders, and what they add up to for a customer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::DbErr;
 use serde_json::{Value, json};
 
+use crate::customers::orders::Told;
 use crate::ids::{CampaignId, CustomerId};
-use crate::storage::{Kind, Sql, Txn};
+use crate::keys::Keys;
+use crate::storage::{Dialect, Kind, Sql, Txn};
 
 /// How an order names its customer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Who {
+    /// Our own number of him.
+    pub id: Option<CustomerId>,
     pub external_id: Option<String>,
     /// The key of an e-mail address.
     pub email: Option<String>,
@@ -18,8 +22,23 @@ pub(crate) struct Who {
     pub phone: Option<String>,
 }
 
-/// An order as an import has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Who {
+    /// Whether he is named by our own number: such a person either is in the base or will never be.
+    pub fn is_of_ours(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// Whether it says anything.
+    pub fn names_somebody(&self) -> bool {
+        self.id.is_some()
+            || self.external_id.is_some()
+            || self.email.is_some()
+            || self.phone.is_some()
+    }
+}
+
+/// An order as it is told and kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OrderRow {
     /// `None` until it is written.
     pub id: Option<i64>,
@@ -27,14 +46,26 @@ pub(crate) struct OrderRow {
     pub customer: Option<CustomerId>,
     pub ordered_at: i64,
     pub amount_cents: i64,
-    /// `None` of a new order: EUR.
+    /// `None` of a new order: its `own_currency`.
     pub currency: Option<String>,
+    /// That of whoever tells it; not laid over a known order.
+    pub own_currency: String,
     pub product: Option<String>,
     pub category: Option<String>,
     pub campaign: Option<CampaignId>,
+    /// What the shop passed on: a click's token, a coupon, a campaign's code.
+    pub token: Option<String>,
+    pub coupon: Option<String>,
+    pub campaign_code: Option<String>,
+    pub cancelled_at: Option<i64>,
 }
 
 impl OrderRow {
+    /// Whether it names a message of ours, or says so.
+    pub fn is_proved(&self) -> bool {
+        self.token.is_some() || self.coupon.is_some()
+    }
+
     /// Lays a row over the order; what is empty erases nothing. Returns whether anything changed.
     pub fn merge(&mut self, row: &Self) -> bool {
         let before = self.clone();
@@ -49,6 +80,9 @@ impl OrderRow {
         lay(&mut self.currency, &row.currency);
         lay(&mut self.product, &row.product);
         lay(&mut self.category, &row.category);
+        lay(&mut self.token, &row.token);
+        lay(&mut self.coupon, &row.coupon);
+        lay(&mut self.campaign_code, &row.campaign_code);
         self.campaign = row.campaign.or(self.campaign);
         *self != before
     }
@@ -57,15 +91,19 @@ impl OrderRow {
 /// Customers by what orders call them.
 #[derive(Debug, Default)]
 pub(crate) struct Customers {
+    by_id: HashSet<CustomerId>,
     by_external_id: HashMap<String, CustomerId>,
     by_email: HashMap<String, CustomerId>,
     by_phone: HashMap<String, CustomerId>,
 }
 
 impl Customers {
-    /// By the external id where the order has one, else by the address, else by the number; of several
-    /// at one address, the one longest known.
+    /// By our own number where the order has it, else by the external id, else by the address, else by the
+    /// telephone number; of several at one address, the one longest known.
     pub fn find(&self, who: &Who) -> Option<CustomerId> {
+        if let Some(id) = who.id {
+            return self.by_id.get(&id).copied();
+        }
         match (&who.external_id, &who.email, &who.phone) {
             (Some(id), _, _) => self.by_external_id.get(id),
             (None, Some(email), _) => self.by_email.get(email),
@@ -85,6 +123,16 @@ pub(crate) async fn customers(txn: &Txn, who: &[&Who]) -> Result<Customers, DbEr
     let emails: Vec<&String> = who.iter().filter_map(|who| who.email.as_ref()).collect();
     let phones: Vec<&String> = who.iter().filter_map(|who| who.phone.as_ref()).collect();
     let mut found = Customers::default();
+    let ids: Vec<CustomerId> = who.iter().filter_map(|who| who.id).collect();
+    if !ids.is_empty() {
+        let sql = format!(
+            "SELECT id FROM customers WHERE id IN {}",
+            txn.dialect().list(1, Kind::Int)
+        );
+        for row in txn.rows(sql, [json!(ids).to_string().into()]).await? {
+            found.by_id.insert(CustomerId(row.try_get("", "id")?));
+        }
+    }
     for (column, names, map) in [
         ("external_id", external_ids, &mut found.by_external_id),
         ("email_key", emails, &mut found.by_email),
@@ -138,7 +186,7 @@ pub(crate) async fn matching(txn: &Txn, rows: &[OrderRow]) -> Result<Vec<OrderRo
         .collect();
     let sql = format!(
         "SELECT id, external_id, customer_id, ordered_at, amount_cents, currency, product, category, \
-         campaign_id FROM orders WHERE id IN (SELECT id FROM orders WHERE external_id IN {} \
+         campaign_id, token, coupon, campaign_code, cancelled_at FROM orders WHERE id IN (SELECT id FROM orders WHERE external_id IN {} \
          UNION SELECT o.id FROM orders o JOIN {} AS r ON o.customer_id = r.customer_id \
          AND o.ordered_at = r.ordered_at WHERE o.external_id IS NULL) ORDER BY id",
         dialect.list(1, Kind::Text),
@@ -166,12 +214,18 @@ pub(crate) async fn matching(txn: &Txn, rows: &[OrderRow]) -> Result<Vec<OrderRo
             campaign: row
                 .try_get::<Option<i64>>("", "campaign_id")?
                 .map(CampaignId),
+            own_currency: String::new(),
+            token: row.try_get("", "token")?,
+            coupon: row.try_get("", "coupon")?,
+            campaign_code: row.try_get("", "campaign_code")?,
+            cancelled_at: row.try_get("", "cancelled_at")?,
         })
     })
     .collect()
 }
 
-/// Writes the orders that are new or changed.
+/// Writes the orders that are new or changed, and leaves them due; not a new one of before the first campaign
+/// that names nothing, since nothing can have earned it.
 pub(crate) async fn write(
     txn: &Txn,
     orders: &[OrderRow],
@@ -186,6 +240,10 @@ pub(crate) async fn write(
         ("product", Kind::Text),
         ("category", Kind::Text),
         ("campaign_id", Kind::Int),
+        ("token", Kind::Text),
+        ("coupon", Kind::Text),
+        ("campaign_code", Kind::Text),
+        ("cancelled_at", Kind::Int),
         ("order_id", Kind::Int),
     ];
     let (names, _) = columns.split_at(columns.len() - 1);
@@ -202,10 +260,14 @@ pub(crate) async fn write(
             order.customer,
             order.ordered_at,
             order.amount_cents,
-            order.currency.as_deref().unwrap_or("EUR"),
+            order.currency.as_deref().unwrap_or(&order.own_currency),
             order.product,
             order.category,
             order.campaign,
+            order.token,
+            order.coupon,
+            order.campaign_code,
+            order.cancelled_at,
             order.id,
         ]);
         if order.id.is_none() {
@@ -217,7 +279,11 @@ pub(crate) async fn write(
     if !new.is_empty() {
         let names = names.join(", ");
         let sql = format!(
-            "INSERT INTO orders ({names}) SELECT {names} FROM {recordset} AS r WHERE TRUE ORDER BY place"
+            "INSERT INTO orders ({names}, due_at) SELECT {names},
+                CASE WHEN campaign_id IS NULL AND token IS NULL AND coupon IS NULL AND campaign_code IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM waves WHERE launched_at <= r.ordered_at + 86400000) THEN NULL
+                     ELSE 0 END
+             FROM {recordset} AS r WHERE TRUE ORDER BY place"
         );
         txn.run(sql, [Value::Array(new).to_string().into()]).await?;
     }
@@ -227,13 +293,157 @@ pub(crate) async fn write(
             .map(|name| format!("{name} = r.{name}"))
             .collect();
         let sql = format!(
-            "UPDATE orders SET {} FROM {recordset} AS r WHERE orders.id = r.order_id",
+            "UPDATE orders SET {}, due_at = 0 FROM {recordset} AS r WHERE orders.id = r.order_id",
             sets.join(", ")
         );
         txn.run(sql, [Value::Array(changed).to_string().into()])
             .await?;
     }
     Ok(())
+}
+
+/// Of the numbers of these orders, those that were cancelled.
+pub(crate) async fn cancelled(txn: &Txn, told: &[Told]) -> Result<HashSet<String>, DbErr> {
+    let ids = told.iter().filter_map(|one| one.order.external_id.as_ref());
+    named(txn, "cancelled_orders", ids).await
+}
+
+/// Of the numbers of these orders, those that wait for their customer.
+pub(crate) async fn unmatched(txn: &Txn, rows: &[OrderRow]) -> Result<HashSet<String>, DbErr> {
+    let ids = rows.iter().filter_map(|row| row.external_id.as_ref());
+    named(txn, "unmatched_orders", ids).await
+}
+
+async fn named(
+    txn: &Txn,
+    table: &str,
+    ids: impl Iterator<Item = &String>,
+) -> Result<HashSet<String>, DbErr> {
+    let ids: Vec<&String> = ids.collect();
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let sql = format!(
+        "SELECT external_id FROM {table} WHERE external_id IN {}",
+        txn.dialect().list(1, Kind::Text)
+    );
+    txn.rows(sql, [json!(ids).to_string().into()])
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "external_id"))
+        .collect()
+}
+
+/// Remembers orders that were cancelled.
+pub(crate) async fn write_cancelled(
+    txn: &Txn,
+    ids: &BTreeSet<String>,
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT INTO cancelled_orders (external_id, cancelled_at)
+         SELECT external_id, $2 FROM {} AS r WHERE TRUE ORDER BY place
+         ON CONFLICT (external_id) DO NOTHING",
+        txn.dialect().recordset(1, &[("external_id", Kind::Text)])
+    );
+    let rows: Vec<[&String; 1]> = ids.iter().map(|id| [id]).collect();
+    txn.run(sql, [json!(rows).to_string().into(), now_ms.into()])
+        .await
+        .map(drop)
+}
+
+/// Keeps orders of people whom the base does not have, or what is new of them.
+pub(crate) async fn keep_unmatched(
+    txn: &Txn,
+    keys: &Keys,
+    orders: &[(&Who, &OrderRow)],
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    const COLUMNS: [(&str, Kind); 13] = [
+        ("external_id", Kind::Text),
+        ("customer_external_id", Kind::Text),
+        ("email_fingerprint", Kind::Text),
+        ("phone_fingerprint", Kind::Text),
+        ("ordered_at", Kind::Int),
+        ("amount_cents", Kind::Int),
+        ("currency", Kind::Text),
+        ("product", Kind::Text),
+        ("category", Kind::Text),
+        ("campaign_id", Kind::Int),
+        ("token", Kind::Text),
+        ("coupon", Kind::Text),
+        ("campaign_code", Kind::Text),
+    ];
+    // A statement must not meet one number twice; the later word counts.
+    let mut latest: Vec<&(&Who, &OrderRow)> = Vec::with_capacity(orders.len());
+    let mut seen = HashSet::new();
+    for order in orders.iter().rev() {
+        if order
+            .1
+            .external_id
+            .as_ref()
+            .is_none_or(|id| seen.insert(id))
+        {
+            latest.push(order);
+        }
+    }
+    if latest.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Value> = latest
+        .iter()
+        .rev()
+        .map(|(who, order)| {
+            json!([
+                order.external_id,
+                who.external_id,
+                who.email.as_deref().map(|email| keys.fingerprint(email)),
+                who.phone.as_deref().map(|phone| keys.fingerprint(phone)),
+                order.ordered_at,
+                order.amount_cents,
+                order.currency.as_deref().unwrap_or(&order.own_currency),
+                order.product,
+                order.category,
+                order.campaign,
+                order.token,
+                order.coupon,
+                order.campaign_code,
+            ])
+        })
+        .collect();
+    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+    let sets: Vec<String> = names
+        .iter()
+        .map(|name| format!("{name} = COALESCE(excluded.{name}, unmatched_orders.{name})"))
+        .collect();
+    let names = names.join(", ");
+    let sql = format!(
+        "INSERT INTO unmatched_orders ({names}, reason, received_at, looked_at)
+         SELECT {names}, 'unknown_customer', $2, 0 FROM {} AS r WHERE TRUE ORDER BY place
+         ON CONFLICT (external_id) DO UPDATE SET {}, looked_at = 0",
+        txn.dialect().recordset(1, &COLUMNS),
+        sets.join(", ")
+    );
+    txn.run(sql, [Value::Array(rows).to_string().into(), now_ms.into()])
+        .await
+        .map(drop)
+}
+
+/// Forgets orders that waited.
+pub(crate) async fn forget_unmatched(txn: &Txn, ids: &[&String]) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "DELETE FROM unmatched_orders WHERE external_id IN {}",
+        txn.dialect().list(1, Kind::Text)
+    );
+    txn.run(sql, [json!(ids).to_string().into()])
+        .await
+        .map(drop)
 }
 
 /// Adds up the orders of these customers; whoever `has_bought` is a customer from now on.
@@ -248,6 +458,11 @@ pub(crate) async fn add_up(
         return Ok(());
     }
     let list = txn.dialect().list(1, Kind::Int);
+    if txn.dialect() == Dialect::Postgres {
+        // Held before they are added up: the orders of a transaction that is waited for count too.
+        let sql = format!("SELECT id FROM customers WHERE id IN {list} ORDER BY id FOR UPDATE");
+        txn.rows(sql, [json!(customers).to_string().into()]).await?;
+    }
     let stage = if has_bought { "'customer'" } else { "stage" };
     let sql = format!(
         "UPDATE customers SET stage = {stage}, orders_count = s.n, revenue_cents = s.revenue, \

@@ -3,6 +3,7 @@
 mod advance;
 mod audience;
 pub mod cells;
+pub mod coupons;
 mod due;
 mod entry;
 mod gate;

@@ -27,6 +27,7 @@ contacts.csv       when we wrote to you
 past_messages.csv  messages of long ago, of which we keep only that they were for you
 past_contacts.csv  how often we wrote to you long ago
 responses.csv      clicks, opens, orders and opt-outs that came back
+answers.csv        what you asked for in a shop or by telephone
 text_messages.csv  what providers say of text messages to you
 texts_received.csv text messages that came from your number
 texts_answered.csv what we answered to them
@@ -57,6 +58,7 @@ contacts.csv       quand nous vous avons écrit
 past_messages.csv  d’anciens messages, dont nous ne gardons que le fait qu’ils vous étaient destinés
 past_contacts.csv  combien de fois nous vous avons écrit autrefois
 responses.csv      les clics, ouvertures, achats et désinscriptions enregistrés
+answers.csv        ce que vous avez demandé en magasin ou par téléphone
 text_messages.csv  ce que les opérateurs disent des SMS qui vous étaient destinés
 texts_received.csv les SMS venus de votre numéro
 texts_answered.csv ce que nous y avons répondu
@@ -88,6 +90,7 @@ contacts.csv       wann wir Ihnen geschrieben haben
 past_messages.csv  Nachrichten von früher, von denen wir nur noch wissen, dass sie für Sie waren
 past_contacts.csv  wie oft wir Ihnen früher geschrieben haben
 responses.csv      Klicks, Öffnungen, Käufe und Abmeldungen
+answers.csv        wonach Sie im Laden oder am Telefon gefragt haben
 text_messages.csv  was Anbieter über SMS an Sie melden
 texts_received.csv SMS, die von Ihrer Nummer kamen
 texts_answered.csv was wir darauf geantwortet haben
@@ -119,6 +122,7 @@ contacts.csv       cuándo le hemos escrito
 past_messages.csv  mensajes antiguos, de los que solo guardamos que eran para usted
 past_contacts.csv  cuántas veces le escribimos en el pasado
 responses.csv      clics, aperturas, compras y bajas registrados
+answers.csv        lo que pidió en una tienda o por teléfono
 text_messages.csv  lo que los operadores dicen de los SMS destinados a usted
 texts_received.csv los SMS llegados de su número
 texts_answered.csv lo que hemos respondido

@@ -125,6 +125,10 @@ const TABLES: &[Table] = &[
             ("product", "o.product", Text),
             ("category", "o.category", Text),
             ("campaign", "m.name", Text),
+            ("matched_by", "o.matched_by", Text),
+            ("token", "o.token", Text),
+            ("coupon", "o.coupon", Text),
+            ("campaign_code", "o.campaign_code", Text),
         ],
         from: "orders o LEFT JOIN campaigns m ON m.id = o.campaign_id
             WHERE o.customer_id = $1 ORDER BY o.ordered_at, o.id",
@@ -245,6 +249,18 @@ const TABLES: &[Table] = &[
         ],
         from: "responses r JOIN campaigns m ON m.id = r.campaign_id
             WHERE r.customer_id = $1 ORDER BY r.responded_at, r.id",
+    },
+    Table {
+        name: "answers",
+        columns: &[
+            ("campaign_code", "a.code_key", Text),
+            ("campaign", "m.name", Text),
+            ("kind", "a.kind", Text),
+            ("note", "a.note", Text),
+            ("answered_at", "a.answered_at", Instant),
+        ],
+        from: "answers a LEFT JOIN waves w ON w.id = a.wave_id LEFT JOIN campaigns m ON m.id = w.campaign_id
+            WHERE a.customer_id = $1 ORDER BY a.id",
     },
     Table {
         name: "text_messages",

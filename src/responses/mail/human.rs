@@ -90,7 +90,7 @@ fn unquoted(text: &str, signs: &Signs) -> String {
             // The introduction of a quote is often broken in two.
             let next = fold(head(next.unwrap_or_default(), LINE_AT_MOST));
             let two = format!("{folded} {next}");
-            if ends(two.trim_end()) && signs.quotes_after.stands_in(&two) {
+            if (ends(&folded) || ends(&two)) && signs.quote_verbs.stands_in(&two) {
                 break;
             }
         }
@@ -142,12 +142,13 @@ pub(super) fn first_words(mail: &Mail) -> String {
 
 /// Whether the mail asks for no more messages and says nothing else. `text` is what the person wrote.
 pub(super) fn is_opt_out(mail: &Mail, known: &Envelope, text: &str, signs: &Signs) -> bool {
+    let name = fold(mail.from_name.as_deref().unwrap_or_default());
     is_to_opt_out_mailbox(mail, known, signs)
-        || is_opt_out_text(text, signs)
+        || is_opt_out_text(text, &name, signs)
         || (mail.subject.as_deref()).is_some_and(|subject| {
             let subject = fold(head(subject, OPT_OUT_AT_MOST));
             // Behind "Re:" stands what we wrote, not what he says.
-            !signs.answers.begins(&subject) && is_opt_out_text(&subject, signs)
+            !signs.answers.begins(&subject) && is_opt_out_text(&subject, &name, signs)
         })
 }
 
@@ -169,15 +170,20 @@ fn is_to_opt_out_mailbox(mail: &Mail, known: &Envelope, signs: &Signs) -> bool {
     })
 }
 
-/// Whether a text is an opt-out and nothing else but a courtesy.
-fn is_opt_out_text(text: &str, signs: &Signs) -> bool {
+/// Whether a text is an opt-out and nothing else but a courtesy and the name of who writes.
+fn is_opt_out_text(text: &str, name: &str, signs: &Signs) -> bool {
     if text.len() > OPT_OUT_AT_MOST {
         return false;
     }
     let mut said = false;
     for piece in text.split(['\n', ',', '.', '!', ';']) {
         let piece = bare(&fold(piece));
-        if piece.is_empty() || signs.courtesies.is_whole(&piece) {
+        let is_name = || {
+            piece
+                .split(' ')
+                .all(|word| name.split(' ').any(|own| own == word))
+        };
+        if piece.is_empty() || signs.courtesies.is_whole(&piece) || is_name() {
             continue;
         }
         if said || !is_opt_out_piece(&piece, signs) {

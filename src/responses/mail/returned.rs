@@ -47,6 +47,8 @@ pub(super) fn read(mail: &Mail, known: &Envelope, rules: &Rules) -> Option<Retur
     let subject = fold(head(mail.subject.as_deref().unwrap_or_default(), 400));
     let diagnosis = Diagnosis::of(&with_quoted_replies(&report));
     let is_daemon = is_daemon(mail, known, signs);
+    // A person may pass on or quote what a server said.
+    let is_answer = signs.answers.begins(&subject) || mail.fields.has("in-reply-to");
     let has_subject = signs.bounce_subjects.stands_in(&subject) && !signs.answers.begins(&subject);
     let has_text = signs.bounce_texts.stands_in(head(&folded, OPENING));
     let has_codes = diagnosis.status.is_some() || diagnosis.code.is_some();
@@ -54,7 +56,7 @@ pub(super) fn read(mail: &Mail, known: &Envelope, rules: &Rules) -> Option<Retur
     let is_bounce = mail.fields.has("x-failed-recipients")
         || is_daemon && (has_subject || has_text || has_codes)
         || has_subject && has_text
-        || has_text && has_codes && is_known;
+        || has_text && has_codes && is_known && !is_answer;
     if !is_bounce {
         return None;
     }

@@ -113,6 +113,8 @@ signs! {
     quotes_from,
     /// Ends of a line that introduces a quote.
     quotes_after,
+    /// Words of a line that introduces a quote and begins as such lines do.
+    quote_verbs,
     /// Lines that a telephone or a mail program writes below.
     footers,
 }
@@ -360,6 +362,10 @@ static BREAKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(r"\b[245]\d\d(?:-(?:[245]\.\d{1,3}\.\d{1,3})?|[ ]+[245]\.\d{1,3}\.\d{1,3})[ \t]*")
 });
 
+/// An address stands within sentences ("User <a@example.com> unknown") and may hold any word itself.
+static ADDRESS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| pattern(r"<?[^\s<>,;:()]+@[^\s<>,;:()]+>?"));
+
 impl Diagnosis {
     /// Reads a text: its first status and code, and its words.
     pub(super) fn of(text: &str) -> Self {
@@ -389,10 +395,11 @@ impl Diagnosis {
             let alone = CODE.as_ref().and_then(|pattern| pattern.captures(text));
             code = alone.as_ref().and_then(|found| number(found, 1));
         }
-        let words = match BREAKS.as_ref() {
-            Some(breaks) => fold(&breaks.replace_all(text, " ")),
-            None => fold(text),
+        let without = |pattern: &Option<Regex>, text: &str| match pattern {
+            Some(pattern) => pattern.replace_all(text, " ").into_owned(),
+            None => text.to_owned(),
         };
+        let words = fold(&without(&ADDRESS, &without(&BREAKS, text)));
         Self {
             status,
             code,

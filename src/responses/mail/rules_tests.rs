@@ -5,7 +5,7 @@ fn the_file_that_is_built_in_can_be_used() {
     let rules = Rules::parse(FILE).unwrap();
     assert!(rules.rules.len() > 30);
     assert!(RULES.is_some());
-    for pattern in [&BOTH, &STATUS, &CODE, &BREAKS] {
+    for pattern in [&BOTH, &STATUS, &CODE, &BREAKS, &ADDRESS] {
         assert!(pattern.is_some());
     }
 }
@@ -119,6 +119,8 @@ fn a_sentence_on_several_lines_is_one_sentence() {
         None,
         None,
     );
+    assert_eq!(class, Class::InvalidRecipient);
+    let (class, _) = class_of("550 User <spam.quota@example.com> unknown", None, None);
     assert_eq!(class, Class::InvalidRecipient);
     let (class, rule) = class_of("", Some((5, 0, 0)), None);
     assert_eq!((class, rule), (Class::Network, "undetermined"));

@@ -1,16 +1,18 @@
 //! Queries about responses.
 
 mod addressee;
+pub(super) mod answers;
+pub(super) mod coupons;
 pub(super) mod effects;
 pub(super) mod feedback;
 mod journal;
-mod orders;
+pub(super) mod orders;
+pub(super) mod requests;
 pub(super) mod timeline;
 mod waves;
 
 pub(super) use addressee::{Addressee, addressee};
 pub(super) use journal::{forget_journal, note_position, position};
-pub(super) use orders::{Contact, OpenOrder, claim_orders, contacts, open_orders, terms};
 pub(super) use waves::{Waves, texts};
 
 use std::collections::btree_map::Entry;
@@ -53,6 +55,7 @@ pub(super) async fn write(
     let mut wave_ids: Vec<WaveId> = keys.iter().map(|key| key.wave).collect();
     wave_ids.dedup();
     waves.read(&**txn, wave_ids).await?;
+    orders::make_due(txn, responses).await?;
     let deliveries = lock_deliveries(txn, &keys).await?;
     let mut earlier = earlier(txn, responses).await?;
     let with_clicks = responses

@@ -132,6 +132,7 @@ impl CompiledSms {
                 given: links.clicks.len(),
             });
         }
+        fields::add_offer(&mut values, &self.getters, links);
         values.insert(LINK.to_owned(), json!({ "click": links.clicks }));
         let context = Context::from(Value::Object(values));
         let mut text = tidy(&fill(&self.text, &self.plain, &context, 512)?);

@@ -67,6 +67,7 @@ pub fn sample_links(compiled: &CompiledSms) -> RecipientLinks {
         unsubscribe: link("u"),
         ..RecipientLinks::default()
     }
+    .with_sample_offer()
 }
 
 /// What a message is compared by: its parts, and how full they are.

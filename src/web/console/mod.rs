@@ -3,6 +3,8 @@
 
 mod campaigns;
 mod customer;
+mod grid;
+mod improve;
 mod mail;
 pub mod outbox;
 pub mod permission;
@@ -31,6 +33,21 @@ pub fn configure_console(config: &mut ServiceConfig) {
                 .wrap(from_fn(frame::console)),
         )
         // Before the page, whose pattern would take them too.
+        .service(
+            resource("/reports/grid", "GET")
+                .route(web::get().to(grid::page))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/reports/grid/people", "GET")
+                .route(web::get().to(grid::people::page))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/reports/{campaign}/improve", "GET")
+                .route(web::get().to(improve::page))
+                .wrap(from_fn(frame::console)),
+        )
         .service(
             resource("/reports/{campaign}.json", "GET")
                 .route(web::get().to(report::json))

@@ -1,10 +1,12 @@
-//! `/hooks/mail/{name}[/{secret}]` (see [`mail`]) and `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`: what SMS providers post to us.
+//! What others post to us: providers of email (`mail`), shops (`orders`), and providers of SMS at
+//! `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`.
 //!
 //! Promise: what a provider is told was taken is durable; whoever is not the provider learns nothing, not even
 //! what is wrong with what he sent.
 
 mod certificates;
 mod mail;
+mod orders;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,6 +51,7 @@ impl fmt::Debug for SmsHooks {
 /// Registers the routes, among the public ones.
 pub(super) fn configure(config: &mut ServiceConfig) {
     mail::configure(config);
+    orders::configure(config);
     for path in [
         "/hooks/sms/{provider}/{kind}",
         "/hooks/sms/{provider}/{kind}/{secret}",

@@ -7,8 +7,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::{header, made_by, read};
 use crate::ids::DeliveryKey;
 use crate::responses::judge::Visit;
+use crate::responses::links;
 use crate::responses::model::{MadeBy, Response, What};
-use crate::tokens::LinkKind;
+use crate::tokens::{LinkKind, LinkToken, short_code};
 use crate::web::{ApiError, State, limits};
 
 /// Redirects (302) to where the link of the frozen template leads. The token carries no destination, so
@@ -67,8 +68,14 @@ pub(super) async fn lead(
             at,
         })
         .await;
+    let passes_token = state.settings.tracking.pass_token || links::asks_for_token(&link.url);
+    let url = if passes_token {
+        links::with_token(&link.url, &token_of(delivery, number, state))
+    } else {
+        link.url.to_string()
+    };
     let answer = HttpResponse::Found()
-        .insert_header((LOCATION, &*link.url))
+        .insert_header((LOCATION, url))
         .finish();
     Ok(Some(answer))
 }
@@ -84,4 +91,13 @@ fn visit(request: &HttpRequest, state: &State, delivery: DeliveryKey, at: i64) -
         }
         _ => Visit::Ordinary,
     }
+}
+
+/// What the shop can give back with an order: the token of the link, in its short form where it has one.
+fn token_of(delivery: DeliveryKey, number: u16, state: &State) -> String {
+    let token = LinkToken {
+        delivery,
+        kind: LinkKind::Click(number),
+    };
+    short_code(token, &state.keys).unwrap_or_else(|| token.encode(&state.keys))
 }

@@ -19,7 +19,7 @@ use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderName, USER_AGENT
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use super::{State, configure_errors, frame, hooks, limits, not_found, probes, resource};
+use super::{State, api, configure_errors, frame, hooks, limits, not_found, probes, resource};
 use crate::consent::model::Details;
 use crate::ids::DeliveryKey;
 use crate::responses::judge;
@@ -34,6 +34,7 @@ pub fn configure_public(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::public)));
     hooks::configure(config);
+    api::configure(config);
     config
         .service(
             resource("/c/{token}", "GET, HEAD")

@@ -142,7 +142,7 @@ on_both! {
         desk.send_again("with a mailbox").await;
         let outbox = Outbox::open(&desk.house.parts.settings.data_dir.join("outbox")).unwrap();
         let mut address = None;
-        for entry in outbox.list(0, 10).unwrap() {
+        for entry in outbox.list(0, 10, None).unwrap() {
             let raw = String::from_utf8(outbox.read(entry.number).unwrap().unwrap()).unwrap();
             if let Some((_, rest)) = raw.split_once("<mailto:")
                 && raw.contains("<c1@example.org>")

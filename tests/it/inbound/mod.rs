@@ -11,7 +11,6 @@ use visavis::responses::inbox::model::{Received, Way};
 use visavis::responses::inbox::receive;
 use visavis::responses::inbox::receive::{Mail, ReceiveError};
 use visavis::responses::mail::model::Envelope;
-use visavis::storage::Sql;
 use visavis::tokens;
 
 use crate::kit::database::TestDb;

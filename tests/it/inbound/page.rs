@@ -1,7 +1,7 @@
 //! The console's page of mail, over HTTP.
 
 use reqwest::StatusCode;
-use reqwest::header::{LOCATION, ORIGIN};
+use reqwest::header::{CONTENT_TYPE, LOCATION, ORIGIN};
 
 use super::{BLOCKED, Desk, reply};
 use crate::on_both;
@@ -36,11 +36,11 @@ on_both! {
         let one = get(format!("/mail/{id}")).await;
         assert!(one.contains("merci") && !one.contains("<img"), "{one}");
         let done = |origin: &'static str| {
-            let request = site.client.post(format!("{}/mail/{id}/done", site.base)).header(ORIGIN, origin).form(&[("before", "7")]);
+            let request = site.client.post(format!("{}/mail/{id}/done", site.base)).header(ORIGIN, origin).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body("before=7");
             async move { request.send().await.unwrap() }
         };
         assert_eq!(done("https://evil.example").await.status(), StatusCode::FORBIDDEN);
-        let request = site.client.post(format!("{}/mail/{id}/done", site.base)).form(&[("before", "7")]);
+        let request = site.client.post(format!("{}/mail/{id}/done", site.base)).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body("before=7");
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert_eq!(answer.headers()[LOCATION], "/mail?before=7");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use visavis::storage::Sql;
 
 use super::{Desk, NO_SUCH_USER, Refusal, bounce, reply};
+use crate::cli::{told, visavis};
 use crate::kit::ledger::number;
 use crate::kit::program::Node;
 use crate::on_both;
@@ -76,5 +77,48 @@ on_both! {
         assert_eq!(desk.number("SELECT COUNT(*) AS n FROM received_mails").await, MAILS + 1);
         assert_eq!(desk.number("SELECT COUNT(*) AS n FROM responses WHERE kind = 'bounce'").await, MAILS);
         assert_eq!(desk.number("SELECT COUNT(*) AS n FROM customers WHERE email_state = 'refused'").await, MAILS);
+    }
+}
+
+/// From the shell of who answers customers.
+#[test]
+fn kept_mail_is_listed_shown_and_ticked_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mail = reply(
+        "none",
+        "Jean <jean@example.net>",
+        "Do you have \u{1b}[31mblue\u{1b}[0m ones?\nJean",
+    );
+    fs::write(folder.join("one.eml"), mail).unwrap();
+    let ingest = ["ingest", "mail", "one.eml"];
+    assert_eq!(told(folder, &ingest).trim(), "1 mail taken in, 0 before.");
+    assert_eq!(told(folder, &ingest).trim(), "0 mails taken in, 1 before.");
+    let list = told(folder, &["mail", "list"]);
+    assert!(
+        list.starts_with("1 mail, 1 to be read") && list.contains("jean@example.net"),
+        "{list}"
+    );
+    assert!(list.contains("blue") && !list.contains('\u{1b}'), "{list}");
+    let shown = told(folder, &["mail", "show", "1"]);
+    assert!(
+        shown.contains("ones?\nJean") && !shown.contains('\u{1b}'),
+        "{shown}"
+    );
+    told(folder, &["mail", "done", "1"]);
+    assert_eq!(
+        told(folder, &["mail", "list"]).trim(),
+        "1 mail, 0 to be read"
+    );
+    let all: serde_json::Value =
+        serde_json::from_str(&told(folder, &["mail", "list", "--all", "--json"])).unwrap();
+    assert_eq!(all["mails"][0]["subject"], "Re: Bonjour");
+    for wrong in [["mail", "show", "9"], ["mail", "done", "9"]] {
+        let output = visavis(folder, &wrong);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && said.contains("visavis mail list --all"),
+            "{said}"
+        );
     }
 }

@@ -22,11 +22,10 @@ use reach::{LinkRow, PartRow, Step, links, parts, steps};
 use super::report_cells::{CellsView, EffectView};
 use super::{RateView, path_segment, share_of, spoken, unparted};
 use crate::reports::attribution::{Attribution, way_in_words};
-use crate::reports::cells::signed;
 use crate::reports::channels;
 use crate::reports::figures::{Denominator, Rate};
 use crate::reports::model::{Report, in_words};
-use crate::reports::table::{amount, counted, days, thousands};
+use crate::reports::table::{counted, days, revenue, thousands};
 use crate::reports::{csv as csv_form, store};
 use crate::web::{ApiError, State};
 
@@ -338,7 +337,7 @@ impl Scale {
 
 /// Attributed revenue with its currency.
 fn in_money(report: &Report) -> String {
-    amount(signed(report.revenue_cents), &report.currency).replace(' ', "\u{a0}")
+    revenue(report).replace(' ', "\u{a0}")
 }
 
 fn cards(report: &Report) -> Vec<Card> {
