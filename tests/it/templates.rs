@@ -36,6 +36,7 @@ fn links_for(email: &CompiledEmail) -> RecipientLinks {
         preferences: "https://mail.shop.example/p/TOKEN".to_owned(),
         browser: "https://mail.shop.example/b/TOKEN".to_owned(),
         open: None,
+        ..RecipientLinks::default()
     }
 }
 

@@ -31,13 +31,13 @@ on_both! {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("orders.csv");
         let coupon = coupon_code(of_bob, &keys).unwrap();
-        std::fs::write(&file, format!("
+        std::fs::write(&file, format!("\
 order_id;customer_id;date;montant;devise;code promo;campaign_code
 1;ada;2026-11-22T12:00:30Z;10,00;EUR;;code
 2;unknown;2026-11-22T12:00:30Z;20,00;USD;{coupon};
 3;unknown;2026-11-22T12:00:30Z;20,00;;;
 4;bob;2026-11-22T12:00:30Z;-5,00;;;code
-".trim_start())).unwrap();
+")).unwrap();
         let request = ImportRequest { default_currency: "EUR".to_owned(), ..ImportRequest::new(&file, ImportKind::Orders) };
         let now = SETTLED_AT + 60_000;
         let report = import::run(db, &keys, now, request, |_| {}).await.unwrap();
