@@ -23,10 +23,13 @@ use crate::dialogue::notice::Notices;
 use crate::dialogue::replies::TextReplies;
 use crate::gate::rules::Rules;
 use crate::keys::{Keys, KeysError};
+use crate::mailroom::Mailroom;
+use crate::reports::summary::Summaries;
+use crate::reports::{ReportError, grid};
 use crate::responses::{ResponseWriter, texts};
 use crate::scheduler::{self, Duties, Ticker};
 use crate::storage::{Db, Dialect, StorageError};
-use crate::web::{self, SmsHooks};
+use crate::web::{self, MailHooks, SmsHooks};
 
 /// Why visavis could not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,8 @@ pub enum AppError {
     Ticker(String),
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
+    #[error("a summary: {0}")]
+    Summary(#[from] ReportError),
     #[error("launching what is due: {0}")]
     Launch(#[from] LaunchError),
     #[error("a metric cannot be registered: {0}")]
@@ -167,6 +172,13 @@ impl Parts {
             Arc::clone(&self.settings),
             &channels.email,
         );
+        let summaries = Summaries::new(
+            self.db.clone(),
+            Arc::clone(&self.clock),
+            self.keys.clone(),
+            Arc::clone(&self.settings),
+            &channels.email,
+        );
         let text_replies = TextReplies::new(
             self.db.clone(),
             Arc::clone(&self.clock),
@@ -177,6 +189,7 @@ impl Parts {
             parts: self.clone(),
             worker: Arc::new(worker),
             notices,
+            summaries,
             text_replies,
             channels,
             _node: node,
@@ -190,6 +203,7 @@ pub struct Engine {
     parts: Parts,
     worker: Arc<Worker>,
     notices: Notices,
+    summaries: Summaries,
     text_replies: TextReplies<SmsChannel>,
     channels: Channels,
     /// Held so that no other process takes our leases for those of a dead one.
@@ -219,10 +233,11 @@ impl Engine {
         };
         let deliver = async {
             tokio::select! {
-                ((), (), ()) = async {
+                ((), (), (), ()) = async {
                     tokio::join!(
                         self.worker.run(stop),
                         self.notices.run(stop),
+                        self.summaries.run(stop),
                         self.text_replies.run(stop)
                     )
                 } => {}
@@ -251,7 +266,8 @@ impl Engine {
                 texts::listen(db, keys, clock, &settings.sms, events, stop).await;
             }
         };
-        tokio::join!(deliver, tick, listen);
+        let count = grid::count::run(&self.parts.db, &self.parts.clock, stop);
+        tokio::join!(deliver, tick, listen, count);
         Ok(())
     }
 
@@ -270,6 +286,7 @@ impl Engine {
             )
             .await?;
             self.notices.run_until_idle(stop).await?;
+            self.summaries.run_until_idle(stop).await?;
             self.text_replies.run_until_idle(stop).await?;
             accepted += self.worker.run_until_idle(stop).await?;
             if launched == 0 || stop.is_cancelled() {
@@ -281,6 +298,11 @@ impl Engine {
     /// Tells the workers that there is something to do.
     pub fn wake(&self) {
         self.worker.wake().notify_waiters();
+    }
+
+    /// What sends summaries to the people who run the campaigns.
+    pub fn summaries(&self) -> &Summaries {
+        &self.summaries
     }
 
     /// The ways out.
@@ -299,6 +321,8 @@ pub struct App {
     parts: Parts,
     engine: Engine,
     responses: ResponseWriter,
+    mailroom: Mailroom,
+    mail_listener: Option<TcpListener>,
     servers: Vec<actix_web::dev::Server>,
     public_address: SocketAddr,
     console_address: SocketAddr,
@@ -337,6 +361,16 @@ impl App {
             settings.web.public_url = format!("{host}:{}", public_address.port());
             parts.settings = Arc::new(settings);
         }
+        let lmtp = parts.settings.inbound.lmtp.as_ref();
+        let mail_listener = lmtp
+            .map(|lmtp| listen("inbound.lmtp.listen", lmtp.listen))
+            .transpose()?;
+        let mailroom = Mailroom::new(
+            parts.db.clone(),
+            parts.keys.clone(),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.settings),
+        )?;
         let engine = parts.engine().await?;
         let journal = parts.settings.data_dir.join("responses");
         let responses = create_private(&journal)
@@ -363,7 +397,8 @@ impl App {
                 .providers()
                 .iter()
                 .map(|(name, provider)| (name.clone(), Arc::clone(provider))),
-        ));
+        ))
+        .with_mail(MailHooks::open(&parts.settings.mail_hooks)?);
         state
             .metrics
             .registry()
@@ -371,6 +406,10 @@ impl App {
             .and_then(|()| {
                 let resting = Box::new(engine.worker.resting());
                 state.metrics.registry().register(resting)
+            })
+            .and_then(|()| {
+                let mails = Box::new(mailroom.mails());
+                state.metrics.registry().register(mails)
             })
             .map_err(|error| AppError::Metrics(error.to_string()))?;
         let state = actix_web::web::Data::new(state);
@@ -385,6 +424,8 @@ impl App {
             parts,
             engine,
             responses,
+            mailroom,
+            mail_listener,
             servers,
             public_address,
             console_address,
@@ -399,6 +440,11 @@ impl App {
     /// Where reports and outbox are shown.
     pub fn console_address(&self) -> SocketAddr {
         self.console_address
+    }
+
+    /// Where mail servers hand over what came back; `None` when nothing listens.
+    pub fn mail_address(&self) -> Option<SocketAddr> {
+        self.mail_listener.as_ref()?.local_addr().ok()
     }
 
     pub fn parts(&self) -> &Parts {
@@ -417,7 +463,13 @@ impl App {
             .into_iter()
             .map(|server| tokio::spawn(server))
             .collect();
-        let result = self.engine.run(&stop).await;
+        let no_more_mail = stop.child_token();
+        let work = async {
+            let result = self.engine.run(&stop).await;
+            no_more_mail.cancel();
+            result
+        };
+        let (result, ()) = tokio::join!(work, self.mailroom.run(self.mail_listener, &no_more_mail));
         for handle in handles {
             handle.stop(true).await;
         }

@@ -41,6 +41,11 @@ id!(
     ConfirmationId
 );
 
+id!(
+    /// A summary for one reader.
+    SummaryId
+);
+
 /// The key of one row of the ledger: the wave and the place in its audience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DeliveryKey {

@@ -27,6 +27,7 @@ pub mod delivery;
 
 // What comes back, what is asked of us, and what it means.
 pub mod dialogue;
+pub mod mailroom;
 pub mod reports;
 pub mod responses;
 

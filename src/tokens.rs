@@ -10,7 +10,7 @@ mod short;
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 
-use crate::ids::{ConfirmationId, CustomerId, DeliveryKey, WaveId};
+use crate::ids::{ConfirmationId, CustomerId, DeliveryKey, SummaryId, WaveId};
 use crate::keys::{Keys, MAC_BYTES, Purpose};
 
 pub use coupon::{coupon_code, coupon_key, has_coupon, read_coupon};
@@ -27,6 +27,8 @@ pub enum LinkKind {
     Unsubscribe,
     /// The message as a page.
     Browser,
+    /// The link that no person sees.
+    Trap,
 }
 
 /// A link of one delivery.
@@ -74,6 +76,7 @@ impl LinkToken {
             2 => LinkKind::Open,
             3 => LinkKind::Unsubscribe,
             4 => LinkKind::Browser,
+            5 => LinkKind::Trap,
             _ => return None,
         };
         Some(Self {
@@ -91,6 +94,7 @@ impl LinkToken {
             LinkKind::Open => (2, 0),
             LinkKind::Unsubscribe => (3, 0),
             LinkKind::Browser => (4, 0),
+            LinkKind::Trap => (5, 0),
         };
         let mut payload = [0; PAYLOAD_BYTES];
         let parts = std::iter::once(kind)
@@ -192,6 +196,21 @@ pub fn read_notice_return_path_tag(tag: &str, keys: &Keys) -> Option<Confirmatio
     .then_some(ConfirmationId(notice))
 }
 
+/// The tag of the return path of a summary: `s-{id}-{mac}`, which is neither a delivery's nor a notice's.
+pub fn summary_return_path_tag(summary: SummaryId, keys: &Keys) -> String {
+    let id = format!("s-{summary}");
+    let mac = keys.mac(Purpose::ReturnPath, id.as_bytes());
+    let mac = mac.get(..RETURN_PATH_MAC_BYTES).unwrap_or(&mac);
+    format!("{id}-{}", BASE32_NOPAD.encode(mac).to_ascii_lowercase())
+}
+
+/// The part of a summary's Message-ID before `@`: the same for every attempt.
+pub fn summary_message_id_local(summary: SummaryId, keys: &Keys) -> String {
+    let id = format!("s.{summary}");
+    let mac = keys.mac(Purpose::MessageId, id.as_bytes());
+    format!("{id}.{}", BASE32_NOPAD.encode(&mac).to_ascii_lowercase())
+}
+
 /// The part of a notice's Message-ID before `@`: the same for every attempt.
 pub fn notice_message_id_local(notice: ConfirmationId, keys: &Keys) -> String {
     let id = format!("n.{notice}");
@@ -215,6 +234,7 @@ mod tests {
             Just(LinkKind::Open),
             Just(LinkKind::Unsubscribe),
             Just(LinkKind::Browser),
+            Just(LinkKind::Trap),
         ];
         (0..i64::MAX, 0..i64::MAX, kind).prop_map(|(wave, seq, kind)| LinkToken {
             delivery: DeliveryKey {

@@ -19,7 +19,12 @@ mod m20261122_000011_read_phones;
 mod m20261122_000012_add_sms;
 mod m20261122_000013_receive_texts;
 mod m20261123_000014_add_cells;
+mod m20261123_000015_receive_mail;
 mod m20261123_000016_take_orders;
+mod m20261123_000017_feed_customers;
+mod m20261123_000018_store_forecasts;
+mod m20261123_000019_keep_grids;
+mod m20261123_000020_remember_hook_tokens;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -41,7 +46,12 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000012_add_sms::Migration),
             Box::new(m20261122_000013_receive_texts::Migration),
             Box::new(m20261123_000014_add_cells::Migration),
+            Box::new(m20261123_000015_receive_mail::Migration),
             Box::new(m20261123_000016_take_orders::Migration),
+            Box::new(m20261123_000017_feed_customers::Migration),
+            Box::new(m20261123_000018_store_forecasts::Migration),
+            Box::new(m20261123_000019_keep_grids::Migration),
+            Box::new(m20261123_000020_remember_hook_tokens::Migration),
         ]
     }
 }

@@ -17,7 +17,7 @@ use super::definition::Definition;
 use super::model::Status;
 use super::split::Split;
 use super::store::Campaign;
-use super::{schedule, store};
+use super::{forecast, schedule, store};
 use crate::clock::from_ms;
 use crate::config::{ConfigError, Settings, provider_of, sms_route};
 use crate::consent::model::Channel;
@@ -62,6 +62,8 @@ pub struct CheckedCampaign {
     /// What the text messages would weigh and cost, of a campaign that sends any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms: Option<SmsForecast>,
+    /// What it would bring.
+    pub forecast: forecast::Forecast,
     /// Whether the cells or the control group are large enough, of a campaign that has any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<TestForecast>,
@@ -205,6 +207,15 @@ pub async fn check(
         .chain(measured)
         .reduce(f64::min)
         .map(|rate| will_receive as f64 / rate);
+    let by_channel = |channel| count.by_channel.get(&channel).copied().unwrap_or(0);
+    let expected = forecast::for_check(
+        &**db,
+        definition,
+        stored.as_ref().map(|campaign| campaign.id),
+        by_channel,
+        now.timestamp_millis(),
+    )
+    .await?;
     Ok(CheckedCampaign {
         name: definition.name.clone(),
         segment: rule.to_string(),
@@ -215,6 +226,7 @@ pub async fn check(
             .then(|| count.by_channel.get(&Channel::Email).copied().unwrap_or(0)),
         held: by_instant(&count.held),
         sms,
+        forecast: expected,
         test,
         launched,
         refusals,
@@ -471,6 +483,7 @@ impl fmt::Display for CheckedCampaign {
         if let Some(sms) = &self.sms {
             sms.fmt(f)?;
         }
+        self.forecast.fmt(f)?;
         if let Some(test) = &self.test {
             test.fmt(f)?;
         }

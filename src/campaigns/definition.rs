@@ -92,6 +92,9 @@ pub struct Definition {
     pub test: Option<Test>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub costs: Option<Costs>,
+    /// Percent of the delivered who are expected to respond; none: as earlier waves like it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_response_percent: Option<f64>,
 }
 
 /// Who writes.
@@ -407,6 +410,16 @@ impl Definition {
         }
         if let Some(costs) = &self.costs {
             costs.validate()?;
+        }
+        if self
+            .expected_response_percent
+            .is_some_and(|percent| !(percent > 0.0 && percent <= 100.0))
+        {
+            return Err((
+                "expected_response_percent",
+                "must be above 0 and at most 100; leave it out to expect what earlier waves did"
+                    .into(),
+            ));
         }
         cells::validate(&self.cells, self.test.as_ref(), self.is_recurring())?;
         self.schedule.as_ref().map_or(Ok(()), Schedule::validate)

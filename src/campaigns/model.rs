@@ -122,14 +122,8 @@ impl Windows {
 
     /// All that are given.
     pub fn days(&self) -> impl Iterator<Item = u32> {
-        [
-            self.click,
-            self.order,
-            self.reply,
-            self.coupon,
-            self.answer,
-        ]
-        .into_iter()
-        .flatten()
+        [self.click, self.order, self.reply, self.coupon, self.answer]
+            .into_iter()
+            .flatten()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ConfirmationId, DeliveryKey};
+use crate::ids::{ConfirmationId, DeliveryKey, SummaryId};
 
 /// Who writes: the same for every message of a wave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,30 @@ pub struct NoticeMessage {
     pub text: String,
     /// RFC 5322 date of the message, in milliseconds since the epoch.
     pub at: i64,
+}
+
+/// One ready summary for the people who run the campaigns, with its pictures inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SummaryMessage {
+    pub summary: SummaryId,
+    pub to_address: String,
+    /// One line.
+    pub subject: String,
+    /// Names its pictures as `cid:` and their id (RFC 2392).
+    pub html: String,
+    pub text: String,
+    pub pictures: Vec<Picture>,
+    /// RFC 5322 date of the message, in milliseconds since the epoch.
+    pub at: i64,
+}
+
+/// A picture within a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Its Content-ID without the brackets: ASCII letters, digits, `.`, `-` and `@`.
+    pub id: String,
+    /// A PNG file.
+    pub png: Vec<u8>,
 }
 
 /// What became of a hand-over.

@@ -1,5 +1,7 @@
 //! `visavis check`: is everything in place, and what to do where it is not.
 
+mod inbound;
+mod mail_hooks;
 mod texts;
 
 use std::path::Path;
@@ -45,6 +47,8 @@ impl Check {
         lines.push(secret(&settings).await);
         lines.extend(relays(&settings).await);
         lines.extend(texts::providers(&settings).await);
+        lines.extend(mail_hooks::lines(&settings));
+        lines.extend(inbound::lines(&settings).await);
         lines.push(public_url(&settings));
         lines.push(console(&settings));
         lines.extend(sender_domain(&settings));

@@ -67,7 +67,11 @@ impl CouponCommand {
                 let parts = common.open().await?;
                 let pools = pools::pools(&*parts.db).await?;
                 for (name, pool) in &pools {
-                    print(format_args!("{name}  {} left of {}", pool.left(), pool.size));
+                    print(format_args!(
+                        "{name}  {} left of {}",
+                        pool.left(),
+                        pool.size
+                    ));
                 }
                 if pools.is_empty() {
                     print("No pool yet; `visavis coupon import POOL FILE` makes one.");
@@ -240,7 +244,10 @@ fn describe(coupon: &ShownCoupon) -> String {
         (None, _) => text.push_str("\n  not redeemed"),
         (Some(at), None) => text.push_str(&format!("\n  redeemed {}", instant(at))),
         (Some(at), Some(order)) => {
-            text.push_str(&format!("\n  redeemed {} for the order {order}", instant(at)));
+            text.push_str(&format!(
+                "\n  redeemed {} for the order {order}",
+                instant(at)
+            ));
         }
     }
     text

@@ -9,12 +9,16 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{Common, print};
+use crate::clock::from_ms;
 use crate::consent::model::{Channel, Scope};
 use crate::customers::import;
 use crate::dialogue::lookup::{self, Who};
 use crate::dialogue::object::Objection;
 use crate::dialogue::{erase, export, object, rectify};
 use crate::ids::CustomerId;
+use crate::reports::table::money;
+use crate::responses::timeline::{self, Key};
+use crate::segments;
 use crate::storage::Db;
 use crate::storage::text::counted;
 
@@ -216,7 +220,7 @@ async fn show(one: &One, common: &Common) -> anyhow::Result<ExitCode> {
             print(format_args!("  {name:<20} {}", plain(value)));
         }
     }
-    for section in ["tags", "permissions", "suppressions"] {
+    for section in ["tags", "interests", "habits", "permissions", "suppressions"] {
         let rows = shown.get(section).and_then(Value::as_array);
         let rows = rows.map(Vec::as_slice).unwrap_or_default();
         print(format_args!("{section}: {}", rows.len()));
@@ -231,8 +235,35 @@ async fn show(one: &One, common: &Common) -> anyhow::Result<ExitCode> {
             print(format_args!("  {}", cells.join(", ")));
         }
     }
+    let profile = segments::store::profile(&parts.db, id).await?;
+    match profile.and_then(|profile| profile.worth) {
+        Some(worth) => print(format_args!(
+            "worth: {} (recency, frequency, monetary), {}",
+            worth.code(),
+            worth.class_in_words()
+        )),
+        None => print("worth: not known"),
+    }
+    let entries = timeline::before(&parts.db, id, Key::END, SHOWN).await?;
+    print(format_args!("timeline: the last {}", entries.len()));
+    for entry in entries {
+        let cells = [
+            Some(from_ms(entry.at).format("%Y-%m-%d %H:%M UTC").to_string()),
+            Some(entry.kind),
+            entry.channel.map(|channel| channel.to_string()),
+            entry.campaign,
+            entry.detail,
+            entry.amount_cents.map(money),
+            (!entry.made_by.is_person()).then(|| "not counted".to_owned()),
+        ];
+        let cells: Vec<String> = cells.into_iter().flatten().collect();
+        print(format_args!("  {}", cells.join(", ")));
+    }
     Ok(ExitCode::SUCCESS)
 }
+
+/// Entries of the timeline that are shown.
+const SHOWN: i64 = 20;
 
 /// A value without quotation marks.
 fn plain(value: &Value) -> String {

@@ -6,7 +6,10 @@ mod consent;
 mod coupon;
 mod customer;
 mod demo;
+mod grid;
 mod import;
+mod ingest;
+mod mail;
 mod order;
 mod progress;
 mod replies;
@@ -14,6 +17,7 @@ mod report;
 mod response;
 mod segment;
 mod serve;
+mod summary;
 mod suppression;
 mod template;
 mod upkeep;
@@ -90,8 +94,21 @@ enum Command {
     /// Notes who came to a shop or called
     #[command(subcommand)]
     Response(response::ResponseCommand),
+    /// Response rates crossed: by segment, offer, channel, wave, and who the people are
+    Grid(grid::Grid),
+    /// Which criteria separate the responders of a campaign, and a rule for the next segment
+    Improve(grid::Improve),
+    /// What ran lately, for the people who run the campaigns: shown, or sent by email
+    #[command(subcommand)]
+    Summary(summary::Summary),
     /// What people wrote back by SMS
     Replies(replies::Replies),
+    /// Takes in what came back
+    #[command(subcommand)]
+    Ingest(ingest::Ingest),
+    /// Mails that a person must read: replies, and what nobody could tell
+    #[command(subcommand)]
+    Mail(mail::Mail),
     /// Looks at configuration, database, relay and templates, and says what to do
     Check(check::Check),
     /// A person's rights: find, show, export, rectify, object, erase
@@ -179,7 +196,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Coupon(coupon) => coupon.run(common).await,
         Command::Order(order) => order.run(common).await,
         Command::Response(response) => response.run(common).await,
+        Command::Grid(grid) => grid.run(common).await,
+        Command::Improve(improve) => improve.run(common).await,
+        Command::Summary(summary) => summary.run(common).await,
         Command::Replies(replies) => replies.run(common).await,
+        Command::Ingest(ingest) => ingest.run(common).await,
+        Command::Mail(mail) => mail.run(common).await,
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,
         Command::Upkeep(upkeep) => upkeep.run(common).await,

@@ -6,12 +6,16 @@ use clap::Args;
 
 use super::{Common, print};
 use crate::campaigns::plan;
-use crate::reports;
+use crate::reports::{self, standing};
 
 #[derive(Debug, Args)]
 pub(super) struct Report {
     /// The campaign
-    name: String,
+    #[arg(required_unless_present = "standing")]
+    name: Option<String>,
+    /// What all campaigns together cause: the base against the standing control group
+    #[arg(long, conflicts_with_all = ["name", "csv"])]
+    standing: bool,
     /// Prints the figures as JSON
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -23,18 +27,26 @@ pub(super) struct Report {
 impl Report {
     pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
         let parts = common.open().await?;
-        plan::find(&parts.db, &self.name).await?;
-        let report = reports::store::report(&parts.db, &self.name)
+        let Some(name) = self.name else {
+            let periods = standing::periods(&parts.db, parts.clock.now_ms()).await?;
+            if self.json {
+                print(serde_json::to_string_pretty(&periods)?);
+            } else {
+                print(standing::write(&periods));
+            }
+            return Ok(ExitCode::SUCCESS);
+        };
+        plan::find(&parts.db, &name).await?;
+        let report = reports::store::report(&parts.db, &name)
             .await?
             .filter(|report| !report.waves.is_empty())
             .ok_or_else(|| {
                 anyhow::anyhow!(
-                    "{} was not launched yet; `visavis campaign launch {}` does that",
-                    self.name,
-                    self.name
+                    "{name} was not launched yet; `visavis campaign launch {name}` does that"
                 )
             })?
-            .in_currency(&parts.settings.sms.currency);
+            .in_currency(&parts.settings.sms.currency)
+            .at(parts.clock.now_ms());
         if self.json {
             print(serde_json::to_string_pretty(&report)?);
         } else if self.csv {

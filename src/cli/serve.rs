@@ -36,6 +36,11 @@ impl Serve {
             "Reports and outbox on   http://{}",
             app.console_address()
         ));
+        if let Some(address) = app.mail_address() {
+            print(format_args!(
+                "Mail is taken on        {address} (LMTP, SMTP)"
+            ));
+        }
         app.run(stop).await?;
         Ok(ExitCode::SUCCESS)
     }

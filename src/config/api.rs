@@ -58,14 +58,14 @@ impl ApiTokenSettings {
     /// When it is missing, given twice, too short, or its file cannot be read.
     pub fn secret(&self, name: &str) -> Result<Secret, ConfigError> {
         let key = format!("api.tokens.{name}.secret");
-        let secret =
-            Secret::resolve(&key, self.secret.as_ref(), self.secret_file.as_deref())?.ok_or_else(
-                || ConfigError::key(&key, "is missing; give the token, or secret_file"),
-            )?;
+        let secret = Secret::resolve(&key, self.secret.as_ref(), self.secret_file.as_deref())?
+            .ok_or_else(|| ConfigError::key(&key, "is missing; give the token, or secret_file"))?;
         if secret.expose().len() < SHORTEST {
             return Err(ConfigError::key(
                 &key,
-                format!("is shorter than {SHORTEST} characters; make one with `openssl rand -hex 24`"),
+                format!(
+                    "is shorter than {SHORTEST} characters; make one with `openssl rand -hex 24`"
+                ),
             ));
         }
         Ok(secret)

@@ -41,6 +41,9 @@ pub struct EmailSettings {
     pub feedback_id: String,
     #[serde(default)]
     pub dkim: Vec<DkimSettings>,
+    /// Whether an opt-out by mail to the bounce domain is read: `[inbound]` says so.
+    #[serde(skip)]
+    pub takes_opt_outs: bool,
 }
 
 /// One signature on every message.

@@ -8,12 +8,15 @@ mod control;
 mod database;
 mod delivery;
 mod email;
+mod inbound;
 mod limits;
+mod mail_hooks;
 mod orders;
 mod permission;
 mod relay;
 mod secret;
 mod sms;
+mod summary;
 mod web;
 
 pub use api::{ApiSettings, ApiTokenSettings, Scope};
@@ -21,7 +24,12 @@ pub use control::{ControlSettings, Rotation};
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
+pub use inbound::{ImapSettings, InboundMailSettings, LmtpSettings, Then};
 pub use limits::{LimitSettings, domain_of};
+pub use mail_hooks::{
+    BrevoMailSettings, MailHookSettings, MailProvider, MailgunSettings, PostmarkSettings,
+    SendgridSettings, SesSettings,
+};
 pub use orders::{
     OrderField, OrderHookSettings, OrderSettings, SignatureEncoding, SignatureSettings,
     TrackingSettings,
@@ -39,6 +47,7 @@ pub use sms::{
     SmsSettings, StopBy, StopSettings, TwilioSettings, VonageSettings, VonageSignature,
     is_french_mobile, provider_of, sms_route,
 };
+pub use summary::SummarySettings;
 pub use web::WebSettings;
 
 use std::collections::BTreeMap;
@@ -86,6 +95,10 @@ pub struct Settings {
     pub database: DatabaseSettings,
     pub web: WebSettings,
     pub email: EmailSettings,
+    pub inbound: InboundMailSettings,
+    /// The accounts whose providers post what becomes of messages, by their names.
+    #[serde(default)]
+    pub mail_hooks: BTreeMap<String, MailHookSettings>,
     pub sms: SmsSettings,
     pub delivery: DeliverySettings,
     pub permission: PermissionSettings,
@@ -100,6 +113,7 @@ pub struct Settings {
     pub tracking: TrackingSettings,
     pub api: ApiSettings,
     pub control: ControlSettings,
+    pub summary: SummarySettings,
 }
 
 impl Settings {
@@ -145,11 +159,12 @@ impl Settings {
                     .source(Some(environment)),
             )
             .build()?;
-        let settings: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
+        let mut settings: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
             let path = error.path().to_string();
             ConfigError::key(&path, error.into_inner().to_string())
         })?;
         settings.validate()?;
+        settings.email.takes_opt_outs = settings.inbound.takes_opt_outs();
         Ok(settings)
     }
 
@@ -157,10 +172,15 @@ impl Settings {
         self.database.validate()?;
         self.web.validate()?;
         self.email.validate()?;
+        self.inbound.validate()?;
+        for (name, hook) in &self.mail_hooks {
+            hook.validate(name)?;
+        }
         self.sms.validate()?;
         self.delivery.validate()?;
         self.permission.validate()?;
         self.control.validate()?;
+        self.summary.validate()?;
         self.sign_up.validate(&self.permission)?;
         self.orders.validate()?;
         self.api.validate()?;

@@ -126,7 +126,10 @@ impl OrderHookSettings {
             ));
         }
         let has = |field| self.fields.contains_key(&field);
-        for (field, word) in [(OrderField::Id, "id"), (OrderField::OrderedAt, "ordered_at")] {
+        for (field, word) in [
+            (OrderField::Id, "id"),
+            (OrderField::OrderedAt, "ordered_at"),
+        ] {
             if !has(field) {
                 return Err(ConfigError::key(
                     &key(".fields"),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::limits::at_least_one;
-use super::{ConfigError, Secret};
+use super::{ConfigError, MailProvider, Secret};
 
 /// The name of the relay in `[email.relay]`, and of the sandbox where there is none.
 pub const DEFAULT_RELAY: &str = "default";
@@ -27,6 +27,9 @@ pub struct RelaySettings {
     pub password: Option<Secret>,
     #[serde(default)]
     pub password_file: Option<PathBuf>,
+    /// Whose relay it is, where its provider repeats our reference in what it posts to us.
+    #[serde(default)]
+    pub provider: Option<MailProvider>,
     /// The sender domains that go this way.
     #[serde(default)]
     pub senders: BTreeSet<String>,
@@ -65,6 +68,7 @@ impl RelaySettings {
             username: None,
             password: None,
             password_file: None,
+            provider: None,
             senders: BTreeSet::new(),
             connections: None,
             messages_per_connection: None,

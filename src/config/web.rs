@@ -20,6 +20,11 @@ pub struct WebSettings {
     pub short_url: Option<String>,
     /// The proxies in front, whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whether every HTML mail holds a link that no person sees, so that scanners give themselves away.
+    pub trap_link: bool,
+    /// Links of how many recipients one visitor may follow within a minute before he is taken for a scanner;
+    /// 0: any number.
+    pub recipients_per_visitor: usize,
 }
 
 impl WebSettings {

@@ -4,6 +4,7 @@
 //! reason; importing a customer who opted out never revives him.
 
 pub mod enrol;
+pub mod fading;
 pub mod import;
 pub mod model;
 pub mod normalise;
@@ -14,3 +15,4 @@ pub mod rectify;
 pub mod sample;
 pub mod scrub_list;
 pub mod store;
+pub mod value;

@@ -5,8 +5,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::fading::Fading;
 use super::number::PhoneKind;
-use crate::consent::model::Tracking;
+use crate::consent::model::{Channel, Tracking};
 use crate::ids::CustomerId;
 
 /// How far a person has come.
@@ -117,8 +118,15 @@ pub struct Customer {
     pub last_order_at: Option<i64>,
     pub last_contact_at: Option<i64>,
     pub last_response_at: Option<i64>,
-    /// Points earned by responses.
-    pub engagement: i64,
+    /// `click`, `order`, `reply` and so on; `None` also where it came before kinds were kept.
+    pub last_response: Option<String>,
+    /// Points won by responses, which fade: what is left of them depends on when it is asked.
+    #[serde(skip)]
+    pub engagement: Fading,
+    /// On which he answers most, where that is known.
+    pub preferred_channel: Option<Channel>,
+    /// The hour of his own day (0 to 23) about which he is active most, where that is known.
+    pub preferred_hour: Option<i64>,
     pub created_at: i64,
 }
 

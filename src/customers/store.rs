@@ -4,10 +4,12 @@ pub(super) mod import;
 pub mod numbers;
 pub(crate) mod orders;
 pub(super) mod said;
+pub mod value;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::Map;
 
+use super::fading::Fading;
 use super::model::{Customer, EmailState, PhoneState, Stage};
 use super::number::PhoneKind;
 use crate::consent::model::Tracking;
@@ -16,7 +18,7 @@ use crate::storage::{Db, Dialect, Kind, Sql};
 
 /// The columns [`from_row`] reads; `attributes` stands apart, since it needs a cast, and the last contact,
 /// which the contact history tells.
-const COLUMNS: [&str; 29] = [
+const COLUMNS: [&str; 32] = [
     "id",
     "external_id",
     "email",
@@ -44,7 +46,10 @@ const COLUMNS: [&str; 29] = [
     "first_order_at",
     "last_order_at",
     "last_response_at",
-    "engagement",
+    "last_response_kind",
+    "engagement_weight",
+    "preferred_channel",
+    "preferred_hour",
     "created_at",
 ];
 
@@ -115,7 +120,10 @@ pub fn from_row(row: &QueryResult) -> Result<Customer, DbErr> {
         last_order_at: row.try_get("c_", "last_order_at")?,
         last_contact_at: row.try_get("c_", "last_contact_at")?,
         last_response_at: row.try_get("c_", "last_response_at")?,
-        engagement: row.try_get("c_", "engagement")?,
+        last_response: text("last_response_kind")?,
+        engagement: Fading(row.try_get("c_", "engagement_weight")?),
+        preferred_channel: text("preferred_channel")?.and_then(|channel| channel.parse().ok()),
+        preferred_hour: row.try_get("c_", "preferred_hour")?,
         created_at: row.try_get("c_", "created_at")?,
     })
 }

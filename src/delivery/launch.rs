@@ -13,7 +13,7 @@ use crate::campaigns::cells::ALL;
 use crate::campaigns::definition::{Definition, Schedule};
 use crate::campaigns::model::Status;
 use crate::campaigns::split::Split;
-use crate::campaigns::{check, schedule, store as campaign_store};
+use crate::campaigns::{check, forecast, schedule, store as campaign_store};
 use crate::clock::from_ms;
 use crate::config::Settings;
 use crate::gate::model::Withheld;
@@ -182,6 +182,7 @@ pub async fn launch(
         return Err(LaunchError::Offer(refusal));
     }
     store::insert_counters(&txn, wave, &written).await?;
+    forecast::at_launch(&txn, id, wave, definition, options.is_simulated, now_ms).await?;
     store::insert_leases(&txn, wave, &written, &routes, options.chunk).await?;
     let versions = campaign_store::cell_versions(&*txn, id).await?;
     let own_version = campaign.template_version;

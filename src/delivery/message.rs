@@ -8,7 +8,7 @@ use super::store;
 use super::wave::{EmailWay, SmsWay, WaveContext};
 use crate::channels::model::EmailMessage;
 use crate::channels::sms::model::SmsMessage;
-use crate::consent::model::Tracking;
+use crate::consent::model::{Channel, Tracking};
 use crate::customers::model::Customer;
 use crate::customers::number;
 use crate::customers::store as customer_store;
@@ -39,6 +39,11 @@ pub fn compose(
         compiled.links(),
         customer.tracking,
     );
+    if context.has_trap_link {
+        let kind = LinkKind::Trap;
+        let token = LinkToken { delivery, kind }.encode(&context.keys);
+        links.trap = Some(format!("{}/t/{token}", context.public_url));
+    }
     context.offering.put(&mut links, delivery, &context.keys)?;
     let Rendered {
         subject,
@@ -101,6 +106,11 @@ pub fn compose_sms(
     Ok((message, facts))
 }
 
+/// Whether a message by this channel to someone who agreed to so much can show that it was opened.
+pub fn has_pixel(channel: Channel, tracking: Tracking) -> bool {
+    channel == Channel::Email && tracking == Tracking::Full
+}
+
 /// The links of one recipient.
 pub fn recipient_links(
     public_url: &str,
@@ -122,7 +132,8 @@ pub fn recipient_links(
         unsubscribe: url("u", LinkKind::Unsubscribe),
         preferences: preferences_url(public_url, keys, customer),
         browser: url("v", LinkKind::Browser),
-        open: (tracking == Tracking::Full).then(|| format!("{}.gif", url("o", LinkKind::Open))),
+        open: has_pixel(Channel::Email, tracking)
+            .then(|| format!("{}.gif", url("o", LinkKind::Open))),
         ..RecipientLinks::default()
     }
 }

@@ -147,6 +147,8 @@ pub struct Settlement {
     pub seq: i64,
     pub customer: CustomerId,
     pub verdict: Verdict,
+    /// Whether the message can show that it was opened.
+    pub has_pixel: bool,
     /// What is known of a text message that was taken, or may have been.
     pub text: Option<TextFacts>,
 }
@@ -158,6 +160,7 @@ impl Settlement {
             seq,
             customer,
             verdict,
+            has_pixel: false,
             text: None,
         }
     }

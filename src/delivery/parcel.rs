@@ -101,6 +101,10 @@ impl HandOver {
         self.is_told = true;
         let is_kept = matches!(verdict, Verdict::Accepted | Verdict::Unknown);
         let settlement = Settlement {
+            has_pixel: message::has_pixel(
+                self.sending.lease.channel(),
+                self.candidate.customer.tracking,
+            ),
             text: self.text.take().filter(|_| is_kept),
             ..Settlement::new(self.candidate.seq, self.candidate.customer.id, verdict)
         };

@@ -51,6 +51,8 @@ pub struct WaveContext {
     pub public_url: String,
     /// What stands before the code in short links.
     pub short_url: String,
+    /// Whether its HTML mails hold a link that no person sees.
+    pub has_trap_link: bool,
     pub keys: Keys,
     pub way: Way,
     /// What its messages propose.
@@ -225,6 +227,7 @@ impl WaveContext {
             faults: Mutex::default(),
             public_url: settings.web.public_url.clone(),
             short_url: settings.web.short_url().to_owned(),
+            has_trap_link: settings.web.trap_link,
             keys: keys.clone(),
             offering: Offering::new(offer.as_ref(), &template),
             offer,

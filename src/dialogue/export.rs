@@ -41,7 +41,7 @@ pub async fn archive(
         return Err(gone(&txn, customer).await);
     };
     audit::record(&*txn, now_ms, actor, EXPORT, Some(customer), json!({})).await?;
-    let sections = everything::everything(&*txn, customer, &held.fingerprints).await?;
+    let sections = everything::everything(&*txn, customer, &held.fingerprints, now_ms).await?;
     txn.commit().await?;
     pack(&sections, customer, &held.language, now_ms).map_err(DialogueError::Archive)
 }
@@ -49,7 +49,23 @@ pub async fn archive(
 /// The action of the audit record of a look.
 pub const ACCESS: &str = "access";
 
-/// What an operator looks at: profile, tags, permissions and suppressions. Leaves an audit record.
+/// Leaves the audit record of a look at a person.
+///
+/// # Errors
+/// When the database is away: then he must not be shown.
+pub async fn note_access(
+    db: &Db,
+    customer: CustomerId,
+    actor: &str,
+    now_ms: i64,
+) -> Result<(), DialogueError> {
+    let txn = db.begin().await?;
+    audit::record(&*txn, now_ms, actor, ACCESS, Some(customer), json!({})).await?;
+    txn.commit().await?;
+    Ok(())
+}
+
+/// What an operator looks at: profile, tags, interests, habits, permissions and suppressions. Leaves an audit record.
 ///
 /// # Errors
 /// As [`archive`].
@@ -65,10 +81,18 @@ pub async fn overview(
         return Err(gone(&txn, customer).await);
     };
     audit::record(&*txn, now_ms, actor, ACCESS, Some(customer), json!({})).await?;
-    let mut sections = everything::everything(&*txn, customer, &held.fingerprints).await?;
+    let mut sections = everything::everything(&*txn, customer, &held.fingerprints, now_ms).await?;
     txn.commit().await?;
     sections.retain(|section| {
-        ["profile", "tags", "permissions", "suppressions"].contains(&section.name)
+        [
+            "profile",
+            "tags",
+            "interests",
+            "habits",
+            "permissions",
+            "suppressions",
+        ]
+        .contains(&section.name)
     });
     Ok(document(&sections, customer, now_ms))
 }

@@ -4,6 +4,7 @@ pub(super) mod clean_up;
 pub(super) mod erasure;
 pub(super) mod everything;
 pub(super) mod lookup;
+pub(super) mod mails;
 pub(super) mod preferences;
 pub(super) mod rectification;
 pub(super) mod replies;

@@ -19,8 +19,9 @@ use crate::config::Settings;
 use crate::consent::anchor::{self, AnchorFile, SealError};
 use crate::consent::expiry;
 use crate::consent::overview::{self, OverviewError};
+use crate::customers::value;
 use crate::keys::Keys;
-use crate::responses::texts;
+use crate::responses::{feedback, inbox, texts};
 use crate::storage::{Db, Dialect};
 
 /// The hour (UTC) from which on the daily upkeep is due: night where our customers live.
@@ -47,6 +48,9 @@ pub struct UpkeepReport {
     /// Texts of people that were emptied, since there is no reason to keep them.
     #[serde(default)]
     pub texts: u64,
+    /// Mails that came back and are remembered no longer.
+    #[serde(default)]
+    pub mails: u64,
     /// People by rung, strangers first, by topic; of the empty name: the best of each person's topics.
     #[serde(default)]
     pub standings: BTreeMap<String, [u64; 6]>,
@@ -85,6 +89,7 @@ impl fmt::Display for UpkeepReport {
         line(kept.erased_unreachable, unreachable)?;
         line(self.clean_up.deliveries, "deliveries of old waves let go")?;
         line(self.texts, "old texts of people emptied")?;
+        line(self.mails, "old mails forgotten")?;
         if !kept.is_acting && !self.is_dry_run {
             writeln!(
                 f,
@@ -192,6 +197,9 @@ pub async fn run(
     texts::match_kept(db, 0, now_ms).await?;
     texts::let_go_unmatched(db, now_ms - UNMATCHED_DAYS * DAY_MS).await?;
     let texts = texts::let_go_old(db, now_ms).await?;
+    let mails = inbox::let_go_old(db, settings.inbound.keep_days, now_ms).await?;
+    value::find_breaks(db, now_ms).await?;
+    feedback::forget_untracked(db).await?;
     db.checkpoint().await;
     let file = AnchorFile::in_folder(&settings.data_dir);
     let report = UpkeepReport {
@@ -202,6 +210,7 @@ pub async fn run(
         retention,
         clean_up,
         texts,
+        mails,
         standings: if stop.is_cancelled() {
             BTreeMap::new()
         } else {
@@ -242,6 +251,7 @@ pub async fn dry_run(
         retention: retention::run(db, keys, settings, false, now_ms, &never).await?,
         clean_up: clean_up::count(db, settings.delivery.keep_days, now_ms).await?,
         texts: texts::count_old(db, now_ms).await?,
+        mails: inbox::count_old(db, settings.inbound.keep_days, now_ms).await?,
         standings: BTreeMap::new(),
     })
 }

@@ -13,7 +13,7 @@ use super::table::{counted, money, thousands};
 use crate::campaigns::cells::{Metric, Test};
 use crate::delivery::decide::Decision;
 use crate::delivery::store::cells::CellKind;
-use crate::responses::effects::OfWave;
+use crate::responses::effects::{Effect, OfWave};
 use crate::statistics::means::Moments;
 use crate::statistics::power::{POWER, Plan};
 use crate::statistics::several::{MISMATCH_P, sample_ratio};
@@ -188,17 +188,27 @@ fn outcome(by: Metric, cell: &str, people: u64, sum: &Counters, facts: &Facts) -
 
 /// What the people of some cells spent, in units of the currency, and how many of them bought.
 pub(super) fn spend(facts: &Facts, is_meant: impl Fn(&str) -> bool) -> (Moments, u64) {
-    const CENTS: f64 = 100.0;
     let mut amounts = Moments::default();
     let mut buyers = 0;
     let effects = facts.effects.iter().flat_map(|wave| &wave.cells);
     for effect in effects.filter(|effect| is_meant(&effect.cell)) {
-        amounts.people += unsigned(effect.people);
-        amounts.sum += signed(effect.spend_cents) / CENTS;
-        amounts.squares += effect.spend_squares / (CENTS * CENTS);
+        let one = spent(effect);
+        amounts.people += one.people;
+        amounts.sum += one.sum;
+        amounts.squares += one.squares;
         buyers += unsigned(effect.buyers);
     }
     (amounts, buyers)
+}
+
+/// What the people of a cell spent, in units of the currency.
+pub(super) fn spent(effect: &Effect) -> Moments {
+    const CENTS: f64 = 100.0;
+    Moments {
+        people: unsigned(effect.people),
+        sum: signed(effect.spend_cents) / CENTS,
+        squares: effect.spend_squares / (CENTS * CENTS),
+    }
 }
 
 pub(super) fn unsigned(count: i64) -> u64 {
@@ -206,7 +216,7 @@ pub(super) fn unsigned(count: i64) -> u64 {
 }
 
 /// Cents as a real number; exact below 2⁵³.
-pub(super) fn signed(cents: i64) -> f64 {
+pub fn signed(cents: i64) -> f64 {
     let size = as_f64(cents.unsigned_abs());
     if cents < 0 { -size } else { size }
 }

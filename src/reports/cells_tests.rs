@@ -260,6 +260,7 @@ fn those_who_waited_stand_apart_and_are_not_compared() {
         .assigned
         .push(assigned(1, "rest", CellKind::Rest, 9_000));
     facts.decision = Some(Decision {
+        chance: None,
         winner: "pan".into(),
         by: Metric::Click,
         by_hand: false,

@@ -80,6 +80,7 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
         ("opens_machine", report.opens_machine),
         ("clicks_total", report.clicks_total),
         ("clicks_machine", report.clicks_machine),
+        ("clicks_scanner", report.clicks_scanner),
         ("orders", report.orders),
     ] {
         row("responses", figure, count.to_string(), None)?;
@@ -90,6 +91,45 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
         report.revenue_cents.to_string(),
         None,
     )?;
+    for (figure, rate) in [
+        ("click_to_open_rate", &report.click_to_open_rate),
+        ("bounce_rate", &report.lost.bounce_rate),
+        ("hard_bounce_rate", &report.lost.hard_bounce_rate),
+        ("soft_bounce_rate", &report.lost.soft_bounce_rate),
+        ("complaint_rate", &report.lost.complaint_rate),
+        ("contacts_lost", &report.lost.contacts_lost),
+    ] {
+        row("rates", figure, rate.count.to_string(), Some(rate))?;
+    }
+    for step in &report.funnel.steps {
+        row(
+            "funnel",
+            step.stage,
+            step.people.to_string(),
+            Some(&step.of_delivered),
+        )?;
+    }
+    for (figure, amount) in report.economics.amounts() {
+        row("economics", figure, format!("{amount:.2}"), None)?;
+    }
+    for line in report.forecast.iter().flat_map(|compared| &compared.lines) {
+        for (kind, value) in [
+            ("expected", Some(line.expected)),
+            ("low_95", Some(line.low_95)),
+            ("high_95", Some(line.high_95)),
+            ("actual", line.actual),
+        ] {
+            let Some(value) = value else { continue };
+            let figure = format!("{} {kind}", line.figure);
+            row("forecast", &figure, format!("{value:.4}"), None)?;
+        }
+    }
+    if let Some(over) = &report.over_time {
+        for column in &over.columns {
+            let figure = format!("{} {}", over.unit.as_str(), column.after + 1);
+            row("over_time", &figure, column.responders.to_string(), None)?;
+        }
+    }
     for line in &report.channels {
         let section = format!("channel_{}", line.channel);
         for (figure, count) in [

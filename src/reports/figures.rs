@@ -13,6 +13,12 @@ pub enum Denominator {
     Sent,
     /// Accepted by the next server.
     Delivered,
+    /// Those of the delivered whose opens can be seen: they agreed to tracking.
+    Tracked,
+    /// Those of [`Denominator::Tracked`] who opened, or did more.
+    Openers,
+    /// People who reached the stage before.
+    StageBefore,
     /// Given a cell at launch, delivered or not.
     Assigned,
 }
@@ -22,6 +28,9 @@ impl Denominator {
         match self {
             Self::Sent => "sent",
             Self::Delivered => "delivered",
+            Self::Tracked => "delivered who agreed to tracking",
+            Self::Openers => "openers who agreed to tracking",
+            Self::StageBefore => "the stage before",
             Self::Assigned => "assigned",
         }
     }

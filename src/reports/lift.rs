@@ -121,7 +121,7 @@ pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
         }),
         window_ends_at: from_ms(last).to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         verdict,
-        sentence: sentence(verdict, shares, p, &why),
+        sentence: sentence("The campaign", verdict, shares, p, &why),
         buyers,
         revenue_cents,
         attributed_buyers: attributed()
@@ -165,7 +165,7 @@ fn side(facts: &Facts, share: Share, is_meant: impl Fn(&str) -> bool) -> Side {
 }
 
 /// By the rules of the verdict on two arms: the share of buyers.
-fn verdict(
+pub(super) fn verdict(
     (contacted, held): (Share, Share),
     readiness: Readiness,
     matters: Option<f64>,
@@ -186,7 +186,7 @@ fn verdict(
 }
 
 /// n_T·(p_T − p_C) with the ends of Newcombe's interval scaled (METHODS.md M6).
-fn incremental_buyers((contacted, held): (Share, Share), p: Option<f64>) -> Incremental {
+pub(super) fn incremental_buyers((contacted, held): (Share, Share), p: Option<f64>) -> Incremental {
     let people = as_f64(contacted.of);
     let difference = contacted
         .value()
@@ -201,7 +201,7 @@ fn incremental_buyers((contacted, held): (Share, Share), p: Option<f64>) -> Incr
 }
 
 /// n_T·(ȳ_T − ȳ_C) in cents, its interval scaled (METHODS.md M6).
-fn incremental_revenue(contacted: Moments, held: Moments) -> Option<Incremental> {
+pub(super) fn incremental_revenue(contacted: Moments, held: Moments) -> Option<Incremental> {
     const CENTS: f64 = 100.0;
     let scale = as_f64(contacted.people) * CENTS;
     let difference = contacted.mean()? - held.mean()?;
@@ -214,7 +214,14 @@ fn incremental_revenue(contacted: Moments, held: Moments) -> Option<Incremental>
     })
 }
 
-fn sentence(word: Word, (contacted, held): (Share, Share), p: Option<f64>, why: &str) -> String {
+/// What a verdict says of what was done to people: `The campaign`, `All campaigns together`.
+pub(super) fn sentence(
+    who: &str,
+    word: Word,
+    (contacted, held): (Share, Share),
+    p: Option<f64>,
+    why: &str,
+) -> String {
     if word == Word::TooEarly {
         return format!("Too early to tell: {why}.");
     }
@@ -231,19 +238,19 @@ fn sentence(word: Word, (contacted, held): (Share, Share), p: Option<f64>, why: 
     );
     match word {
         Word::Significant if one >= two => {
-            format!("The campaign made people order: significant ({figures}).")
+            format!("{who} made people order: significant ({figures}).")
         }
         Word::Significant => format!(
-            "The campaign kept people from ordering: significant ({figures}). Find out why before it runs again."
+            "{who} kept people from ordering: significant ({figures}). Find out why before more is sent."
         ),
         Word::NotSignificant => {
-            format!("The campaign made no difference that matters: not significant ({figures}).")
+            format!("{who} made no difference that matters: not significant ({figures}).")
         }
         Word::Promising => {
             format!("Those contacted ordered {more} often: promising, not proven ({figures}).")
         }
         _ => format!(
-            "Whether the campaign made people order is open: inconclusive ({figures}). More people held back would tell."
+            "Whether people order because of what was sent is open: inconclusive ({figures}). More people held back would tell."
         ),
     }
 }

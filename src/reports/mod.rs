@@ -1,16 +1,29 @@
-//! What it means: the response-rate report of a campaign, as figures, table, CSV and JSON.
+//! What it means: the report of a campaign, as figures, table, CSV and JSON: its response rate first, then
+//! what it cost and earned, how far people went, and when they came.
 //!
 //! Promise: a report reads counters, never the ledger, so it is as fast at ten million deliveries as at
 //! ten; a rate always comes with its count, its denominator and its interval; figures that do not add up
 //! are said not to.
 
+pub mod attribution;
 pub mod cells;
+pub mod chance;
 pub mod channels;
 pub mod csv;
+pub mod economics;
 pub mod figures;
+pub mod forecast;
+pub mod funnel;
+pub mod grid;
+pub mod improve;
 pub mod lift;
+pub mod lost;
 pub mod model;
+pub mod money;
+pub mod over_time;
+pub mod standing;
 pub mod store;
+pub mod summary;
 pub mod table;
 
 use sea_orm::DbErr;

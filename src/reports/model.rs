@@ -1,13 +1,21 @@
-//! The response-rate report of a campaign, without I/O.
+//! The report of a campaign, without I/O.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::attribution::{Attribution, Windows};
 use super::cells::{self, Cells, Facts};
 use super::channels::{self, ChannelLine};
+use super::economics::{Earned, Economics, Spent};
 use super::figures::{Denominator, Rate};
+use super::forecast::{Actual, Compared};
+use super::funnel::Funnel;
 use super::lift::{self, CausedBy};
+use super::lost::Lost;
+use super::money::{self, Proposal};
+use super::over_time::OverTime;
+use crate::campaigns::forecast::Forecast;
 use crate::delivery::store::SMS_COUNTERS;
 use crate::responses::model::{Goal, Terms};
 use crate::templates::model::{Link, Part};
@@ -50,7 +58,7 @@ impl Counters {
     }
 
     /// The counters `group.*`, by what stands after the dot, the largest first.
-    fn group(&self, group: &str) -> Vec<Reason> {
+    pub(super) fn group(&self, group: &str) -> Vec<Reason> {
         let mut reasons: Vec<Reason> = self
             .0
             .iter()
@@ -76,7 +84,7 @@ pub struct Reason {
 }
 
 /// One run of the campaign.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Wave {
     pub id: i64,
     pub status: String,
@@ -85,6 +93,12 @@ pub struct Wave {
     pub is_simulated: bool,
     pub template_version: i64,
     pub terms: Terms,
+    /// What its definition says of windows.
+    pub windows: Windows,
+    /// What its definition says of money.
+    pub proposal: Proposal,
+    /// What was expected of it at its launch; `None` of one that was launched before that was kept.
+    pub forecast: Option<Forecast>,
     pub counters: Counters,
     /// When its ledger was let go, in milliseconds since the epoch.
     pub cleaned_at: Option<i64>,
@@ -147,8 +161,25 @@ pub struct Report {
     pub click_rate: Rate,
     /// Customers who ordered ÷ delivered.
     pub order_rate: Rate,
+    /// Openers who clicked ÷ openers, among those who agreed to tracking: CTOR.
+    pub click_to_open_rate: Rate,
     /// Opt-outs ÷ delivered.
     pub opt_out_rate: Rate,
+    /// What was lost on the way: bounces, complaints, contacts.
+    pub lost: Lost,
+    /// ISO 4217 of all amounts, as the settings have it now.
+    pub currency: String,
+    pub economics: Economics,
+    /// What was expected of the newest wave that has a forecast, and what came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Compared>,
+    pub funnel: Funnel,
+    /// When people responded; none while nobody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_time: Option<OverTime>,
+    pub attribution: Attribution,
+    #[serde(skip)]
+    money: Money,
 
     /// Whom the segment selected, duplicates of an address included.
     pub selected: u64,
@@ -178,8 +209,10 @@ pub struct Report {
     /// Unique clickers.
     pub clicks: u64,
     pub clicks_total: u64,
-    /// Clicks of scanners, counted nowhere else.
+    /// Clicks of prefetchers, previews and programs, counted nowhere else.
     pub clicks_machine: u64,
+    /// Clicks of scanners, counted nowhere else.
+    pub clicks_scanner: u64,
     pub clicks_by_part: Vec<PartLine>,
     /// Empty when the waves used different templates.
     pub links: Vec<LinkLine>,
@@ -207,6 +240,28 @@ pub struct Report {
     pub discrepancies: Vec<String>,
 }
 
+/// What the economics are reckoned from, kept for when more is known.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Money {
+    spent: Vec<Spent>,
+    earned: Vec<Earned>,
+}
+
+impl Money {
+    /// Of all waves, the newest first: the oldest bears the fixed cost.
+    fn of(waves: &[Wave]) -> Self {
+        let last = waves.len().saturating_sub(1);
+        Self {
+            spent: waves
+                .iter()
+                .enumerate()
+                .map(|(place, wave)| money::spent(wave, sent(&wave.counters), place == last))
+                .collect(),
+            earned: waves.iter().flat_map(money::earned).collect(),
+        }
+    }
+}
+
 impl Report {
     /// Makes the report of a campaign from its waves, the newest first. `links` are those of the template
     /// all waves used.
@@ -226,6 +281,8 @@ impl Report {
             .windows(2)
             .all(|pair| matches!(pair, [a, b] if a.template_version == b.template_version))
             && waves.iter().all(|wave| wave.terms.has_one_template());
+        let money = Money::of(waves);
+        let windows = waves.first().map(|wave| wave.windows.clone());
         Self {
             campaign: campaign.to_owned(),
             status: status.to_owned(),
@@ -239,7 +296,25 @@ impl Report {
             open_rate: delivered("opens"),
             click_rate: delivered("clicks"),
             order_rate: delivered("orders.customers"),
+            click_to_open_rate: Rate::new(
+                sum.get("stage.interest.tracked"),
+                sum.get("stage.attention.tracked"),
+                Denominator::Openers,
+            ),
             opt_out_rate: delivered("opt_outs"),
+            lost: Lost::new(&sum, sent, arrived),
+            currency: String::new(),
+            economics: Economics::new(&money.spent, &money.earned, sum.get("orders"), None),
+            forecast: compared(waves),
+            funnel: Funnel::new(&sum, terms.goal, arrived, channels::undelivered(&sum)),
+            over_time: OverTime::new(&sum),
+            attribution: Attribution::new(
+                &sum,
+                terms.goal,
+                terms.window_days,
+                &windows.unwrap_or_default(),
+            ),
+            money,
             selected: sum.get("selected"),
             withheld: sum.get("withheld"),
             withheld_by_reason: sum.group("withheld"),
@@ -259,6 +334,7 @@ impl Report {
             clicks: sum.get("clicks"),
             clicks_total: sum.get("clicks.total"),
             clicks_machine: sum.get("clicks.machine"),
+            clicks_scanner: sum.get("clicks.scanner"),
             clicks_by_part: Part::ALL
                 .into_iter()
                 .map(|part| PartLine {
@@ -294,12 +370,17 @@ impl Report {
         let sum = summed(waves);
         self.cells = cells::cells(&sum, facts);
         self.effect = lift::caused_by(waves, facts);
+        let effect = self.effect.as_ref();
+        let caused = effect.and_then(|effect| money::caused(effect, waves, facts));
+        let Money { spent, earned } = &self.money;
+        self.economics = Economics::new(spent, earned, self.orders, caused);
         self
     }
 
-    /// What text messages cost is of this currency.
+    /// Amounts are of this currency.
     #[must_use]
     pub fn in_currency(mut self, currency: &str) -> Self {
+        currency.clone_into(&mut self.currency);
         for texts in self
             .channels
             .iter_mut()
@@ -307,6 +388,13 @@ impl Report {
         {
             currency.clone_into(&mut texts.currency);
         }
+        self
+    }
+
+    /// As of an instant: what has not come yet is not missing.
+    #[must_use]
+    pub fn at(mut self, now_ms: i64) -> Self {
+        self.forecast = self.forecast.map(|compared| compared.at(now_ms));
         self
     }
 
@@ -321,6 +409,23 @@ impl Report {
     pub fn can_be_opened(&self) -> bool {
         self.channels.is_empty() || self.channels.iter().any(|line| line.texts.is_none())
     }
+}
+
+/// The newest wave with a forecast, and what came of it.
+fn compared(waves: &[Wave]) -> Option<Compared> {
+    let place = waves.iter().position(|wave| wave.forecast.is_some())?;
+    let wave = waves.get(place)?;
+    let bears_fixed = place + 1 == waves.len();
+    let spent = money::spent(wave, sent(&wave.counters), bears_fixed);
+    let orders = wave.counters.get("orders");
+    let economics = Economics::new(&[spent], &money::earned(wave), orders, None);
+    let actual = Actual {
+        wave: wave.id,
+        delivered: delivered_of(&wave.counters),
+        window_ends_at: wave.launched_at.saturating_add(wave.terms.window_ms()),
+        economics: &economics,
+    };
+    Some(Compared::new(wave.forecast.as_ref()?, actual))
 }
 
 fn summed(waves: &[Wave]) -> Counters {
@@ -456,6 +561,9 @@ pub(crate) mod tests {
             is_simulated: true,
             template_version: 1,
             terms: Terms::read(r#"{"topic":"offers","goal":"click","window_days":14}"#),
+            windows: Windows::default(),
+            proposal: Proposal::default(),
+            forecast: None,
             counters: sum,
             cleaned_at: None,
         }
@@ -483,6 +591,7 @@ pub(crate) mod tests {
             ("clicks", 287),
             ("clicks.total", 341),
             ("clicks.machine", 56),
+            ("clicks.scanner", 31),
             ("clicks.part.attention", 61),
             ("clicks.part.interest", 48),
             ("clicks.part.desire", 35),

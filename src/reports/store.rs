@@ -1,12 +1,17 @@
 //! Queries of the reports: campaigns, waves and counters, nothing of the size of an audience.
 
+pub mod grid;
+pub(super) mod summary;
+
 use std::collections::BTreeMap;
 
 use sea_orm::{DbErr, QueryResult};
 
 use super::ReportError;
+use super::attribution::Windows;
 use super::cells::{Agreed, Assigned, Facts};
 use super::model::{Report, Wave};
+use super::money::Proposal;
 use crate::delivery::decide::Decision;
 use crate::delivery::store::cells::CellKind;
 use crate::ids::CampaignId;
@@ -32,7 +37,7 @@ pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportErr
     let status: String = row.try_get("", "status")?;
     let rows = db
         .rows(
-            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at,
+            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at, w.forecast,
                     c.counter, c.value
              FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id
              WHERE w.campaign_id = $1 ORDER BY w.id DESC",
@@ -122,9 +127,9 @@ pub async fn list(db: &Db, offset: i64, limit: i64) -> Result<Page, ReportError>
         .await?;
     let rows = db
         .rows(
-            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at,
+            "SELECT w.id, w.campaign_id, w.status, w.launched_at, w.is_simulated, w.template_version_id, w.definition, w.cleaned_at, w.forecast,
                     c.counter, c.value
-             FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id
+             FROM waves w LEFT JOIN wave_counters c ON c.wave_id = w.id AND c.counter NOT LIKE 'responders.%'
              WHERE w.campaign_id IN (SELECT id FROM campaigns ORDER BY id DESC LIMIT $1 OFFSET $2)
              ORDER BY w.id DESC",
             [limit.into(), offset.into()],
@@ -155,6 +160,7 @@ fn group_waves(rows: &[QueryResult]) -> Result<Vec<(i64, Wave)>, DbErr> {
         let id: i64 = row.try_get("", "id")?;
         if waves.last().is_none_or(|(_, wave)| wave.id != id) {
             let definition: String = row.try_get("", "definition")?;
+            let forecast: Option<String> = row.try_get("", "forecast")?;
             let wave = Wave {
                 id,
                 status: row.try_get("", "status")?,
@@ -162,6 +168,9 @@ fn group_waves(rows: &[QueryResult]) -> Result<Vec<(i64, Wave)>, DbErr> {
                 is_simulated: row.try_get("", "is_simulated")?,
                 template_version: row.try_get("", "template_version_id")?,
                 terms: Terms::read(&definition),
+                windows: Windows::read(&definition),
+                proposal: Proposal::read(&definition),
+                forecast: forecast.and_then(|text| serde_json::from_str(&text).ok()),
                 counters: Default::default(),
                 cleaned_at: row.try_get("", "cleaned_at")?,
             };

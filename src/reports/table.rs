@@ -1,5 +1,8 @@
 //! A report as a table for the terminal, 80 columns wide.
 
+mod funnel;
+mod money;
+
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -61,6 +64,41 @@ pub fn write(report: &Report) -> String {
         remark(&mut text, &effect.sentence);
         remark(&mut text, &effect.basis());
     }
+    if let Some(table) = money::economics(&report.economics, &report.currency) {
+        section(&mut text, "What it cost and earned", table);
+        for missing in &report.economics.missing {
+            remark(&mut text, &missing.sentence);
+        }
+    }
+    if let Some(compared) = &report.forecast {
+        section(
+            &mut text,
+            "Expected at the launch, and actual",
+            money::forecast(compared, &report.currency),
+        );
+        remark(&mut text, &format!("Rests on {}.", compared.rests_on));
+    }
+    section(
+        &mut text,
+        "How far people went",
+        funnel::stages(&report.funnel),
+    );
+    for note in report.funnel.verdict.iter().chain(&report.funnel.notes) {
+        remark(&mut text, note);
+    }
+    if let Some(half) = report
+        .over_time
+        .as_ref()
+        .and_then(|over| over.half_in_words())
+    {
+        remark(
+            &mut text,
+            &format!("Half of the responders came {half} of the launch."),
+        );
+    }
+    if let Some(table) = funnel::lost(report) {
+        section(&mut text, "What was lost", table);
+    }
     section(
         &mut text,
         "Which part persuades (people who clicked there)",
@@ -91,7 +129,7 @@ fn headline(text: &mut String, rate: &Rate) {
     };
 }
 
-fn section(text: &mut String, heading: &str, mut table: Table) {
+pub(super) fn section(text: &mut String, heading: &str, mut table: Table) {
     table.load_style(presets::NOTHING);
     for (place, column) in table.column_iter_mut().enumerate() {
         column.set_padding((if place == 0 { 4 } else { 1 }, 1));
@@ -163,7 +201,7 @@ fn waterfall(report: &Report) -> Table {
 fn rates(report: &Report) -> Table {
     let mut table = Table::new();
     if report.can_be_opened() {
-        let remark = machine(report.opens_machine);
+        let remark = apart(report.opens_machine, 0);
         table.add_row(rate_row("opened", &report.open_rate, remark));
     }
     for (name, rate, remark) in [
@@ -173,9 +211,9 @@ fn rates(report: &Report) -> Table {
             format!(
                 "{}{}",
                 counted(report.clicks_total, "click", "clicks"),
-                match report.clicks_machine {
-                    0 => String::new(),
-                    count => format!(", {} by machines", thousands(count)),
+                match apart(report.clicks_machine, report.clicks_scanner) {
+                    none if none.is_empty() => none,
+                    others => format!(", {others}"),
                 }
             ),
         ),
@@ -275,11 +313,14 @@ fn facts(facts: Vec<(&'static str, String)>) -> Table {
     table
 }
 
-fn machine(count: u64) -> String {
-    match count {
-        0 => String::new(),
-        count => format!("{} by machines", thousands(count)),
-    }
+/// What is counted apart from people.
+fn apart(machines: u64, scanners: u64) -> String {
+    [(machines, "machines"), (scanners, "scanners")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, whose)| format!("{} by {whose}", thousands(count)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn parts(report: &Report) -> Table {
@@ -422,13 +463,42 @@ pub fn money(cents: i64) -> String {
     format!("{sign}{}.{:02}", thousands(cents / 100), cents % 100)
 }
 
-/// The revenue, and beside it what came in other currencies: `12,345.67 and 120.00 USD`.
+/// An amount of cents with its currency, where one is set: `12,345.67 EUR`.
+pub fn amount(cents: f64, currency: &str) -> String {
+    format!("{} {currency}", money(whole(cents)))
+        .trim_end()
+        .to_owned()
+}
+
+/// The revenue, and beside it what came in other currencies: `12,345.67 EUR and 120.00 USD`.
 pub fn revenue(report: &Report) -> String {
-    let mut text = money(report.revenue_cents);
+    let mut text = format!("{} {}", money(report.revenue_cents), report.currency)
+        .trim_end()
+        .to_owned();
     for (currency, cents) in &report.revenue_elsewhere_cents {
         text.push_str(&format!(" and {} {currency}", money(*cents)));
     }
     text
+}
+
+/// An expected count of people.
+pub fn people(count: f64) -> String {
+    thousands(whole(count).unsigned_abs())
+}
+
+/// Per cent of more than a share, such as a return: `26 %`, `−12 %`.
+pub fn signed_percent(percent: f64) -> String {
+    let sign = if percent.round() < 0.0 { "−" } else { "" };
+    format!("{sign}{} %", people(percent.abs()))
+}
+
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "as saturates"
+)]
+fn whole(value: f64) -> i64 {
+    value.round() as i64
 }
 
 /// `1 day`, `14 days`.

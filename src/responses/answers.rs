@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use serde::Serialize;
 
 use super::ResponseError;
-use super::model::{Goal, Response, What};
+use super::model::{Goal, MadeBy, Response, What};
 use super::store::{self, Waves, answers};
 use crate::customers::orders::Who;
 use crate::customers::store::orders as customers;
@@ -103,7 +103,7 @@ pub(crate) async fn answer(
             let response = Response {
                 delivery,
                 what: What::Answer,
-                is_machine: false,
+                made_by: MadeBy::Person,
                 at,
             };
             store::write(txn, &mut waves, &[response]).await?;

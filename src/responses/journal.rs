@@ -15,7 +15,7 @@ use data_encoding::HEXLOWER;
 use ring::rand::SecureRandom;
 use tokio::sync::Notify;
 
-use super::model::{Response, What};
+use super::model::{MadeBy, Response, What};
 use crate::channels::model::Class;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::templates::model::Part;
@@ -290,6 +290,7 @@ fn encode(response: &Response) -> [u8; ENTRY] {
         What::Complaint => (7, 0, 0, 0),
         What::Redeem => (8, 0, 0, 0),
         What::Answer => (9, 0, 0, 0),
+        What::Scan => (10, 0, 0, 0),
     };
     let mut entry = [0; ENTRY];
     let parts = response
@@ -302,7 +303,7 @@ fn encode(response: &Response) -> [u8; ENTRY] {
         .chain(response.at.to_be_bytes())
         .chain(amount.to_be_bytes())
         .chain(link.to_be_bytes())
-        .chain([kind, part, u8::from(response.is_machine)]);
+        .chain([kind, part, made_by_number(response.made_by)]);
     for (to, from) in entry.iter_mut().zip(parts) {
         *to = from;
     }
@@ -322,7 +323,7 @@ fn decode(entry: &[u8]) -> Option<Response> {
     let (at, rest) = rest.split_first_chunk::<8>()?;
     let (amount, rest) = rest.split_first_chunk::<8>()?;
     let (link, rest) = rest.split_first_chunk::<2>()?;
-    let [kind, part, is_machine] = *rest.first_chunk::<3>()?;
+    let [kind, part, made_by] = *rest.first_chunk::<3>()?;
     let what = match kind {
         1 => What::Open,
         2 => What::Click {
@@ -344,6 +345,7 @@ fn decode(entry: &[u8]) -> Option<Response> {
         7 => What::Complaint,
         8 => What::Redeem,
         9 => What::Answer,
+        10 => What::Scan,
         _ => return None,
     };
     Some(Response {
@@ -352,9 +354,24 @@ fn decode(entry: &[u8]) -> Option<Response> {
             seq: i64::from_be_bytes(*seq),
         },
         what,
-        is_machine: is_machine != 0,
+        made_by: made_by_of(made_by)?,
         at: i64::from_be_bytes(*at),
     })
+}
+
+/// As journals of older versions have it, which knew no scanner.
+fn made_by_number(made_by: MadeBy) -> u8 {
+    match made_by {
+        MadeBy::Person => 0,
+        MadeBy::Machine => 1,
+        MadeBy::Scanner => 2,
+    }
+}
+
+fn made_by_of(number: u8) -> Option<MadeBy> {
+    [MadeBy::Person, MadeBy::Machine, MadeBy::Scanner]
+        .into_iter()
+        .find(|made_by| made_by_number(*made_by) == number)
 }
 
 fn part_number(part: Part) -> u8 {
@@ -400,7 +417,7 @@ mod tests {
                 seq,
             },
             what,
-            is_machine: seq % 2 == 0,
+            made_by: made_by_of(u8::try_from(seq % 3).unwrap()).unwrap(),
             at: 1_000 + seq,
         }
     }
@@ -422,6 +439,7 @@ mod tests {
             response(7, What::Complaint),
             response(8, What::Redeem),
             response(9, What::Answer),
+            response(10, What::Scan),
         ]
     }
 
@@ -454,7 +472,7 @@ mod tests {
         let heir = Journal::open(folder.path()).unwrap();
         let (segment, may_grow) = heir.oldest().unwrap();
         assert!(!may_grow && segment.is_inherited.load(Ordering::Relaxed));
-        assert_eq!(segment.entries(), 9);
+        assert_eq!(segment.entries(), 10);
         let mut reader = segment.read_from(1).unwrap();
         assert_eq!(reader.next(&segment, 2).unwrap(), some()[1..3]);
         assert_eq!(reader.next(&segment, 9).unwrap(), some()[3..]);

@@ -57,7 +57,7 @@ impl Destinations {
         }
         let mut templates: HashMap<i64, OfTemplate> = HashMap::new();
         let mut of_wave = Vec::new();
-        for text in store::texts(db, delivery.wave).await? {
+        for text in store::texts(&**db, delivery.wave).await? {
             let version = text.version;
             if let Entry::Vacant(vacant) = templates.entry(version) {
                 let links = links(&text.source).map_err(|cause| ResponseError::Template {
@@ -164,12 +164,30 @@ mod tests {
     #[test]
     fn a_token_is_put_where_the_shop_reads_it() {
         for (url, expected) in [
-            ("https://shop.example/pans", "https://shop.example/pans?vv=T"),
-            ("https://shop.example/pans?", "https://shop.example/pans?vv=T"),
-            ("https://shop.example/?a=1#top", "https://shop.example/?a=1&vv=T#top"),
-            ("https://shop.example/?vv=&a=1", "https://shop.example/?vv=T&a=1"),
-            ("https://shop.example/?x=%C3%A9&vv=old", "https://shop.example/?x=%C3%A9&vv=old&vv=T"),
-            ("https://shop.example/#a?b", "https://shop.example/?vv=T#a?b"),
+            (
+                "https://shop.example/pans",
+                "https://shop.example/pans?vv=T",
+            ),
+            (
+                "https://shop.example/pans?",
+                "https://shop.example/pans?vv=T",
+            ),
+            (
+                "https://shop.example/?a=1#top",
+                "https://shop.example/?a=1&vv=T#top",
+            ),
+            (
+                "https://shop.example/?vv=&a=1",
+                "https://shop.example/?vv=T&a=1",
+            ),
+            (
+                "https://shop.example/?x=%C3%A9&vv=old",
+                "https://shop.example/?x=%C3%A9&vv=old&vv=T",
+            ),
+            (
+                "https://shop.example/#a?b",
+                "https://shop.example/?vv=T#a?b",
+            ),
         ] {
             assert_eq!(with_token(url, "T"), expected);
         }

@@ -5,21 +5,27 @@
 //! is told so. Scanners and prefetchers are kept as raw events but count as nobody. This room proves no
 //! token and answers no request: it is handed the delivery.
 
-pub mod effects;
 pub mod answers;
 pub mod attribution;
 pub mod coupons;
+pub mod effects;
+pub mod feedback;
+pub mod inbox;
 mod journal;
 pub mod judge;
 pub mod links;
+pub mod mail;
+pub mod mail_events;
 pub mod model;
 pub mod opt_out;
 pub mod orders;
 pub mod record;
 pub(crate) mod requests;
+pub mod stages;
 mod store;
 mod tally;
 pub mod texts;
+pub mod timeline;
 mod transcribe;
 
 use sea_orm::DbErr;

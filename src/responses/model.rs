@@ -1,6 +1,7 @@
 //! The words of responses, without I/O.
 
-use serde::Deserialize;
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 pub use crate::campaigns::model::Goal;
 use crate::campaigns::model::Windows;
@@ -31,6 +32,9 @@ pub enum What {
     Redeem,
     /// He named the campaign's code in a shop or by telephone.
     Answer,
+    /// A scanner gave itself away: the clicks on this delivery around this instant are its own (see
+    /// [`super::judge::is_beside_scan`]). No act of the customer.
+    Scan,
 }
 
 impl What {
@@ -46,13 +50,41 @@ impl What {
             Self::Complaint => "complaint",
             Self::Redeem => "redeem",
             Self::Answer => "answer",
+            Self::Scan => "scan",
         }
     }
 
     /// Whether it is something the person did himself and meant, so that the base learns that he is there:
-    /// an open may be a program's, a bounce is a server's.
+    /// an open may be a program's, a bounce is a server's, a scan a scanner's.
     pub fn is_own_act(self) -> bool {
-        !matches!(self, Self::Open | Self::Bounce { .. })
+        !matches!(self, Self::Open | Self::Bounce { .. } | Self::Scan)
+    }
+}
+
+/// Who made a request (RULES.md §1.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MadeBy {
+    #[default]
+    Person,
+    /// A program that fetches ahead of a reader or for him: a prefetcher, an image proxy, a preview.
+    Machine,
+    /// Security software that follows links to see where they lead.
+    Scanner,
+}
+
+impl MadeBy {
+    pub fn is_person(self) -> bool {
+        self == Self::Person
+    }
+
+    /// As the database keeps it: `is_machine` is whatever is no person, `is_scanner` the scanners of them.
+    pub fn from_columns(is_machine: bool, is_scanner: bool) -> Self {
+        match (is_machine, is_scanner) {
+            (_, true) => Self::Scanner,
+            (true, false) => Self::Machine,
+            (false, false) => Self::Person,
+        }
     }
 }
 
@@ -61,9 +93,9 @@ impl What {
 pub struct Response {
     pub delivery: DeliveryKey,
     pub what: What,
-    /// Whether the request itself shows that no person made it (see [`super::judge::by_request`]);
-    /// the timing of clicks is judged when the response is written.
-    pub is_machine: bool,
+    /// What the request itself shows (see [`super::judge::by_request`]); the timing of clicks is judged when
+    /// the response is written.
+    pub made_by: MadeBy,
     /// Milliseconds since the epoch.
     pub at: i64,
 }
@@ -89,6 +121,8 @@ pub struct Terms {
     pub sender: Option<TermsSender>,
     #[serde(default)]
     pub cells: Vec<TermsCell>,
+    #[serde(default)]
+    pub schedule: Option<TermsSchedule>,
 }
 
 /// An arm of the test.
@@ -97,6 +131,15 @@ pub struct TermsCell {
     pub name: String,
     #[serde(default)]
     pub template: Option<String>,
+}
+
+/// When it was to arrive.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TermsSchedule {
+    #[serde(default)]
+    pub zone: Option<String>,
+    #[serde(default)]
+    pub fallback_zone: Option<String>,
 }
 
 /// Who wrote, as customers know him.
@@ -122,6 +165,7 @@ impl Default for Terms {
             windows: Windows::default(),
             sender: None,
             cells: Vec::new(),
+            schedule: None,
         }
     }
 }
@@ -138,6 +182,16 @@ impl Terms {
     /// Whether all of its people got one template, so that the numbers of links mean the same.
     pub fn has_one_template(&self) -> bool {
         self.cells.iter().all(|cell| cell.template.is_none())
+    }
+
+    /// The zone of those who have none, as at launch.
+    pub fn zone(&self) -> Tz {
+        self.schedule
+            .iter()
+            .flat_map(|schedule| [&schedule.zone, &schedule.fallback_zone])
+            .flatten()
+            .find_map(|name| name.parse().ok())
+            .unwrap_or(Tz::Europe__Paris)
     }
 
     /// The window of the campaign in milliseconds.
@@ -193,9 +247,19 @@ impl Marks {
     pub const REDEEMED: Self = Self(8192);
     pub const ANSWERED: Self = Self(16384);
 
+    /// Clicked again on a later visit.
+    pub const RETURNED: Self = Self(1 << 16);
+    /// Opened, or did more, and agreed to tracking: one of those whose opens can be seen.
+    pub const TRACKED: Self = Self(1 << 17);
+
     /// The marks that clicks set, less [`Marks::RESPONDED`], which orders may set too.
     pub const OF_CLICKS: Self = Self(
-        Self::CLICKED.0 | Self::ATTENTION.0 | Self::INTEREST.0 | Self::DESIRE.0 | Self::ACTION.0,
+        Self::CLICKED.0
+            | Self::ATTENTION.0
+            | Self::INTEREST.0
+            | Self::DESIRE.0
+            | Self::ACTION.0
+            | Self::RETURNED.0,
     );
 
     /// Each mark that has a counter of its own, and that counter.
@@ -215,6 +279,16 @@ impl Marks {
         (Self::INTEREST, "clicks.part.interest"),
         (Self::DESIRE, "clicks.part.desire"),
         (Self::ACTION, "clicks.part.action"),
+    ];
+
+    /// What each mark is worth, once a delivery, in points of engagement. Machines earn nothing.
+    pub const POINTS: [(Self, i64); 6] = [
+        (Self::OPENED, 1),
+        (Self::CLICKED, 3),
+        (Self::REPLIED, 5),
+        (Self::ANSWERED, 5),
+        (Self::ORDERED, 10),
+        (Self::REDEEMED, 10),
     ];
 
     /// The mark of a click in a part.
@@ -239,16 +313,6 @@ impl Marks {
     #[must_use]
     pub fn without(self, mark: Self) -> Self {
         Self(self.0 & !mark.0)
-    }
-
-    /// The engagement these marks are worth: 1 for having opened, 3 for having clicked, 10 for having
-    /// ordered, each once a delivery. Machines earn nothing.
-    pub fn points(self) -> i64 {
-        [(Self::OPENED, 1), (Self::CLICKED, 3), (Self::ORDERED, 10)]
-            .into_iter()
-            .filter(|(mark, _)| self.has(*mark))
-            .map(|(_, points)| points)
-            .sum()
     }
 }
 

@@ -3,13 +3,13 @@
 use sea_orm::DbErr;
 
 use super::ResponseError;
-use super::model::{Response, What};
+use super::model::{MadeBy, Response, What};
 use super::store::{self, Addressee, Waves};
 use crate::consent;
 use crate::consent::model::{Channel, Scope};
 use crate::delivery::in_flight;
 use crate::ids::{CustomerId, DeliveryKey};
-use crate::storage::{Db, is_deadlock};
+use crate::storage::{Db, Txn, is_deadlock};
 
 /// How often an opt-out is tried.
 const TRIES: u32 = 3;
@@ -33,6 +33,10 @@ pub enum Source {
     Page,
     /// A POST that is neither of them, by the same link.
     Link,
+    /// A mail to the unsubscribe address, or one that says nothing else.
+    Mail,
+    /// The way to unsubscribe that his provider or ours of email offers.
+    Provider,
 }
 
 impl Source {
@@ -42,6 +46,8 @@ impl Source {
             Self::OneClick => "rfc8058_post",
             Self::Page => "unsubscribe_page",
             Self::Link => "unsubscribe_link",
+            Self::Mail => "unsubscribe_mail",
+            Self::Provider => "mail_provider_opt_out",
         }
     }
 }
@@ -126,12 +132,27 @@ async fn record(
     at: i64,
 ) -> Result<Option<(Addressee, Vec<CustomerId>)>, DbErr> {
     let txn = db.begin().await?;
-    let Some(Addressee { customer_id, .. }) = store::addressee(&*txn, delivery).await? else {
+    let recorded = record_within(&txn, delivery, choice, source, at).await?;
+    if recorded.is_some() {
+        txn.commit().await?;
+    }
+    Ok(recorded)
+}
+
+/// The opt-out as part of a transaction.
+pub(super) async fn record_within(
+    txn: &Txn,
+    delivery: DeliveryKey,
+    choice: Choice,
+    source: Source,
+    at: i64,
+) -> Result<Option<(Addressee, Vec<CustomerId>)>, DbErr> {
+    let Some(Addressee { customer_id, .. }) = store::addressee(&**txn, delivery).await? else {
         return Ok(None);
     };
-    let mailboxes = consent::store::hold_mailboxes(&*txn, customer_id).await?;
+    let mailboxes = consent::store::hold_mailboxes(&**txn, customer_id).await?;
     // As he is now that his row is held.
-    let Some(addressee) = store::addressee(&*txn, delivery).await? else {
+    let Some(addressee) = store::addressee(&**txn, delivery).await? else {
         return Ok(None);
     };
     let scope = match choice {
@@ -140,7 +161,7 @@ async fn record(
     };
     let current = addressee.customer.as_ref();
     consent::store::opt_out(
-        &*txn,
+        &**txn,
         customer_id,
         current.and_then(|customer| customer.fingerprint.as_deref()),
         addressee.channel,
@@ -150,16 +171,15 @@ async fn record(
     )
     .await?;
     store::write_opt_out(
-        &txn,
+        txn,
         &mut Waves::default(),
         Response {
             delivery,
             what: What::OptOut,
-            is_machine: false,
+            made_by: MadeBy::Person,
             at,
         },
     )
     .await?;
-    txn.commit().await?;
     Ok(Some((addressee, mailboxes.customers)))
 }

@@ -1,9 +1,13 @@
 //! What the responses of one delivery change: reckoned without I/O, written by `store`.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use chrono_tz::Tz;
 
 use super::judge;
-use super::model::{Marks, Response, Terms, What};
+use super::model::{MadeBy, Marks, Response, Terms, What};
+use super::stages;
 use crate::campaigns::cells::ALL;
 use crate::consent::model::{Channel, Tracking};
 use crate::delivery::store::SMS_COUNTERS;
@@ -26,6 +30,8 @@ pub struct Delivery {
     pub marks: Marks,
     /// What the customer agreed to; [`Tracking::None`] when he was erased.
     pub tracking: Tracking,
+    /// Where he lives, as far as it is known.
+    pub zone: Option<Tz>,
 }
 
 /// A wave as far as its responses are concerned.
@@ -33,7 +39,30 @@ pub struct Delivery {
 pub struct Wave {
     pub campaign: CampaignId,
     pub is_simulated: bool,
+    /// Milliseconds since the epoch.
+    pub launched_at: i64,
     pub terms: Terms,
+    /// What a click on a link shows interest in; read when a click comes.
+    pub subjects: Subjects,
+}
+
+/// What the links of each template of a wave are about, by the places that got it and the link's number.
+#[derive(Debug, Clone, Default)]
+pub struct Subjects(pub Vec<(RangeInclusive<i64>, BTreeMap<u16, String>)>);
+
+impl Subjects {
+    /// Whether the template of a place is among them.
+    pub fn knows(&self, seq: i64) -> bool {
+        self.of(seq).is_some()
+    }
+
+    /// What the links in the message of a place are about.
+    pub fn of(&self, seq: i64) -> Option<&BTreeMap<u16, String>> {
+        let mut templates = self.0.iter();
+        templates
+            .find(|(places, _)| places.contains(&seq))
+            .map(|(_, about)| about)
+    }
 }
 
 /// A click that is on record.
@@ -42,14 +71,24 @@ pub struct EarlierClick {
     pub id: i64,
     pub link: u16,
     pub at: i64,
-    pub is_machine: bool,
+    pub made_by: MadeBy,
 }
 
-/// The human clicks a delivery keeps, part by part, after some were taken back.
+/// What is on record of a delivery beside its new responses.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    pub clicks: Vec<EarlierClick>,
+    /// When scanners gave themselves away.
+    pub scans: Vec<i64>,
+}
+
+/// The human clicks a delivery keeps, link by link, after some were taken back.
 #[derive(Debug, Clone, Copy)]
 pub struct RemainingClicks {
+    pub link: u16,
     pub part: Part,
     pub first_at: i64,
+    pub last_at: i64,
 }
 
 /// The new responses of a delivery, judged.
@@ -59,59 +98,70 @@ pub struct Judged {
     pub responses: Vec<Response>,
     /// Earlier clicks that turn out to be a scanner's.
     pub taken_back: Vec<EarlierClick>,
+    /// When orders were made that were cancelled or corrected since.
+    pub orders_gone: Vec<i64>,
 }
 
-/// Judges the new responses of one delivery: drops opens without tracking consent, and tells people
-/// from machines.
-pub fn judge(
-    delivery: &Delivery,
-    wave: &Wave,
-    earlier: &[EarlierClick],
-    new: &[Response],
-) -> Judged {
+/// Judges the new responses of one delivery: drops opens without tracking consent, and tells people from
+/// machines and scanners.
+pub fn judge(delivery: &Delivery, wave: &Wave, earlier: &Earlier, new: &[Response]) -> Judged {
     let mut responses: Vec<Response> = new
         .iter()
-        .filter(|response| response.what != What::Open || delivery.tracking == Tracking::Full)
+        .filter(|response| match response.what {
+            What::Open => delivery.tracking == Tracking::Full,
+            What::Scan => !wave.is_simulated,
+            _ => true,
+        })
         .copied()
         .collect();
     if wave.is_simulated {
         return Judged {
             responses,
-            taken_back: Vec::new(),
+            ..Judged::default()
         };
     }
-    for response in &mut responses {
-        if matches!(response.what, What::Click { .. }) {
-            response.is_machine |=
-                judge::is_hasty(delivery.is_in_hand, delivery.settled_at, response.at);
+    // A scanner's clicks, too, show what a click beside them is.
+    let mut clicks: Vec<(u16, i64)> = Vec::new();
+    let mut scans = earlier.scans.clone();
+    for response in &responses {
+        match response.what {
+            What::Click { link, .. } => clicks.push((link, response.at)),
+            What::Scan => scans.push(response.at),
+            _ => {}
         }
     }
-    // A machine's clicks, too, show what a click beside them is.
-    let clicks: Vec<(u16, i64)> = responses
-        .iter()
-        .filter_map(|response| match response.what {
-            What::Click { link, .. } => Some((link, response.at)),
-            _ => None,
-        })
-        .collect();
-    let is_in_burst = |click| clicks.iter().any(|other| judge::is_burst(click, *other));
+    let is_scanned = |(link, at): (u16, i64)| {
+        clicks
+            .iter()
+            .any(|other| judge::is_burst((link, at), *other))
+            || scans.iter().any(|scan| judge::is_beside_scan(at, *scan))
+    };
     let taken_back: Vec<EarlierClick> = earlier
+        .clicks
         .iter()
-        .filter(|click| !click.is_machine && is_in_burst((click.link, click.at)))
+        .filter(|click| click.made_by.is_person() && is_scanned((click.link, click.at)))
         .copied()
         .collect();
     for response in &mut responses {
-        if let What::Click { link, .. } = response.what {
+        if let What::Click { link, .. } = response.what
+            && response.made_by.is_person()
+        {
             let click = (link, response.at);
-            response.is_machine |= is_in_burst(click)
+            let is_scanner = judge::is_hasty(delivery.is_in_hand, delivery.settled_at, response.at)
+                || is_scanned(click)
                 || earlier
+                    .clicks
                     .iter()
                     .any(|other| judge::is_burst(click, (other.link, other.at)));
+            if is_scanner {
+                response.made_by = MadeBy::Scanner;
+            }
         }
     }
     Judged {
         responses,
         taken_back,
+        ..Judged::default()
     }
 }
 
@@ -140,7 +190,7 @@ pub fn marks_after(
     }
     for response in &judged.responses {
         let goal = match response.what {
-            What::Open if response.is_machine => {
+            What::Open if !response.made_by.is_person() => {
                 marks = marks.with(Marks::MACHINE_OPENED);
                 None
             }
@@ -148,7 +198,7 @@ pub fn marks_after(
                 marks = marks.with(Marks::OPENED);
                 None
             }
-            What::Click { .. } if response.is_machine => None,
+            What::Click { .. } if !response.made_by.is_person() => None,
             What::Click { part, .. } => {
                 marks = marks.with(Marks::CLICKED).with(Marks::of_part(part));
                 Some(Goal::Click)
@@ -184,6 +234,7 @@ pub fn marks_after(
                 marks = marks.with(Marks::ANSWERED);
                 Some(Goal::Answer)
             }
+            What::Scan => None,
         };
         if goal == Some(terms.goal) && is_in_time(response.at) {
             marks = marks.with(Marks::RESPONDED);
@@ -231,6 +282,19 @@ impl Moves {
         }
     }
 
+    /// Adds how far the recipient went, and when he responded. The times are not counted by cell and
+    /// channel: they are many.
+    pub fn add_stages(&mut self, delivery: &Delivery, wave: &Wave, after: Marks, judged: &Judged) {
+        let (key, goal) = (delivery.key.wave, wave.terms.goal);
+        for (counter, by) in stages::moves(delivery.marks, after, goal) {
+            self.add_of(delivery, counter.to_string(), by);
+        }
+        let time = stages::time(delivery.marks, after, judged, goal, wave.launched_at);
+        if let Some((counter, by)) = time {
+            self.add(key, counter, by);
+        }
+    }
+
     /// Moves a counter because of one delivery, and with it those of its cell and its channel.
     pub fn add_of(&mut self, delivery: &Delivery, counter: String, by: i64) {
         let wave = delivery.key.wave;
@@ -257,7 +321,12 @@ fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64
     let mut add = |counter: String, by: i64| moves.push((counter, by));
     for response in &judged.responses {
         match response.what {
-            What::Click { .. } if response.is_machine => add("clicks.machine".to_owned(), 1),
+            What::Click { .. } if response.made_by == MadeBy::Machine => {
+                add("clicks.machine".to_owned(), 1);
+            }
+            What::Click { .. } if response.made_by == MadeBy::Scanner => {
+                add("clicks.scanner".to_owned(), 1);
+            }
             What::Click { link, .. } => {
                 add("clicks.total".to_owned(), 1);
                 add(format!("clicks.link.{link}"), 1);
@@ -279,52 +348,16 @@ fn counters_of(before: Marks, after: Marks, judged: &Judged) -> Vec<(String, i64
             | What::Bounce { .. }
             | What::Complaint
             | What::Redeem
-            | What::Answer => {}
+            | What::Answer
+            | What::Scan => {}
         }
     }
     for click in &judged.taken_back {
-        add("clicks.machine".to_owned(), 1);
+        add("clicks.scanner".to_owned(), 1);
         add("clicks.total".to_owned(), -1);
         add(format!("clicks.link.{}", click.link), -1);
     }
     moves
-}
-
-/// What the responses of one delivery tell about the customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Feedback {
-    pub customer: CustomerId,
-    /// Engagement won, or lost when clicks were taken back.
-    pub points: i64,
-    /// When he last did something himself. An open is not that: mail programs open by themselves, and the
-    /// CNIL's retention reference counts a click but no open (RULES.md §3).
-    pub responded_at: Option<i64>,
-    pub has_ordered: bool,
-}
-
-impl Feedback {
-    /// Adds what another delivery tells about the same customer.
-    pub fn add(&mut self, other: Self) {
-        self.points += other.points;
-        self.responded_at = self.responded_at.max(other.responded_at);
-        self.has_ordered |= other.has_ordered;
-    }
-}
-
-/// The feedback of one delivery.
-pub fn feedback(delivery: &Delivery, after: Marks, judged: &Judged) -> Feedback {
-    let own_acts = judged
-        .responses
-        .iter()
-        .filter(|response| !response.is_machine && response.what.is_own_act());
-    Feedback {
-        customer: delivery.customer,
-        points: after.points() - delivery.marks.points(),
-        responded_at: own_acts.clone().map(|response| response.at).max(),
-        has_ordered: own_acts
-            .clone()
-            .any(|response| matches!(response.what, What::Order { .. })),
-    }
 }
 
 #[cfg(test)]

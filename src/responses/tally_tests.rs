@@ -18,6 +18,7 @@ fn delivery(marks: Marks) -> Delivery {
         settled_at: Some(SETTLED),
         marks,
         tracking: Tracking::Full,
+        zone: None,
     }
 }
 
@@ -25,11 +26,13 @@ fn wave(goal: Goal, is_simulated: bool) -> Wave {
     Wave {
         campaign: CampaignId(1),
         is_simulated,
+        launched_at: 0,
         terms: Terms {
             goal,
             window_days: 1,
             ..Terms::default()
         },
+        subjects: Subjects::default(),
     }
 }
 
@@ -37,7 +40,7 @@ fn response(what: What, after_ms: i64) -> Response {
     Response {
         delivery: delivery(Marks::default()).key,
         what,
-        is_machine: false,
+        made_by: MadeBy::Person,
         at: SETTLED + after_ms,
     }
 }
@@ -51,12 +54,17 @@ fn click(link: u16, after_ms: i64) -> Response {
     response(What::Click { link, part }, after_ms)
 }
 
-fn earlier(id: i64, link: u16, after_ms: i64) -> EarlierClick {
-    EarlierClick {
+/// People's clicks on record: id, link, when.
+fn earlier(clicks: &[(i64, u16, i64)]) -> Earlier {
+    let click = |&(id, link, after_ms): &(i64, u16, i64)| EarlierClick {
         id,
         link,
         at: SETTLED + after_ms,
-        is_machine: false,
+        made_by: MadeBy::Person,
+    };
+    Earlier {
+        clicks: clicks.iter().map(click).collect(),
+        scans: Vec::new(),
     }
 }
 
@@ -73,7 +81,7 @@ fn a_second_click_moves_only_the_totals() {
     let before = Marks::CLICKED.with(Marks::ACTION).with(Marks::RESPONDED);
     let delivery = delivery(before);
     let wave = wave(Goal::Click, false);
-    let judged = judge(&delivery, &wave, &[], &[click(1, 60_000)]);
+    let judged = judge(&delivery, &wave, &Earlier::default(), &[click(1, 60_000)]);
     let after = marks_after(&delivery, &wave.terms, &judged, None);
     assert_eq!(after, before);
     assert_eq!(
@@ -83,18 +91,18 @@ fn a_second_click_moves_only_the_totals() {
             ("clicks.total".to_owned(), 1)
         ]
     );
-    let feedback = feedback(&delivery, after, &judged);
-    assert_eq!(
-        (feedback.points, feedback.responded_at),
-        (0, Some(SETTLED + 60_000))
-    );
 }
 
 #[test]
 fn a_click_after_the_window_is_a_click_but_no_response() {
     let delivery = delivery(Marks::default());
     let wave = wave(Goal::Click, false);
-    let judged = judge(&delivery, &wave, &[], &[click(0, 86_400_001)]);
+    let judged = judge(
+        &delivery,
+        &wave,
+        &Earlier::default(),
+        &[click(0, 86_400_001)],
+    );
     let after = marks_after(&delivery, &wave.terms, &judged, None);
     assert!(after.has(Marks::CLICKED) && !after.has(Marks::RESPONDED));
 }
@@ -112,7 +120,7 @@ fn only_the_goal_makes_a_responder() {
         (Goal::Click, response(What::Open, 5_000), false),
     ] {
         let wave = wave(goal, false);
-        let judged = judge(&delivery, &wave, &[], &[new]);
+        let judged = judge(&delivery, &wave, &Earlier::default(), &[new]);
         let after = marks_after(&delivery, &wave.terms, &judged, None);
         assert_eq!(after.has(Marks::RESPONDED), is_response, "{goal:?} {new:?}");
     }
@@ -122,14 +130,18 @@ fn only_the_goal_makes_a_responder() {
 fn a_scanner_that_follows_every_link_is_nobody() {
     let delivery = delivery(Marks::default());
     let wave = wave(Goal::Click, false);
-    let judged = judge(&delivery, &wave, &[], &[click(0, 9_000), click(1, 9_300)]);
+    let judged = judge(
+        &delivery,
+        &wave,
+        &Earlier::default(),
+        &[click(0, 9_000), click(1, 9_300)],
+    );
     let after = marks_after(&delivery, &wave.terms, &judged, None);
     assert_eq!(after, Marks::default());
     assert_eq!(
         moved(Marks::default(), after, &judged),
-        [("clicks.machine".to_owned(), 2)]
+        [("clicks.scanner".to_owned(), 2)]
     );
-    assert_eq!(feedback(&delivery, after, &judged).responded_at, None);
 }
 
 #[test]
@@ -140,7 +152,7 @@ fn a_burst_takes_back_the_click_that_was_counted() {
     let judged = judge(
         &delivery,
         &wave,
-        &[earlier(7, 0, 9_000)],
+        &earlier(&[(7, 0, 9_000)]),
         &[click(1, 9_300)],
     );
     assert_eq!(judged.taken_back.len(), 1);
@@ -151,13 +163,12 @@ fn a_burst_takes_back_the_click_that_was_counted() {
         [
             ("clicks".to_owned(), -1),
             ("clicks.link.0".to_owned(), -1),
-            ("clicks.machine".to_owned(), 2),
             ("clicks.part.attention".to_owned(), -1),
+            ("clicks.scanner".to_owned(), 2),
             ("clicks.total".to_owned(), -1),
             ("responders".to_owned(), -1),
         ]
     );
-    assert_eq!(feedback(&delivery, after, &judged).points, -3);
 }
 
 #[test]
@@ -165,15 +176,17 @@ fn a_click_beside_a_burst_of_another_hour_stays() {
     let before = Marks::CLICKED.with(Marks::ATTENTION).with(Marks::RESPONDED);
     let delivery = delivery(before);
     let wave = wave(Goal::Click, false);
-    let clicks = [earlier(7, 0, 9_000), earlier(8, 0, 3_600_000)];
+    let clicks = earlier(&[(7, 0, 9_000), (8, 0, 3_600_000)]);
     let judged = judge(&delivery, &wave, &clicks, &[click(1, 3_600_100)]);
     assert_eq!(
         judged.taken_back.iter().map(|c| c.id).collect::<Vec<_>>(),
         [8]
     );
     let remaining = [RemainingClicks {
+        link: 0,
         part: Part::Attention,
         first_at: SETTLED + 9_000,
+        last_at: SETTLED + 9_000,
     }];
     let after = marks_after(&delivery, &wave.terms, &judged, Some(&remaining));
     assert_eq!(after, before);
@@ -190,7 +203,7 @@ fn an_order_keeps_its_responder_when_clicks_are_taken_back() {
     let judged = judge(
         &delivery,
         &wave,
-        &[earlier(7, 0, 9_000)],
+        &earlier(&[(7, 0, 9_000)]),
         &[click(1, 9_300)],
     );
     let after = marks_after(&delivery, &wave.terms, &judged, Some(&[]));
@@ -203,10 +216,15 @@ fn played_back_readers_may_be_faster_than_life() {
     let judged = judge(
         &delivery,
         &wave(Goal::Click, true),
-        &[],
+        &Earlier::default(),
         &[click(0, 10), click(1, 20)],
     );
-    assert!(judged.responses.iter().all(|response| !response.is_machine));
+    assert!(
+        judged
+            .responses
+            .iter()
+            .all(|response| response.made_by.is_person())
+    );
 }
 
 #[test]
@@ -224,7 +242,7 @@ fn without_tracking_consent_an_open_leaves_no_trace() {
         let judged = judge(
             &delivery,
             &wave,
-            &[],
+            &Earlier::default(),
             &[response(What::Open, 9_000), click(0, 9_000)],
         );
         assert_eq!(judged.responses.len(), kept, "{tracking:?}");
@@ -236,13 +254,12 @@ fn a_machine_that_opens_is_counted_apart_and_earns_nothing() {
     let delivery = delivery(Marks::default());
     let wave = wave(Goal::Click, false);
     let open = Response {
-        is_machine: true,
+        made_by: MadeBy::Machine,
         ..response(What::Open, 9_000)
     };
-    let judged = judge(&delivery, &wave, &[], &[open]);
+    let judged = judge(&delivery, &wave, &Earlier::default(), &[open]);
     let after = marks_after(&delivery, &wave.terms, &judged, None);
     assert_eq!(after, Marks::MACHINE_OPENED);
-    assert_eq!(feedback(&delivery, after, &judged).points, 0);
 }
 
 #[test]
@@ -255,7 +272,7 @@ fn responses_to_a_text_message_are_also_counted_for_themselves() {
     let wave = wave(Goal::Click, false);
     let mut moves = Moves::default();
     for delivery in [&text, &mail] {
-        let judged = judge(delivery, &wave, &[], &[click(1, 60_000)]);
+        let judged = judge(delivery, &wave, &Earlier::default(), &[click(1, 60_000)]);
         let after = marks_after(delivery, &wave.terms, &judged, None);
         moves.add_delivery(delivery, after, &judged);
     }
@@ -274,7 +291,12 @@ fn a_click_on_a_text_message_is_taken_back_from_both() {
         ..delivery(before)
     };
     let wave = wave(Goal::Click, false);
-    let judged = judge(&text, &wave, &[earlier(1, 0, 60_000)], &[click(1, 60_001)]);
+    let judged = judge(
+        &text,
+        &wave,
+        &earlier(&[(1, 0, 60_000)]),
+        &[click(1, 60_001)],
+    );
     let after = marks_after(&text, &wave.terms, &judged, Some(&[]));
     let mut moves = Moves::default();
     moves.add_delivery(&text, after, &judged);
@@ -291,12 +313,49 @@ fn a_click_on_a_text_message_is_taken_back_from_both() {
 }
 
 #[test]
+fn a_scan_takes_the_clicks_beside_it_whenever_it_is_told() {
+    let wave = wave(Goal::Click, false);
+    let delivery = delivery(Marks::default());
+    let scan = response(What::Scan, 60_000);
+    // Told together, told after the click, told before it.
+    let together = judge(
+        &delivery,
+        &wave,
+        &Earlier::default(),
+        &[click(0, 90_000), scan],
+    );
+    assert_eq!(together.responses[0].made_by, MadeBy::Scanner);
+    let after = judge(
+        &delivery,
+        &wave,
+        &earlier(&[(7, 0, 90_000), (8, 0, 700_000)]),
+        &[scan],
+    );
+    assert_eq!(
+        after.taken_back.iter().map(|c| c.id).collect::<Vec<_>>(),
+        [7]
+    );
+    let scanned = Earlier {
+        scans: vec![SETTLED + 60_000],
+        ..Earlier::default()
+    };
+    for (at, made_by) in [(660_000, MadeBy::Scanner), (660_001, MadeBy::Person)] {
+        let before = judge(&delivery, &wave, &scanned, &[click(0, at)]);
+        assert_eq!(before.responses[0].made_by, made_by);
+    }
+    // No act of the customer, and no count of its own.
+    let alone = judge(&delivery, &wave, &Earlier::default(), &[scan]);
+    let marks = marks_after(&delivery, &wave.terms, &alone, None);
+    assert_eq!(moved(Marks::default(), marks, &alone), []);
+}
+
+#[test]
 fn a_bounce_counts_once_by_its_class_and_only_of_a_message_that_was_taken() {
     let wave = wave(Goal::Click, false);
     let bounce = |class| response(What::Bounce { class }, 5_000);
     let new = [bounce(Class::Quota), bounce(Class::InvalidRecipient)];
     let taken = delivery(Marks::default());
-    let judged = judge(&taken, &wave, &[], &new);
+    let judged = judge(&taken, &wave, &Earlier::default(), &new);
     let after = marks_after(&taken, &wave.terms, &judged, None);
     let mut moves = Moves::default();
     moves.add_delivery(&taken, after, &judged);
@@ -306,11 +365,6 @@ fn a_bounce_counts_once_by_its_class_and_only_of_a_message_that_was_taken() {
         .map(|((_, name), by)| (name.as_str(), *by))
         .collect();
     assert_eq!(moved, [("bounces", 1), ("bounces.quota", 1)]);
-    assert_eq!(
-        feedback(&taken, after, &judged).responded_at,
-        None,
-        "a server's act"
-    );
 
     let unknown = Delivery {
         is_accepted: false,
@@ -332,10 +386,14 @@ fn what_is_done_off_line_is_the_goal_where_the_campaign_says_so() {
     ] {
         let wave = wave(goal, false);
         let delivery = delivery(Marks::default());
-        let judged = judge(&delivery, &wave, &[], &[response(what, 5_000)]);
+        let judged = judge(
+            &delivery,
+            &wave,
+            &Earlier::default(),
+            &[response(what, 5_000)],
+        );
         let after = marks_after(&delivery, &wave.terms, &judged, None);
         assert!(after.has(Marks::RESPONDED), "{what:?}");
-        assert!(feedback(&delivery, after, &judged).responded_at.is_some());
     }
 }
 
@@ -346,7 +404,12 @@ fn what_comes_back_from_a_cell_is_also_counted_for_it() {
         cell: "b".to_owned(),
         ..delivery(Marks::default())
     };
-    let judged = judge(&delivery, &wave, &[], &[response(What::Redeem, 5_000)]);
+    let judged = judge(
+        &delivery,
+        &wave,
+        &Earlier::default(),
+        &[response(What::Redeem, 5_000)],
+    );
     let after = marks_after(&delivery, &wave.terms, &judged, None);
     let mut moves = Moves::default();
     moves.add_delivery(&delivery, after, &judged);

@@ -35,7 +35,13 @@ pub(super) fn column_of(field: Field) -> (&'static str, bool) {
         // Not a column: the contact history tells.
         Field::LastContact => ("", true),
         Field::LastResponse => ("last_response_at", true),
-        Field::Engagement => ("engagement", false),
+        Field::Engagement => ("engagement_weight", false),
+        // Not columns: where the fifths of the buyers end tells.
+        Field::Recency | Field::Frequency | Field::Monetary | Field::Rfm | Field::ValueClass => {
+            ("", true)
+        }
+        Field::PreferredChannel => ("preferred_channel", true),
+        Field::PreferredHour => ("preferred_hour", true),
         Field::Created => ("created_at", false),
     }
 }
@@ -101,8 +107,8 @@ pub(super) fn plain(
     holds.unwrap_or_else(|| constant(false)).into()
 }
 
-/// A test of an age, by who has completed a number of years.
-pub(super) fn ages(test: &Test, completed: impl Fn(i64) -> Condition) -> Condition {
+/// A test of a whole number that is known by who has reached each: years, points, fifths.
+pub(super) fn reached(test: &Test, completed: impl Fn(i64) -> Condition) -> Condition {
     let whole = |value: &Value| match value {
         Value::Number(number) => number.as_whole(),
         _ => None,

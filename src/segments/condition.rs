@@ -17,12 +17,15 @@ use super::calendar::{
     span_start_day, span_start_ms, window_ms,
 };
 use super::comparison::{
-    ages, booleans, column_of, constant, joined, length, plain, text_value, words,
+    booleans, column_of, constant, joined, length, plain, reached, text_value, words,
 };
 use super::model::{Behaviour, Deed, Field, Node, Number, Relation, Rule, Subject, Test, Value};
 use super::vocabulary::{Kind, Matching};
-use crate::consent::model::Channel;
+use crate::consent::model::{Channel, Tracking};
 use crate::consent::store as consent;
+use crate::customers::fading::Fading;
+use crate::customers::store::value;
+use crate::customers::value::{CLASS, Measure};
 use crate::storage::Dialect;
 
 impl Rule {
@@ -66,6 +69,7 @@ impl Compiler {
                     .and_where(Expr::col("tag_key").eq(Matching::Folded.key(tag)));
                 self.is_among(tags)
             }
+            Node::Interested(name) => self.interested(name),
             Node::Did(behaviour) => self.behaviour(behaviour),
             Node::CanReceive { channel, topic } => self.can_receive(*channel, topic),
         }
@@ -95,6 +99,8 @@ impl Compiler {
         let (name, is_nullable) = column_of(field);
         let column = match field {
             Field::LastContact => self.last_contact(),
+            Field::Rfm => self.rfm(),
+            Field::ValueClass => self.value_class(),
             _ => self.column(name),
         };
         // Without this the test of a NULL would be NULL, and so would its NOT.
@@ -105,13 +111,22 @@ impl Compiler {
                     None => constant(false),
                 },
             ),
+            Field::Recency
+            | Field::Frequency
+            | Field::Monetary
+            | Field::Rfm
+            | Field::ValueClass => Expr::cust(value::is_known_sql(&self.table.to_string())).into(),
             _ if is_nullable => column.clone().is_not_null().into(),
             _ => constant(true).into(),
         };
         let holds = match (field, field.kind(), test) {
             (_, _, Test::Known) => return known,
             (_, _, Test::Unknown) => return known.not(),
-            (Field::Age, _, test) => ages(test, |n| self.completed(column.clone(), n)),
+            (Field::Age, _, test) => reached(test, |n| self.completed(column.clone(), n)),
+            (Field::Engagement, _, test) => reached(test, |n| self.has_left(column.clone(), n)),
+            (Field::Recency, _, test) => reached(test, |n| self.fifth(Measure::Recency, n)),
+            (Field::Frequency, _, test) => reached(test, |n| self.fifth(Measure::Frequency, n)),
+            (Field::Monetary, _, test) => reached(test, |n| self.fifth(Measure::Monetary, n)),
             (Field::Generation, _, test) => words(test, |word| match generation_days(word) {
                 Some((first, last)) => column.clone().between(first, last),
                 None => constant(false),
@@ -152,6 +167,66 @@ impl Compiler {
             Born::By(day) => birth.lte(day).into(),
             Born::Always => constant(true).into(),
         }
+    }
+
+    /// Who has `n` points left.
+    fn has_left(&self, weight: Expr, n: i64) -> Condition {
+        if n <= 0 {
+            return constant(true).into();
+        }
+        let least = Fading::least(n, self.now.timestamp_millis());
+        weight.gte(least.0).into()
+    }
+
+    /// Of the buyers, who is in fifth `n` of a measure or above.
+    fn fifth(&self, measure: Measure, n: i64) -> Condition {
+        match n {
+            ..=1 => constant(true).into(),
+            2..=5 => Expr::cust(self.passes(measure, n - 1)).into(),
+            _ => constant(false).into(),
+        }
+    }
+
+    /// SQL for who lies beyond the end of a fifth; never NULL for a buyer.
+    fn passes(&self, measure: Measure, step: i64) -> String {
+        let (table, column) = (&self.table, measure.column());
+        let end = value::step_sql(measure.as_str(), step);
+        format!("({table}.{column} > {end})")
+    }
+
+    fn rfm(&self) -> Expr {
+        let digits = Measure::ALL.map(|measure| {
+            let steps: String = (1..5)
+                .map(|step| {
+                    let passes = self.passes(measure, step);
+                    format!(" + CASE WHEN {passes} THEN 1 ELSE 0 END")
+                })
+                .collect();
+            format!("CAST(1{steps} AS TEXT)")
+        });
+        Expr::cust(format!("({})", digits.join(" || ")))
+    }
+
+    fn value_class(&self) -> Expr {
+        let [a, b] = [1, 2].map(|step| value::step_sql(CLASS, step));
+        let revenue = format!("{}.revenue_cents", self.table);
+        Expr::cust(format!(
+            "(CASE WHEN {revenue} >= {a} THEN 'a' WHEN {revenue} >= {b} THEN 'b' ELSE 'c' END)"
+        ))
+    }
+
+    /// Interests count only of those who agree to tracking today.
+    fn interested(&self, name: &str) -> Condition {
+        let least = Fading::least(1, self.now.timestamp_millis());
+        let mut interested = Query::select();
+        interested
+            .column("customer_id")
+            .from("customer_interests")
+            .and_where(Expr::col("interest_key").eq(Matching::Folded.key(name)))
+            .and_where(Expr::col("weight").gte(least.0));
+        Condition::all()
+            .add(self.column("tracking").eq(Tracking::Full.as_str()))
+            .add(self.is_among(interested))
     }
 
     fn day(&self, column: &Expr, test: &Test) -> Condition {

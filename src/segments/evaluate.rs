@@ -11,13 +11,14 @@ use super::calendar::{
     age, day_number, day_of_ms, generation, span_start_day, span_start_ms, window_ms,
 };
 use super::model::{
-    Behaviour, Deed, Field, HeldPermission, Node, Number, Profile, Relation, Rule, Subject, Test,
-    Value,
+    Behaviour, Deed, Field, HeldPermission, Interest, Node, Number, Profile, Relation, Rule,
+    Subject, Test, Value,
 };
 use super::vocabulary::{Kind, Matching};
-use crate::consent::model::Channel;
+use crate::consent::model::{Channel, Tracking};
 use crate::customers::model::{EmailState, PhoneState};
 use crate::customers::number::PhoneKind;
+use crate::customers::value::Worth;
 use crate::storage::text::fold;
 
 impl Rule {
@@ -68,6 +69,13 @@ impl Asker<'_> {
                 let key = fold(tag);
                 self.profile.tags.iter().any(|tag| fold(tag) == key)
             }
+            Node::Interested(name) => {
+                let key = fold(name);
+                self.profile.customer.tracking == Tracking::Full
+                    && self
+                        .interests()
+                        .any(|(interest, _)| fold(&interest.name) == key)
+            }
             Node::Did(behaviour) => self.did(behaviour),
             Node::CanReceive { channel, topic } => {
                 self.has_address(*channel)
@@ -95,6 +103,7 @@ impl Asker<'_> {
             _ => Found::Unknown,
         };
         let instant = |value: Option<i64>| value.map_or(Found::Unknown, Found::Instant);
+        let worth = |of: fn(Worth) -> Found| self.profile.worth.map_or(Found::Unknown, of);
         match field {
             Field::Id => Found::Whole(customer.id.0),
             Field::ExternalId => text(customer.external_id.as_deref()),
@@ -125,7 +134,18 @@ impl Asker<'_> {
             Field::LastOrder => instant(customer.last_order_at),
             Field::LastContact => instant(customer.last_contact_at),
             Field::LastResponse => instant(customer.last_response_at),
-            Field::Engagement => Found::Whole(customer.engagement),
+            Field::Engagement => {
+                Found::Whole(customer.engagement.points(self.now.timestamp_millis()))
+            }
+            Field::Recency => worth(|worth| Found::Whole(worth.recency.into())),
+            Field::Frequency => worth(|worth| Found::Whole(worth.frequency.into())),
+            Field::Monetary => worth(|worth| Found::Whole(worth.monetary.into())),
+            Field::Rfm => worth(|worth| Found::Text(worth.code(), Matching::Exact)),
+            Field::ValueClass => worth(|worth| Found::Word(worth.class)),
+            Field::PreferredChannel => customer
+                .preferred_channel
+                .map_or(Found::Unknown, |channel| Found::Word(channel.as_str())),
+            Field::PreferredHour => customer.preferred_hour.map_or(Found::Unknown, Found::Whole),
             Field::Created => Found::Instant(customer.created_at),
         }
     }
@@ -165,6 +185,16 @@ impl Asker<'_> {
             // A text test of what is no text, a span of what is no date.
             _ => false,
         }
+    }
+
+    /// What a point is left of, with the points.
+    pub fn interests(&self) -> impl Iterator<Item = (&Interest, i64)> {
+        let now = self.now.timestamp_millis();
+        self.profile
+            .interests
+            .iter()
+            .map(move |interest| (interest, interest.score.points(now)))
+            .filter(|(_, points)| *points >= 1)
     }
 
     fn did(&self, behaviour: &Behaviour) -> bool {

@@ -9,8 +9,9 @@ use serde_json::Value as Json;
 use super::evaluate::{Asker, Found};
 use super::model::{Behaviour, Deed, Field, Node, Profile, Rule, Subject};
 use crate::clock::from_ms;
-use crate::consent::model::Channel;
+use crate::consent::model::{Channel, Tracking};
 use crate::customers::model::{EmailState, PhoneState};
+use crate::storage::text::counted;
 
 /// A part of a rule, whether it is true of a customer, and why. Shows as an indented outline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -97,6 +98,7 @@ impl Asker<'_> {
                 [] => "has no tags".to_owned(),
                 tags => format!("tagged {}", quoted(tags.iter().map(String::as_str))),
             }),
+            Node::Interested(_) => Some(self.interests_found()),
             Node::Did(behaviour) => Some(self.events_found(behaviour)),
             Node::CanReceive { channel, topic } => Some(self.permission_found(*channel, topic)),
             Node::Everyone | Node::All(_) | Node::Any(_) | Node::Not(_) => None,
@@ -140,6 +142,23 @@ impl Asker<'_> {
         }
     }
 
+    fn interests_found(&self) -> String {
+        if self.profile.customer.tracking != Tracking::Full {
+            return "does not agree to tracking, so no interests are known".to_owned();
+        }
+        let shown: Vec<String> = self
+            .interests()
+            .map(|(interest, points)| {
+                let points = counted(points.unsigned_abs(), "point", "points");
+                format!("{} ({points})", quoted([interest.name.as_str()]))
+            })
+            .collect();
+        match shown.is_empty() {
+            true => "has shown no interest lately".to_owned(),
+            false => format!("interested in {}", shown.join(", ")),
+        }
+    }
+
     fn events_found(&self, behaviour: &Behaviour) -> String {
         let counted = self.events(behaviour);
         let all = self.events(&Behaviour::once(behaviour.deed)).len();
@@ -149,6 +168,11 @@ impl Asker<'_> {
             Deed::Opened => ("open", "opens"),
             Deed::Clicked => ("click", "clicks"),
             Deed::Responded => ("response", "responses"),
+            Deed::Replied => ("reply", "replies"),
+            Deed::Redeemed => ("coupon redeemed", "coupons redeemed"),
+            Deed::Answered => ("answer", "answers"),
+            Deed::Bounced => ("bounce", "bounces"),
+            Deed::Complained => ("complaint", "complaints"),
         };
         let number = |n: usize| match n {
             0 => format!("no {}", noun.1),

@@ -15,14 +15,15 @@
 //! rule       = conjunction { "or" conjunction }
 //! conjunction= negation { "and" negation }
 //! negation   = "not" negation | "(" rule ")" | predicate
-//! predicate  = "everyone" | subject ["not"] test | "tagged" text | behaviour
+//! predicate  = "everyone" | subject ["not"] test | "tagged" text | "interested" "in" text | behaviour
 //!            | "can receive" ("email" | "sms") "about" text
 //! subject    = field | "attribute." name
 //! test       = ("=" | "!=" | "<" | "<=" | ">" | ">=") value | "between" value "and" value
 //!            | "in" "(" value { "," value } ")" | "is" ("known" | "unknown")
 //!            | ("contains" | "starts with" | "ends with") text
 //!            | "within" span | "more than" span "ago"
-//! behaviour  = ("ordered" | "received" | "opened" | "clicked" | "responded") { filter }
+//! behaviour  = ("ordered" | "received" | "opened" | "clicked" | "responded" | "replied" | "redeemed"
+//!            | "answered" | "bounced" | "complained") { filter }
 //! filter     = "campaign" text | "at least" number "times" | "within" span | "between" date "and" date
 //!            | ("product" | "category") text | "for at least" amount      (the last line: ordered only)
 //! span       = number ("days" | "weeks" | "months" | "years")

@@ -5,7 +5,9 @@ use std::fmt;
 use chrono::NaiveDate;
 
 use crate::consent::model::Channel;
+use crate::customers::fading::Fading;
 use crate::customers::model::Customer;
+use crate::customers::value::Worth;
 
 /// How deep parentheses and `not` may nest.
 pub const MAX_DEPTH: usize = 100;
@@ -44,6 +46,9 @@ pub enum Node {
     Compare(Subject, Test),
     /// Has the tag, whatever its case and accents.
     Tagged(String),
+    /// Showed interest lately: a point is left of what he won by clicks, whatever the case and accents of the
+    /// interest's name.
+    Interested(String),
     Did(Behaviour),
     /// May be contacted: permission granted for exactly this topic, a usable address, no suppression.
     CanReceive {
@@ -77,7 +82,9 @@ impl Node {
             match node {
                 Self::All(parts) | Self::Any(parts) => waiting.extend(parts),
                 Self::Not(part) => waiting.push(part),
-                Self::Did(_) | Self::CanReceive { .. } | Self::Tagged(_) => count += 1,
+                Self::Did(_) | Self::CanReceive { .. } | Self::Tagged(_) | Self::Interested(_) => {
+                    count += 1
+                }
                 Self::Everyone | Self::Compare(..) => {}
             }
         }
@@ -160,6 +167,7 @@ pub enum Subject {
 pub enum Name {
     Campaign(String),
     Tag(String),
+    Interest(String),
     Topic(String),
     Attribute(String),
 }
@@ -192,6 +200,13 @@ pub enum Field {
     LastContact,
     LastResponse,
     Engagement,
+    Recency,
+    Frequency,
+    Monetary,
+    Rfm,
+    ValueClass,
+    PreferredChannel,
+    PreferredHour,
     Created,
 }
 
@@ -400,17 +415,33 @@ pub enum Deed {
     Opened,
     /// Clicked a link; a scanner's click does not count.
     Clicked,
-    /// Clicked or ordered in answer to a message. An open is too weak, an opt-out the contrary.
+    /// Clicked, ordered, replied, redeemed or answered in answer to a message. An open is too weak, an opt-out
+    /// the contrary.
     Responded,
+    /// Wrote back.
+    Replied,
+    /// Redeemed a coupon.
+    Redeemed,
+    /// Named a campaign's code in a shop or by telephone.
+    Answered,
+    /// His server sent a message back after it had taken it.
+    Bounced,
+    /// Called a message spam.
+    Complained,
 }
 
 impl Deed {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 10] = [
         Self::Ordered,
         Self::Received,
         Self::Opened,
         Self::Clicked,
         Self::Responded,
+        Self::Replied,
+        Self::Redeemed,
+        Self::Answered,
+        Self::Bounced,
+        Self::Complained,
     ];
 
     /// The word of the language.
@@ -421,6 +452,11 @@ impl Deed {
             Self::Opened => "opened",
             Self::Clicked => "clicked",
             Self::Responded => "responded",
+            Self::Replied => "replied",
+            Self::Redeemed => "redeemed",
+            Self::Answered => "answered",
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
         }
     }
 
@@ -430,7 +466,12 @@ impl Deed {
             Self::Ordered | Self::Received => &[],
             Self::Opened => &["open"],
             Self::Clicked => &["click"],
-            Self::Responded => &["click", "order"],
+            Self::Responded => &["click", "order", "reply", "redeem", "answer"],
+            Self::Replied => &["reply"],
+            Self::Redeemed => &["redeem"],
+            Self::Answered => &["answer"],
+            Self::Bounced => &["bounce"],
+            Self::Complained => &["complaint"],
         }
     }
 }
@@ -442,6 +483,9 @@ pub struct Profile {
     /// The normalised address mail is matched by.
     pub email_key: Option<String>,
     pub tags: Vec<String>,
+    pub interests: Vec<Interest>,
+    /// What he is worth among the buyers, where that is known.
+    pub worth: Option<Worth>,
     pub orders: Vec<PastOrder>,
     pub responses: Vec<PastResponse>,
     /// The accepted ones.
@@ -449,6 +493,17 @@ pub struct Profile {
     pub permissions: Vec<HeldPermission>,
     /// Those that bear a fingerprint of this customer's addresses.
     pub suppressions: Vec<HeldSuppression>,
+}
+
+/// An interest of a [`Profile`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interest {
+    /// As it is written.
+    pub name: String,
+    /// Points won by clicks, which fade.
+    pub score: Fading,
+    /// When he showed it last.
+    pub last_at: i64,
 }
 
 /// An order of a [`Profile`].
@@ -465,7 +520,7 @@ pub struct PastOrder {
 /// A response of a [`Profile`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastResponse {
-    /// `open`, `click`, `order` or `opt_out`.
+    /// `open`, `click`, `order`, `opt_out`, `reply`, `redeem`, `answer`, `bounce`, `complaint` or `scan`.
     pub kind: String,
     /// Its campaign's name.
     pub campaign: Option<String>,

@@ -24,6 +24,9 @@ impl Rule {
                 Node::Tagged(tag) => {
                     names.insert(Name::Tag(tag.clone()));
                 }
+                Node::Interested(name) => {
+                    names.insert(Name::Interest(name.clone()));
+                }
                 Node::Did(behaviour) => {
                     names.extend(behaviour.campaign.clone().map(Name::Campaign));
                 }
@@ -48,6 +51,7 @@ pub async fn unknown(db: &Db, rule: &Rule) -> Result<Vec<String>, DbErr> {
             told.push(match name {
                 Name::Campaign(name) => format!("there is no campaign {name:?}"),
                 Name::Tag(name) => format!("nobody is tagged {name:?}"),
+                Name::Interest(name) => format!("nobody has shown interest in {name:?}"),
                 Name::Topic(name) => format!("nobody was ever asked about the topic {name:?}"),
                 Name::Attribute(name) => format!("nobody has attribute.{name}"),
             });

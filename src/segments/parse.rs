@@ -235,6 +235,11 @@ impl<'t> Parser<'t> {
                 self.advance()?;
                 return Ok(Node::Tagged(self.text("the tag")?));
             }
+            "interested" => {
+                self.advance()?;
+                self.require("in")?;
+                return Ok(Node::Interested(self.text("the interest")?));
+            }
             "can" => return self.can_receive(),
             "attribute" => {
                 let attribute = self.attribute()?;
@@ -256,7 +261,14 @@ impl<'t> Parser<'t> {
             .map(Field::as_str)
             .into_iter()
             .chain(Deed::ALL.map(Deed::as_str))
-            .chain(["everyone", "tagged", "can", "attribute", "not"]);
+            .chain([
+                "everyone",
+                "tagged",
+                "interested",
+                "can",
+                "attribute",
+                "not",
+            ]);
         let near = did_you_mean(&word, words);
         let advice = if near.is_empty() {
             "; a value of your own is written attribute.NAME, a text between double quotes"

@@ -23,6 +23,7 @@ impl Display for Node {
             Self::Not(part) => write!(f, "not {part}"),
             Self::Compare(subject, test) => write!(f, "{subject} {test}"),
             Self::Tagged(tag) => write!(f, "tagged {}", Quoted(tag)),
+            Self::Interested(name) => write!(f, "interested in {}", Quoted(name)),
             Self::Did(behaviour) => behaviour.fmt(f),
             Self::CanReceive { channel, topic } => {
                 write!(f, "can receive {channel} about {}", Quoted(topic))

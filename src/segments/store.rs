@@ -5,9 +5,11 @@ use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SelectStatement, Sql
 use sea_orm::{DbErr, Value};
 
 use super::model::{
-    HeldPermission, HeldSuppression, Name, PastDelivery, PastOrder, PastResponse, Profile, Rule,
+    HeldPermission, HeldSuppression, Interest, Name, PastDelivery, PastOrder, PastResponse,
+    Profile, Rule,
 };
 use crate::customers;
+use crate::customers::fading::Fading;
 use crate::ids::CustomerId;
 use crate::storage::text::fold;
 use crate::storage::{Db, Dialect, Sql};
@@ -44,6 +46,10 @@ pub(super) async fn is_known(db: &Db, name: &Name) -> Result<bool, DbErr> {
         Name::Tag(tag) => (
             "SELECT 1 AS one FROM customer_tags WHERE tag_key = $1 LIMIT 1",
             fold(tag),
+        ),
+        Name::Interest(name) => (
+            "SELECT 1 AS one FROM customer_interests WHERE interest_key = $1 LIMIT 1",
+            fold(name),
         ),
         Name::Topic(topic) => (
             "SELECT 1 AS one FROM permissions WHERE topic = $1 LIMIT 1",
@@ -130,6 +136,8 @@ pub async fn profile(db: &Db, id: CustomerId) -> Result<Option<Profile>, DbErr> 
     let email_fingerprint: Option<String> = keys.try_get("", "email_fingerprint")?;
     let phone_fingerprint: Option<String> = keys.try_get("", "phone_fingerprint")?;
     Ok(Some(Profile {
+        interests: interests(db, id).await?,
+        worth: customers::value::breaks(&**db).await?.worth(&customer),
         customer,
         email_key: keys.try_get("", "email_key")?,
         tags: tags(db, id).await?,
@@ -145,6 +153,21 @@ async fn tags(db: &Db, id: CustomerId) -> Result<Vec<String>, DbErr> {
     let sql = "SELECT tag FROM customer_tags WHERE customer_id = $1 ORDER BY tag_key";
     let rows = db.rows(sql, [id.0.into()]).await?;
     rows.iter().map(|row| row.try_get("", "tag")).collect()
+}
+
+async fn interests(db: &Db, id: CustomerId) -> Result<Vec<Interest>, DbErr> {
+    let sql = "SELECT interest, weight, last_at FROM customer_interests
+        WHERE customer_id = $1 ORDER BY weight DESC, interest_key";
+    let rows = db.rows(sql, [id.0.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Interest {
+                name: row.try_get("", "interest")?,
+                score: Fading(row.try_get("", "weight")?),
+                last_at: row.try_get("", "last_at")?,
+            })
+        })
+        .collect()
 }
 
 async fn orders(db: &Db, id: CustomerId) -> Result<Vec<PastOrder>, DbErr> {

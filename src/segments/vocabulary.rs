@@ -78,10 +78,14 @@ pub const GENERATIONS: [(&str, i32, i32); 6] = [
 
 const GENERATION_WORDS: [&str; 6] = ["silent", "boomer", "x", "y", "z", "alpha"];
 
+const CLASS_WORDS: [&str; 3] = ["a", "b", "c"];
+
+const CHANNEL_WORDS: [&str; 2] = ["email", "sms"];
+
 const STAGE_WORDS: [&str; 4] = ["suspect", "prospect", "customer", "lapsed"];
 
 impl Field {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 33] = [
         Self::Id,
         Self::ExternalId,
         Self::Email,
@@ -107,6 +111,13 @@ impl Field {
         Self::LastContact,
         Self::LastResponse,
         Self::Engagement,
+        Self::Recency,
+        Self::Frequency,
+        Self::Monetary,
+        Self::Rfm,
+        Self::ValueClass,
+        Self::PreferredChannel,
+        Self::PreferredHour,
         Self::Created,
     ];
 
@@ -175,7 +186,46 @@ impl Field {
             Self::LastOrder => ("last_order", Kind::Instant, "when he ordered last"),
             Self::LastContact => ("last_contact", Kind::Instant, "when we last reached him"),
             Self::LastResponse => ("last_response", Kind::Instant, "when he last responded"),
-            Self::Engagement => ("engagement", Kind::Whole, "points earned by responses"),
+            Self::Engagement => (
+                "engagement",
+                Kind::Whole,
+                "points won by responses; half of each is left after 90 days",
+            ),
+            Self::Recency => (
+                "recency",
+                Kind::Whole,
+                "from 1 to 5 among the buyers: how lately he ordered; 5 is the latest fifth",
+            ),
+            Self::Frequency => (
+                "frequency",
+                Kind::Whole,
+                "from 1 to 5 among the buyers: how often he ordered",
+            ),
+            Self::Monetary => (
+                "monetary",
+                Kind::Whole,
+                "from 1 to 5 among the buyers: how much he spent",
+            ),
+            Self::Rfm => (
+                "rfm",
+                Kind::Text(Exact),
+                "recency, frequency and monetary as one code, such as \"555\"",
+            ),
+            Self::ValueClass => (
+                "value_class",
+                Kind::Word(&CLASS_WORDS),
+                "a, b or c: who makes the first 80 % of the revenue, the next 15 %, the rest",
+            ),
+            Self::PreferredChannel => (
+                "preferred_channel",
+                Kind::Word(&CHANNEL_WORDS),
+                "where he acts himself most, from three acts on: email or sms",
+            ),
+            Self::PreferredHour => (
+                "preferred_hour",
+                Kind::Whole,
+                "the hour of his own day, 0 to 23, about which he acts most, from three acts on",
+            ),
             Self::Created => ("created", Kind::Instant, "when he came into the base"),
         }
     }
@@ -191,6 +241,10 @@ pub fn predicates() -> Vec<(&'static str, &'static str)> {
         ),
         ("tagged \"NAME\"", "has the tag"),
         (
+            "interested in \"NAME\"",
+            "clicked lately on what is about it; only of those who agree to tracking",
+        ),
+        (
             "can receive email about \"TOPIC\"",
             "permission granted, address usable, not suppressed; also: can receive sms",
         ),
@@ -203,7 +257,12 @@ pub fn predicates() -> Vec<(&'static str, &'static str)> {
             Deed::Received => "a message to him was accepted; may name campaign",
             Deed::Opened => "opened a message himself; may name campaign",
             Deed::Clicked => "clicked a link himself; may name campaign",
-            Deed::Responded => "clicked or ordered in answer to a message; may name campaign",
+            Deed::Responded => "clicked, ordered, replied, redeemed or answered; may name campaign",
+            Deed::Replied => "wrote back; may name campaign",
+            Deed::Redeemed => "redeemed a coupon; may name campaign",
+            Deed::Answered => "named a campaign's code in a shop or by phone; may name campaign",
+            Deed::Bounced => "a message to him came back; may name campaign",
+            Deed::Complained => "called a message spam; may name campaign",
         };
         (deed.as_str(), about)
     }));

@@ -7,6 +7,7 @@
 pub mod bayes;
 pub mod means;
 pub mod power;
+pub mod prediction;
 pub mod proportions;
 pub mod several;
 pub mod verdict;

@@ -17,6 +17,7 @@ const VALUES: usize = 2_000;
 pub enum Kind {
     Text,
     Int,
+    Real,
     Bool,
     Date,
     /// A JSON document, given as a JSON string.
@@ -29,6 +30,7 @@ impl Kind {
         match self {
             Self::Text => "text[]",
             Self::Int => "bigint[]",
+            Self::Real => "double precision[]",
             Self::Bool => "boolean[]",
             Self::Date => "date[]",
             Self::Json => "jsonb[]",
@@ -39,6 +41,7 @@ impl Kind {
         match self {
             Self::Text => "",
             Self::Int => "::bigint",
+            Self::Real => "::double precision",
             Self::Bool => "::boolean",
             Self::Date => "::date",
             Self::Json => "::jsonb",

@@ -135,11 +135,7 @@ pub fn is_deadlock(error: &DbErr) -> bool {
 /// Whether a transaction lost a race with another: it wrote a row first, or both waited for each other. Nothing
 /// of it was done, and it comes out right when it is tried again.
 pub fn is_conflict(error: &DbErr) -> bool {
-    is_deadlock(error)
-        || matches!(
-            error.sql_err(),
-            Some(SqlErr::UniqueConstraintViolation(_))
-        )
+    is_deadlock(error) || matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 /// Raw SQL with `$n` placeholders, on a connection or in a transaction.

@@ -175,6 +175,7 @@ impl CompiledEmail {
                 "preferences": links.preferences,
                 "browser": links.browser,
                 "open": links.open,
+                "trap": links.trap,
             }),
         );
         let context = Context::from(Value::Object(values));

@@ -80,7 +80,9 @@ pub enum RenderError {
         "the text message takes {parts} parts and at most {limit} are sent: one of the customer's values is too long, or the text is"
     )]
     TooManyParts { parts: usize, limit: usize },
-    #[error("it would go out without the coupon it speaks of: its wave was launched without coupons")]
+    #[error(
+        "it would go out without the coupon it speaks of: its wave was launched without coupons"
+    )]
     NoCoupon,
     #[error("the fields could not be filled in")]
     Fill(#[source] Box<handlebars::RenderError>),

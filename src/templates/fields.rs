@@ -10,6 +10,7 @@ use super::sms::Encoding;
 use super::tags::nearest;
 use crate::clock;
 use crate::consent::model::Tracking;
+use crate::customers::fading::Fading;
 use crate::customers::model::{Customer, EmailState, PhoneState, Stage};
 use crate::ids::CustomerId;
 
@@ -104,10 +105,16 @@ pub const FIELDS: &[Field] = &[
 /// What a message says of the offer of its campaign, and the recipient's own coupon: fields that no customer
 /// has.
 pub const OFFER_FIELDS: &[(&str, &str)] = &[
-    ("coupon", "his own coupon; needs coupon in the campaign's [offer]"),
+    (
+        "coupon",
+        "his own coupon; needs coupon in the campaign's [offer]",
+    ),
     ("offer.name", "what the campaign's [offer] is called"),
     ("offer.code", "the code to name in a shop or by telephone"),
-    ("offer.deadline", "its last day; write {{date offer.deadline}}"),
+    (
+        "offer.deadline",
+        "its last day; write {{date offer.deadline}}",
+    ),
 ];
 
 /// A text as a value: control characters and line separators become spaces, an empty one is no value.
@@ -398,7 +405,10 @@ pub fn sample_customer() -> Customer {
         last_order_at: at(2026, 2, 21),
         last_contact_at: None,
         last_response_at: None,
-        engagement: 0,
+        last_response: None,
+        engagement: Fading::default(),
+        preferred_channel: None,
+        preferred_hour: None,
         created_at: at(2024, 3, 9).unwrap_or_default(),
     }
 }

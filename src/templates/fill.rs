@@ -22,6 +22,21 @@ const MAX_RENDERED_BYTES: usize = 512 * 1024;
 /// Where the recipient's links stand among the values; no field may have this name.
 pub(super) const LINK: &str = "link";
 
+/// The open pixel: its link, and what stands before and after it.
+const PIXEL: (&str, &str, &str) = (
+    "open",
+    "<img src=\"",
+    "\" width=\"1\" height=\"1\" alt=\"\" style=\"display:block;width:1px;height:1px;border:0\">",
+);
+
+/// The link that no person sees: hidden as preview texts are, out of the reach of keys and screen readers,
+/// without a word in it.
+const TRAP: (&str, &str, &str) = (
+    "trap",
+    "<div style=\"display:none;max-height:0;overflow:hidden;mso-hide:all\" aria-hidden=\"true\"><a href=\"",
+    "\" rel=\"nofollow\" tabindex=\"-1\" aria-hidden=\"true\"></a></div>",
+);
+
 /// Where the values of `fields` come from.
 pub(super) fn getters(fields: &BTreeSet<String>) -> Result<Vec<Getter>, String> {
     fields
@@ -151,16 +166,14 @@ pub(super) fn compile(marked: &str, tags: &[Tag]) -> Result<Compiled, String> {
             Piece::Mark('p', _) => source.push_str(&format!("{{{{{LINK}.preferences}}}}")),
             Piece::Mark('b', _) => source.push_str(&format!("{{{{{LINK}.browser}}}}")),
             Piece::Mark('o', _) => {
-                let [before, after] = [
-                    "<img src=\"",
-                    "\" width=\"1\" height=\"1\" alt=\"\" style=\"display:block;width:1px;height:1px;border:0\">",
-                ];
-                source.push_str(&format!(
-                    "{{{{#if {LINK}.open}}}}{OPEN}{}{CLOSE}{{{{{LINK}.open}}}}{OPEN}{}{CLOSE}{{{{/if}}}}",
-                    raws.len(),
-                    raws.len() + 1
-                ));
-                raws.extend([before, after]);
+                for (link, before, after) in [PIXEL, TRAP] {
+                    source.push_str(&format!(
+                        "{{{{#if {LINK}.{link}}}}}{OPEN}{}{CLOSE}{{{{{LINK}.{link}}}}}{OPEN}{}{CLOSE}{{{{/if}}}}",
+                        raws.len(),
+                        raws.len() + 1
+                    ));
+                    raws.extend([before, after]);
+                }
             }
             Piece::Mark(kind, _) => return Err(format!("an unknown mark {kind:?}")),
         }

@@ -119,10 +119,40 @@ impl Template {
                 ),
             });
         }
+        self.lint_interests(&mut findings);
         findings.sort_by_key(|finding| finding.severity);
         findings
     }
+
+    /// An interest that no link leads to would never be found.
+    fn lint_interests(&self, findings: &mut Vec<Finding>) {
+        let mut refuse = |message: String| {
+            findings.push(Finding {
+                severity: Severity::Error,
+                part: None,
+                language: self.script.language.clone(),
+                key: "interests".to_owned(),
+                message,
+            });
+        };
+        for (url, interest) in &self.script.interests {
+            if !self.links.iter().any(|link| link.url == *url) {
+                refuse(format!(
+                    "no link leads to {url:?}; write the address as it stands in the text"
+                ));
+            }
+            let length = interest.trim().chars().count();
+            if !(1..=MAX_INTEREST_CHARS).contains(&length) {
+                refuse(format!(
+                    "the interest of {url:?} has {length} characters; give it a name of 1 to {MAX_INTEREST_CHARS}"
+                ));
+            }
+        }
+    }
 }
+
+/// Characters of the name of an interest.
+const MAX_INTEREST_CHARS: usize = 60;
 
 struct Reader<'a> {
     language: &'a str,

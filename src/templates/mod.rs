@@ -23,7 +23,7 @@ mod wrap;
 
 pub use email::{CompiledEmail, Imprint};
 pub use error::{Place, RenderError, TemplateError};
-pub use fields::{FIELDS, Field, OFFER_FIELDS, FieldFacts, FieldUse, sample_customer};
+pub use fields::{FIELDS, Field, FieldFacts, FieldUse, OFFER_FIELDS, sample_customer};
 pub use lint::{Finding, Severity};
 pub use sms::{CompiledSms, Encoding, RenderedSms, Size, SmsFrame, SmsMeasure};
 
@@ -198,14 +198,31 @@ impl Template {
 
     /// The fields that its texts use, in any language and channel.
     pub fn fields(&self) -> BTreeSet<String> {
-        let letters = self.ready.values().flat_map(|(_, made)| field_uses(&made.tags));
-        let texts = self.texts.values().flat_map(|text| field_uses(&text.value_tags()));
+        let letters = self
+            .ready
+            .values()
+            .flat_map(|(_, made)| field_uses(&made.tags));
+        let texts = self
+            .texts
+            .values()
+            .flat_map(|text| field_uses(&text.value_tags()));
         letters.chain(texts).map(|used| used.field).collect()
     }
 
     /// The tracked links of all languages; a link's number is its place here.
     pub fn links(&self) -> &[Link] {
         &self.links
+    }
+
+    /// What a click on the link of this number shows interest in; nothing where the template does not say.
+    pub fn interests(&self) -> BTreeMap<u16, String> {
+        self.links
+            .iter()
+            .filter_map(|link| {
+                let interest = self.script.interests.get(&link.url)?;
+                Some((link.number, interest.trim().to_owned()))
+            })
+            .collect()
     }
 
     /// The whole template as canonical JSON, to be frozen: the same template always gives the same text.

@@ -57,6 +57,8 @@ pub struct RecipientLinks {
     pub browser: String,
     /// The open pixel; none without the customer's tracking consent.
     pub open: Option<String>,
+    /// The link that no person sees; none where it is turned off.
+    pub trap: Option<String>,
     /// What is proposed to him; none where nothing is.
     pub offer: Option<Arc<OfferWords>>,
     /// His own.

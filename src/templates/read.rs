@@ -129,6 +129,7 @@ impl Files {
             language: main.language,
             theme: main.theme,
             wordings,
+            interests: main.interests,
         })
     }
 

@@ -26,6 +26,9 @@ pub(super) struct MainFile {
     #[serde(default)]
     pub(super) action: Action,
     pub(super) sms: Option<Sms>,
+    /// What a click on a link shows interest in, by the link's address.
+    #[serde(default)]
+    pub(super) interests: BTreeMap<String, String>,
 }
 
 /// The whole template as it is frozen.
@@ -38,6 +41,9 @@ pub(super) struct Script {
     pub(super) theme: Theme,
     /// By language.
     pub(super) wordings: BTreeMap<String, Wording>,
+    /// What a click on a link shows interest in, by the link's address.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) interests: BTreeMap<String, String>,
 }
 
 /// The colours of a template, as `#rrggbb`.

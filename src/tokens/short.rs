@@ -75,7 +75,7 @@ fn pack(token: LinkToken) -> Option<u64> {
     let link = match token.kind {
         LinkKind::Click(number) if number <= LAST_CLICK => u64::from(number),
         LinkKind::Unsubscribe => UNSUBSCRIBE,
-        LinkKind::Click(_) | LinkKind::Open | LinkKind::Browser => return None,
+        LinkKind::Click(_) | LinkKind::Open | LinkKind::Browser | LinkKind::Trap => return None,
     };
     let within = |number: i64, bits: u32| {
         let number = u64::try_from(number).ok()?;
@@ -189,6 +189,7 @@ mod tests {
             (1, 1, LinkKind::Click(63)),
             (1, 1, LinkKind::Open),
             (1, 1, LinkKind::Browser),
+            (1, 1, LinkKind::Trap),
         ] {
             assert_eq!(short_code(token(wave, seq, kind), &keys()), None);
         }

@@ -141,16 +141,8 @@ pub(super) fn words(status: StatusCode) -> (&'static str, &'static str, &'static
             "Unauthorized",
             "A token of [api.tokens] is needed: Authorization: Bearer followed by it.",
         ),
-        StatusCode::CONFLICT => (
-            "conflict",
-            "Conflict",
-            "This was done before.",
-        ),
-        StatusCode::GONE => (
-            "gone",
-            "Gone",
-            "It was there and is no more.",
-        ),
+        StatusCode::CONFLICT => ("conflict", "Conflict", "This was done before."),
+        StatusCode::GONE => ("gone", "Gone", "It was there and is no more."),
         StatusCode::FORBIDDEN => (
             "forbidden",
             "Forbidden",

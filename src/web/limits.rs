@@ -100,6 +100,15 @@ pub(super) fn visitor(request: &HttpRequest, settings: &WebSettings) -> Option<I
     Some(peer)
 }
 
+/// Whether a proxy stands between that is not known as one of ours, so that nobody knows who asks.
+pub(super) fn is_behind_unknown_proxy(request: &HttpRequest, settings: &WebSettings) -> bool {
+    let is_ours = request.peer_addr().is_some_and(|peer| {
+        let peer = peer.ip().to_canonical();
+        settings.trusted_proxies.contains(&peer)
+    });
+    !is_ours && request.headers().contains_key(&FORWARDED_FOR)
+}
+
 /// An entry of X-Forwarded-For: an address, with the port as some gateways write it.
 fn address(entry: &str) -> Option<IpAddr> {
     let bare = entry

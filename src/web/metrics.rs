@@ -6,13 +6,16 @@ use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use super::frame::method_label;
+use crate::config::MailProvider;
 use crate::responses::ResponseWriter;
+use crate::responses::mail_events::{Brought, Recorded};
 
 /// The metrics of one server; two servers in one process do not mix.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
+    mail_events: IntCounterVec,
 }
 
 impl Metrics {
@@ -26,8 +29,20 @@ impl Metrics {
             &["route", "method", "status"],
         )?;
         registry.register(Box::new(requests.clone()))?;
+        let mail_events = IntCounterVec::new(
+            Opts::new(
+                "visavis_mail_events_total",
+                "Events that providers of email posted, by what was done with them.",
+            ),
+            &["provider", "result"],
+        )?;
+        registry.register(Box::new(mail_events.clone()))?;
         registry.register(Box::new(Writer::new(responses)?))?;
-        Ok(Self { registry, requests })
+        Ok(Self {
+            registry,
+            requests,
+            mail_events,
+        })
     }
 
     /// Where other rooms' figures may be registered.
@@ -42,6 +57,25 @@ impl Metrics {
             status.as_str(),
         ];
         self.requests.with_label_values(&labels).inc();
+    }
+
+    pub(super) fn count_mail_events(
+        &self,
+        provider: MailProvider,
+        brought: &Brought,
+        recorded: Recorded,
+    ) {
+        for (result, count) in [
+            ("recorded", recorded.new),
+            ("repeated", recorded.again),
+            ("unmatched", recorded.unmatched),
+            ("delayed", brought.delayed),
+            ("passed_over", brought.passed_over),
+            ("unreadable", brought.unreadable),
+        ] {
+            let labels = [provider.as_str(), result];
+            self.mail_events.with_label_values(&labels).inc_by(count);
+        }
     }
 
     /// The figures in Prometheus's text format.

@@ -27,13 +27,14 @@ use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::keys::Keys;
 use crate::responses::ResponseWriter;
+use crate::responses::judge::Visitors;
 use crate::responses::links::Destinations;
 use crate::storage::Db;
 use limits::Limits;
 
 pub use console::configure_console;
 pub use error::ApiError;
-pub use hooks::SmsHooks;
+pub use hooks::{MailHooks, SmsHooks};
 pub use metrics::Metrics;
 pub use pages::{Pages, PagesError};
 pub use public::configure_public;
@@ -58,10 +59,14 @@ pub struct State {
     pub destinations: Destinations,
     /// The SMS providers that post to us.
     pub sms: SmsHooks,
+    /// The providers of email that post to us.
+    pub mail: MailHooks,
     /// The programs that may tell us of events.
     tokens: api::Tokens,
     /// How often forms may be sent.
     limits: Limits,
+    /// Whose links each visitor follows.
+    visitors: Visitors,
 }
 
 impl State {
@@ -80,6 +85,7 @@ impl State {
     ) -> Result<Self, PagesError> {
         let metrics = Metrics::new(responses.clone())?;
         let limits = Limits::new(&settings.sign_up);
+        let visitors = Visitors::new(settings.web.recipients_per_visitor);
         let tokens = api::Tokens::new(&settings.api);
         Ok(Self {
             db,
@@ -92,8 +98,10 @@ impl State {
             metrics,
             destinations: Destinations::default(),
             sms: SmsHooks::default(),
+            mail: MailHooks::default(),
             tokens,
             limits,
+            visitors,
         })
     }
 
@@ -101,6 +109,13 @@ impl State {
     #[must_use]
     pub fn with_sms(mut self, sms: SmsHooks) -> Self {
         self.sms = sms;
+        self
+    }
+
+    /// From now on takes what these providers of email post.
+    #[must_use]
+    pub fn with_mail(mut self, mail: MailHooks) -> Self {
+        self.mail = mail;
         self
     }
 }

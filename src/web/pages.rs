@@ -19,7 +19,7 @@ use super::public::words::Language;
 const STYLE: &str = include_str!("pages/style.css");
 
 /// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: [(&str, &str); 22] = [
+const TEMPLATES: &[(&str, &str)] = &[
     ("layout", include_str!("pages/layout.hbs")),
     ("console_layout", include_str!("pages/console_layout.hbs")),
     ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
@@ -35,13 +35,36 @@ const TEMPLATES: [(&str, &str); 22] = [
     ("error", include_str!("pages/error.hbs")),
     ("campaigns", include_str!("pages/campaigns.hbs")),
     ("report", include_str!("pages/report.hbs")),
+    (
+        "report_attribution",
+        include_str!("pages/report_attribution.hbs"),
+    ),
+    (
+        "report_economics",
+        include_str!("pages/report_economics.hbs"),
+    ),
+    ("report_forecast", include_str!("pages/report_forecast.hbs")),
+    ("report_funnel", include_str!("pages/report_funnel.hbs")),
+    (
+        "report_over_time",
+        include_str!("pages/report_over_time.hbs"),
+    ),
     ("report_cells", include_str!("pages/report_cells.hbs")),
     ("outbox", include_str!("pages/outbox.hbs")),
     ("outbox_message", include_str!("pages/outbox_message.hbs")),
+    ("customers", include_str!("pages/customers.hbs")),
+    ("customer", include_str!("pages/customer.hbs")),
     ("replies", include_str!("pages/replies.hbs")),
+    ("mails", include_str!("pages/mails.hbs")),
+    ("mail", include_str!("pages/mail.hbs")),
     ("rate", include_str!("pages/rate.hbs")),
     ("permission", include_str!("pages/permission.hbs")),
     ("proof", include_str!("pages/proof.hbs")),
+    ("grid", include_str!("pages/grid.hbs")),
+    ("grid_cell", include_str!("pages/grid_cell.hbs")),
+    ("grid_people", include_str!("pages/grid_people.hbs")),
+    ("improve", include_str!("pages/improve.hbs")),
+    ("improve_row", include_str!("pages/improve_row.hbs")),
 ];
 
 /// Why the web room cannot be made ready: a defect of this program.
@@ -87,7 +110,7 @@ impl Pages {
     pub fn new() -> Result<Self, PagesError> {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
-        for (name, source) in TEMPLATES {
+        for &(name, source) in TEMPLATES {
             registry
                 .register_template_string(name, source.replace("{style}", STYLE))
                 .map_err(|error| PagesError::Template(Box::new(error)))?;

@@ -11,7 +11,7 @@ use visavis::ids::{DeliveryKey, WaveId};
 use visavis::responses::ResponseWriter;
 use visavis::responses::effects;
 use visavis::responses::links::Destinations;
-use visavis::responses::model::{Response, What};
+use visavis::responses::model::{MadeBy, Response, What};
 use visavis::storage::Sql;
 use visavis::templates::model::Part;
 
@@ -110,7 +110,7 @@ async fn click(house: &House, wave: WaveId, seqs: &[i64]) {
                     link: 0,
                     part: Part::Interest,
                 },
-                is_machine: false,
+                made_by: MadeBy::Person,
                 at: house.clock_ms() + 60_000,
             })
             .await;

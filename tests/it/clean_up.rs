@@ -7,7 +7,7 @@ use visavis::dialogue::upkeep::{self, UpkeepReport};
 use visavis::ids::{CustomerId, DeliveryKey};
 use visavis::reports;
 use visavis::responses::ResponseWriter;
-use visavis::responses::model::{Response, What};
+use visavis::responses::model::{MadeBy, Response, What};
 use visavis::storage::Sql;
 use visavis::templates::model::Part;
 use visavis::tokens::LinkKind;
@@ -64,7 +64,7 @@ on_both! {
         let click = Response {
             delivery: ada,
             what: What::Click { link: 0, part: Part::Interest },
-            is_machine: false,
+            made_by: MadeBy::Person,
             at: SETTLED_AT + 60_000,
         };
         let writer = ResponseWriter::start(db.db.clone());

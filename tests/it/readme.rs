@@ -6,11 +6,13 @@ use visavis::campaigns::definition::Definition;
 use visavis::channels::outbox::Outbox;
 use visavis::channels::sms::SmsChannel;
 use visavis::clock::{SharedClock, SystemClock};
-use visavis::config::Settings;
+use visavis::config::{MailProvider, Settings};
 use visavis::keys::Keys;
 use visavis::segments::Rule;
 use visavis::templates::{FieldFacts, Severity, Template};
+use visavis::web::MailHooks;
 
+const SENDGRID_KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEsoolWA743w9qRZqdQJiW+t5dBMR2Uv2wYYJUgG2mC8U6OvdjX4rDCJeEN54En0NhGlu/WyD6FAczkgNHsYPbZw==";
 const README: &str = include_str!("../../README.md");
 
 fn blocks() -> Vec<&'static str> {
@@ -76,6 +78,45 @@ async fn the_sms_provider_can_be_configured() {
     assert!(account.ovh.is_some() && account.stop.is_some());
     assert_eq!(account.price_micros("FR"), Some(49_000));
     assert_eq!(open(&settings).providers().len(), 1);
+}
+
+#[test]
+fn the_email_provider_can_be_configured() {
+    let text = blocks()
+        .into_iter()
+        .find(|block| block.contains("[mail_hooks"))
+        .unwrap();
+    let (settings, _secrets) = load(text);
+    assert_eq!(
+        settings.email.relay.as_ref().unwrap().provider,
+        Some(MailProvider::Mailgun)
+    );
+    assert!(MailHooks::open(&settings.mail_hooks).is_ok());
+}
+
+/// Every kind of account that the defaults show, switched on by itself.
+#[test]
+fn the_mail_hooks_of_the_defaults_can_be_configured() {
+    let defaults = include_str!("../../config/default.toml");
+    let shown: Vec<&str> = defaults
+        .lines()
+        .skip_while(|line| *line != "# [mail_hooks.main]")
+        .take_while(|line| *line != "[sms]")
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| line.starts_with('[') || line.contains(" = "))
+        .collect();
+    let heads: Vec<usize> = (0..shown.len())
+        .filter(|at| shown[*at].starts_with('['))
+        .collect();
+    assert_eq!(heads.len(), 6);
+    for (place, at) in heads.iter().enumerate().skip(1) {
+        let end = heads.get(place + 1).copied().unwrap_or(shown.len());
+        let text = [&shown[..heads[1]], &shown[*at..end]].concat().join("\n");
+        // A key of SendGrid is long.
+        let text = text.replace("MFkw...", SENDGRID_KEY);
+        let (settings, _secrets) = load(&text);
+        MailHooks::open(&settings.mail_hooks).unwrap();
+    }
 }
 
 /// Every kind of provider that the defaults show, switched on by itself.

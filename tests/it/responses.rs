@@ -1,12 +1,12 @@
 //! What comes back, on both databases.
 
 use sea_orm::ConnectionTrait;
-use visavis::ids::DeliveryKey;
-use visavis::responses::ResponseWriter;
-use visavis::responses::model::{Response, What};
-use visavis::responses::opt_out::{self, Choice, Source};
 use visavis::config::Settings;
+use visavis::ids::DeliveryKey;
 use visavis::keys::Keys;
+use visavis::responses::ResponseWriter;
+use visavis::responses::model::{MadeBy, Response, What};
+use visavis::responses::opt_out::{self, Choice, Source};
 use visavis::responses::orders::{OrderRules, attribute_orders};
 use visavis::templates::model::Part;
 
@@ -24,7 +24,7 @@ fn response(delivery: DeliveryKey, what: What, after_ms: i64) -> Response {
     Response {
         delivery,
         what,
-        is_machine: false,
+        made_by: MadeBy::Person,
         at: SETTLED_AT + after_ms,
     }
 }
@@ -52,6 +52,14 @@ async fn record(db: &visavis::storage::Db, responses: &[Response]) {
     assert_eq!(writer.figures().lost, 0);
 }
 
+/// What is left of the points of a customer, soon after he won them.
+async fn engagement(db: &visavis::storage::Db, external_id: &str) -> i64 {
+    let customer = visavis::customers::store::find(db, external_id)
+        .await
+        .unwrap();
+    customer.unwrap().engagement.points(SETTLED_AT + DAY_MS)
+}
+
 /// Waits for what will come.
 async fn until(holds: impl Fn() -> bool) {
     let waiting = async {
@@ -77,7 +85,7 @@ on_both! {
             ("clicks", 1), ("clicks.total", 3), ("clicks.link.0", 2), ("clicks.link.1", 1),
             ("clicks.part.interest", 1), ("clicks.part.action", 1), ("responders", 1),
         ]));
-        assert_eq!(number(db, "SELECT engagement FROM customers").await, 3);
+        assert_eq!(engagement(db, "ada").await, 3);
         assert_eq!(number(db, "SELECT last_response_at FROM customers").await, SETTLED_AT + 90_000);
         assert_eq!(number(db, "SELECT COUNT(*) FROM responses").await, 3);
     }
@@ -187,21 +195,21 @@ on_both! {
         record(db, &[click(delivery, 0, 30_000)]).await;
         assert_eq!(counters(db, wave).await.get("responders"), Some(&1));
         record(db, &[click(delivery, 1, 30_400)]).await;
-        assert_eq!(counters(db, wave).await, expected([("clicks.machine", 2)]));
-        assert_eq!(number(db, "SELECT engagement FROM customers").await, 0);
+        assert_eq!(counters(db, wave).await, expected([("clicks.scanner", 2)]));
+        assert_eq!(engagement(db, "ada").await, 0);
         assert_eq!(number(db, "SELECT COUNT(*) FROM customers WHERE last_response_at IS NULL").await, 1);
-        assert_eq!(number(db, "SELECT COUNT(*) FROM responses WHERE is_machine").await, 2);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM responses WHERE is_machine AND is_scanner").await, 2);
         // The person behind the scanner clicks an hour later.
         record(db, &[click(delivery, 1, 3_600_000)]).await;
         assert_eq!(counters(db, wave).await.get("responders"), Some(&1));
     }
 
-    async fn a_click_within_two_seconds_of_the_hand_over_is_a_machine_s(db: &TestDb) {
+    async fn a_click_within_two_seconds_of_the_hand_over_is_a_scanner_s(db: &TestDb) {
         let wave = ledger::wave(db, CLICKS).await;
         let customer = ledger::customer(db, "ada", "en", "none").await;
         let delivery = ledger::delivery(db, wave, 1, customer).await;
         record(db, &[click(delivery, 0, 1_500)]).await;
-        assert_eq!(counters(db, wave).await, expected([("clicks.machine", 1)]));
+        assert_eq!(counters(db, wave).await, expected([("clicks.scanner", 1)]));
     }
 
     async fn the_window_ends(db: &TestDb) {
@@ -279,7 +287,7 @@ on_both! {
         for (counter, value) in [("orders", 2), ("orders.customers", 1), ("revenue_cents", 6_000), ("responders", 1)] {
             assert_eq!(counters.get(counter), Some(&value), "{counter}");
         }
-        assert_eq!(number(db, "SELECT engagement FROM customers WHERE external_id = 'ada'").await, 13);
+        assert_eq!(engagement(db, "ada").await, 13);
         assert_eq!(number(db, "SELECT COUNT(*) FROM customers WHERE stage = 'customer'").await, 1);
         assert_eq!(number(db, "SELECT COUNT(*) FROM orders WHERE wave_id IS NOT NULL AND seq = 1 AND campaign_id IS NOT NULL").await, 2);
     }

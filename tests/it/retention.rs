@@ -146,7 +146,7 @@ on_both! {
         }
         db.run("UPDATE customers SET email_state = 'refused' WHERE id = $1", [has_no_address.into()]).await.unwrap();
         // An open earns points and is no act.
-        db.run("UPDATE customers SET engagement = 9 WHERE id = $1", [opens.into()]).await.unwrap();
+        db.run("UPDATE customers SET engagement_weight = 9 WHERE id = $1", [opens.into()]).await.unwrap();
         house.advance(Span::days(590));
         let report = keep_up(&house).await;
         assert_eq!((report.retention.asked, report.retention.erased_unreachable), (0, 0), "five days are left");

@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "delivery",
     "responses",
     "dialogue",
+    "mailroom",
     "reports",
     "scheduler",
     "lifecycle",

@@ -7,7 +7,7 @@ use visavis::campaigns::definition::Definition;
 use visavis::ids::{DeliveryKey, WaveId};
 use visavis::reports::cells::Cells;
 use visavis::reports::{Report, store, table};
-use visavis::responses::model::{Response, What};
+use visavis::responses::model::{MadeBy, Response, What};
 use visavis::responses::{ResponseWriter, effects};
 use visavis::statistics::verdict::Word;
 use visavis::storage::Sql;
@@ -74,7 +74,7 @@ async fn click(house: &House, wave: WaveId, people: &[(i64, i64)]) {
                     link: 0,
                     part: Part::Interest,
                 },
-                is_machine: false,
+                made_by: MadeBy::Person,
                 at: house.clock_ms() + 60_000,
             })
             .await;

@@ -28,10 +28,7 @@ impl Pool {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn pool(
-    connection: &impl ConnectionTrait,
-    name: &str,
-) -> Result<Option<Pool>, DbErr> {
+pub async fn pool(connection: &impl ConnectionTrait, name: &str) -> Result<Option<Pool>, DbErr> {
     connection
         .row(
             "SELECT id, size, next_place FROM coupon_pools WHERE name = $1",

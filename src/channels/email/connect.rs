@@ -23,13 +23,23 @@ use super::classify::{self, Phase};
 use super::stream::Bounded;
 use crate::channels::model::{Class, Outcome, Reply};
 use crate::channels::sandbox::Sandbox;
-use crate::config::{ConfigError, RelaySettings, RelayTls};
+use crate::config::{ConfigError, MailProvider, RelaySettings, RelayTls};
 
 /// Whom the channel hands its messages to.
 #[derive(Debug)]
 pub(super) enum Peer {
     Relay(Box<Relay>),
     Sandbox(Arc<Sandbox>),
+}
+
+impl Peer {
+    /// Whose relay it is, where the settings say so.
+    pub fn provider(&self) -> Option<MailProvider> {
+        match self {
+            Self::Relay(relay) => relay.provider,
+            Self::Sandbox(_) => None,
+        }
+    }
 }
 
 /// A relay and what is needed to be let in.
@@ -39,6 +49,8 @@ pub(super) struct Relay {
     pub host: String,
     pub port: u16,
     pub tls: RelayTls,
+    /// Whose relay it is, where that changes what a message carries.
+    pub provider: Option<MailProvider>,
     implicit: Option<(TlsConnector, ServerName<'static>)>,
     starttls: Option<TlsParameters>,
     credentials: Option<Credentials>,
@@ -120,6 +132,7 @@ impl Relay {
             host,
             port: settings.port,
             tls: settings.tls,
+            provider: settings.provider,
             implicit,
             starttls,
             credentials,

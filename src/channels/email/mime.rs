@@ -11,12 +11,18 @@ use mail_builder::headers::address::EmailAddress;
 use mail_builder::headers::text::Text;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::channels::model::{Class, EmailMessage, NoticeMessage, Sender, WaveFrame};
+use super::reference;
+use crate::channels::model::{
+    Class, EmailMessage, NoticeMessage, Picture, Sender, SummaryMessage, WaveFrame,
+};
 use crate::clock;
+use crate::config::MailProvider;
 
 /// `=_` cannot stand in quoted-printable text, where `=` comes before two digits or a line end
 /// (RFC 2045 section 6.7); so neither can this boundary, whatever the body says.
 const BOUNDARY: &str = "=_visavis_alternative";
+/// The same around a message and its pictures.
+const RELATED: &str = "=_visavis_related";
 
 /// Why a message cannot be composed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +61,10 @@ pub(super) struct MimeFrame {
     head: Vec<u8>,
     /// From `Reply-To` to `Content-Type`, without what changes per message.
     tail: Vec<u8>,
+    /// Whether pictures follow the message (RFC 2387).
+    has_pictures: bool,
+    /// Who sends it on, where he repeats our reference in what he posts.
+    provider: Option<MailProvider>,
 }
 
 /// What a message needs from outside its text.
@@ -63,6 +73,8 @@ pub(super) struct Ids<'a> {
     pub return_path_tag: &'a str,
     pub message_id_local: &'a str,
     pub message_domain: &'a str,
+    /// Where an opt-out by mail is read, if anywhere.
+    pub opt_out_domain: Option<&'a str>,
 }
 
 /// What is spliced into a frame.
@@ -74,6 +86,8 @@ pub(super) struct Letter<'a> {
     pub text: &'a str,
     /// `None` on a notice, which nobody subscribed to.
     pub unsubscribe_url: Option<&'a str>,
+    /// What the HTML shows of its own; none but in a frame made for them.
+    pub pictures: &'a [Picture],
     pub at: i64,
 }
 
@@ -85,6 +99,7 @@ impl<'a> From<&'a EmailMessage> for Letter<'a> {
             html: &message.html,
             text: &message.text,
             unsubscribe_url: Some(&message.unsubscribe_url),
+            pictures: &[],
             at: message.at,
         }
     }
@@ -98,6 +113,21 @@ impl<'a> From<&'a NoticeMessage> for Letter<'a> {
             html: &message.html,
             text: &message.text,
             unsubscribe_url: None,
+            pictures: &[],
+            at: message.at,
+        }
+    }
+}
+
+impl<'a> From<&'a SummaryMessage> for Letter<'a> {
+    fn from(message: &'a SummaryMessage) -> Self {
+        Self {
+            to_name: None,
+            subject: &message.subject,
+            html: &message.html,
+            text: &message.text,
+            unsubscribe_url: None,
+            pictures: &message.pictures,
             at: message.at,
         }
     }
@@ -127,7 +157,18 @@ impl MimeFrame {
         );
         tail.extend_from_slice(b"Precedence: bulk\r\n");
         write_content_type(&mut tail);
-        Ok(Self { head, tail })
+        Ok(Self {
+            head,
+            tail,
+            has_pictures: false,
+            provider: None,
+        })
+    }
+
+    /// The same for messages that a provider sends on.
+    #[must_use]
+    pub fn through(self, provider: Option<MailProvider>) -> Self {
+        Self { provider, ..self }
     }
 
     /// Compiles the frame of notices: a machine's answer to what a person did (RFC 3834 section 5), so
@@ -139,7 +180,32 @@ impl MimeFrame {
         let (head, mut tail) = write_sender(sender)?;
         tail.extend_from_slice(b"Auto-Submitted: auto-generated\r\n");
         write_content_type(&mut tail);
-        Ok(Self { head, tail })
+        Ok(Self {
+            head,
+            tail,
+            has_pictures: false,
+            provider: None,
+        })
+    }
+
+    /// Compiles the frame of summaries: as of notices, with pictures.
+    ///
+    /// # Errors
+    /// When the sender's name or address cannot stand in a header.
+    pub fn of_summaries(sender: &Sender) -> Result<Self, ComposeError> {
+        let (head, mut tail) = write_sender(sender)?;
+        tail.extend_from_slice(b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n");
+        tail.extend_from_slice(
+            b"Content-Type: multipart/related; type=\"multipart/alternative\";\r\n boundary=\"",
+        );
+        tail.extend_from_slice(RELATED.as_bytes());
+        tail.extend_from_slice(b"\"\r\n");
+        Ok(Self {
+            head,
+            tail,
+            has_pictures: true,
+            provider: None,
+        })
     }
 
     /// The message, unsigned. `to` is its recipient, checked.
@@ -165,16 +231,36 @@ impl MimeFrame {
         refuse_controls("Subject", message.subject)?;
         write_text(&mut out, "Subject", message.subject);
         if let Some(url) = message.unsubscribe_url {
-            write_list_unsubscribe(&mut out, url)?;
+            let mailbox = ids
+                .opt_out_domain
+                .map(|domain| format!("unsubscribe+{}@{domain}", ids.return_path_tag));
+            write_list_unsubscribe(&mut out, url, mailbox.as_deref())?;
         }
         write_field(&mut out, "X-Visavis-Ref", ids.return_path_tag);
+        if let Some(provider) = self.provider {
+            let (name, value) = reference::header(provider, ids.return_path_tag);
+            write_field(&mut out, name, &value);
+        }
         out.extend_from_slice(&self.tail);
+        if self.has_pictures {
+            write_boundary(&mut out, RELATED);
+            out.extend_from_slice(b"\r\nContent-Type: multipart/alternative;\r\n boundary=\"");
+            out.extend_from_slice(BOUNDARY.as_bytes());
+            out.extend_from_slice(b"\"\r\n");
+        }
         // Text first: readers show the last part that they understand (RFC 2046 section 5.1.4).
         write_part(&mut out, "text/plain", message.text);
         write_part(&mut out, "text/html", message.html);
         out.extend_from_slice(b"\r\n--");
         out.extend_from_slice(BOUNDARY.as_bytes());
         out.extend_from_slice(b"--\r\n");
+        if self.has_pictures {
+            for picture in message.pictures {
+                write_picture(&mut out, picture);
+            }
+            write_boundary(&mut out, RELATED);
+            out.extend_from_slice(b"--\r\n");
+        }
         Ok(out)
     }
 }
@@ -300,9 +386,13 @@ fn write_encoded_words(out: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// RFC 2369, for RFC 8058: the https link alone. A `mailto:` beside it would promise a mailbox that
-/// nobody reads yet, and an opt-out sent there would be lost.
-fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str) -> Result<(), ComposeError> {
+/// RFC 2369, for RFC 8058: the https link first, which is preferred (RFC 2369 section 2), then the mailbox, where
+/// somebody reads it. Its tag proves whose opt-out it is, so that a mail without a word will do.
+fn write_list_unsubscribe(
+    out: &mut Vec<u8>,
+    url: &str,
+    mailbox: Option<&str>,
+) -> Result<(), ComposeError> {
     let is_url = (url.starts_with("https://") || url.starts_with("http://"))
         && url.len() < 900
         && url
@@ -311,8 +401,33 @@ fn write_list_unsubscribe(out: &mut Vec<u8>, url: &str) -> Result<(), ComposeErr
     if !is_url {
         return Err(ComposeError::UnsubscribeUrl);
     }
-    write_field(out, "List-Unsubscribe", &format!("<{url}>"));
+    let value = match mailbox {
+        Some(mailbox) => format!("<{url}>,\r\n <mailto:{mailbox}>"),
+        None => format!("<{url}>"),
+    };
+    write_field(out, "List-Unsubscribe", &value);
     Ok(())
+}
+
+fn write_boundary(out: &mut Vec<u8>, boundary: &str) {
+    out.extend_from_slice(b"\r\n--");
+    out.extend_from_slice(boundary.as_bytes());
+}
+
+/// A picture in lines of 76 characters (RFC 2045 section 6.8), shown within the message and not listed beside
+/// it (RFC 2183).
+fn write_picture(out: &mut Vec<u8>, picture: &Picture) {
+    write_boundary(out, RELATED);
+    let head = format!(
+        "\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <{}>\r\n\
+         Content-Disposition: inline\r\n\r\n",
+        picture.id
+    );
+    out.extend_from_slice(head.as_bytes());
+    for line in BASE64.encode(&picture.png).as_bytes().chunks(76) {
+        out.extend_from_slice(line);
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 fn write_part(out: &mut Vec<u8>, content_type: &str, body: &str) {

@@ -64,6 +64,52 @@ fn lines_may_travel(raw: &[u8]) -> bool {
 }
 
 #[test]
+fn a_message_through_a_provider_carries_our_reference_in_its_words() {
+    use crate::config::MailProvider;
+    let plain = String::from_utf8(compose(&message()).unwrap().raw).unwrap();
+    let tag = crate::tokens::return_path_tag(message().delivery, &Keys::from_secret(&[7; 32]));
+    for (provider, expected) in [
+        (
+            MailProvider::Ses,
+            format!("X-SES-MESSAGE-TAGS: visavis-ref={tag}"),
+        ),
+        (
+            MailProvider::Sendgrid,
+            format!("X-SMTPAPI: {{\"unique_args\": {{\"visavis_ref\": \"{tag}\"}}}}"),
+        ),
+        (
+            MailProvider::Mailgun,
+            format!("X-Mailgun-Variables: {{\"visavis_ref\": \"{tag}\"}}"),
+        ),
+        (MailProvider::Postmark, format!("X-PM-Metadata-ref: {tag}")),
+        (MailProvider::Brevo, format!("X-Mailin-custom: ref:{tag}")),
+    ] {
+        let settings: EmailSettings = serde_json::from_value(serde_json::json!({
+            "connections": 1, "messages_per_connection": 1, "timeout_seconds": 1,
+            "relay": { "host": "localhost", "port": 25, "tls": "none", "provider": provider.as_str() },
+            "bounce_domain": "bounce.example.com", "message_domain": "news.example.com",
+            "feedback_id": "visavis",
+            "dkim": [{ "domain": "example.com", "selector": "s1", "kind": "ed25519",
+                "key_file": concat!(env!("CARGO_MANIFEST_DIR"), "/src/channels/email/testdata/ed25519.pem") }],
+        }))
+        .unwrap();
+        let wave = EmailChannel::new(&settings, Keys::from_secret(&[7; 32]), Path::new(""))
+            .unwrap()
+            .open_wave(&frame());
+        let raw = String::from_utf8(wave.compose(&message()).unwrap().raw).unwrap();
+        assert!(lines_may_travel(raw.as_bytes()));
+        let line = format!("\r\n{expected}\r\n");
+        assert!(raw.contains(&line), "{line}");
+        assert!(!plain.contains(expected.split(':').next().unwrap()));
+        // It goes before the message is delivered; were it signed, the signature would break.
+        let signature = &raw[raw.find("DKIM-Signature:").unwrap()..];
+        let signature = &signature[..signature.find("\r\nFrom:").unwrap()];
+        let name = expected.split(':').next().unwrap().to_lowercase();
+        assert!(!signature.to_lowercase().contains(&name), "{signature}");
+    }
+}
+
+#[test]
 fn a_whole_message() {
     let composed = compose(&message()).unwrap();
     assert_eq!(

@@ -13,8 +13,10 @@ mod health;
 mod mime;
 mod parcel;
 mod pool;
+pub mod reference;
 mod smtp;
 pub(in crate::channels) mod stream;
+mod summaries;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +28,7 @@ pub use classify::{Phase, outcome as outcome_of_reply};
 pub use dkim::DkimError;
 pub use facts::RelayFacts;
 pub use mime::ComposeError;
+pub use summaries::EmailSummaries;
 
 use super::breaker::Permit;
 use super::health::News;
@@ -73,6 +76,7 @@ struct Inner {
     bounce_domain: String,
     message_domain: String,
     feedback_id: String,
+    takes_opt_outs: bool,
 }
 
 impl fmt::Debug for EmailChannel {
@@ -138,6 +142,7 @@ impl EmailChannel {
                 bounce_domain: settings.bounce_domain.clone(),
                 message_domain: settings.message_domain.clone(),
                 feedback_id: settings.feedback_id.clone(),
+                takes_opt_outs: settings.takes_opt_outs,
             }),
         })
     }
@@ -155,7 +160,8 @@ impl EmailChannel {
 
     fn open(&self, frame: &WaveFrame, pool: &Arc<Pool>) -> EmailWave {
         let inner = Arc::clone(&self.inner);
-        let frame = MimeFrame::compile(frame, &inner.message_domain, &inner.feedback_id);
+        let frame = MimeFrame::compile(frame, &inner.message_domain, &inner.feedback_id)
+            .map(|frame| frame.through(pool.peer().provider()));
         EmailWave {
             inner,
             pool: Arc::clone(pool),
@@ -166,10 +172,12 @@ impl EmailChannel {
     /// Prepares notices that go through the relay of this name, or the default one when there is none. A
     /// sender that cannot stand in headers is told by [`EmailNotices::fault`].
     pub fn open_notices(&self, relay: &str, sender: &Sender) -> EmailNotices {
+        let pool = self.pool(relay).unwrap_or(&self.inner.pool);
+        let provider = pool.peer().provider();
         EmailNotices {
             inner: Arc::clone(&self.inner),
-            pool: Arc::clone(self.pool(relay).unwrap_or(&self.inner.pool)),
-            frame: MimeFrame::of_notices(sender),
+            pool: Arc::clone(pool),
+            frame: MimeFrame::of_notices(sender).map(|frame| frame.through(provider)),
         }
     }
 
@@ -398,6 +406,7 @@ impl Inner {
             return_path_tag: tag,
             message_id_local,
             message_domain: &self.message_domain,
+            opt_out_domain: self.takes_opt_outs.then_some(&self.bounce_domain),
         };
         let raw = frame.compose(letter, &recipient, &ids)?;
         Ok(Composed {

@@ -25,12 +25,12 @@ pub use address::{AddressChange, follow};
 pub use evidence::{record, record_all, record_with_new};
 pub use expiry::{basis_ends_at, last_act};
 pub use mailbox::{Mailboxes, hold_mailboxes};
-pub use opt_out::{opt_out, opt_out_by};
+pub use opt_out::{complain, opt_out, opt_out_by};
 pub use permission::{permissions_of, permissions_of_all};
 pub use standing::standing;
 pub use suppression::{
-    OPT_OUT, Suppression, count_known, is_suppressed, may_contact, stands_against, suppress,
-    suppressions_after, suppressions_of,
+    COMPLAINT, OPT_OUT, Suppression, count_known, is_suppressed, may_contact, stands_against,
+    suppress, suppressions_after, suppressions_of,
 };
 
 /// Rows that go into one statement.

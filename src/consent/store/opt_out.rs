@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::evidence::record;
 use super::mailbox::hold_with;
 use super::permission::{permissions_of, permissions_of_all};
-use super::suppression::{OPT_OUT, Suppression, has_suppression, suppress};
+use super::suppression::{COMPLAINT, OPT_OUT, Suppression, has_suppression, suppress};
 use crate::consent::model::{Channel, Evidence, Permission, Scope};
 use crate::ids::CustomerId;
 
@@ -35,8 +35,30 @@ pub async fn opt_out(
 /// When the database is away.
 pub async fn opt_out_by(
     connection: &impl ConnectionTrait,
+    said: Evidence,
+    fingerprint: Option<&str>,
+) -> Result<bool, DbErr> {
+    withdraw(connection, said, fingerprint, OPT_OUT).await
+}
+
+/// Takes it that somebody called a message spam: a "no" to the whole channel of `said`, which is a withdrawal,
+/// as [`opt_out_by`] takes one, and on record as a complaint.
+///
+/// # Errors
+/// When the database is away.
+pub async fn complain(
+    connection: &impl ConnectionTrait,
+    said: Evidence,
+    fingerprint: Option<&str>,
+) -> Result<bool, DbErr> {
+    withdraw(connection, said, fingerprint, COMPLAINT).await
+}
+
+async fn withdraw(
+    connection: &impl ConnectionTrait,
     mut said: Evidence,
     fingerprint: Option<&str>,
+    reason: &str,
 ) -> Result<bool, DbErr> {
     let (customer, channel, scope) = (said.customer, said.channel, said.scope.clone());
     let address = fingerprint.map(|fingerprint| (channel, fingerprint));
@@ -56,7 +78,7 @@ pub async fn opt_out_by(
             fingerprint: fingerprint.clone(),
             channel,
             scope: scope.clone(),
-            reason: OPT_OUT.to_owned(),
+            reason: reason.to_owned(),
             suppressed_at: at,
         });
     }

@@ -13,6 +13,8 @@ use crate::storage::{self, Dialect, Kind, Sql};
 
 /// Why a withdrawal suppresses: the customer's own word.
 pub const OPT_OUT: &str = "opt_out";
+/// Why a complaint suppresses: somebody called a message spam.
+pub const COMPLAINT: &str = "complaint";
 
 /// An address that must not be contacted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -123,15 +123,11 @@ pub(super) async fn write(
             Taken::Unchanged => report.unchanged += 1,
             Taken::Cancelled => {
                 report.unchanged += 1;
-                report
-                    .warnings
-                    .add(WarningKind::CancelledOrder, entry.line);
+                report.warnings.add(WarningKind::CancelledOrder, entry.line);
             }
             Taken::Unmatched => {
                 report.created += 1;
-                report
-                    .warnings
-                    .add(WarningKind::UnmatchedOrder, entry.line);
+                report.warnings.add(WarningKind::UnmatchedOrder, entry.line);
             }
             Taken::Nobody => refused.push((
                 n,

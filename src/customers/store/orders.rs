@@ -381,7 +381,12 @@ pub(crate) async fn keep_unmatched(
     let mut latest: Vec<&(&Who, &OrderRow)> = Vec::with_capacity(orders.len());
     let mut seen = HashSet::new();
     for order in orders.iter().rev() {
-        if order.1.external_id.as_ref().is_none_or(|id| seen.insert(id)) {
+        if order
+            .1
+            .external_id
+            .as_ref()
+            .is_none_or(|id| seen.insert(id))
+        {
             latest.push(order);
         }
     }
@@ -456,8 +461,7 @@ pub(crate) async fn add_up(
     if txn.dialect() == Dialect::Postgres {
         // Held before they are added up: the orders of a transaction that is waited for count too.
         let sql = format!("SELECT id FROM customers WHERE id IN {list} ORDER BY id FOR UPDATE");
-        txn.rows(sql, [json!(customers).to_string().into()])
-            .await?;
+        txn.rows(sql, [json!(customers).to_string().into()]).await?;
     }
     let stage = if has_bought { "'customer'" } else { "stage" };
     let sql = format!(

@@ -82,11 +82,7 @@ pub async fn give_coupons(
 }
 
 /// Where the people of each cell lie who are to be contacted.
-async fn spans(
-    txn: &Txn,
-    wave: WaveId,
-    deliveries: u64,
-) -> Result<Vec<(String, i64, i64)>, DbErr> {
+async fn spans(txn: &Txn, wave: WaveId, deliveries: u64) -> Result<Vec<(String, i64, i64)>, DbErr> {
     let rows = txn
         .rows(
             "SELECT cell, first_seq, last_seq FROM cell_spans WHERE wave_id = $1 ORDER BY first_seq",
@@ -109,7 +105,10 @@ async fn spans(
 }
 
 async fn write_codes(txn: &Txn, wave: WaveId, definition: &Definition) -> Result<(), DbErr> {
-    let offers = definition.cells.iter().filter_map(|cell| cell.offer.as_ref());
+    let offers = definition
+        .cells
+        .iter()
+        .filter_map(|cell| cell.offer.as_ref());
     let codes: BTreeSet<String> = definition
         .offer
         .iter()

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::texts;
 use super::wave::{Counters, add_of, is_named};
-use crate::consent::model::Channel;
+use crate::consent::model::{Channel, Tracking};
+use crate::delivery::message::has_pixel;
 use crate::delivery::model::{Bill, Lease, LeaseKind, Settlement, State, TextFacts, Verdict};
 use crate::gate::model::Withheld;
 use crate::ids::{CustomerId, WaveId};
@@ -27,19 +28,27 @@ pub(super) async fn settle(
     counters: &mut Counters,
 ) -> Result<(), DbErr> {
     let mut accepted = Vec::new();
+    let mut with_pixel = Vec::new();
     let mut given_back = Vec::new();
     let mut others = Vec::new();
     for settlement in settlements {
         match settlement.verdict {
-            Verdict::Accepted => accepted.push(Value::from(settlement.seq)),
+            Verdict::Accepted => {
+                accepted.push(Value::from(settlement.seq));
+                if settlement.has_pixel {
+                    with_pixel.push(Value::from(settlement.seq));
+                }
+            }
             Verdict::NotHandedOver if !is_cancelled => {
                 given_back.push(json!(settlement.customer));
             }
             _ => others.push(settlement.clone()),
         }
     }
+    let all = accepted.len();
     let (n, mut settled) = settle_accepted(txn, lease, accepted, now_ms).await?;
     move_out(counters, State::Accepted, n);
+    count_pixels(txn, lease, with_pixel, (n, all), now_ms, counters).await?;
     let returned = forget_contacts(txn, lease.wave, given_back).await?;
     move_out(counters, before(lease.kind), returned);
     if !others.is_empty() {
@@ -92,6 +101,43 @@ async fn settle_accepted(
     }
     let settled = txn.run(sql, values).await?.rows_affected();
     Ok((i64::try_from(settled).unwrap_or(i64::MAX), HashSet::new()))
+}
+
+/// Counts those accepted messages that can show that they were opened: without their number the share of
+/// openers is not known. `settled` of `all` rows were accepted just now.
+async fn count_pixels(
+    txn: &Txn,
+    lease: &Lease,
+    with_pixel: Vec<Value>,
+    (settled, all): (i64, usize),
+    now_ms: i64,
+    counters: &mut Counters,
+) -> Result<(), DbErr> {
+    let mut n = i64::try_from(with_pixel.len()).unwrap_or(i64::MAX);
+    if n == 0 || settled == 0 {
+        return Ok(());
+    }
+    if i64::try_from(all) != Ok(settled) {
+        // Some were settled before, in a commit that seemed lost: which, the fence and the hour tell.
+        let row = txn
+            .row(
+                format!(
+                    "SELECT COUNT(*) AS n FROM deliveries
+                     WHERE wave_id = $2 AND seq {} AND state = 2 AND fence = $3 AND settled_at = $4",
+                    txn.dialect().is_one_of(1)
+                ),
+                [
+                    Value::from(with_pixel).to_string().into(),
+                    lease.wave.0.into(),
+                    lease.fence.into(),
+                    now_ms.into(),
+                ],
+            )
+            .await?;
+        n = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
+    }
+    *counters.entry("opens.possible".to_owned()).or_default() += n;
+    Ok(())
 }
 
 /// Rows that were refused, put off, lost or withheld; says which of them were.
@@ -301,7 +347,8 @@ pub(super) async fn end_in_hand(
 ) -> Result<i64, DbErr> {
     let rows = txn
         .rows(
-            "SELECT d.seq, d.customer_id FROM deliveries d
+            "SELECT d.seq, d.customer_id, c.tracking FROM deliveries d
+             LEFT JOIN customers c ON c.id = d.customer_id
              WHERE d.wave_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = $4
                AND EXISTS (SELECT 1 FROM contacts k WHERE k.customer_id = d.customer_id AND k.wave_id = d.wave_id)
              ORDER BY d.seq",
@@ -325,8 +372,12 @@ pub(super) async fn end_in_hand(
                 Verdict::Unknown
             }
         };
+        // As he agrees now: what the message had in it is not on record.
+        let tracking: Option<String> = row.try_get("", "tracking")?;
+        let tracking = Tracking::from_column(&tracking.unwrap_or_default());
         let bill = remains.and_then(|remains| remains.accepted.get(&seq).copied().flatten());
         settlements.push(Settlement {
+            has_pixel: has_pixel(lease.channel(), tracking),
             text: (lease.channel() == Channel::Sms && verdict != Verdict::NotHandedOver).then(
                 || TextFacts {
                     bill,

@@ -31,6 +31,8 @@ answers.csv        what you asked for in a shop or by telephone
 text_messages.csv  what providers say of text messages to you
 texts_received.csv text messages that came from your number
 texts_answered.csv what we answered to them
+mails_received.csv mails that came back from your messages or were written by you
+address_faults.csv how often mail to your addresses came back
 confirmations.csv  what you were asked to confirm
 audit_records.csv  what was done with your data, and by whom
 
@@ -60,6 +62,8 @@ answers.csv        ce que vous avez demandé en magasin ou par téléphone
 text_messages.csv  ce que les opérateurs disent des SMS qui vous étaient destinés
 texts_received.csv les SMS venus de votre numéro
 texts_answered.csv ce que nous y avons répondu
+mails_received.csv les courriels revenus de vos messages ou écrits par vous
+address_faults.csv combien de fois le courrier vers vos adresses est revenu
 confirmations.csv  ce qu’il vous a été demandé de confirmer
 audit_records.csv  ce qui a été fait de vos données, et par qui
 
@@ -90,6 +94,8 @@ answers.csv        wonach Sie im Laden oder am Telefon gefragt haben
 text_messages.csv  was Anbieter über SMS an Sie melden
 texts_received.csv SMS, die von Ihrer Nummer kamen
 texts_answered.csv was wir darauf geantwortet haben
+mails_received.csv E-Mails, die auf Nachrichten an Sie zurückkamen oder von Ihnen sind
+address_faults.csv wie oft Post an Ihre Adressen zurückkam
 confirmations.csv  was Sie bestätigen sollten
 audit_records.csv  was mit Ihren Daten geschehen ist und durch wen
 
@@ -120,6 +126,8 @@ answers.csv        lo que pidió en una tienda o por teléfono
 text_messages.csv  lo que los operadores dicen de los SMS destinados a usted
 texts_received.csv los SMS llegados de su número
 texts_answered.csv lo que hemos respondido
+mails_received.csv correos devueltos de sus mensajes o escritos por usted
+address_faults.csv cuántas veces fue devuelto el correo a sus direcciones
 confirmations.csv  lo que se le pidió que confirmara
 audit_records.csv  qué se ha hecho con sus datos y quién lo hizo
 

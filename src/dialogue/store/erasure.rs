@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 
-use super::replies;
+use super::{mails, replies};
 
 use crate::consent::model::Channel;
 use crate::consent::store::{Mailboxes, hold_mailboxes};
@@ -119,6 +119,7 @@ pub(in crate::dialogue) async fn take_away(
     txn.run(sql, [customer.0.into(), prints.as_str().into()])
         .await?;
     replies::take_away(txn, customer, &prints).await?;
+    mails::take_away(txn, customer, &prints).await?;
     // Tags, orders and permissions go with the row.
     txn.run("DELETE FROM customers WHERE id = $1", [customer.0.into()])
         .await?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::clock::from_ms;
 use crate::consent::model::Channel;
+use crate::customers::fading::Fading;
 use crate::delivery::model::State;
 use crate::ids::CustomerId;
 use crate::storage::{Dialect, Kind, Sql};
@@ -21,6 +22,8 @@ enum Shape {
     Document,
     /// A state of the ledger, shown as its word.
     State,
+    /// Points that fade, shown as what is left of them.
+    Points,
 }
 
 use Shape::{Day, Document, Instant, Number, Text, YesNo};
@@ -80,7 +83,10 @@ const TABLES: &[Table] = &[
             ("first_order_at", "c.first_order_at", Instant),
             ("last_order_at", "c.last_order_at", Instant),
             ("last_response_at", "c.last_response_at", Instant),
-            ("engagement", "c.engagement", Number),
+            ("last_response_kind", "c.last_response_kind", Text),
+            ("engagement", "c.engagement_weight", Shape::Points),
+            ("preferred_channel", "c.preferred_channel", Text),
+            ("preferred_hour", "c.preferred_hour", Number),
             ("created_at", "c.created_at", Instant),
             ("updated_at", "c.updated_at", Instant),
         ],
@@ -90,6 +96,24 @@ const TABLES: &[Table] = &[
         name: "tags",
         columns: &[("tag", "t.tag", Text)],
         from: "customer_tags t WHERE t.customer_id = $1 ORDER BY t.tag_key",
+    },
+    Table {
+        name: "interests",
+        columns: &[
+            ("interest", "i.interest", Text),
+            ("points", "i.weight", Shape::Points),
+            ("last_at", "i.last_at", Instant),
+        ],
+        from: "customer_interests i WHERE i.customer_id = $1 ORDER BY i.interest_key",
+    },
+    Table {
+        name: "habits",
+        columns: &[
+            ("channel", "a.channel", Text),
+            ("hour", "a.hour", Number),
+            ("acts", "a.acts", Number),
+        ],
+        from: "customer_acts a WHERE a.customer_id = $1 ORDER BY a.channel, a.hour",
     },
     Table {
         name: "orders",
@@ -217,6 +241,7 @@ const TABLES: &[Table] = &[
             ("campaign", "m.name", Text),
             ("kind", "r.kind", Text),
             ("is_machine", "r.is_machine", YesNo),
+            ("is_scanner", "r.is_scanner", YesNo),
             ("link", "r.link", Number),
             ("part", "r.part", Text),
             ("amount_cents", "r.amount_cents", Number),
@@ -288,6 +313,33 @@ const TABLES: &[Table] = &[
             OR (+t.customer_id IS NULL AND t.fingerprint IN {fingerprints}) ORDER BY t.id",
     },
     Table {
+        name: "mails_received",
+        columns: &[
+            ("kind", "r.kind", Text),
+            ("class", "r.class", Text),
+            ("campaign", "m.name", Text),
+            ("sender", "r.sender", Text),
+            ("subject", "r.subject", Text),
+            ("text", "r.body", Text),
+            ("received_at", "r.received_at", Instant),
+            ("done_at", "r.done_at", Instant),
+        ],
+        from: "received_mails r LEFT JOIN waves w ON w.id = r.wave_id LEFT JOIN campaigns m ON m.id = w.campaign_id
+            WHERE r.customer_id = $1
+            OR (+r.customer_id IS NULL AND r.fingerprint IN {fingerprints}) ORDER BY r.id",
+    },
+    Table {
+        name: "address_faults",
+        columns: &[
+            ("fingerprint", "f.fingerprint", Text),
+            ("class", "f.class", Text),
+            ("count", "f.count", Number),
+            ("first_at", "f.first_at", Instant),
+            ("last_at", "f.last_at", Instant),
+        ],
+        from: "address_faults f WHERE f.fingerprint IN {fingerprints} ORDER BY f.fingerprint, f.class",
+    },
+    Table {
         // Without the nonce: with the secret it would make links.
         name: "confirmations",
         columns: &[
@@ -322,6 +374,7 @@ pub(in crate::dialogue) async fn everything(
     connection: &impl ConnectionTrait,
     customer: CustomerId,
     fingerprints: &[(Channel, String)],
+    now_ms: i64,
 ) -> Result<Vec<Section>, DbErr> {
     let dialect = Dialect::of(connection);
     let prints: Vec<&String> = fingerprints.iter().map(|(_, print)| print).collect();
@@ -357,7 +410,7 @@ pub(in crate::dialogue) async fn everything(
                 table
                     .columns
                     .iter()
-                    .map(|(name, _, shape)| read(row, name, *shape))
+                    .map(|(name, _, shape)| read(row, name, *shape, now_ms))
                     .collect()
             })
             .collect::<Result<_, _>>()?;
@@ -370,7 +423,7 @@ pub(in crate::dialogue) async fn everything(
     Ok(sections)
 }
 
-fn read(row: &QueryResult, name: &str, shape: Shape) -> Result<Value, DbErr> {
+fn read(row: &QueryResult, name: &str, shape: Shape, now_ms: i64) -> Result<Value, DbErr> {
     Ok(match shape {
         Text => json!(row.try_get::<Option<String>>("v_", name)?),
         Number => json!(number(row, name)?),
@@ -385,6 +438,7 @@ fn read(row: &QueryResult, name: &str, shape: Shape) -> Result<Value, DbErr> {
                 .map_err(|error| DbErr::Type(format!("{name}: {error}")))?,
             None => Value::Null,
         },
+        Shape::Points => json!(Fading(row.try_get("v_", name)?).points(now_ms)),
         Shape::State => {
             json!(State::from_code(row.try_get("v_", name)?).map(State::counter))
         }

@@ -5,6 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use crate::consent::model::{Channel, Tracking};
 use crate::consent::store::stands_against;
 use crate::ids::CustomerId;
+use crate::responses::feedback;
 use crate::storage::{Dialect, Sql, Txn};
 
 /// What the base knows of a person's wishes.
@@ -175,5 +176,8 @@ pub(in crate::dialogue) async fn write(
         ],
     )
     .await?;
+    if person.tracking != Tracking::Full {
+        feedback::forget(txn, &[customer]).await?;
+    }
     Ok(())
 }

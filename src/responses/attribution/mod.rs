@@ -38,13 +38,7 @@ pub fn earned_by(
                     terms.is_within_window(Goal::Order, claim.settled_at, ordered_at)
                 })
         })
-        .max_by_key(|claim| {
-            (
-                std::cmp::Reverse(claim.by),
-                claim.touched_at,
-                claim.key,
-            )
-        })
+        .max_by_key(|claim| (std::cmp::Reverse(claim.by), claim.touched_at, claim.key))
         .copied()
 }
 

@@ -8,5 +8,5 @@ mod pool;
 mod redeem;
 
 pub use pool::{PoolError, PoolImport, import_pool};
-pub(crate) use redeem::{Redemption, redeem};
 pub use redeem::{RedeemError, ShownCoupon, show};
+pub(crate) use redeem::{Redemption, redeem};

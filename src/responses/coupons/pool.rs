@@ -21,7 +21,9 @@ pub enum PoolError {
     Read(#[from] std::io::Error),
     #[error("line {line}: a code has 4 to 64 letters, digits, hyphens, dots or underscores")]
     Malformed { line: usize },
-    #[error("{0:?} is no name of a pool: 1 to 60 small letters, digits, - or _, and not \"series\"")]
+    #[error(
+        "{0:?} is no name of a pool: 1 to 60 small letters, digits, - or _, and not \"series\""
+    )]
     Name(String),
     #[error("the database failed, nothing was imported: {0}")]
     Database(#[from] sea_orm::DbErr),

@@ -10,7 +10,7 @@ use crate::customers::orders::Told;
 use crate::ids::CustomerId;
 use crate::keys::Keys;
 use crate::responses::ResponseError;
-use crate::responses::model::{Response, What};
+use crate::responses::model::{MadeBy, Response, What};
 use crate::responses::orders::{self, OrderRules, TakenOrder};
 use crate::responses::store::{self, Waves, coupons};
 use crate::storage::{Db, Txn};
@@ -106,7 +106,7 @@ pub(crate) async fn redeem(
     let response = Response {
         delivery: coupon.key,
         what: What::Redeem,
-        is_machine: false,
+        made_by: MadeBy::Person,
         at,
     };
     store::write(txn, &mut Waves::default(), &[response]).await?;

@@ -71,11 +71,7 @@ impl OrderRules {
 ///
 /// # Errors
 /// When the database is away; what was given until then stays given.
-pub async fn attribute_orders(
-    db: &Db,
-    rules: &OrderRules,
-    now: i64,
-) -> Result<u64, ResponseError> {
+pub async fn attribute_orders(db: &Db, rules: &OrderRules, now: i64) -> Result<u64, ResponseError> {
     let mut waves = Waves::default();
     if store::orders::has_unmatched(db).await? {
         let txn = db.begin().await?;

@@ -63,7 +63,10 @@ pub(crate) fn read(value: &Value, own_currency: &str, now: i64) -> Result<Told, 
     };
     let id = reader.text("id");
     if id.is_none() && !reader.has_fault("id") {
-        reader.refuse("id", "is missing: the number the shop gave the order, so that it counts once");
+        reader.refuse(
+            "id",
+            "is missing: the number the shop gave the order, so that it counts once",
+        );
     }
     let who = reader.customer();
     let ordered_at = reader.instant("ordered_at", now);
@@ -71,14 +74,20 @@ pub(crate) fn read(value: &Value, own_currency: &str, now: i64) -> Result<Told, 
     // Of what is cancelled its number is enough.
     if !is_cancelled {
         if ordered_at.is_none() && !reader.has_fault("ordered_at") {
-            reader.refuse("ordered_at", "is missing: when it was ordered, as 2026-11-22T14:05:00+01:00");
+            reader.refuse(
+                "ordered_at",
+                "is missing: when it was ordered, as 2026-11-22T14:05:00+01:00",
+            );
         }
         if cents.is_none() && !reader.has_fault("amount") && !reader.has_fault("amount_cents") {
             reader.refuse("amount", "is missing: \"49.90\", or amount_cents: 4990");
         }
     }
     let currency = reader.text("currency");
-    if currency.as_deref().is_some_and(|code| !currency::is_code(code)) {
+    if currency
+        .as_deref()
+        .is_some_and(|code| !currency::is_code(code))
+    {
         reader.refuse("currency", "is not an ISO 4217 code such as EUR");
     }
     let order = OrderRow {
@@ -95,7 +104,10 @@ pub(crate) fn read(value: &Value, own_currency: &str, now: i64) -> Result<Told, 
         ..OrderRow::default()
     };
     if !is_cancelled && !who.names_somebody() && !order.is_proved() && reader.faults.is_empty() {
-        reader.refuse("customer", "is missing, and neither token nor coupon tells whose order it is");
+        reader.refuse(
+            "customer",
+            "is missing, and neither token nor coupon tells whose order it is",
+        );
     }
     if !reader.faults.is_empty() {
         return Err(reader.faults);
@@ -186,7 +198,10 @@ impl Reader<'_> {
         let id = object.get("id").filter(|id| !id.is_null());
         let number = id.and_then(Value::as_i64);
         if id.is_some() && number.is_none() {
-            inner.refuse("id", "is not a number of ours; the shop's own goes into external_id");
+            inner.refuse(
+                "id",
+                "is not a number of ours; the shop's own goes into external_id",
+            );
         }
         let external_id = inner.text("external_id");
         let email = inner.text("email");
@@ -212,7 +227,10 @@ impl Reader<'_> {
     fn instant(&mut self, field: &str, now: i64) -> Option<i64> {
         let text = self.text(field)?;
         let Ok(instant) = DateTime::parse_from_rfc3339(&text) else {
-            self.refuse(field, "is not an RFC 3339 instant such as 2026-11-22T14:05:00+01:00");
+            self.refuse(
+                field,
+                "is not an RFC 3339 instant such as 2026-11-22T14:05:00+01:00",
+            );
             return None;
         };
         let at = instant.timestamp_millis();
@@ -248,7 +266,10 @@ impl Reader<'_> {
                     .as_i64()
                     .filter(|cents| (-MOST_CENTS..=MOST_CENTS).contains(cents));
                 if cents.is_none() {
-                    self.refuse("amount_cents", "is not a whole number of cents such as 4990");
+                    self.refuse(
+                        "amount_cents",
+                        "is not a whole number of cents such as 4990",
+                    );
                 }
                 cents
             }
@@ -318,7 +339,15 @@ mod tests {
             "colour": "red",
         }));
         let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
-        for field in ["id", "customer.email", "customer.mail", "ordered_at", "amount", "currency", "colour"] {
+        for field in [
+            "id",
+            "customer.email",
+            "customer.mail",
+            "ordered_at",
+            "amount",
+            "currency",
+            "colour",
+        ] {
             assert!(fields.contains(&field), "{field} in {fields:?}");
         }
         assert_eq!(faults(json!([]))[0].0, "");
@@ -330,7 +359,11 @@ mod tests {
 
     #[test]
     fn a_cancellation_needs_its_number_only_and_a_negative_amount_is_one() {
-        assert!(read(&json!({"id": "1", "status": "cancelled"}), "EUR", NOW).unwrap().is_cancelled);
+        assert!(
+            read(&json!({"id": "1", "status": "cancelled"}), "EUR", NOW)
+                .unwrap()
+                .is_cancelled
+        );
         let refund = json!({"id": "1", "customer": {"id": 1}, "ordered_at": "2026-01-01T00:00:00Z", "amount": "-5"});
         assert!(read(&refund, "EUR", NOW).unwrap().is_cancelled);
     }

@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use super::OrderRules;
 use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::responses::attribution::{Claim, MatchedBy, earned_by};
-use crate::responses::model::{Response, What};
+use crate::responses::model::{MadeBy, Response, What};
 use crate::responses::store::coupons as coupon_store;
 use crate::responses::store::orders::{self as store, Counted, DueOrder, Ruling, Sale};
 use crate::responses::store::{self as responses, Waves};
@@ -119,7 +119,7 @@ pub(super) async fn settle(
                 0
             },
         },
-        is_machine: false,
+        made_by: MadeBy::Person,
         at: sale.counted.at,
     }));
     if !written.is_empty() {
@@ -164,7 +164,7 @@ async fn proofs(
             Some(Response {
                 delivery: *key,
                 what: What::Redeem,
-                is_machine: false,
+                made_by: MadeBy::Person,
                 at: uses.get(key)?.1,
             })
         }));

@@ -42,11 +42,7 @@ pub(crate) async fn take(
     let known = store::matched_named(txn, &ids).await?;
     let mut outcomes = Vec::with_capacity(told.len());
     for (one, taken) in told.iter().zip(&mut taken) {
-        let found = one
-            .order
-            .external_id
-            .as_ref()
-            .and_then(|id| known.get(id));
+        let found = one.order.external_id.as_ref().and_then(|id| known.get(id));
         if *taken == Taken::Unmatched && found.is_some() {
             *taken = Taken::Created;
         }

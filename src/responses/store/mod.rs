@@ -1,26 +1,31 @@
 //! Queries about responses.
 
 mod addressee;
-pub(super) mod effects;
-mod journal;
 pub(super) mod answers;
 pub(super) mod coupons;
+pub(super) mod effects;
+pub(super) mod feedback;
+mod journal;
 pub(super) mod orders;
 pub(super) mod requests;
+pub(super) mod timeline;
 mod waves;
 
 pub(super) use addressee::{Addressee, addressee};
 pub(super) use journal::{forget_journal, note_position, position};
 pub(super) use waves::{Waves, texts};
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{DbErr, QueryResult, Value};
 use serde::Serialize;
 
-use super::judge::BURST_MS;
-use super::model::{Marks, Response, What};
-use super::tally::{self, Delivery, EarlierClick, Feedback, Judged, Moves, RemainingClicks, Wave};
+use super::feedback::{self as fed, Feedback};
+use super::judge::{BURST_MS, SCAN_MS};
+use super::model::{MadeBy, Marks, Response, What};
+use super::stages;
+use super::tally::{self, Delivery, Earlier, EarlierClick, Judged, Moves, RemainingClicks, Wave};
 use crate::consent::model::{Channel, Tracking};
 use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::storage::{Dialect, Kind, Sql, Txn};
@@ -52,7 +57,12 @@ pub(super) async fn write(
     waves.read(&**txn, wave_ids).await?;
     orders::make_due(txn, responses).await?;
     let deliveries = lock_deliveries(txn, &keys).await?;
-    let mut earlier = earlier_clicks(txn, responses).await?;
+    let mut earlier = earlier(txn, responses).await?;
+    let with_clicks = responses
+        .iter()
+        .filter(|response| matches!(response.what, What::Click { .. } | What::Scan))
+        .map(|response| response.delivery);
+    waves.read_interests(&**txn, with_clicks).await?;
 
     let mut known = 0;
     let mut judged_all: Vec<(&Delivery, &Wave, Judged)> = Vec::with_capacity(deliveries.len());
@@ -67,16 +77,19 @@ pub(super) async fn write(
         judged_all.push((delivery, wave, tally::judge(delivery, wave, &earlier, new)));
     }
 
+    let mut followed = feedback::followed_links(txn, &judged_all).await?;
     insert(txn, &judged_all).await?;
     let taken_back: Vec<i64> = judged_all
         .iter()
         .flat_map(|(_, _, judged)| judged.taken_back.iter().map(|click| click.id))
         .collect();
-    mark_as_machine(txn, &taken_back).await?;
+    mark_as_scanner(txn, &taken_back).await?;
+
+    let records = click_records(txn, &judged_all).await?;
 
     let mut moves = Moves::default();
     let mut marks = Vec::new();
-    let mut fed: BTreeMap<CustomerId, Feedback> = BTreeMap::new();
+    let mut by_customer: BTreeMap<CustomerId, Feedback> = BTreeMap::new();
     for (delivery, wave, judged) in &judged_all {
         let remaining = if judged.taken_back.is_empty() {
             None
@@ -84,20 +97,34 @@ pub(super) async fn write(
             Some(remaining_clicks(txn, delivery.key).await?)
         };
         let after = tally::marks_after(delivery, &wave.terms, judged, remaining.as_deref());
+        let record = records.get(&delivery.key).copied();
+        let clicks = stages::clicks(record, judged, remaining.as_deref());
+        let after = stages::seen(after, delivery, wave.terms.goal, clicks);
         moves.add_delivery(delivery, after, judged);
+        moves.add_stages(delivery, wave, after, judged);
         if after != delivery.marks {
             marks.push((delivery.key, after));
         }
-        let feedback = tally::feedback(delivery, after, judged);
-        fed.entry(feedback.customer)
-            .and_modify(|sum| sum.add(feedback))
-            .or_insert(feedback);
+        let new = fed::feedback(
+            delivery,
+            wave,
+            after,
+            judged,
+            &followed.remove(&delivery.key).unwrap_or_default(),
+            remaining.as_deref(),
+        );
+        match by_customer.entry(new.customer) {
+            Entry::Occupied(mut sum) => sum.get_mut().add(new),
+            Entry::Vacant(first) => {
+                first.insert(new);
+            }
+        }
     }
     set_marks(txn, &marks).await?;
-    feed_customers(txn, fed.into_values()).await?;
+    feedback::feed_customers(txn, by_customer.into_values().collect()).await?;
     for (delivery, _, judged) in &judged_all {
         if !judged.taken_back.is_empty() {
-            restore_last_response(txn, delivery.customer).await?;
+            feedback::restore_last_response(txn, delivery.customer).await?;
         }
     }
     // The counters last: every writer of a wave wants the same few rows, so they are held briefly.
@@ -112,7 +139,8 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
         Dialect::Postgres => "FOR UPDATE OF d",
     };
     let sql = format!(
-        "SELECT d.wave_id, d.seq, d.customer_id, d.channel, d.cell, d.state, d.marks, d.settled_at, c.tracking
+        "SELECT d.wave_id, d.seq, d.customer_id, d.channel, d.cell, d.state, d.marks, d.settled_at, c.tracking,
+                COALESCE(c.time_zone, c.phone_zone) AS zone
          FROM {} AS wanted CROSS JOIN deliveries d LEFT JOIN customers c ON c.id = d.customer_id
          WHERE d.wave_id = wanted.wave_id AND d.seq = wanted.seq
          ORDER BY d.wave_id, d.seq {lock}",
@@ -122,6 +150,7 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
     rows.iter()
         .map(|row| {
             let tracking: Option<String> = row.try_get("", "tracking")?;
+            let zone: Option<String> = row.try_get("", "zone")?;
             let state: i16 = row.try_get("", "state")?;
             let channel: String = row.try_get("", "channel")?;
             Ok(Delivery {
@@ -134,6 +163,7 @@ async fn lock_deliveries(txn: &Txn, keys: &[DeliveryKey]) -> Result<Vec<Delivery
                 settled_at: row.try_get("", "settled_at")?,
                 marks: Marks(row.try_get("", "marks")?),
                 tracking: Tracking::from_column(&tracking.unwrap_or_default()),
+                zone: zone.and_then(|name| name.parse().ok()),
             })
         })
         .collect()
@@ -161,40 +191,39 @@ fn key_values(keys: &[DeliveryKey]) -> Vec<(i64, i64)> {
     keys.iter().map(|key| (key.wave.0, key.seq)).collect()
 }
 
-/// The clicks on record close to the new ones in time, by delivery.
-async fn earlier_clicks(
+/// The clicks and scans on record close to the new ones in time, by delivery.
+async fn earlier(
     txn: &Txn,
     responses: &[Response],
-) -> Result<HashMap<DeliveryKey, Vec<EarlierClick>>, DbErr> {
-    let clicks = || {
-        responses
-            .iter()
-            .filter(|response| matches!(response.what, What::Click { .. }))
-    };
-    // Only a click on another link can make a burst: of a link that is followed over and over nothing is read.
-    let mut wanted: Vec<(i64, i64, u16)> = responses
-        .iter()
-        .filter_map(|response| match response.what {
-            What::Click { link, .. } => {
-                Some((response.delivery.wave.0, response.delivery.seq, link))
-            }
-            _ => None,
-        })
-        .collect();
+) -> Result<HashMap<DeliveryKey, Earlier>, DbErr> {
+    // Only a click on another link can make a burst: of a link that is followed over and over no click is
+    // read. A scan is no link, so all clicks beside it are.
+    let mut wanted: Vec<(i64, i64, i32)> = Vec::new();
+    let (mut first, mut last) = (i64::MAX, i64::MIN);
+    for response in responses {
+        let link = match response.what {
+            What::Click { link, .. } => i32::from(link),
+            What::Scan => SCAN,
+            _ => continue,
+        };
+        let DeliveryKey { wave, seq } = response.delivery;
+        wanted.push((wave.0, seq, link));
+        first = first.min(response.at);
+        last = last.max(response.at);
+    }
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
     wanted.sort_unstable();
     wanted.dedup();
-    let (Some(first), Some(last)) = (
-        clicks().map(|click| click.at).min(),
-        clicks().map(|click| click.at).max(),
-    ) else {
-        return Ok(HashMap::new());
-    };
     let sql = format!(
-        "SELECT DISTINCT r.id, r.wave_id, r.seq, r.link, r.responded_at, r.is_machine
+        "SELECT DISTINCT r.id, r.wave_id, r.seq, r.kind, r.link, r.responded_at, r.is_machine, r.is_scanner
          FROM {} AS wanted CROSS JOIN responses r
          WHERE r.wave_id = wanted.wave_id AND r.seq = wanted.seq
-           AND r.kind = 'click' AND r.link <> wanted.link
-           AND r.responded_at > $2 AND r.responded_at < $3",
+           AND ((r.kind = 'click' AND r.link <> wanted.link
+                 AND r.responded_at > CASE WHEN wanted.link = {SCAN} THEN $4 ELSE $2 END
+                 AND r.responded_at < CASE WHEN wanted.link = {SCAN} THEN $5 ELSE $3 END)
+             OR (r.kind = 'scan' AND r.responded_at > $4 AND r.responded_at < $5))",
         txn.dialect()
             .recordset(1, &[KEY[0], KEY[1], ("link", Kind::Int)])
     );
@@ -202,21 +231,36 @@ async fn earlier_clicks(
         json(&wanted)?,
         (first - BURST_MS).into(),
         (last + BURST_MS).into(),
+        (first - SCAN_MS - 1).into(),
+        (last + SCAN_MS + 1).into(),
     ];
-    let mut found: HashMap<DeliveryKey, Vec<EarlierClick>> = HashMap::new();
+    let mut found: HashMap<DeliveryKey, Earlier> = HashMap::new();
     for row in txn.rows(sql, values).await? {
+        let of_delivery = found.entry(key(&row)?).or_default();
+        let at = row.try_get("", "responded_at")?;
+        let kind: String = row.try_get("", "kind")?;
+        if kind == What::Scan.as_str() {
+            of_delivery.scans.push(at);
+            continue;
+        }
         let link: Option<i64> = row.try_get("", "link")?;
-        found.entry(key(&row)?).or_default().push(EarlierClick {
+        of_delivery.clicks.push(EarlierClick {
             id: row.try_get("", "id")?,
             link: link
                 .and_then(|link| u16::try_from(link).ok())
                 .unwrap_or_default(),
-            at: row.try_get("", "responded_at")?,
-            is_machine: row.try_get("", "is_machine")?,
+            at,
+            made_by: MadeBy::from_columns(
+                row.try_get("", "is_machine")?,
+                row.try_get("", "is_scanner")?,
+            ),
         });
     }
     Ok(found)
 }
+
+/// What stands for a scan where a link's number is looked for.
+const SCAN: i32 = -1;
 
 async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), DbErr> {
     let mut rows = Vec::new();
@@ -231,7 +275,8 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
                 | What::Reply
                 | What::Complaint
                 | What::Redeem
-                | What::Answer => (None, None, None, None),
+                | What::Answer
+                | What::Scan => (None, None, None, None),
             };
             rows.push((
                 delivery.key.wave.0,
@@ -239,7 +284,8 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
                 wave.campaign.0,
                 delivery.customer.0,
                 response.what.as_str(),
-                response.is_machine,
+                !response.made_by.is_person(),
+                response.made_by == MadeBy::Scanner,
                 link,
                 part,
                 amount,
@@ -252,8 +298,8 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
         return Ok(());
     }
     let sql = format!(
-        "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, class, responded_at)
-         SELECT wave_id, seq, campaign_id, customer_id, kind, is_machine, link, part, amount_cents, class, responded_at
+        "INSERT INTO responses (wave_id, seq, campaign_id, customer_id, kind, is_machine, is_scanner, link, part, amount_cents, class, responded_at)
+         SELECT wave_id, seq, campaign_id, customer_id, kind, is_machine, is_scanner, link, part, amount_cents, class, responded_at
          FROM {} AS new ORDER BY place",
         txn.dialect().recordset(
             1,
@@ -264,6 +310,7 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
                 ("customer_id", Kind::Int),
                 ("kind", Kind::Text),
                 ("is_machine", Kind::Bool),
+                ("is_scanner", Kind::Bool),
                 ("link", Kind::Int),
                 ("part", Kind::Text),
                 ("amount_cents", Kind::Int),
@@ -275,22 +322,51 @@ async fn insert(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Result<(), 
     txn.run(sql, [json(&rows)?]).await.map(drop)
 }
 
-async fn mark_as_machine(txn: &Txn, ids: &[i64]) -> Result<(), DbErr> {
+async fn mark_as_scanner(txn: &Txn, ids: &[i64]) -> Result<(), DbErr> {
     if ids.is_empty() {
         return Ok(());
     }
     let sql = format!(
-        "UPDATE responses SET is_machine = $2 WHERE id IN {}",
+        "UPDATE responses SET is_machine = $2, is_scanner = $2 WHERE id IN {}",
         txn.dialect().list(1, Kind::Int)
     );
     txn.run(sql, [json(&ids)?, true.into()]).await.map(drop)
 }
 
+/// The first and the last human click of those who clicked before and again now, the new ones included.
+async fn click_records(
+    txn: &Txn,
+    judged: &[(&Delivery, &Wave, Judged)],
+) -> Result<HashMap<DeliveryKey, (i64, i64)>, DbErr> {
+    let keys: Vec<DeliveryKey> = judged
+        .iter()
+        .filter(|(delivery, _, judged)| stages::may_have_returned(delivery.marks, judged))
+        .map(|(delivery, _, _)| delivery.key)
+        .collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = format!(
+        "SELECT r.wave_id, r.seq, MIN(r.responded_at) AS first_at, MAX(r.responded_at) AS last_at
+         FROM {} AS wanted CROSS JOIN responses r
+         WHERE r.wave_id = wanted.wave_id AND r.seq = wanted.seq AND r.kind = 'click' AND NOT r.is_machine
+         GROUP BY r.wave_id, r.seq",
+        txn.dialect().recordset(1, &KEY)
+    );
+    let rows = txn.rows(sql, [json(&key_values(&keys))?]).await?;
+    rows.iter()
+        .map(|row| {
+            let ends = (row.try_get("", "first_at")?, row.try_get("", "last_at")?);
+            Ok((key(row)?, ends))
+        })
+        .collect()
+}
+
 async fn remaining_clicks(txn: &Txn, key: DeliveryKey) -> Result<Vec<RemainingClicks>, DbErr> {
     let rows = txn
         .rows(
-            "SELECT part, MIN(responded_at) AS first_at FROM responses
-             WHERE wave_id = $1 AND seq = $2 AND kind = 'click' AND NOT is_machine GROUP BY part",
+            "SELECT link, part, MIN(responded_at) AS first_at, MAX(responded_at) AS last_at FROM responses
+             WHERE wave_id = $1 AND seq = $2 AND kind = 'click' AND NOT is_machine GROUP BY link, part",
             [key.wave.0.into(), key.seq.into()],
         )
         .await?;
@@ -300,10 +376,15 @@ async fn remaining_clicks(txn: &Txn, key: DeliveryKey) -> Result<Vec<RemainingCl
         let part = Part::ALL
             .into_iter()
             .find(|part| Some(part.as_str()) == name.as_deref());
-        if let Some(part) = part {
+        let link: Option<i64> = row.try_get("", "link")?;
+        if let Some(part) = part
+            && let Some(link) = link.and_then(|link| u16::try_from(link).ok())
+        {
             remaining.push(RemainingClicks {
+                link,
                 part,
                 first_at: row.try_get("", "first_at")?,
+                last_at: row.try_get("", "last_at")?,
             });
         }
     }
@@ -358,59 +439,26 @@ pub(super) async fn add_to_counters(
     txn.run(sql, [json(&rows)?]).await.map(drop)
 }
 
-/// Feeds the customers; one who was erased meanwhile is fed nothing.
-async fn feed_customers(txn: &Txn, feedback: impl Iterator<Item = Feedback>) -> Result<(), DbErr> {
-    let rows: Vec<(i64, i64, Option<i64>, bool)> = feedback
-        .filter(|f| f.points != 0 || f.responded_at.is_some() || f.has_ordered)
-        .map(|f| (f.customer.0, f.points, f.responded_at, f.has_ordered))
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let columns = [
-        ("id", Kind::Int),
-        ("points", Kind::Int),
-        ("responded_at", Kind::Int),
-        ("has_ordered", Kind::Bool),
-    ];
-    let sql = format!(
-        "UPDATE customers SET
-            engagement = customers.engagement + new.points,
-            last_response_at = CASE
-                WHEN new.responded_at IS NULL THEN customers.last_response_at
-                WHEN customers.last_response_at IS NULL OR customers.last_response_at < new.responded_at
-                THEN new.responded_at
-                ELSE customers.last_response_at END,
-            stage = CASE WHEN new.has_ordered THEN 'customer' ELSE customers.stage END
-         FROM {} AS new WHERE customers.id = new.id",
-        txn.dialect().recordset(1, &columns)
-    );
-    txn.run(sql, [json(&rows)?]).await.map(drop)
-}
-
-/// After clicks were taken back: when the customer last did something himself.
-async fn restore_last_response(txn: &Txn, customer: CustomerId) -> Result<(), DbErr> {
-    txn.run(
-        "UPDATE customers SET last_response_at =
-            (SELECT MAX(responded_at) FROM responses
-             WHERE customer_id = $1 AND NOT is_machine AND kind NOT IN ('open', 'bounce'))
-         WHERE id = $1",
-        [customer.0.into()],
-    )
-    .await?;
-    Ok(())
-}
-
 /// Writes an opt-out, unless one is on record for this delivery.
 pub(super) async fn write_opt_out(
     txn: &Txn,
     waves: &mut Waves,
     response: Response,
 ) -> Result<(), DbErr> {
+    write_once(txn, waves, response, Marks::OPTED_OUT).await
+}
+
+/// Writes a response, unless the delivery has its mark already.
+pub(super) async fn write_once(
+    txn: &Txn,
+    waves: &mut Waves,
+    response: Response,
+    mark: Marks,
+) -> Result<(), DbErr> {
     let is_marked = lock_deliveries(txn, &[response.delivery])
         .await?
         .first()
-        .is_some_and(|delivery| delivery.marks.has(Marks::OPTED_OUT));
+        .is_some_and(|delivery| delivery.marks.has(mark));
     if !is_marked {
         write(txn, waves, &[response]).await?;
     }

@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::json;
 
-use super::{
-    KEY, Waves, feed_customers, key, key_values, lock_deliveries, move_counters,
-    restore_last_response, set_marks,
-};
+use super::feedback::{feed_customers, restore_last_response};
+use super::{KEY, Waves, key, key_values, lock_deliveries, move_counters, set_marks};
 use crate::customers::store::orders as customer_orders;
 use crate::ids::{CampaignId, CustomerId, DeliveryKey, WaveId};
 use crate::responses::attribution::{Claim, MatchedBy};
 use crate::responses::model::{Response, Terms, What};
 use crate::responses::orders::UnmatchedOrder;
 use crate::responses::tally::{self, Judged, Moves};
+use crate::responses::{feedback, stages};
 use crate::storage::{Db, Dialect, Kind, Sql, Txn};
 use crate::tokens::coupon_key;
 
@@ -480,8 +479,18 @@ pub(in crate::responses) async fn take_back(
             continue;
         };
         let first_at = first.get(&delivery.key).copied();
+        let judged = Judged {
+            orders_gone: sales
+                .iter()
+                .filter(|sale| sale.key == delivery.key)
+                .map(|sale| sale.counted.at)
+                .collect(),
+            ..Judged::default()
+        };
         let after = tally::marks_without_orders(delivery, &wave.terms, first_at);
-        moves.add_delivery(delivery, after, &Judged::default());
+        let after = stages::seen(after, delivery, wave.terms.goal, None);
+        moves.add_delivery(delivery, after, &judged);
+        moves.add_stages(delivery, wave, after, &judged);
         for sale in sales.iter().filter(|sale| sale.key == delivery.key) {
             for (counter, by) in counters(sale, own_currency) {
                 moves.add_of(delivery, counter, -by);
@@ -490,12 +499,21 @@ pub(in crate::responses) async fn take_back(
         if after != delivery.marks {
             marks.push((delivery.key, after));
         }
-        fed.push(tally::feedback(delivery, after, &Judged::default()));
+        fed.push(feedback::feedback(
+            delivery,
+            wave,
+            after,
+            &judged,
+            &BTreeSet::new(),
+            None,
+        ));
     }
     set_marks(txn, &marks).await?;
-    feed_customers(txn, fed.into_iter()).await?;
-    let customers: BTreeSet<CustomerId> =
-        deliveries.iter().map(|delivery| delivery.customer).collect();
+    feed_customers(txn, fed).await?;
+    let customers: BTreeSet<CustomerId> = deliveries
+        .iter()
+        .map(|delivery| delivery.customer)
+        .collect();
     for customer in customers {
         restore_last_response(txn, customer).await?;
     }
@@ -582,10 +600,7 @@ async fn delete_events(txn: &Txn, sales: &[Sale], own_currency: &str) -> Result<
 }
 
 /// When the first order that these deliveries earned, and that counts, was made.
-async fn first_orders(
-    txn: &Txn,
-    keys: &[DeliveryKey],
-) -> Result<HashMap<DeliveryKey, i64>, DbErr> {
+async fn first_orders(txn: &Txn, keys: &[DeliveryKey]) -> Result<HashMap<DeliveryKey, i64>, DbErr> {
     let sql = format!(
         "SELECT o.wave_id, o.seq, MIN(o.counted_at) AS first_at
          FROM {} AS wanted CROSS JOIN orders o
@@ -605,7 +620,7 @@ async fn first_orders(
 pub(super) async fn make_due(txn: &Txn, responses: &[Response]) -> Result<(), DbErr> {
     let mut first: BTreeMap<DeliveryKey, i64> = BTreeMap::new();
     for response in responses {
-        if matches!(response.what, What::Click { .. }) && !response.is_machine {
+        if matches!(response.what, What::Click { .. }) && response.made_by.is_person() {
             let at = first.entry(response.delivery).or_insert(response.at);
             *at = response.at.min(*at);
         }
@@ -759,11 +774,7 @@ pub(in crate::responses) async fn customers_of(
 }
 
 /// Notes that these were looked at.
-pub(in crate::responses) async fn looked_at(
-    txn: &Txn,
-    ids: &[i64],
-    now: i64,
-) -> Result<(), DbErr> {
+pub(in crate::responses) async fn looked_at(txn: &Txn, ids: &[i64], now: i64) -> Result<(), DbErr> {
     if ids.is_empty() {
         return Ok(());
     }

@@ -1,14 +1,15 @@
 //! What of waves the responses need, frozen at launch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::ids::{CampaignId, WaveId};
+use crate::ids::{CampaignId, DeliveryKey, WaveId};
 use crate::responses::model::Terms;
-use crate::responses::tally::Wave;
-use crate::storage::{Db, Sql};
+use crate::responses::tally::{Subjects, Wave};
+use crate::storage::Sql;
+use crate::templates::Template;
 
 /// The template that some places of a wave got.
 #[derive(Debug)]
@@ -19,8 +20,11 @@ pub(in crate::responses) struct Text {
 }
 
 /// The templates of a wave; those who wait for the winner of a test have none.
-pub(in crate::responses) async fn texts(db: &Db, wave: WaveId) -> Result<Vec<Text>, DbErr> {
-    let rows = db
+pub(in crate::responses) async fn texts(
+    connection: &impl ConnectionTrait,
+    wave: WaveId,
+) -> Result<Vec<Text>, DbErr> {
+    let rows = connection
         .rows(
             "SELECT s.first_seq, s.last_seq, t.id, t.source FROM cell_spans s
              JOIN wave_cells c ON c.wave_id = s.wave_id AND c.cell = s.cell
@@ -42,7 +46,7 @@ pub(in crate::responses) async fn texts(db: &Db, wave: WaveId) -> Result<Vec<Tex
             .collect();
     }
     // From before there were cells.
-    let row = db
+    let row = connection
         .row(
             "SELECT t.id, t.source FROM waves w JOIN template_versions t ON t.id = w.template_version_id
              WHERE w.id = $1 AND NOT EXISTS (SELECT 1 FROM wave_cells c WHERE c.wave_id = w.id)",
@@ -72,6 +76,35 @@ impl Waves {
         self.0.get(&id)
     }
 
+    /// Reads what the links in these messages are about, of waves that were read.
+    pub(super) async fn read_interests(
+        &mut self,
+        connection: &impl ConnectionTrait,
+        deliveries: impl Iterator<Item = DeliveryKey>,
+    ) -> Result<(), DbErr> {
+        for delivery in deliveries {
+            let id = delivery.wave;
+            // Who waited for the winner of a test has links since it was chosen.
+            let is_new = |wave: &&mut Wave| !wave.subjects.knows(delivery.seq);
+            let Some(wave) = self.0.get_mut(&id).filter(is_new) else {
+                continue;
+            };
+            let mut subjects = Subjects::default();
+            for text in texts(connection, id).await? {
+                let about = match Template::from_source(&text.source) {
+                    Ok(template) => template.interests(),
+                    Err(error) => {
+                        tracing::error!(%error, wave = id.0, "the template of a wave cannot be read; what its links are about is not known");
+                        BTreeMap::new()
+                    }
+                };
+                subjects.0.push((text.places, about));
+            }
+            wave.subjects = subjects;
+        }
+        Ok(())
+    }
+
     pub(super) async fn read(
         &mut self,
         connection: &impl ConnectionTrait,
@@ -86,7 +119,7 @@ impl Waves {
             }
             let row = connection
                 .row(
-                    "SELECT campaign_id, is_simulated, definition FROM waves WHERE id = $1",
+                    "SELECT campaign_id, is_simulated, launched_at, definition FROM waves WHERE id = $1",
                     [id.0.into()],
                 )
                 .await?;
@@ -95,7 +128,9 @@ impl Waves {
                 let wave = Wave {
                     campaign: CampaignId(row.try_get("", "campaign_id")?),
                     is_simulated: row.try_get("", "is_simulated")?,
+                    launched_at: row.try_get("", "launched_at")?,
                     terms: Terms::read(&definition),
+                    subjects: Subjects::default(),
                 };
                 self.0.insert(id, wave);
             }

@@ -21,7 +21,7 @@ use crate::customers::number::{self, PhoneKind};
 use crate::delivery::in_flight;
 use crate::ids::{CustomerId, DeliveryKey};
 use crate::keys::Keys;
-use crate::responses::model::{Response, What};
+use crate::responses::model::{MadeBy, Response, What};
 use crate::responses::store::{self as responses, Addressee, Waves};
 use crate::storage::{Db, Txn, is_deadlock};
 use crate::tokens;
@@ -363,7 +363,7 @@ async fn respond(
         let response = Response {
             delivery,
             what,
-            is_machine: false,
+            made_by: MadeBy::Person,
             at: now_ms,
         };
         match kind {

@@ -14,7 +14,7 @@ use crate::consent::model::{Channel, Evidence, Scope};
 use crate::customers::store::numbers;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::keys::Keys;
-use crate::responses::model::{Response, What};
+use crate::responses::model::{MadeBy, Response, What};
 use crate::responses::store::{Waves, add_to_counters, write_opt_out};
 use crate::storage::{Db, Txn, is_deadlock};
 use crate::tokens;
@@ -253,7 +253,7 @@ async fn opt_out(txn: &Txn, delivery: DeliveryKey, now_ms: i64) -> Result<(), Db
     let response = Response {
         delivery,
         what: What::OptOut,
-        is_machine: false,
+        made_by: MadeBy::Person,
         at: now_ms,
     };
     write_opt_out(txn, &mut Waves::default(), response).await

@@ -73,11 +73,7 @@ pub(super) fn required<'a>(
 ///
 /// # Errors
 /// 422 when it is no instant, or lies ahead.
-pub(super) fn instant(
-    object: &Map<String, Value>,
-    field: &str,
-    now: i64,
-) -> Result<i64, ApiError> {
+pub(super) fn instant(object: &Map<String, Value>, field: &str, now: i64) -> Result<i64, ApiError> {
     let Some(text) = text(object, field, 60)? else {
         return Ok(now);
     };

@@ -63,7 +63,11 @@ pub(super) async fn take(
         return Err(invalid(faults.clone()));
     }
     once(&request, &state, token, &bytes, async |txn| {
-        let told: Vec<Told> = read.iter().filter_map(|one| one.as_ref().ok()).cloned().collect();
+        let told: Vec<Told> = read
+            .iter()
+            .filter_map(|one| one.as_ref().ok())
+            .cloned()
+            .collect();
         let mut taken = orders::take(txn, &rules, &told, now).await?.into_iter();
         let mut outcomes = Vec::with_capacity(read.len());
         for (value, one) in values.iter().zip(&read) {

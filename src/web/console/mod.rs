@@ -2,6 +2,10 @@
 //! it listens on loopback.
 
 mod campaigns;
+mod customer;
+mod grid;
+mod improve;
+mod mail;
 pub mod outbox;
 pub mod permission;
 mod replies;
@@ -30,6 +34,21 @@ pub fn configure_console(config: &mut ServiceConfig) {
         )
         // Before the page, whose pattern would take them too.
         .service(
+            resource("/reports/grid", "GET")
+                .route(web::get().to(grid::page))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/reports/grid/people", "GET")
+                .route(web::get().to(grid::people::page))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/reports/{campaign}/improve", "GET")
+                .route(web::get().to(improve::page))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
             resource("/reports/{campaign}.json", "GET")
                 .route(web::get().to(report::json))
                 .wrap(from_fn(frame::console)),
@@ -55,6 +74,16 @@ pub fn configure_console(config: &mut ServiceConfig) {
                 .wrap(from_fn(frame::console)),
         )
         .service(
+            resource("/customers", "GET")
+                .route(web::get().to(customer::search))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/customers/{id}", "GET")
+                .route(web::get().to(customer::page))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
             resource("/replies", "GET")
                 .route(web::get().to(replies::list))
                 .wrap(from_fn(frame::console)),
@@ -62,6 +91,21 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             resource("/replies/{id}/done", "POST")
                 .route(web::post().to(replies::mark_done))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/mail", "GET")
+                .route(web::get().to(mail::list))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/mail/{id}", "GET")
+                .route(web::get().to(mail::one))
+                .wrap(from_fn(frame::console)),
+        )
+        .service(
+            resource("/mail/{id}/done", "POST")
+                .route(web::post().to(mail::mark_done))
                 .wrap(from_fn(frame::console)),
         )
         .service(

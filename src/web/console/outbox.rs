@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
-use mail_parser::{Address, MessageParser};
+use mail_parser::{Address, MessageParser, MimeHeaders};
 use serde::Serialize;
 
 use super::instant;
@@ -148,7 +148,8 @@ impl Message {
                 or_none(message.subject().unwrap_or_default()),
                 addresses(message.from()),
                 addresses(message.to()),
-                body(message.body_html(0)).map(|html| with_links_in_new_tabs(&html)),
+                body(message.body_html(0))
+                    .map(|html| with_links_in_new_tabs(&with_pictures(&html, message))),
                 body(message.body_text(0)).unwrap_or_default(),
             ),
             None => (
@@ -237,6 +238,26 @@ fn size(bytes: u64) -> String {
     } else {
         format!("{:.1} KiB", crate::reports::figures::as_f64(bytes) / 1024.0)
     }
+}
+
+/// Puts the pictures that travel with a message where its HTML names them.
+fn with_pictures(html: &str, message: &mail_parser::Message<'_>) -> String {
+    let mut html = html.to_owned();
+    for part in message.attachments() {
+        let kind = part.content_type();
+        let is_png =
+            kind.is_some_and(|kind| kind.ctype() == "image" && kind.subtype() == Some("png"));
+        if let Some(id) = part.content_id()
+            && is_png
+        {
+            let data = data_encoding::BASE64.encode(part.contents());
+            html = html.replace(
+                &format!("\"cid:{id}\""),
+                &format!("\"data:image/png;base64,{data}\""),
+            );
+        }
+    }
+    html
 }
 
 /// Puts `<base target="_blank">` into the head, since a link followed inside the frame could not leave it.

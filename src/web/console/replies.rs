@@ -140,7 +140,7 @@ pub(super) async fn mark_done(
 
 /// Whether a form comes from a page of ours: the console knows no login, so a page of another site must not be
 /// able to press its buttons. A program that is no browser names no origin.
-fn is_of_own_page(request: &HttpRequest) -> bool {
+pub(super) fn is_of_own_page(request: &HttpRequest) -> bool {
     let header = |name| {
         let value = request.headers().get(name);
         value.map(|value: &HeaderValue| value.to_str().unwrap_or("?"))

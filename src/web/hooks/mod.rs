@@ -1,8 +1,11 @@
-//! `/hooks/orders/…`: what shops post to us; and `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`: what SMS providers post to us.
+//! What others post to us: providers of email (`mail`), shops (`orders`), and providers of SMS at
+//! `/hooks/sms/{provider}/{receipt|inbound}[/{secret}]`.
 //!
 //! Promise: what a provider is told was taken is durable; whoever is not the provider learns nothing, not even
 //! what is wrong with what he sent.
 
+mod certificates;
+mod mail;
 mod orders;
 
 use std::collections::BTreeMap;
@@ -18,6 +21,9 @@ use serde::Deserialize;
 use super::{ApiError, State, frame, resource};
 use crate::channels::sms::provider::{Post, PostError, PostKind, Provider};
 use crate::responses::texts::{self, Account};
+
+pub use certificates::{Fetch, Https};
+pub use mail::MailHooks;
 
 /// The longest body a provider posts: hundreds of receipts.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -44,6 +50,7 @@ impl fmt::Debug for SmsHooks {
 
 /// Registers the routes, among the public ones.
 pub(super) fn configure(config: &mut ServiceConfig) {
+    mail::configure(config);
     orders::configure(config);
     for path in [
         "/hooks/sms/{provider}/{kind}",

@@ -57,8 +57,8 @@ async fn take(
     if !is_the_shop(hook, &request, &address, &body)? {
         return Err(ApiError::new(StatusCode::FORBIDDEN));
     }
-    let value: Value = serde_json::from_slice(&body)
-        .map_err(|_error| ApiError::new(StatusCode::BAD_REQUEST))?;
+    let value: Value =
+        serde_json::from_slice(&body).map_err(|_error| ApiError::new(StatusCode::BAD_REQUEST))?;
     let rules = OrderRules::new(&state.keys, &state.settings);
     let now = state.clock.now_ms();
     let order = translated(hook, &value);
@@ -125,8 +125,7 @@ fn is_the_shop(
                 .secret(&address.name)
                 .map_err(ApiError::internal)?;
             let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
-            given(signature, request)
-                .is_some_and(|given| hmac::verify(&key, body, &given).is_ok())
+            given(signature, request).is_some_and(|given| hmac::verify(&key, body, &given).is_ok())
         }
     };
     // The settings are refused without one of the two.

@@ -1,15 +1,16 @@
 //! `GET /c/{token}`: counts the click and leads on.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{LOCATION, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{is_machine, read};
+use super::{header, made_by, read};
 use crate::ids::DeliveryKey;
+use crate::responses::judge::Visit;
 use crate::responses::links;
-use crate::responses::model::{Response, What};
+use crate::responses::model::{MadeBy, Response, What};
 use crate::tokens::{LinkKind, LinkToken, short_code};
-use crate::web::{ApiError, State};
+use crate::web::{ApiError, State, limits};
 
 /// Redirects (302) to where the link of the frozen template leads. The token carries no destination, so
 /// nobody can make it lead elsewhere.
@@ -37,6 +38,24 @@ pub(super) async fn lead(
     let Some(link) = found else {
         return Ok(None);
     };
+    let at = state.clock.now_ms();
+    let mut made_by = made_by(request);
+    if made_by.is_person()
+        && let Visit::Scan(earlier) = visit(request, state, delivery, at)
+    {
+        made_by = MadeBy::Scanner;
+        for delivery in earlier {
+            state
+                .responses
+                .record(Response {
+                    delivery,
+                    what: What::Scan,
+                    made_by,
+                    at,
+                })
+                .await;
+        }
+    }
     state
         .responses
         .record(Response {
@@ -45,8 +64,8 @@ pub(super) async fn lead(
                 link: number,
                 part: link.part,
             },
-            is_machine: is_machine(request),
-            at: state.clock.now_ms(),
+            made_by,
+            at,
         })
         .await;
     let passes_token = state.settings.tracking.pass_token || links::asks_for_token(&link.url);
@@ -55,8 +74,23 @@ pub(super) async fn lead(
     } else {
         link.url.to_string()
     };
-    let answer = HttpResponse::Found().insert_header((LOCATION, url)).finish();
+    let answer = HttpResponse::Found()
+        .insert_header((LOCATION, url))
+        .finish();
     Ok(Some(answer))
+}
+
+/// Counts whose links this visitor follows. One who comes through a proxy that is not known as ours is not
+/// counted: its address stands for everybody behind it.
+fn visit(request: &HttpRequest, state: &State, delivery: DeliveryKey, at: i64) -> Visit {
+    let web = &state.settings.web;
+    match limits::visitor(request, web) {
+        Some(ip) if !limits::is_behind_unknown_proxy(request, web) => {
+            let agent = header(request, USER_AGENT).unwrap_or_default();
+            state.visitors.visit(ip, agent, delivery, at)
+        }
+        _ => Visit::Ordinary,
+    }
 }
 
 /// What the shop can give back with an order: the token of the link, in its short form where it has one.

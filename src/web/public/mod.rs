@@ -9,6 +9,7 @@ mod open;
 mod preferences;
 mod short;
 mod sign_up;
+mod trap;
 mod unsubscribe;
 pub(super) mod words;
 
@@ -22,6 +23,7 @@ use super::{State, api, configure_errors, frame, hooks, limits, not_found, probe
 use crate::consent::model::Details;
 use crate::ids::DeliveryKey;
 use crate::responses::judge;
+use crate::responses::model::MadeBy;
 use crate::tokens::{LinkKind, LinkToken};
 use words::Language;
 
@@ -44,6 +46,12 @@ pub fn configure_public(config: &mut ServiceConfig) {
             resource("/o/{token}.gif", "GET, HEAD")
                 .route(web::get().to(open::pixel))
                 .route(web::head().to(open::pixel))
+                .wrap(from_fn(frame::public)),
+        )
+        .service(
+            resource("/t/{token}", "GET, HEAD")
+                .route(web::get().to(trap::spring))
+                .route(web::head().to(trap::spring))
                 .wrap(from_fn(frame::public)),
         )
         .service(
@@ -135,8 +143,8 @@ fn details(request: &HttpRequest, state: &State, page_url: Option<String>) -> De
     }
 }
 
-/// Whether the request shows that no person made it.
-fn is_machine(request: &HttpRequest) -> bool {
+/// Who made the request, as far as it shows.
+fn made_by(request: &HttpRequest) -> MadeBy {
     let headers = request.headers();
     judge::by_request(judge::Request {
         is_head: request.method() == actix_web::http::Method::HEAD,

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{is_machine, read};
+use super::{made_by, read};
 use crate::responses::model::{Response, What};
 use crate::tokens::LinkKind;
 use crate::web::State;
@@ -36,7 +36,7 @@ pub(super) async fn pixel(
             .record(Response {
                 delivery,
                 what: What::Open,
-                is_machine: is_machine(&request),
+                made_by: made_by(&request),
                 at: state.clock.now_ms(),
             })
             .await;

@@ -50,6 +50,6 @@ async fn open(
                 .finish();
             Ok(Some(answer))
         }
-        LinkKind::Open | LinkKind::Browser => Ok(None),
+        LinkKind::Open | LinkKind::Browser | LinkKind::Trap => Ok(None),
     }
 }

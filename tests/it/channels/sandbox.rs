@@ -16,6 +16,7 @@ fn sandbox(folder: &Path) -> (EmailChannel, EmailWave) {
         bounce_domain: "bounce.example.com".to_owned(),
         message_domain: "news.example.com".to_owned(),
         feedback_id: "visavis".to_owned(),
+        takes_opt_outs: false,
         dkim: Vec::new(),
     };
     let keys = Keys::from_secret(&[7; 32]);

@@ -62,8 +62,10 @@ fn source() -> String {
         [action]
         button = "Order now"
         link = "{}"
+        [interests]
+        "{}" = "Pans"
         "#,
-        DESTINATIONS[0], DESTINATIONS[1]
+        DESTINATIONS[0], DESTINATIONS[1], DESTINATIONS[0]
     );
     std::fs::write(folder.path().join("template.toml"), text).unwrap();
     Template::load(folder.path()).unwrap().source()

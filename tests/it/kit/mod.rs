@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 pub mod certificate;
 pub mod database;
+pub mod dovecot;
 pub mod dump;
 pub mod house;
 pub mod ledger;

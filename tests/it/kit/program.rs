@@ -103,6 +103,32 @@ impl Node {
         Process(child)
     }
 
+    /// Runs `visavis` with these arguments to its end, with something on its standard input; its exit code.
+    pub fn feed(&self, arguments: &[&str], input: &[u8]) -> Option<i32> {
+        use std::io::Write as _;
+        let folder = self.folder.path();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.join("log"))
+            .expect("its log");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_visavis"))
+            .args(arguments)
+            .arg("--config")
+            .arg(folder.join("settings.toml"))
+            .arg("--data-dir")
+            .arg(folder)
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        // It may end before it has read anything.
+        let _ = child.stdin.take().expect("a pipe").write_all(input);
+        child.wait().expect("it is ours").code()
+    }
+
     /// The last lines that it logged.
     pub fn log(&self) -> String {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();

@@ -138,6 +138,7 @@ impl SmtpPeer {
             bounce_domain: "bounce.example.com".to_owned(),
             message_domain: "news.example.com".to_owned(),
             feedback_id: "visavis".to_owned(),
+            takes_opt_outs: false,
             dkim: Vec::new(),
         }
     }

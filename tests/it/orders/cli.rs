@@ -2,7 +2,8 @@
 
 use crate::cli::{refused, told};
 
-const CUSTOMERS: &str = "id;prénom;courriel;permission.email.offers;permission_source;permission_date;permission_basis
+const CUSTOMERS: &str =
+    "id;prénom;courriel;permission.email.offers;permission_source;permission_date;permission_basis
 1;Élodie;elodie@mail.example;oui;form;2025-01-02;consent
 2;Paul;paul@mail.example;oui;form;2025-01-02;consent
 3;Zoé;zoe@mail.example;non;form;2025-01-02;consent
@@ -50,12 +51,20 @@ fn a_pool_is_filled_given_out_and_redeemed() {
     let template = folder.join("campaign-templates").join("gift");
     std::fs::create_dir_all(&template).unwrap();
     std::fs::write(template.join("template.toml"), TEMPLATE).unwrap();
-    std::fs::write(folder.join("codes.txt"), "GIFT-0001\nGIFT-0002\nGIFT-0003\n").unwrap();
+    std::fs::write(
+        folder.join("codes.txt"),
+        "GIFT-0001\nGIFT-0002\nGIFT-0003\n",
+    )
+    .unwrap();
     told(folder, &["import", "customers.csv"]);
     told(folder, &["campaign", "apply", "gift.toml"]);
     assert!(told(folder, &["campaign", "check", "gift"]).contains("there is no pool \"gifts\""));
-    assert!(refused(folder, &["campaign", "launch", "gift"]).contains("visavis coupon import gifts"));
-    assert!(refused(folder, &["coupon", "import", "series", "codes.txt"]).contains("no name of a pool"));
+    assert!(
+        refused(folder, &["campaign", "launch", "gift"]).contains("visavis coupon import gifts")
+    );
+    assert!(
+        refused(folder, &["coupon", "import", "series", "codes.txt"]).contains("no name of a pool")
+    );
     let filled = told(folder, &["coupon", "import", "gifts", "codes.txt"]);
     assert!(filled.contains("3 coupons added"), "{filled}");
     assert!(told(folder, &["campaign", "launch", "gift"]).contains("2 messages to send"));
@@ -63,7 +72,15 @@ fn a_pool_is_filled_given_out_and_redeemed() {
     assert!(told(folder, &["coupon", "pools"]).contains("gifts  1 left of 3"));
     let redeemed = told(
         folder,
-        &["coupon", "redeem", "gift 0001", "--order", "T-1", "--amount", "12.50"],
+        &[
+            "coupon",
+            "redeem",
+            "gift 0001",
+            "--order",
+            "T-1",
+            "--amount",
+            "12.50",
+        ],
     );
     assert!(redeemed.contains("for the order T-1"), "{redeemed}");
     assert!(refused(folder, &["coupon", "redeem", "GIFT-0001"]).contains("it was redeemed on"));
@@ -82,13 +99,24 @@ fn a_pool_is_filled_given_out_and_redeemed() {
         "{text}"
     );
     assert!(told(folder, &["coupon", "show", "GIFT-0002"]).contains("for the order T-2"));
-    let answer = ["response", "add", "--code", "noel26", "--kind", "phone", "--external-id"];
+    let answer = [
+        "response",
+        "add",
+        "--code",
+        "noel26",
+        "--kind",
+        "phone",
+        "--external-id",
+    ];
     let by = |who: &'static str| [&answer[..], &[who]].concat();
     assert!(told(folder, &by("1")).contains("an answer to message"));
     assert!(told(folder, &by("3")).contains("answers.unmatched"));
     assert!(
-        refused(folder, &["response", "add", "--code", "nothing", "--kind", "shop"])
-            .contains("no campaign that was launched")
+        refused(
+            folder,
+            &["response", "add", "--code", "nothing", "--kind", "shop"]
+        )
+        .contains("no campaign that was launched")
     );
     let report = told(folder, &["report", "gift"]);
     assert!(report.contains("2 orders, 20.00"), "{report}");

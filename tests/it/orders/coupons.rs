@@ -90,10 +90,16 @@ async fn refusals(house: &House, definition: &Definition) -> Vec<String> {
     let template = template();
     let templates: Vec<&Template> = definition.templates().iter().map(|_| &template).collect();
     let parts = &house.parts;
-    check::check(&parts.db, definition, &templates, &parts.settings, house.now())
-        .await
-        .unwrap()
-        .refusals
+    check::check(
+        &parts.db,
+        definition,
+        &templates,
+        &parts.settings,
+        house.now(),
+    )
+    .await
+    .unwrap()
+    .refusals
 }
 
 async fn refused(house: &House, id: CampaignId) -> String {
@@ -115,8 +121,8 @@ async fn series(db: &TestDb) -> (House, WaveId, Shop) {
     let wave = house.launch(id).await.wave;
     assert_eq!(house.deliver().await, 5);
     let shop = Shop(Site::open_set(db, tokens).await);
-    let ahead = house.clock_ms() + 300_000
-        - visavis::clock::Clock::now(&*shop.0.clock).timestamp_millis();
+    let ahead =
+        house.clock_ms() + 300_000 - visavis::clock::Clock::now(&*shop.0.clock).timestamp_millis();
     shop.0.clock.advance(chrono::Duration::milliseconds(ahead));
     (house, wave, shop)
 }

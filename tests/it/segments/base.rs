@@ -3,6 +3,8 @@
 use chrono::NaiveDate;
 use sea_orm::Value;
 use serde_json::{Map, Value as Json, json};
+use visavis::customers::fading::Fading;
+use visavis::customers::value;
 use visavis::storage::text::fold;
 use visavis::storage::{Db, Sql, Txn};
 
@@ -28,7 +30,11 @@ pub struct Person {
     pub time_zone: Option<String>,
     pub stage: &'static str,
     pub attributes: Json,
-    pub engagement: i64,
+    pub tracking: &'static str,
+    pub engagement: Fading,
+    pub preferred_channel: Option<&'static str>,
+    pub preferred_hour: Option<i64>,
+    pub interests: Vec<(String, Fading)>,
     pub last_contact_at: Option<i64>,
     pub last_response_at: Option<i64>,
     pub created_at: i64,
@@ -99,7 +105,11 @@ impl Default for Person {
             time_zone: None,
             stage: "suspect",
             attributes: json!({}),
-            engagement: 0,
+            tracking: "none",
+            engagement: Fading::default(),
+            preferred_channel: None,
+            preferred_hour: None,
+            interests: Vec::new(),
             last_contact_at: None,
             last_response_at: None,
             created_at: 0,
@@ -168,6 +178,7 @@ pub async fn insert(db: &Db, people: &[Person]) {
         insert_person(&txn, id, person).await;
     }
     txn.commit().await.unwrap();
+    value::find_breaks(db, 0).await.unwrap();
 }
 
 async fn insert_person(txn: &Txn, id: i64, person: &Person) {
@@ -227,7 +238,7 @@ async fn insert_person(txn: &Txn, id: i64, person: &Person) {
             ("stage", person.stage.into()),
             ("attributes:json", person.attributes.to_string().into()),
             ("attributes_key:json", Json::Object(keys).to_string().into()),
-            ("tracking", "none".into()),
+            ("tracking", person.tracking.into()),
             (
                 "orders_count",
                 i64::try_from(person.orders.len()).unwrap().into(),
@@ -250,7 +261,10 @@ async fn insert_person(txn: &Txn, id: i64, person: &Person) {
                 person.orders.iter().map(|order| order.at).max().into(),
             ),
             ("last_response_at", person.last_response_at.into()),
-            ("engagement", person.engagement.into()),
+            ("engagement", 0_i64.into()),
+            ("engagement_weight", person.engagement.0.into()),
+            ("preferred_channel", person.preferred_channel.into()),
+            ("preferred_hour", person.preferred_hour.into()),
             ("created_at", person.created_at.into()),
             ("updated_at", person.created_at.into()),
         ],
@@ -264,6 +278,20 @@ async fn insert_person(txn: &Txn, id: i64, person: &Person) {
                 ("customer_id", id.into()),
                 ("tag_key", fold(tag).into()),
                 ("tag", tag.clone().into()),
+            ],
+        )
+        .await;
+    }
+    for (interest, weight) in &person.interests {
+        put(
+            txn,
+            "customer_interests",
+            [
+                ("customer_id", id.into()),
+                ("interest_key", fold(interest).into()),
+                ("interest", interest.clone().into()),
+                ("weight", weight.0.into()),
+                ("last_at", 0_i64.into()),
             ],
         )
         .await;

@@ -56,6 +56,7 @@ pub fn leaf() -> impl Strategy<Value = Node> {
         14 => select(Field::ALL.to_vec()).prop_flat_map(field),
         6 => attribute(),
         1 => tagged(),
+        2 => interested(),
         6 => did(),
         2 => permitted(),
     ]
@@ -75,6 +76,11 @@ pub fn attribute() -> impl Strategy<Value = Node> {
 pub fn tagged() -> impl Strategy<Value = Node> {
     select(vec!["vip", "eco friendly", "ÉCO FRIENDLY", "100%", "none"])
         .prop_map(|tag| Node::Tagged(tag.to_owned()))
+}
+
+pub fn interested() -> impl Strategy<Value = Node> {
+    select(vec!["knives", "ete pans", "ÉTÉ PANS", "100%", "none"])
+        .prop_map(|name| Node::Interested(name.to_owned()))
 }
 
 /// A condition on behaviour.
@@ -146,6 +152,7 @@ fn text_for(field: Field) -> BoxedStrategy<String> {
         Field::Language => vec!["FR", "fr", "n"],
         Field::Country => vec!["FR", "DE", "be", "b"],
         Field::PostalCode => vec!["8", "80000", "sw1a", "1AA", "é1", "É1"],
+        Field::Rfm => vec!["555", "5", "11", "155", "1"],
         Field::TimeZone => vec!["europe/paris", "America", "_"],
         _ => vec!["e", "lo", "s", "ZOE", "o'n", "drop table"],
     };

@@ -6,6 +6,8 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value as Json, json};
 
+use visavis::customers::fading::Fading;
+
 use super::base::{Delivery, Order, Permission, Person, Response};
 
 pub const DAY: i64 = 86_400_000;
@@ -230,7 +232,17 @@ fn person(
             .map(|name| (name.to_owned(), values.choose(rng).unwrap().clone()))
             .collect::<Map<_, _>>()
             .into(),
-        engagement: rng.random_range(-2..6),
+        tracking: ["full", "full", "none"].choose(rng).unwrap(),
+        engagement: points(rng, instants),
+        preferred_channel: maybe(rng, 0.6, |rng| *["email", "sms"].choose(rng).unwrap()),
+        preferred_hour: maybe(rng, 0.6, |rng| rng.random_range(0..8)),
+        interests: ["Knives", "Été  pans", "100%"]
+            .into_iter()
+            .filter(|_| rng.random_bool(0.5))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|interest| (interest.to_owned(), points(rng, instants)))
+            .collect(),
         last_contact_at: maybe(rng, 0.6, instant),
         last_response_at: maybe(rng, 0.5, instant),
         created_at: instant(rng),
@@ -270,7 +282,20 @@ fn person(
         responses: some(rng, 5)
             .map(|_| Response {
                 campaign: rng.random_range(1..=3),
-                kind: ["open", "click", "order", "opt_out"].choose(rng).unwrap(),
+                kind: [
+                    "open",
+                    "click",
+                    "order",
+                    "opt_out",
+                    "reply",
+                    "redeem",
+                    "answer",
+                    "bounce",
+                    "complaint",
+                    "scan",
+                ]
+                .choose(rng)
+                .unwrap(),
                 is_machine: rng.random_bool(0.3),
                 at: instant(rng),
             })
@@ -306,6 +331,15 @@ impl Person {
             self.phone_suppressions.clear();
         }
         self
+    }
+}
+
+/// Points won at any time, now and then a rest of what was taken back.
+fn points(rng: &mut StdRng, instants: &[i64]) -> Fading {
+    match rng.random_range(0..8) {
+        0 => Fading::default(),
+        1 => Fading(-1e-12),
+        _ => Fading::won(rng.random_range(1..9), *instants.choose(rng).unwrap()),
     }
 }
 

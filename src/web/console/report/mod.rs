@@ -1,4 +1,10 @@
-//! `GET /reports/{campaign}`: the response-rate report as a page, JSON or CSV.
+//! `GET /reports/{campaign}`: the report of a campaign as a page, JSON or CSV.
+
+mod charts;
+mod funnel;
+mod money;
+mod over_time;
+mod reach;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -7,10 +13,17 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
+use charts::round_end;
+use funnel::FunnelView;
+use money::{EconomicsView, ForecastView};
+use over_time::OverTimeView;
+use reach::{LinkRow, PartRow, Step, links, parts, steps};
+
 use super::report_cells::{CellsView, EffectView};
 use super::{RateView, path_segment, share_of, spoken, unparted};
+use crate::reports::attribution::{Attribution, way_in_words};
 use crate::reports::channels;
-use crate::reports::figures::{Rate, as_f64};
+use crate::reports::figures::{Denominator, Rate};
 use crate::reports::model::{Report, in_words};
 use crate::reports::table::{counted, days, revenue, thousands};
 use crate::reports::{csv as csv_form, store};
@@ -31,6 +44,12 @@ struct View {
     response: RateView,
     scale: Option<Scale>,
     rates: Vec<Card>,
+    economics: Option<EconomicsView>,
+    forecast: Option<ForecastView>,
+    funnel: FunnelView,
+    over_time: Option<OverTimeView>,
+    attribution: AttributionView,
+    lost: Vec<LostRow>,
     steps: Vec<Step>,
     channels: Option<ChannelTable>,
     cells: Option<CellsView>,
@@ -64,6 +83,30 @@ struct Fact {
     value: String,
 }
 
+/// By what rules a response counts.
+#[derive(Debug, Serialize)]
+struct AttributionView {
+    rules: Vec<String>,
+    /// Where they differ by kind.
+    windows: Vec<Fact>,
+    orders_by: Vec<NamedCount>,
+}
+
+#[derive(Debug, Serialize)]
+struct NamedCount {
+    name: String,
+    value: String,
+}
+
+/// What was lost.
+#[derive(Debug, Serialize)]
+struct LostRow {
+    name: String,
+    is_part: bool,
+    rate: RateView,
+    of: &'static str,
+}
+
 /// The interval of the response rate, drawn.
 #[derive(Debug, Serialize)]
 struct Scale {
@@ -80,33 +123,8 @@ struct Card {
     of: String,
     interval: String,
     remark: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Step {
-    name: String,
-    is_total: bool,
-    count: String,
-    share: String,
-    x: String,
-    width: String,
-}
-
-#[derive(Debug, Serialize)]
-struct PartRow {
-    letter: String,
-    name: &'static str,
-    rate: RateView,
-    width: String,
-}
-
-#[derive(Debug, Serialize)]
-struct LinkRow {
-    label: String,
-    part: &'static str,
-    url: String,
-    clicks: String,
-    width: String,
+    /// Shown more quietly: what programs do by themselves is in it.
+    is_weak: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,7 +185,8 @@ async fn find(campaign: &str, state: &State) -> Result<Report, ApiError> {
             "There is no campaign of this name; the list of campaigns shows those there are.",
         )
     })?;
-    Ok(report.in_currency(&state.settings.sms.currency))
+    let report = report.in_currency(&state.settings.sms.currency);
+    Ok(report.at(state.clock.now_ms()))
 }
 
 impl View {
@@ -193,6 +212,15 @@ impl View {
             response: RateView::new(response),
             scale: Scale::new(response),
             rates: cards(report),
+            economics: EconomicsView::new(report),
+            forecast: report
+                .forecast
+                .as_ref()
+                .map(|compared| ForecastView::new(compared, &report.currency)),
+            funnel: FunnelView::new(&report.funnel),
+            over_time: report.over_time.as_ref().map(OverTimeView::new),
+            attribution: AttributionView::new(&report.attribution),
+            lost: lost(report),
             steps: steps(report),
             channels: ChannelTable::new(report),
             cells: report.cells.as_ref().map(CellsView::new),
@@ -213,6 +241,56 @@ impl View {
                 .collect(),
         }
     }
+}
+
+impl AttributionView {
+    fn new(attribution: &Attribution) -> Self {
+        Self {
+            rules: attribution.rules.clone(),
+            windows: if attribution.has_one_window() {
+                Vec::new()
+            } else {
+                let each = attribution.windows.iter();
+                each.map(|window| Fact {
+                    name: window.kind,
+                    value: days(window.days),
+                })
+                .collect()
+            },
+            orders_by: attribution
+                .orders_by
+                .iter()
+                .map(|way| NamedCount {
+                    name: way_in_words(&way.reason),
+                    value: counted(way.count, "order", "orders"),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Bounces, complaints and contacts lost; the bounces by class below them.
+fn lost(report: &Report) -> Vec<LostRow> {
+    let lost = &report.lost;
+    let row = |name: &str, rate: &Rate, is_part| LostRow {
+        name: name.to_owned(),
+        is_part,
+        rate: RateView::new(rate),
+        of: rate.denominator.as_str(),
+    };
+    let mut rows = vec![row("Bounces", &lost.bounce_rate, false)];
+    if lost.bounce_rate.count > 0 {
+        rows.push(row("hard", &lost.hard_bounce_rate, true));
+        rows.push(row("soft", &lost.soft_bounce_rate, true));
+    }
+    for class in &lost.bounces_by_class {
+        let rate = Rate::new(class.count, report.sent, Denominator::Sent);
+        rows.push(row(&in_words(&class.reason), &rate, true));
+    }
+    rows.push(row("Complaints", &lost.complaint_rate, false));
+    rows.push(row("Opt-outs", &report.opt_out_rate, false));
+    rows.push(row("Contacts lost", &lost.contacts_lost, false));
+    rows
 }
 
 impl ChannelTable {
@@ -245,9 +323,8 @@ impl ChannelTable {
 impl Scale {
     /// From 0 to the next round share above the interval, so that the band is seen and 0 is always there.
     fn new(rate: &Rate) -> Option<Self> {
-        const ENDS: [f64; 10] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0];
         let (interval, value) = (rate.interval_95?, rate.value?);
-        let end = ENDS.into_iter().find(|end| interval.high <= *end)?;
+        let end = round_end(interval.high)?;
         let at = |share: f64| share / end * FULL;
         Some(Self {
             low: format!("{:.1}", at(interval.low)),
@@ -258,10 +335,23 @@ impl Scale {
     }
 }
 
+/// Attributed revenue with its currency.
+fn in_money(report: &Report) -> String {
+    revenue(report).replace(' ', "\u{a0}")
+}
+
 fn cards(report: &Report) -> Vec<Card> {
-    let apart = |count: u64| match count {
-        0 => String::new(),
-        count => format!("{} by machines, apart", thousands(count)),
+    let apart = |machines: u64, scanners: u64| {
+        let counts = [(machines, "machines"), (scanners, "scanners")];
+        let told: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, whose)| format!("{} by {whose}", thousands(count)))
+            .collect();
+        match told.join(" and ") {
+            none if none.is_empty() => none,
+            told => format!("{told}, apart"),
+        }
     };
     let card = |name, rate: &Rate, remark: String| Card {
         name,
@@ -277,17 +367,21 @@ fn cards(report: &Report) -> Vec<Card> {
             range => format!("95\u{a0}%: {range}"),
         },
         remark,
+        is_weak: false,
     };
-    let mut cards = vec![card("Delivery rate", &report.delivery_rate, String::new())];
-    if report.can_be_opened() {
-        let remark = apart(report.opens_machine);
-        cards.push(card("Open rate", &report.open_rate, remark));
-    }
-    cards.extend([
+    let mut cards = vec![
+        card("Delivery rate", &report.delivery_rate, String::new()),
         card(
             "Click rate",
             &report.click_rate,
-            apart(report.clicks_machine),
+            format!(
+                "{}{}",
+                counted(report.clicks_total, "click", "clicks"),
+                match apart(report.clicks_machine, report.clicks_scanner) {
+                    others if others.is_empty() => others,
+                    others => format!("; {others}"),
+                }
+            ),
         ),
         card(
             "Order rate",
@@ -295,134 +389,29 @@ fn cards(report: &Report) -> Vec<Card> {
             format!(
                 "{}, {}",
                 counted(report.orders, "order", "orders"),
-                revenue(report)
+                in_money(report)
             ),
         ),
         card("Opt-out rate", &report.opt_out_rate, String::new()),
-    ]);
-    cards
-}
-
-/// The waterfall: what is lost at each step hangs where it was lost.
-fn steps(report: &Report) -> Vec<Step> {
-    let selected = report.selected;
-    let share = |count: u64| {
-        let share = (selected > 0).then(|| as_f64(count) / as_f64(selected));
-        (share, share.unwrap_or(0.0).min(1.0) * FULL)
-    };
-    let mut steps = Vec::new();
-    let mut left = selected;
-    let mut add = |name: String, count: u64, is_total: bool| {
-        let (value, width) = share(count);
-        let x = if is_total {
-            0.0
-        } else {
-            left = left.saturating_sub(count);
-            share(left).1
-        };
-        steps.push(Step {
-            name,
-            is_total,
-            count: if is_total {
-                thousands(count)
-            } else {
-                format!("− {}", thousands(count))
-            },
-            share: share_of(value),
-            x: format!("{x:.1}"),
-            width: bar_width(width, count),
+    ];
+    if report.can_be_opened() {
+        let remark = apart(report.opens_machine, 0);
+        cards.push(Card {
+            is_weak: true,
+            ..card("Open rate", &report.open_rate, remark)
         });
-    };
-    add("Selected".to_owned(), selected, true);
-    for reason in &report.withheld_by_reason {
-        add(
-            format!("withheld: {}", in_words(&reason.reason)),
-            reason.count,
-            false,
-        );
-    }
-    add("Deliveries".to_owned(), report.deliveries, true);
-    for (name, count) in [
-        ("waiting", report.pending),
-        ("being sent", report.sending),
-        ("deferred, will be tried again", report.deferred),
-        ("unknown, the answer was lost", report.unknown),
-    ] {
-        if count > 0 {
-            add(name.to_owned(), count, false);
+        if report.click_to_open_rate.of > 0 {
+            cards.push(Card {
+                is_weak: true,
+                ..card(
+                    "CTOR: clicked, of openers",
+                    &report.click_to_open_rate,
+                    String::new(),
+                )
+            });
         }
     }
-    for class in &report.failed_by_class {
-        add(
-            format!("failed: {}", in_words(&class.reason)),
-            class.count,
-            false,
-        );
-    }
-    if report.undelivered > 0 {
-        add(
-            "undelivered, by receipt".to_owned(),
-            report.undelivered,
-            false,
-        );
-    }
-    add("Delivered".to_owned(), report.delivered(), true);
-    steps
-}
-
-fn parts(report: &Report) -> Vec<PartRow> {
-    let counts = report.clicks_by_part.iter().map(|line| line.clickers.count);
-    let most = counts.max().unwrap_or(0);
-    report
-        .clicks_by_part
-        .iter()
-        .map(|line| PartRow {
-            letter: line
-                .part
-                .as_str()
-                .chars()
-                .take(1)
-                .map(|letter| letter.to_ascii_uppercase())
-                .collect(),
-            name: line.part.as_str(),
-            rate: RateView::new(&line.clickers),
-            width: of_most(line.clickers.count, most),
-        })
-        .collect()
-}
-
-fn links(report: &Report) -> Vec<LinkRow> {
-    let most = report
-        .links
-        .iter()
-        .map(|link| link.clicks)
-        .max()
-        .unwrap_or(0);
-    report
-        .links
-        .iter()
-        .map(|link| LinkRow {
-            label: link.label.clone(),
-            part: link.part.as_str(),
-            url: link.url.clone(),
-            clicks: thousands(link.clicks),
-            width: of_most(link.clicks, most),
-        })
-        .collect()
-}
-
-fn of_most(count: u64, most: u64) -> String {
-    let width = if most == 0 {
-        0.0
-    } else {
-        as_f64(count) / as_f64(most) * FULL
-    };
-    bar_width(width, count)
-}
-
-/// A count above 0 always shows.
-fn bar_width(width: f64, count: u64) -> String {
-    format!("{:.1}", if count > 0 { width.max(3.0) } else { 0.0 })
+    cards
 }
 
 #[cfg(test)]
@@ -449,24 +438,6 @@ mod tests {
             let text = [card.value, card.interval].concat();
             assert!(!text.contains(" %") && text.contains("\u{a0}%"), "{text}");
         }
-    }
-
-    #[test]
-    fn the_waterfall_hangs_each_loss_where_it_was_lost() {
-        let steps = steps(&sample());
-        let number = |text: &str| text.parse::<f64>().unwrap();
-        let mut left = 1000.0;
-        for step in &steps {
-            if step.is_total {
-                assert!((number(&step.width) - left).abs() < 0.4, "{step:?}");
-            } else {
-                left = number(&step.x);
-            }
-        }
-        assert_eq!(
-            steps.last().map(|step| step.name.as_str()),
-            Some("Delivered")
-        );
     }
 
     #[test]

@@ -1,0 +1,220 @@
+//! `GET /mail`: what came back by mail and a person must read; `GET /mail/{id}`; `POST /mail/{id}/done`.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, LOCATION, REFERRER_POLICY};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+
+use super::replies::is_of_own_page;
+use super::{instant, path_segment};
+use crate::reports::table::{counted, thousands};
+use crate::responses::inbox::kept::{self, KeptMail};
+use crate::responses::inbox::warnings::{self, Warning};
+use crate::web::{ApiError, State};
+
+/// Mails on a page.
+const PAGE: i64 = 50;
+/// Characters of a mail that the list shows.
+const BEGINNING: usize = 400;
+
+#[derive(Debug, Serialize)]
+struct View {
+    title: &'static str,
+    section: &'static str,
+    /// With its noun.
+    count: String,
+    open: String,
+    warnings: Vec<WarningView>,
+    mails: Vec<Line>,
+    is_first: bool,
+    older: Option<i64>,
+    before: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct WarningView {
+    campaign: String,
+    path: String,
+    launched: String,
+    class: String,
+    bounces: String,
+    accepted: String,
+    advice: &'static str,
+}
+
+impl WarningView {
+    fn new(warning: &Warning) -> Self {
+        Self {
+            path: path_segment(&warning.campaign),
+            campaign: warning.campaign.clone(),
+            launched: instant(warning.launched_at),
+            class: warning.class.clone(),
+            bounces: counted(warning.bounces.unsigned_abs(), "message", "messages"),
+            accepted: thousands(warning.accepted.unsigned_abs()),
+            advice: warning.advice(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    id: i64,
+    /// What it is, in words.
+    kind: String,
+    subject: Option<String>,
+    text: String,
+    is_cut: bool,
+    is_erased: bool,
+    sender: String,
+    /// Whose message it answers.
+    who: Option<String>,
+    proof: Option<String>,
+    campaign: Option<String>,
+    path: String,
+    received: String,
+    /// When somebody had dealt with it.
+    done: Option<String>,
+}
+
+impl Line {
+    fn new(mail: &KeptMail, at_most: usize) -> Self {
+        let text = mail.text.as_deref().unwrap_or_default();
+        let kind = match (mail.kind.as_str(), &mail.class) {
+            ("reply", _) => "reply".to_owned(),
+            ("opt_out", _) => "asks for no more mail, of whom is not proved".to_owned(),
+            (_, Some(class)) => format!("bounce ({class}) that proves no message of ours"),
+            _ => "unknown".to_owned(),
+        };
+        Self {
+            id: mail.id,
+            kind,
+            subject: mail.subject.clone(),
+            text: text.chars().take(at_most).collect(),
+            is_cut: text.chars().nth(at_most).is_some(),
+            is_erased: mail.text.is_none(),
+            sender: mail
+                .sender
+                .clone()
+                .unwrap_or_else(|| "nobody named".to_owned()),
+            who: mail.customer.map(|id| {
+                mail.name
+                    .clone()
+                    .unwrap_or_else(|| format!("customer {id}"))
+            }),
+            proof: mail
+                .customer
+                .map(|id| format!("/permission/customers/{id}")),
+            path: mail
+                .campaign
+                .as_deref()
+                .map(path_segment)
+                .unwrap_or_default(),
+            campaign: mail.campaign.clone(),
+            received: instant(mail.received_at),
+            done: mail.done_at.map(instant),
+        }
+    }
+}
+
+/// Below which mail a page begins; whatever is no number is the first page.
+#[derive(Debug, Deserialize)]
+pub(super) struct Before {
+    before: Option<String>,
+}
+
+impl Before {
+    fn number(&self) -> Option<i64> {
+        self.before.as_deref()?.parse().ok()
+    }
+}
+
+/// The page.
+pub(super) async fn list(
+    before: web::Query<Before>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let before = before.number();
+    let page = kept::page(&state.db, false, before, PAGE)
+        .await
+        .map_err(ApiError::unavailable)?;
+    let warnings = warnings::warnings(&state.db, state.clock.now_ms())
+        .await
+        .map_err(ApiError::unavailable)?;
+    let view = View {
+        title: "Mail",
+        section: "mail",
+        count: counted(page.count, "mail", "mails"),
+        open: thousands(page.open),
+        warnings: warnings.iter().map(WarningView::new).collect(),
+        mails: page
+            .mails
+            .iter()
+            .map(|mail| Line::new(mail, BEGINNING))
+            .collect(),
+        is_first: before.is_none(),
+        older: page
+            .has_more
+            .then(|| page.mails.last().map(|mail| mail.id))
+            .flatten(),
+        before,
+    };
+    with_referrer(state.pages.answer("mails", &view)?)
+}
+
+#[derive(Debug, Serialize)]
+struct OneView {
+    title: &'static str,
+    section: &'static str,
+    mail: Line,
+}
+
+/// One mail, whole.
+pub(super) async fn one(
+    id: web::Path<i64>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let mail = kept::mail(&state.db, id.into_inner())
+        .await
+        .map_err(ApiError::unavailable)?
+        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))?;
+    let view = OneView {
+        title: "Mail",
+        section: "mail",
+        mail: Line::new(&mail, usize::MAX),
+    };
+    with_referrer(state.pages.answer("mail", &view)?)
+}
+
+/// Without a referrer a browser would not say where the form of this page comes from.
+fn with_referrer(mut response: HttpResponse) -> Result<HttpResponse, ApiError> {
+    response
+        .headers_mut()
+        .insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    Ok(response)
+}
+
+/// Marks a mail as dealt with, and leads back to the list.
+pub(super) async fn mark_done(
+    request: HttpRequest,
+    id: web::Path<i64>,
+    form: web::Form<Before>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    if !is_of_own_page(&request) {
+        return Err(ApiError::new(StatusCode::FORBIDDEN));
+    }
+    let now_ms = state.clock.now_ms();
+    let is_known = kept::mark_done(&state.db, id.into_inner(), now_ms)
+        .await
+        .map_err(ApiError::unavailable)?;
+    if !is_known {
+        return Err(ApiError::new(StatusCode::NOT_FOUND));
+    }
+    let back = match form.number() {
+        Some(before) => format!("/mail?before={before}"),
+        None => "/mail".to_owned(),
+    };
+    Ok(HttpResponse::SeeOther()
+        .insert_header((LOCATION, back))
+        .finish())
+}
