@@ -7,7 +7,8 @@ use visavis::keys::Keys;
 use visavis::responses::orders::{adopt_all, attribute_orders};
 use visavis::tokens::coupon_code;
 
-use crate::kit::ledger::{self, CLICKS, Plan, SETTLED_AT, counters, number};
+use super::counters;
+use crate::kit::ledger::{self, CLICKS, Plan, SETTLED_AT, number};
 use crate::on_both;
 use crate::responses::rules;
 
