@@ -71,13 +71,13 @@ impl MigrationTrait for Migration {
                     next_place BIGINT NOT NULL,
                     created_at BIGINT NOT NULL
                 )",
-                // place: 1 to size, without a gap.
+                // number: its place in the pool, 1 to size without a gap.
                 "CREATE TABLE coupon_codes (
                     code_key TEXT PRIMARY KEY,
                     pool_id BIGINT NOT NULL,
-                    place BIGINT NOT NULL,
+                    number BIGINT NOT NULL,
                     code TEXT NOT NULL,
-                    UNIQUE (pool_id, place)
+                    UNIQUE (pool_id, number)
                 )",
                 // The message at place seq has the code at place first_place + seq - first_seq of the pool; without
                 // a pool, that of the signed series. deadline_at: the first instant after it.

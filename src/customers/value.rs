@@ -79,9 +79,9 @@ impl Worth {
     /// The class in words.
     pub fn class_in_words(self) -> &'static str {
         match self.class {
-            "a" => "A: of those who make the first 80 % of the revenue",
-            "b" => "B: of those who make the next 15 % of the revenue",
-            _ => "C: of those who make the last 5 % of the revenue",
+            "a" => "A: of those who make the first 80\u{a0}% of the revenue",
+            "b" => "B: of those who make the next 15\u{a0}% of the revenue",
+            _ => "C: of those who make the last 5\u{a0}% of the revenue",
         }
     }
 }
@@ -89,11 +89,11 @@ impl Worth {
 /// Where a fifth stands among the buyers.
 pub fn fifth_in_words(fifth: u8) -> &'static str {
     match fifth {
-        5 => "among the first fifth of the buyers",
-        4 => "in the second fifth",
-        3 => "in the middle fifth",
-        2 => "in the fourth fifth",
-        _ => "among the last fifth",
+        5 => "the best fifth of the buyers",
+        4 => "above the middle",
+        3 => "in the middle",
+        2 => "below the middle",
+        _ => "the last fifth",
     }
 }
 

@@ -41,6 +41,9 @@ pub enum LaunchError {
     Segment(#[from] ParseError),
     #[error("{0}; change the definition and apply it again")]
     Offer(String),
+    /// Coupons are missing, or the texts promise what the offer does not hold; says what to do.
+    #[error("{0}")]
+    Coupons(String),
     #[error("{0}; name one of these, or none, and apply the definition again")]
     Relay(String),
     #[error("the occurrence {due_key} is not due any more; its schedule was changed")]
@@ -193,11 +196,11 @@ pub async fn launch(
         store::cells::decide_at(&txn, wave, Some(last_due.saturating_add(wait_ms))).await?;
     }
     if let Some(refusal) = broken_promise(&txn, definition, &versions, own_version).await? {
-        return Err(LaunchError::Offer(refusal));
+        return Err(LaunchError::Coupons(refusal));
     }
     store::coupons::give_coupons(&txn, wave, definition, written.deliveries)
         .await?
-        .map_err(LaunchError::Offer)?;
+        .map_err(LaunchError::Coupons)?;
     campaign_store::close_due(&txn, id, &due_key, "launched").await?;
     if let Some(every @ Schedule { every: Some(_), .. }) = &definition.schedule {
         // After the one just launched, also where that was launched before its time.

@@ -3,22 +3,19 @@
 //! Compared is by assignment: of everybody a cell was given to at launch, delivered or not, so that nothing
 //! that happens afterwards makes the arms unlike (METHODS.md M6).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Denominator, Rate, as_f64};
 use super::model::Counters;
-use super::table::{counted, money, thousands};
+use super::readiness::{readiness, split};
+use super::table::money;
 use crate::campaigns::cells::{Metric, Test};
 use crate::delivery::decide::Decision;
 use crate::delivery::store::cells::CellKind;
 use crate::responses::effects::{Effect, OfWave};
+use crate::statistics::Share;
 use crate::statistics::means::Moments;
-use crate::statistics::power::{POWER, Plan};
-use crate::statistics::several::{MISMATCH_P, sample_ratio};
-use crate::statistics::verdict::{Arm, Judgement, Outcome, Pair, Readiness, Terms, Word, judge};
-use crate::statistics::{ALPHA, Share};
+use crate::statistics::verdict::{Arm, Judgement, Outcome, Pair, Terms, Word, judge};
 
 /// A cell of a wave as it was planned and filled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,118 +216,6 @@ pub(super) fn unsigned(count: i64) -> u64 {
 pub fn signed(cents: i64) -> f64 {
     let size = as_f64(cents.unsigned_abs());
     if cents < 0 { -size } else { size }
-}
-
-/// How the arms were filled, and how likely that is.
-struct Split {
-    p: f64,
-    /// `a has 6,100 people where 5,800 were planned`.
-    worst: String,
-}
-
-/// The split of all waves against their plans.
-fn split(facts: &Facts) -> Option<Split> {
-    let mut waves: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
-    let arms = || {
-        facts
-            .assigned
-            .iter()
-            .filter(|one| one.kind == CellKind::Test)
-    };
-    for arm in arms() {
-        let (people, weight) = waves.entry(arm.wave).or_default();
-        *people += arm.people;
-        *weight += arm.weight;
-    }
-    let mut cells: BTreeMap<&str, (u64, f64)> = BTreeMap::new();
-    for arm in arms() {
-        let (people, weight) = waves.get(&arm.wave).copied()?;
-        let (observed, planned) = cells.entry(&arm.cell).or_default();
-        *observed += arm.people;
-        *planned += as_f64(people) * as_f64(arm.weight) / as_f64(weight.max(1));
-    }
-    let observed: Vec<u64> = cells.values().map(|(observed, _)| *observed).collect();
-    let planned: Vec<f64> = cells.values().map(|(_, planned)| *planned).collect();
-    let p = sample_ratio(&observed, &planned)?.p;
-    let off = |(observed, planned): &(u64, f64)| (as_f64(*observed) - planned).abs();
-    let (cell, (observed, planned)) = cells
-        .iter()
-        .max_by(|(_, a), (_, b)| off(a).total_cmp(&off(b)))?;
-    Some(Split {
-        p,
-        worst: format!(
-            "{cell} has {} where {planned:.0} were planned",
-            counted(*observed, "person", "people")
-        ),
-    })
-}
-
-fn readiness(test: &Test, arms: &[Arm], split: Option<&Split>, facts: &Facts) -> Readiness {
-    if let Some(split) = split.filter(|split| split.p < MISMATCH_P) {
-        return Readiness::Mismatch(split.worst.clone());
-    }
-    if let Some(why) = not_yet(facts) {
-        return Readiness::TooEarly(why);
-    }
-    // Each wave of a campaign that comes again is another look.
-    if facts.effects.len() > 1
-        && !test.thompson
-        && let Some(needed) = needed(test, arms)
-        && let Some((name, people)) = arms
-            .iter()
-            .map(|arm| (&arm.name, people_of(arm.outcome)))
-            .min_by_key(|(_, people)| *people)
-        && people < needed
-    {
-        return Readiness::TooEarly(format!(
-            "each wave is another look, and {name} has {} of the {} that each cell needs",
-            counted(people, "person", "people"),
-            thousands(needed)
-        ));
-    }
-    Readiness::Ready
-}
-
-fn people_of(outcome: Outcome) -> u64 {
-    match outcome {
-        Outcome::Share(share) => share.of,
-        Outcome::Amounts { amounts, .. } => amounts.people,
-    }
-}
-
-/// How many people each arm needs for the difference that matters, from the rate of all arms together.
-fn needed(test: &Test, arms: &[Arm]) -> Option<u64> {
-    let all = arms.iter().try_fold(Share::new(0, 0), |sum, arm| {
-        let Outcome::Share(share) = arm.outcome else {
-            return None;
-        };
-        Some(Share::new(sum.count + share.count, sum.of + share.of))
-    })?;
-    let base = all.value()?;
-    let difference = (test.difference_points / 100.0).min(1.0 - base);
-    Plan {
-        base,
-        difference,
-        alpha: ALPHA,
-    }
-    .people_per_arm(POWER)
-}
-
-/// Why no verdict can be given yet; `None` when every wave had its time.
-pub(super) fn not_yet(facts: &Facts) -> Option<String> {
-    if let Some(wave) = facts.running.first() {
-        return Some(format!("wave {wave} is still being sent"));
-    }
-    let open = facts
-        .effects
-        .iter()
-        .filter(|wave| wave.reckoned_at.is_none_or(|at| at < wave.window_ends_at))
-        .map(|wave| wave.window_ends_at)
-        .max()?;
-    Some(format!(
-        "responses count until {}",
-        crate::clock::from_ms(open).format("%Y-%m-%d %H:%M UTC")
-    ))
 }
 
 fn line(cell: &str, kind: CellKind, people: u64, chance: Option<f64>, sum: &Counters) -> CellLine {

@@ -4,19 +4,56 @@
 
 use serde::Serialize;
 
-use super::cells::{Facts, Row, amount_of, figure_row, not_yet, rate_row, signed, spend, unsigned};
+use super::cells::{Facts, Row, amount_of, figure_row, rate_row, signed, spend, unsigned};
 use super::figures::{Denominator, Rate, as_f64};
 use super::model::Wave;
+use super::readiness::not_yet;
 use super::table::{days, money, percent, thousands};
 use crate::clock::from_ms;
 use crate::delivery::store::cells::CellKind;
+use crate::responses::effects::OfWave;
 use crate::statistics::means::{self, Moments, welch};
 use crate::statistics::proportions::{Lift, newcombe, relative_lift};
+use crate::statistics::several::{MISMATCH_P, homogeneity};
 use crate::statistics::verdict::{Arm, Outcome, Readiness, Terms, Word, judge, p_in_words};
 use crate::statistics::{Interval, Share, Z_95};
 
-/// The columns of [`CausedBy::rows`].
-pub const HEADS: [&str; 4] = ["contacted", "held back", "caused", "attributed"];
+/// The columns of [`Figures`].
+pub const HEADS: [&str; 4] = ["Contacted", "Held back", "Caused", "Attributed"];
+
+/// Where there is no figure.
+pub const NONE: &str = "–";
+
+/// A row of figures, for readers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    pub name: &'static str,
+    pub contacted: String,
+    pub held_back: String,
+    pub caused: String,
+    /// The 95 % interval of what was caused.
+    pub range: Option<String>,
+    /// What was caused, of what would have been without.
+    pub lift: Option<String>,
+    /// Its 95 % interval.
+    pub lift_range: Option<String>,
+    pub attributed: String,
+}
+
+impl Figures {
+    fn add(&mut self, caused: Option<Incremental>, show: &dyn Fn(f64) -> String) {
+        let Some(caused) = caused else { return };
+        self.caused = show(caused.value);
+        self.range = caused
+            .interval_95
+            .map(|i| format!("{} to {}", show(i.low), show(i.high)));
+        self.lift = caused.lift.map(|lift| share(lift.value));
+        self.lift_range = caused
+            .lift
+            .and_then(|lift| lift.interval_95)
+            .map(|i| format!("{} to {}", share(i.low), share(i.high)));
+    }
+}
 
 /// Those who were to be contacted, or those held back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +85,8 @@ pub struct CausedBy {
     pub held_back: Side,
     /// Days after the launch that are looked at.
     pub window_days: i64,
+    /// Waves with another share held back, or nobody: they cannot be added up with the others.
+    pub waves_left_out: usize,
     /// When the window of the last wave ends; RFC 3339, UTC.
     pub window_ends_at: String,
     pub verdict: Word,
@@ -66,23 +105,18 @@ pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
     let against = [CellKind::Control, CellKind::Global]
         .into_iter()
         .find(|kind| people_of(facts, *kind) > 0)?;
-    // A wave in which nobody was held back has nothing to be compared with.
-    let has_both = |wave: i64| {
-        facts
-            .assigned
-            .iter()
-            .any(|one| one.wave == wave && one.kind == against && one.people > 0)
-    };
-    let compared = &Facts {
+    let waves_compared = compared_waves(facts, against);
+    let is_compared = |wave: i64| waves_compared.contains(&wave);
+    let waves_left_out = facts.effects.len() - waves_compared.len();
+    let facts = &Facts {
         effects: facts
             .effects
             .iter()
-            .filter(|wave| has_both(wave.wave.0))
+            .filter(|wave| is_compared(wave.wave.0))
             .cloned()
             .collect(),
         ..facts.clone()
     };
-    let facts = compared;
     let last = facts.effects.iter().map(|wave| wave.window_ends_at).max()?;
     let kind_of = |cell: &str| {
         facts
@@ -110,7 +144,7 @@ pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
     let revenue_cents = is_ready
         .then(|| incremental_revenue(contacted.0, held.0))
         .flatten();
-    let attributed = || waves.iter().filter(|wave| has_both(wave.id));
+    let attributed = || waves.iter().filter(|wave| is_compared(wave.id));
     let why = not_yet(facts).unwrap_or_default();
     Some(CausedBy {
         against,
@@ -119,6 +153,7 @@ pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
         window_days: facts.effects.first().map_or(0, |wave| {
             (wave.window_ends_at - wave.launched_at) / 86_400_000
         }),
+        waves_left_out,
         window_ends_at: from_ms(last).to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         verdict,
         sentence: sentence("The campaign", verdict, shares, p, &why),
@@ -136,6 +171,38 @@ pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
 /// Whether the people of such a cell are to be contacted, now or when the winner is known.
 fn is_contacted(kind: CellKind) -> bool {
     matches!(kind, CellKind::All | CellKind::Test | CellKind::Rest)
+}
+
+/// The waves that can be added up: those in which about the same share was held back as in the newest that
+/// held anybody back. Were waves of other shares added, a good season of few held back would look like an
+/// effect (Simpson 1951).
+fn compared_waves(facts: &Facts, against: CellKind) -> Vec<i64> {
+    let held_back = |wave: &OfWave| {
+        let people = |is_meant: &dyn Fn(CellKind) -> bool| {
+            facts
+                .assigned
+                .iter()
+                .filter(|one| one.wave == wave.wave.0 && is_meant(one.kind))
+                .map(|one| one.people)
+                .sum::<u64>()
+        };
+        let held = people(&|kind| kind == against);
+        Share::new(held, held + people(&is_contacted))
+    };
+    let waves = || {
+        facts
+            .effects
+            .iter()
+            .map(|wave| (wave.wave.0, held_back(wave)))
+            .filter(|(_, share)| share.count > 0)
+    };
+    let Some((_, newest)) = waves().next() else {
+        return Vec::new();
+    };
+    waves()
+        .filter(|(_, share)| homogeneity(&[newest, *share]).is_none_or(|test| test.p >= MISMATCH_P))
+        .map(|(wave, _)| wave)
+        .collect()
 }
 
 fn people_of(facts: &Facts, kind: CellKind) -> u64 {
@@ -264,83 +331,43 @@ impl CausedBy {
         }
     }
 
-    /// A figure and its cells: contacted, held back, caused by the campaign, attributed to it.
-    pub fn rows(&self) -> Vec<(&'static str, [String; 4])> {
-        let dash = || "–".to_owned();
-        let caused = |figure: Option<Incremental>, show: &dyn Fn(f64) -> String| {
-            figure.map_or_else(dash, |figure| show(figure.value))
+    /// The figures side by side, for readers.
+    pub fn rows(&self) -> Vec<Figures> {
+        let row = |name, contacted, held_back| Figures {
+            name,
+            contacted,
+            held_back,
+            caused: NONE.to_owned(),
+            range: None,
+            lift: None,
+            lift_range: None,
+            attributed: NONE.to_owned(),
         };
-        let ends = |figure: Option<Incremental>, show: &dyn Fn(f64) -> String| {
-            figure
-                .and_then(|figure| figure.interval_95)
-                .map_or_else(dash, |i| format!("{} to {}", show(i.low), show(i.high)))
-        };
-        let lift = |figure: Option<Incremental>| {
-            figure
-                .and_then(|figure| figure.lift)
-                .map_or_else(dash, |lift| {
-                    let ends = lift.interval_95.map_or_else(
-                        || "no interval".to_owned(),
-                        |i| format!("{} to {}", share(i.low), share(i.high)),
-                    );
-                    format!("{} ({ends})", share(lift.value))
-                })
-        };
-        let whole = |value: f64| rounded(value);
+        let (one, two) = (&self.contacted, &self.held_back);
+        let mut buyers = row(
+            "customers who ordered",
+            thousands(one.buyers.count),
+            thousands(two.buyers.count),
+        );
+        buyers.add(self.buyers, &rounded);
+        buyers.attributed = thousands(self.attributed_buyers);
+        let mut revenue = row(
+            "revenue",
+            money(one.revenue_cents),
+            money(two.revenue_cents),
+        );
+        revenue.add(self.revenue_cents, &amount_of);
+        revenue.attributed = money(self.attributed_revenue_cents);
         vec![
-            (
-                "people",
-                [
-                    thousands(self.contacted.buyers.of),
-                    thousands(self.held_back.buyers.of),
-                    dash(),
-                    dash(),
-                ],
+            row("people", thousands(one.buyers.of), thousands(two.buyers.of)),
+            buyers,
+            row(
+                "of all who were assigned",
+                percent(one.buyers.value),
+                percent(two.buyers.value),
             ),
-            (
-                "customers who ordered",
-                [
-                    thousands(self.contacted.buyers.count),
-                    thousands(self.held_back.buyers.count),
-                    caused(self.buyers, &whole),
-                    thousands(self.attributed_buyers),
-                ],
-            ),
-            (
-                "95 % interval",
-                [dash(), dash(), ends(self.buyers, &whole), dash()],
-            ),
-            (
-                "of all",
-                [
-                    percent(self.contacted.buyers.value),
-                    percent(self.held_back.buyers.value),
-                    lift(self.buyers),
-                    dash(),
-                ],
-            ),
-            (
-                "revenue",
-                [
-                    money(self.contacted.revenue_cents),
-                    money(self.held_back.revenue_cents),
-                    caused(self.revenue_cents, &amount_of),
-                    money(self.attributed_revenue_cents),
-                ],
-            ),
-            (
-                "95 % interval",
-                [dash(), dash(), ends(self.revenue_cents, &amount_of), dash()],
-            ),
-            (
-                "revenue a head",
-                [
-                    self.contacted.per_head(),
-                    self.held_back.per_head(),
-                    lift(self.revenue_cents),
-                    dash(),
-                ],
-            ),
+            revenue,
+            row("revenue a head", one.per_head(), two.per_head()),
         ]
     }
 
@@ -389,9 +416,14 @@ impl CausedBy {
     /// What the figures rest on, for readers.
     pub fn basis(&self) -> String {
         format!(
-            "By assignment: everybody the cells were given to, against {}, delivered or not; orders of any way in the {} after the launch, the same for both.",
+            "By assignment: everybody the cells were given to, against {}, delivered or not; orders of any way in the {} after the launch, the same for both.{}",
             self.held_back_are(),
-            days(self.window_days)
+            days(self.window_days),
+            match self.waves_left_out {
+                0 => String::new(),
+                1 => " One wave is left out, in which another share was held back.".to_owned(),
+                n => format!(" {n} waves are left out, in which other shares were held back."),
+            }
         )
     }
 }
@@ -399,7 +431,7 @@ impl CausedBy {
 impl Side {
     fn per_head(&self) -> String {
         self.revenue_cents_per_head
-            .map_or_else(|| "–".to_owned(), amount_of)
+            .map_or_else(|| NONE.to_owned(), amount_of)
     }
 }
 

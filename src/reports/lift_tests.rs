@@ -109,7 +109,57 @@ fn a_wave_in_which_nobody_was_held_back_is_left_out() {
     }];
     let effect = caused_by(&both, &facts).unwrap();
     assert_eq!(effect.contacted.buyers.of, 10_000);
-    assert_eq!(effect.attributed_buyers, 180);
+    assert_eq!((effect.attributed_buyers, effect.waves_left_out), (180, 1));
+}
+
+#[test]
+fn a_season_with_few_held_back_is_no_effect() {
+    // Two waves without any effect: in the good season a tenth was held back, in the bad one half.
+    let season = |wave: i64, treated: i64, held: i64, percent: i64| {
+        let buyers = |people: i64| people * percent / 100;
+        over(
+            wave,
+            &[
+                ("all", treated, buyers(treated), 5_000),
+                ("control", held, buyers(held), 5_000),
+            ],
+        )
+    };
+    let of = |shares: [(u64, u64); 2]| {
+        let mut assigned_people = Vec::new();
+        for ((treated, held), wave) in shares.into_iter().zip([2, 1]) {
+            assigned_people.push(assigned(wave, "all", CellKind::All, treated));
+            assigned_people.push(assigned(wave, "control", CellKind::Control, held));
+        }
+        let signed = |people: u64| i64::try_from(people).unwrap();
+        Facts {
+            assigned: assigned_people,
+            effects: shares
+                .into_iter()
+                .zip([(2, 2), (1, 10)])
+                .map(|((treated, held), (wave, percent))| {
+                    season(wave, signed(treated), signed(held), percent)
+                })
+                .collect(),
+            ..Facts::default()
+        }
+    };
+    let effect = caused(&of([(5_000, 5_000), (9_000, 1_000)]));
+    assert_eq!(
+        (effect.waves_left_out, effect.contacted.buyers.of),
+        (1, 5_000)
+    );
+    assert_eq!(effect.buyers.unwrap().value, 0.0);
+    assert!(
+        effect.basis().contains("One wave is left out"),
+        "{}",
+        effect.basis()
+    );
+    let alike = caused(&of([(9_050, 950), (9_000, 1_000)]));
+    assert_eq!(
+        (alike.waves_left_out, alike.contacted.buyers.of),
+        (0, 18_050)
+    );
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub mod lost;
 pub mod model;
 pub mod money;
 pub mod over_time;
+mod readiness;
 pub mod standing;
 pub mod store;
 pub mod summary;

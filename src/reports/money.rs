@@ -86,7 +86,7 @@ pub(super) fn caused(effect: &CausedBy, waves: &[Wave], facts: &Facts) -> Option
             .filter(of_wave)
             .any(|one| one.people > 0)
     };
-    if !waves.iter().all(held_back) {
+    if effect.waves_left_out > 0 || !waves.iter().all(held_back) {
         return None;
     }
     let revenue = effect.revenue_cents?;

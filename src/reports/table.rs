@@ -62,6 +62,16 @@ pub fn write(report: &Report) -> String {
     if let Some(effect) = &report.effect {
         section(&mut text, "What the campaign caused", caused(effect));
         remark(&mut text, &effect.sentence);
+        for row in effect.rows() {
+            if let Some(range) = &row.range {
+                let mut line = format!("{}: {}, 95 % interval {range}", row.name, row.caused);
+                if let Some(lift) = &row.lift {
+                    let ends = row.lift_range.as_deref().unwrap_or("no interval");
+                    let _ = write!(line, "; lift {lift} ({ends})");
+                }
+                remark(&mut text, &format!("{line}."));
+            }
+        }
         remark(&mut text, &effect.basis());
     }
     if let Some(table) = money::economics(&report.economics, &report.currency) {
@@ -273,10 +283,16 @@ fn by_cell(cells: &Cells) -> Table {
 fn caused(effect: &CausedBy) -> Table {
     let right = |text: &str| Cell::new(text).set_alignment(CellAlignment::Right);
     let mut table = Table::new();
-    table.add_row([Cell::new("")].into_iter().chain(lift::HEADS.map(right)));
-    for (name, cells) in effect.rows() {
-        let cells = cells.iter().map(|cell| right(cell));
-        table.add_row([Cell::new(name)].into_iter().chain(cells));
+    let heads = lift::HEADS.map(str::to_lowercase);
+    table.add_row(
+        [Cell::new("")]
+            .into_iter()
+            .chain(heads.iter().map(|head| right(head))),
+    );
+    for row in effect.rows() {
+        let cells = [&row.contacted, &row.held_back, &row.caused, &row.attributed];
+        let cells = cells.map(|cell| right(cell)).into_iter();
+        table.add_row([Cell::new(row.name)].into_iter().chain(cells));
     }
     table
 }

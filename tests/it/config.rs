@@ -182,6 +182,10 @@ fn a_file_that_is_not_there_is_named() {
 fn every_documented_key_exists() {
     // The accounts of [sms] are one of several kinds each: see below.
     let (before, _, after) = around_accounts();
+    // Those of [mail_hooks] too, which stand before [sms].
+    let (before, rest) = before.split_once("# [mail_hooks.main]\n").unwrap();
+    let (_, sms) = rest.split_once("\n[sms]").unwrap();
+    let before = format!("{before}\n[sms]{sms}");
     let uncommented: String = before
         .lines()
         .chain(after.lines())
@@ -206,19 +210,33 @@ fn every_documented_key_exists() {
             }
         })
         .collect();
-    let uncommented = uncommented.replace(
-        "username = \"visavis\"",
-        "username = \"visavis\"\npassword = \"x\"",
-    );
+    let uncommented =
+        ["visavis", "bounces@example.com"]
+            .into_iter()
+            .fold(uncommented, |text, name| {
+                let username = format!("username = \"{name}\"");
+                text.replace(&username, &format!("{username}\npassword = \"x\""))
+            });
+    let folder = tempfile::tempdir().unwrap();
+    for name in uncommented
+        .split('"')
+        .filter_map(|word| word.strip_prefix("/run/secrets/"))
+    {
+        std::fs::write(folder.path().join(name), "x".repeat(32)).unwrap();
+    }
+    let secrets = folder.path().display().to_string();
+    let uncommented = uncommented.replace("/run/secrets", &secrets);
     // Tables written as comments stand before keys of the table around them: put those first.
     let settings: toml::Table = toml::from_str(&reorder(&uncommented)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("all.toml");
     std::fs::write(&path, toml::to_string(&settings).unwrap()).unwrap();
     let loaded = Settings::load_from(Some(&path), HashMap::new()).unwrap();
     assert!(loaded.email.relay.is_some() && loaded.email.dkim.len() == 1);
     assert!(loaded.email.relays.contains_key("eu1") && loaded.email.limits.len() == 3);
     assert_eq!(loaded.email.rate_per_second, Some(50));
+    let inbound = &loaded.inbound;
+    assert!(inbound.lmtp.is_some() && inbound.imap.contains_key("bounces"));
+    assert!(loaded.email.takes_opt_outs);
 }
 
 /// The defaults before, in and after the commented accounts of `[sms]`.
@@ -298,7 +316,7 @@ fn reorder(text: &str) -> String {
             "[email.relay]" | "[email.relays.eu1]" => place = 1,
             "[[email.dkim]]" | "[[email.limits]]" => place = 2,
             // The first plain key after the relay's, and the next section after the signatures.
-            line if line.starts_with("connections = ") || line == "[sms]" => place = 0,
+            line if line.starts_with("connections = ") || line == "[inbound]" => place = 0,
             _ => {}
         }
         let part = match place {

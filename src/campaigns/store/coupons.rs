@@ -116,7 +116,7 @@ pub async fn add_codes(
     let columns = [
         ("code_key", Kind::Text),
         ("pool_id", Kind::Int),
-        ("place", Kind::Int),
+        ("number", Kind::Int),
         ("code", Kind::Text),
     ];
     storage::insert(&**txn, "coupon_codes", &columns, rows, "").await?;

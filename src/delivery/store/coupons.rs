@@ -139,7 +139,7 @@ pub async fn pool_coupons(
     let sql = format!(
         "SELECT wanted.seq, c.code FROM {} AS wanted CROSS JOIN coupon_spans s CROSS JOIN coupon_codes c
          WHERE s.wave_id = $2 AND s.first_seq <= wanted.seq AND s.last_seq >= wanted.seq
-           AND c.pool_id = s.pool_id AND c.place = s.first_place + wanted.seq - s.first_seq",
+           AND c.pool_id = s.pool_id AND c.number = s.first_place + wanted.seq - s.first_seq",
         db.dialect().recordset(1, &[("seq", Kind::Int)])
     );
     db.rows(sql, [json!(rows).to_string().into(), wave.0.into()])

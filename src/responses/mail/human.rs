@@ -236,7 +236,6 @@ pub(super) fn is_auto_reply(mail: &Mail, known: &Envelope, folded: &str, signs: 
     if says("auto-submitted", &["auto-replied", "auto-notified"])
         || says("precedence", &["auto_reply", "auto-reply", "autoreply"])
         || says("delivered-to", &["autoresponder"])
-        || says("x-auto-response-suppress", &["autoreply"])
     {
         return true;
     }
@@ -275,12 +274,15 @@ pub(super) fn is_auto_reply(mail: &Mail, known: &Envelope, folded: &str, signs: 
         || says("precedence", &["bulk", "junk", "list"])
         || fields.has("x-auto-response-suppress");
     let has_subject = signs.auto_subjects.stands_in(&subject);
+    let is_away = signs.away_subjects.stands_in(&subject);
+    let has_text = signs.auto_texts.stands_in(head(folded, 4 << 10));
+    // A person who answers may quote our subject, and whoever writes anew may be on holiday himself: what is
+    // taken for a machine's is read by nobody, so it must look like one twice.
     let answers = signs.answers.begins(&subject);
-    // A person who answers may quote our subject, whatever it says.
     signs.auto_subjects.begins(&subject)
         || has_subject && !answers
-        || is_automatic && (has_subject || signs.auto_texts.stands_in(head(folded, 4 << 10)))
-        || !answers && !fields.has("in-reply-to") && signs.auto_texts.stands_in(head(folded, 600))
+        || is_away && has_text && !answers
+        || is_automatic && (has_subject || is_away || has_text)
 }
 
 fn says_yes(value: Option<&str>) -> bool {

@@ -99,7 +99,11 @@ signs! {
     given_up,
     /// Lines from which on the returned message stands.
     returned_from,
+    /// Subjects that only a machine gives.
     auto_subjects,
+    /// Subjects that a person may give too.
+    away_subjects,
+    /// What automatic answers say.
     auto_texts,
     challenges,
     /// Local parts that take nothing but opt-outs.
@@ -158,7 +162,11 @@ struct WrittenRule {
 }
 
 /// The rules of the file that is built in.
-pub(super) static RULES: LazyLock<Option<Rules>> = LazyLock::new(|| Rules::parse(FILE).ok());
+pub(super) static RULES: LazyLock<Option<Rules>> = LazyLock::new(|| {
+    Rules::parse(FILE)
+        .inspect_err(|error| tracing::error!(%error, "mail that comes back cannot be read"))
+        .ok()
+});
 
 /// The class of a refusal and the name of the rule that decided: for everything that reports one in words, be it
 /// a mail or the webhook of a provider. A status or code that is not given is looked for in the text.
@@ -309,7 +317,7 @@ impl Pattern {
             [subject, details] => (None, *subject, *details),
             _ => return Err(wrong()),
         };
-        let number = |text: &str| text.parse::<u16>().map_err(|_| wrong());
+        let number = |text: &str| text.parse::<u16>().ok().ok_or_else(wrong);
         let class = match class {
             None => None,
             Some("2") => Some(2),

@@ -31,10 +31,10 @@ pub(in crate::responses) async fn find(
     }
     let wanted: Vec<[String; 1]> = codes.iter().map(|code| [coupon_key(code)]).collect();
     let sql = format!(
-        "SELECT wanted.code_key, s.wave_id, s.first_seq + c.place - s.first_place AS seq, s.deadline_at
+        "SELECT wanted.code_key, s.wave_id, s.first_seq + c.number - s.first_place AS seq, s.deadline_at
          FROM {} AS wanted CROSS JOIN coupon_codes c CROSS JOIN coupon_spans s
          WHERE c.code_key = wanted.code_key AND s.pool_id = c.pool_id
-           AND s.first_place <= c.place AND s.last_place >= c.place",
+           AND s.first_place <= c.number AND s.last_place >= c.number",
         txn.dialect().recordset(1, &[("code_key", Kind::Text)])
     );
     let mut by_key: HashMap<String, Coupon> = HashMap::new();

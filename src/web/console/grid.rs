@@ -45,7 +45,9 @@ impl Asked {
             get(key)
                 .map(|text| {
                     text.parse::<NaiveDate>()
-                        .map_err(|_| bad(format!("{text:?} is no date such as 2026-11-30.")))
+                        .map_err(|_unreadable: chrono::ParseError| {
+                            bad(format!("{text:?} is no date such as 2026-11-30."))
+                        })
                 })
                 .transpose()
         };

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{RateView, spoken, unparted};
 use crate::reports::cells::Cells;
-use crate::reports::lift::{CausedBy, HEADS};
+use crate::reports::lift::{CausedBy, HEADS, NONE};
 use crate::reports::table::thousands;
 
 #[derive(Debug, Serialize)]
@@ -32,16 +32,22 @@ struct Line {
 pub(super) struct EffectView {
     sentence: String,
     heads: [&'static str; 4],
-    rows: Vec<Figures>,
+    rows: Vec<Row>,
     basis: String,
     ends: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Figures {
+struct Row {
     name: &'static str,
     is_main: bool,
-    cells: Vec<String>,
+    contacted: String,
+    held_back: String,
+    caused: String,
+    range: Option<String>,
+    lift: Option<String>,
+    lift_range: Option<String>,
+    attributed: String,
 }
 
 impl CellsView {
@@ -80,10 +86,16 @@ impl EffectView {
             rows: effect
                 .rows()
                 .into_iter()
-                .map(|(name, cells)| Figures {
-                    name,
-                    is_main: ["customers who ordered", "revenue"].contains(&name),
-                    cells: cells.iter().map(|cell| unparted(cell)).collect(),
+                .map(|row| Row {
+                    is_main: row.caused != NONE || row.attributed != NONE,
+                    contacted: unparted(&row.contacted),
+                    held_back: unparted(&row.held_back),
+                    lift: row.lift.as_deref().map(unparted),
+                    lift_range: row.lift_range.as_deref().map(unparted),
+                    name: row.name,
+                    caused: row.caused,
+                    range: row.range,
+                    attributed: row.attributed,
                 })
                 .collect(),
             basis: effect.basis(),

@@ -19,6 +19,7 @@ use visavis::templates::model::Part;
 
 use crate::kit::house::House;
 use crate::kit::ledger::{self, CLICKS, DAY_MS, LAUNCHED_AT, Plan, SETTLED_AT, counters};
+use crate::kit::smtp::{Act, Script, SmtpPeer, Step, When};
 use crate::on_both;
 use crate::reports::set;
 use crate::responses::rules;
@@ -267,5 +268,32 @@ on_both! {
         let message = MessageParser::default().parse(&raw).unwrap();
         assert!(message.subject().unwrap().starts_with("No campaign until"), "{:?}", message.subject());
         engine.close().await;
+    }
+
+    async fn a_summary_that_is_put_off_goes_later_as_the_same_message(db: &TestDb) {
+        // The answer to the first is lost: it may have arrived. The second is put off, the third taken.
+        let script = Script::new()
+            .on(Step::Dot, When::Nth(1), Act::AcceptAndHangUp)
+            .on(Step::Dot, When::Nth(2), Act::Reply("451 4.7.1 later"));
+        let peer = SmtpPeer::start(script).await;
+        let mut house = House::new(db, Some(peer.settings()));
+        house.change_settings(|settings| {
+            settings.summary.to = vec!["eva@firm.example".into()];
+            settings.summary.every = "0 13 * * SUN".into();
+        });
+        let engine = house.engine().await;
+        let stop = CancellationToken::new();
+        let mut sent = Vec::new();
+        for _ in 0..5 {
+            sent.push(engine.summaries().run_until_idle(&stop).await.unwrap());
+            // Longer than any wait between attempts.
+            house.advance(chrono::Duration::hours(10));
+        }
+        assert_eq!(sent, [0, 0, 1, 0, 0]);
+        engine.close().await;
+        let messages = peer.messages();
+        let ids: Vec<_> = messages.iter().map(|message| message.header("Message-ID").unwrap()).collect();
+        assert_eq!(ids.len(), 2, "{ids:?}");
+        assert_eq!(ids[0], ids[1], "a reader's mail program shows it once");
     }
 }

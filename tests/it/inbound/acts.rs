@@ -139,7 +139,7 @@ on_both! {
     async fn a_mail_to_the_address_in_list_unsubscribe_opts_out(db: &TestDb) {
         let mut desk = Desk::open(db, 2).await;
         desk.house.change_settings(|settings| settings.email.takes_opt_outs = true);
-        desk.send_again("with a mailbox").await;
+        desk.send_again("with-a-mailbox").await;
         let outbox = Outbox::open(&desk.house.parts.settings.data_dir.join("outbox")).unwrap();
         let mut address = None;
         for entry in outbox.list(0, 10, None).unwrap() {

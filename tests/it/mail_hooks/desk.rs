@@ -83,6 +83,8 @@ impl Desk {
 
     /// On the same house by another pool.
     pub async fn with(house: House, db: Db, wave: WaveId) -> Self {
+        // reqwest brings no provider of its own; another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let parts = &house.parts;
         let hooks: BTreeMap<String, MailHookSettings> = toml::from_str(HOOKS).unwrap();
         let amazon = Arc::new(Amazon::default());

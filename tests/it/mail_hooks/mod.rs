@@ -75,7 +75,7 @@ on_both! {
     }
 
     async fn thousands_come_at_once(db: &TestDb) {
-        const PEOPLE: i64 = 1_000;
+        const PEOPLE: i64 = 400;
         let desk = Desk::open(db, PEOPLE).await;
         // In no order, and some twice.
         let events: Vec<Value> = (0..PEOPLE * 2)

@@ -3,8 +3,8 @@
 use serde_json::json;
 use visavis::storage::Sql;
 
-use super::Shop;
-use crate::kit::ledger::{self, CLICKS, DAY_MS, Plan, SETTLED_AT, counters, expected, number};
+use super::{Shop, counters};
+use crate::kit::ledger::{self, CLICKS, DAY_MS, Plan, SETTLED_AT, expected, number};
 use crate::on_both;
 
 on_both! {

@@ -12,10 +12,10 @@ use visavis::responses::coupons::{import_pool, show};
 use visavis::templates::Template;
 use visavis::tokens::coupon_code;
 
-use super::{Shop, TILL, tokens};
+use super::{Shop, TILL, counters, tokens};
 use crate::kit::database::TestDb;
 use crate::kit::house::{House, definition};
-use crate::kit::ledger::{DAY_MS, counters, number};
+use crate::kit::ledger::{DAY_MS, number};
 use crate::on_both;
 use crate::web::Site;
 
@@ -106,7 +106,7 @@ async fn refused(house: &House, id: CampaignId) -> String {
     let parts = &house.parts;
     let options = parts.launch_options();
     match launch::launch(&parts.db, id, Occurrence::ByHand, options, house.now()).await {
-        Err(LaunchError::Offer(refusal)) => refusal,
+        Err(LaunchError::Coupons(refusal)) => refusal,
         other => panic!("{other:?}"),
     }
 }

@@ -5,8 +5,8 @@ use visavis::ids::{DeliveryKey, WaveId};
 use visavis::storage::{Db, Sql};
 use visavis::tokens::{LinkKind, coupon_code, short_code};
 
-use super::{Shop, after, order, with};
-use crate::kit::ledger::{self, CLICKS, DAY_MS, Plan, SETTLED_AT, counters, expected, number};
+use super::{Shop, after, counters, order, with};
+use crate::kit::ledger::{self, CLICKS, DAY_MS, Plan, SETTLED_AT, expected, number};
 use crate::on_both;
 
 const SALE: Plan = Plan {

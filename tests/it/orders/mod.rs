@@ -9,13 +9,16 @@ mod import;
 mod matching;
 mod sums;
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use visavis::clock::from_ms;
 use visavis::config::{Scope, Settings};
+use visavis::ids::WaveId;
 use visavis::storage::Db;
 
-use crate::kit::ledger::SETTLED_AT;
+use crate::kit::ledger::{self, SETTLED_AT};
 use crate::web::Site;
 
 pub const SHOP: &str = "a-token-of-the-shop-with-every-scope";
@@ -77,6 +80,13 @@ impl Shop {
     pub async fn order(&self, body: Value) -> (u16, Value) {
         self.post("/api/v1/orders", &body).await
     }
+}
+
+/// The counters of a wave that are not 0, without those of how far people went and when they responded.
+pub async fn counters(db: &Db, wave: WaveId) -> BTreeMap<String, i64> {
+    let mut counters = ledger::counters(db, wave).await;
+    counters.retain(|name, _| !name.starts_with("stage.") && !name.starts_with("responders."));
+    counters
 }
 
 /// An instant so many milliseconds after the hand-over, as a shop writes it.

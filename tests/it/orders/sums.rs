@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use visavis::storage::{Db, Sql};
 use visavis::tokens::{LinkKind, LinkToken, short_code};
 
-use super::{Shop, after, order, with};
-use crate::kit::ledger::{self, CLICKS, Plan, counters};
+use super::{Shop, after, counters, order, with};
+use crate::kit::ledger::{self, CLICKS, Plan};
 use crate::on_both;
 
 const SALE: Plan = Plan {
@@ -82,6 +82,10 @@ on_both! {
             let (status, answer) = shop.order(told.clone().into()).await;
             assert_eq!(status, 200, "{answer}");
             assert_eq!(counters(db, wave).await, sums(db).await, "round {round}: {told:?}");
+            let all = ledger::counters(db, wave).await;
+            let by_time: i64 = all.iter().filter(|(name, _)| name.starts_with("responders.")).map(|(_, n)| n).sum();
+            let responders = all.get("responders").copied().unwrap_or(0);
+            assert_eq!((by_time, all.get("stage.action").copied().unwrap_or(0)), (responders, responders), "round {round}");
             let events = ledger::number(db, "SELECT COUNT(*) FROM responses WHERE kind = 'order'").await;
             let orders = ledger::number(db, "SELECT COUNT(*) FROM orders WHERE wave_id IS NOT NULL").await;
             assert_eq!(events, orders);

@@ -130,7 +130,7 @@ on_both! {
     async fn the_report_shows_how_far_they_went_and_when(db: &TestDb) {
         let wave = ledger::wave(db, CLICKS).await;
         let d = deliveries(db, wave, &["full", "full", "none"]).await;
-        super::set(db, wave, &[("selected", 3), ("accepted", 3), ("opens.possible", 2)]).await;
+        crate::reports::set(db, wave, &[("selected", 3), ("accepted", 3), ("opens.possible", 2)]).await;
         record(db, &[response(d[0], What::Open, 60_000), click(d[2], Part::Action, 90_000_000)]).await;
         let report = store::report(db, "super-chef").await.unwrap().unwrap();
         let people: Vec<_> = report.funnel.steps.iter().map(|step| (step.stage, step.people)).collect();

@@ -53,7 +53,7 @@ fn two_arms_in_each_word() {
             (21, 500),
             (19, 500),
             Word::Inconclusive,
-            "a and b: inconclusive, more people would be needed (4.20 % against 3.80 %; difference 0.40 points, 95 % interval −2.10 to 2.91, p = 0.747).",
+            "a and b: inconclusive, more people would be needed (4.20 % against 3.80 %; difference 0.40 points, 95 % interval −2.11 to 2.93, p = 0.747).",
         ),
         (
             (4, 100),
