@@ -88,7 +88,8 @@ impl Compared {
             (
                 "delivered",
                 Unit::People,
-                Some(forecast.delivered),
+                // Without earlier waves nobody knows how many arrive.
+                Some(forecast.delivered).filter(|range| !range.is_exact()),
                 Some(delivered),
             ),
             ("response rate", Unit::Share, forecast.response_rate, rate),
@@ -189,7 +190,11 @@ mod tests {
         Forecast {
             people: 1_000,
             basis: Basis::Stated,
-            delivered: Range::exactly(1_000.0),
+            delivered: Range {
+                expected: 995.0,
+                low_95: 990.0,
+                high_95: 1_000.0,
+            },
             response_rate: Some(Range {
                 expected: 0.03,
                 low_95: 0.02,
