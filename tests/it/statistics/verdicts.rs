@@ -59,7 +59,7 @@ fn two_arms_in_each_word() {
             (4, 100),
             (0, 100),
             Word::Inconclusive,
-            "a and b: inconclusive, too few people did it to tell (4.00 % against 0.00 %; difference 4.00 points, 95 % interval −0.37 to 9.84, p = 0.043).",
+            "a and b: inconclusive, too few people did it to tell (4.00 % against 0.00 %; difference 4.00 points, 95 % interval −0.43 to 9.84, p = 0.043).",
         ),
         (
             (0, 0),
