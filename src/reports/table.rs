@@ -329,14 +329,12 @@ fn facts(facts: Vec<(&'static str, String)>) -> Table {
     table
 }
 
-/// What is counted apart from people.
+/// What is counted apart from people; a line has no room to tell scanners from other machines.
 fn apart(machines: u64, scanners: u64) -> String {
-    [(machines, "machines"), (scanners, "scanners")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, whose)| format!("{} by {whose}", thousands(count)))
-        .collect::<Vec<_>>()
-        .join(", ")
+    match machines + scanners {
+        0 => String::new(),
+        others => format!("{} by machines", thousands(others)),
+    }
 }
 
 fn parts(report: &Report) -> Table {
