@@ -131,7 +131,7 @@ async fn sent_wave(parts: &Parts) -> (WaveId, i64) {
     let template = Template::embedded("super-chef").expect("a template of ours");
     let now = parts.clock.now();
     let name = format!("tracking-{}", now.timestamp_millis());
-    let (id, _) = plan::apply(&parts.db, &definition(&name), &template, now)
+    let (id, _) = plan::apply(&parts.db, &definition(&name), &[&template], now)
         .await
         .expect("it is applied");
     let launched = launch::launch(

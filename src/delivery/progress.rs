@@ -182,12 +182,8 @@ async fn test_of(
     wave: &WaveRow,
     counters: &Counters,
 ) -> Result<Option<TestProgress>, DbErr> {
-    if !wave
-        .definition
-        .test
-        .as_ref()
-        .is_some_and(|test| test.share_percent.is_some())
-    {
+    let test = wave.definition.test.as_ref();
+    if test.is_none_or(|test| test.share_percent.is_none()) {
         return Ok(None);
     }
     let (decide_at, decision) = store::cells::decision(&**db, wave.id).await?;

@@ -36,7 +36,7 @@ impl Range {
     }
 
     pub fn is_exact(self) -> bool {
-        self.high_95 - self.low_95 < f64::EPSILON
+        (self.high_95 - self.low_95).abs() < f64::EPSILON
     }
 
     pub fn holds(self, value: f64) -> bool {

@@ -83,8 +83,8 @@ pub fn sample_ratio(observed: &[u64], planned: &[f64]) -> Option<ChiSquare> {
 }
 
 /// Holm's adjustment of the p of several tests, in their order (Holm 1979, Scandinavian Journal of
-/// Statistics 6, 65–70): the i-th smallest of m times m − i + 1, never below the one before it, never above
-/// 1. The chance of a single false alarm among them all then stays below the level, however they depend on
+/// Statistics 6, 65–70): the i-th smallest of m times m − i + 1, never below the one before it and at
+/// most 1. The chance of a single false alarm among them all then stays below the level, however they depend on
 /// each other.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<(usize, f64)> = p.iter().copied().enumerate().collect();

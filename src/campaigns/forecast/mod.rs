@@ -260,7 +260,8 @@ impl fmt::Display for Forecast {
         let people = |value: f64| format!("{value:.0}");
         let percent = |value: f64| format!("{:.2} %", value * 100.0);
         let money = |value: f64| format!("{:.2}", value / 100.0);
-        let lines: [(&str, Option<Range>, &dyn Fn(f64) -> String); 6] = [
+        type Line<'a> = (&'static str, Option<Range>, &'a dyn Fn(f64) -> String);
+        let lines: [Line<'_>; 6] = [
             ("response rate", self.response_rate, &percent),
             ("responses", self.responses, &people),
             ("orders", self.orders, &people),

@@ -94,7 +94,7 @@ pub(super) fn forecast(compared: &Compared, currency: &str) -> Table {
     ]);
     for line in &compared.lines {
         let text = |value: f64| in_unit(line, value, currency);
-        let range = if line.high_95 - line.low_95 < f64::EPSILON {
+        let range = if (line.high_95 - line.low_95).abs() < f64::EPSILON {
             String::new()
         } else {
             format!("{} to {}", text(line.low_95), text(line.high_95))

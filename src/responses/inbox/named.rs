@@ -31,12 +31,7 @@ impl Names {
     pub fn read(raw: &[u8], keys: &Keys) -> Self {
         let head = raw.get(..REACH).unwrap_or(raw);
         let mut fingerprints = Vec::new();
-        let mut looked_at = 0;
-        for at in memchr::memchr_iter(b'@', head) {
-            if looked_at == AT_MOST {
-                break;
-            }
-            looked_at += 1;
+        for at in memchr::memchr_iter(b'@', head).take(AT_MOST) {
             if let Some(address) = address_around(head, at)
                 && let Ok(email) = normalise::email(address)
             {

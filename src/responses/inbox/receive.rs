@@ -126,7 +126,7 @@ pub(super) struct Taken {
 /// The message of ours that a mail is about, as it stands.
 #[derive(Debug)]
 enum About {
-    Delivery(DeliveryKey, Addressee),
+    Delivery(DeliveryKey, Box<Addressee>),
     Notice(Notice),
     /// No message of ours, or one that nothing is known of any more.
     Nothing,
@@ -138,7 +138,7 @@ impl About {
             Some(Proved::Delivery(key)) => match responses::addressee(&**txn, key).await? {
                 // References of text messages are made alike, but no mail answers one.
                 Some(addressee) if addressee.channel == Channel::Email => {
-                    Self::Delivery(key, addressee)
+                    Self::Delivery(key, Box::new(addressee))
                 }
                 _ => Self::Nothing,
             },

@@ -24,13 +24,11 @@ pub(super) fn read(mail: &Mail) -> Option<MailKind> {
     if is_dmarc_summary(mail) {
         return Some(MailKind::AuthFailure);
     }
-    is_near_report(mail).then(|| {
-        MailKind::Complaint(Feedback {
-            kind: FeedbackKind::Abuse,
-            user_agent: None,
-            reported_domain: None,
-        })
-    })
+    is_near_report(mail).then_some(MailKind::Complaint(Feedback {
+        kind: FeedbackKind::Abuse,
+        user_agent: None,
+        reported_domain: None,
+    }))
 }
 
 fn of_fields(fields: &Fields) -> MailKind {

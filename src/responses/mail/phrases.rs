@@ -115,9 +115,9 @@ impl Phrases {
                 let (begin, end) = (found.start(), found.end());
                 let number = found.pattern().as_usize();
                 let (at_begin, at_end) = self.bounds.get(number).copied()?;
-                let fits = !(at_begin && is_letter(begin.checked_sub(1)))
-                    && !(at_end && is_letter(Some(end)));
-                fits.then_some((number, begin, end))
+                let is_within_a_word =
+                    at_begin && is_letter(begin.checked_sub(1)) || at_end && is_letter(Some(end));
+                (!is_within_a_word).then_some((number, begin, end))
             })
     }
 }

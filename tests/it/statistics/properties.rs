@@ -67,7 +67,7 @@ proptest! {
         if let Some(found) = welch(a, b) {
             prop_assert!(found.interval_95.holds(found.value));
             prop_assert!((0.0..=1.0).contains(&found.p));
-            prop_assert!((found.p < ALPHA) == !found.interval_95.holds(0.0) || (found.p - ALPHA).abs() < 1e-6);
+            prop_assert!((found.p < ALPHA) != found.interval_95.holds(0.0) || (found.p - ALPHA).abs() < 1e-6);
         }
         if let Some(lift) = lift_of_means(a, b)
             && let Some(interval) = lift.interval_95

@@ -279,7 +279,7 @@ fn line_view(line: &Line, currency: &str) -> LineView {
         Unit::Share => share_of(Some(value)),
         Unit::Cents => unbroken(&amount(value, currency)),
     };
-    let is_exact = line.high_95 - line.low_95 < f64::EPSILON;
+    let is_exact = (line.high_95 - line.low_95).abs() < f64::EPSILON;
     let ends = [Some(line.low_95), Some(line.high_95), line.actual];
     let most = ends.into_iter().flatten().fold(0.0, f64::max) * 1.05;
     let least = ends.into_iter().flatten().fold(0.0, f64::min) * 1.05;
