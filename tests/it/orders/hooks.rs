@@ -80,7 +80,7 @@ on_both! {
         for _ in 0..2 {
             assert_eq!(post(path, header, good.clone(), body.clone()).await, 204);
         }
-        assert_eq!(number(db, "SELECT SUM(amount_cents) FROM orders").await, 40_994);
+        assert_eq!(number(db, "SELECT CAST(SUM(amount_cents) AS BIGINT) FROM orders").await, 40_994);
         let body = shopify("refunded");
         assert_eq!(post(path, header, BASE64.encode(&signed(&body)), body).await, 204);
         assert_eq!(number(db, "SELECT COUNT(*) FROM orders").await, 0);
