@@ -82,7 +82,7 @@ on_both! {
             let (status, answer) = shop.order(told.clone().into()).await;
             assert_eq!(status, 200, "{answer}");
             assert_eq!(counters(db, wave).await, sums(db).await, "round {round}: {told:?}");
-            let all = visavis::delivery::store::counters(&**db, wave).await.unwrap();
+            let all = visavis::delivery::store::counters(&***db, wave).await.unwrap();
             let by_time: i64 = all.iter().filter(|(name, _)| name.starts_with("responders.")).map(|(_, n)| n).sum();
             let responders = all.get("responders").copied().unwrap_or(0);
             assert_eq!((by_time, all.get("stage.action").copied().unwrap_or(0)), (responders, responders), "round {round}");
