@@ -183,6 +183,7 @@ pub async fn check(
     refusals.extend(routes.err());
     refusals.extend(offer::unmet_by_cells(definition, templates));
     refusals.extend(offer::refusals(&**db, definition, will_receive).await?);
+    warnings.extend(offer::is_over(definition, now));
     warnings.extend(end_warnings(
         definition,
         request.ends_at,
@@ -190,7 +191,7 @@ pub async fn check(
         will_receive,
         now,
     ));
-    let past = store::past_rate(&**db, definition).await?;
+    let past = store::past_rate(&**db, definition, now.timestamp_millis()).await?;
     let test = power::forecast(definition, will_receive, &withheld, past);
     warnings.extend(
         test.as_ref()

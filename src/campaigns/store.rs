@@ -551,21 +551,22 @@ pub struct PastRate {
     pub waves: u64,
 }
 
-/// The response rate of the last ended waves with this goal and first channel, those with responses played
-/// back left out; `None` while they have fewer than 100 messages or no response.
+/// The response rate of the last waves with this goal and first channel whose window is over at `now_ms`, those
+/// with responses played back left out; `None` while they have fewer than 100 messages or no response.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn past_rate(
     connection: &impl ConnectionTrait,
     definition: &Definition,
+    now_ms: i64,
 ) -> Result<Option<PastRate>, DbErr> {
     const LOOKED_AT: i64 = 30;
     const POOLED: u64 = 5;
     const LEAST: i64 = 100;
     let rows = connection
         .rows(
-            "SELECT w.definition, c.value AS accepted, COALESCE(r.value, 0) AS responders
+            "SELECT w.definition, w.launched_at, c.value AS accepted, COALESCE(r.value, 0) AS responders
              FROM waves w JOIN wave_counters c ON c.wave_id = w.id AND c.counter = 'accepted'
              LEFT JOIN wave_counters r ON r.wave_id = w.id AND r.counter = 'responders'
              WHERE w.status = 'finished' AND NOT w.is_simulated AND c.value > 0
@@ -577,8 +578,12 @@ pub async fn past_rate(
     for row in &rows {
         let past: String = row.try_get("", "definition")?;
         // One that cannot be read any more tells nothing.
-        let is_alike = serde_json::from_str::<Definition>(&past)
-            .is_ok_and(|past| past.goal == definition.goal && past.channel == definition.channel);
+        let launched_at: i64 = row.try_get("", "launched_at")?;
+        let is_alike = serde_json::from_str::<Definition>(&past).is_ok_and(|past| {
+            past.goal == definition.goal
+                && past.channel == definition.channel
+                && launched_at + i64::from(past.window_days) * 86_400_000 <= now_ms
+        });
         if is_alike && waves < POOLED {
             waves += 1;
             accepted += row.try_get::<i64>("", "accepted")?;

@@ -172,7 +172,10 @@ pub async fn progress(
         resting,
         limit_per_second: limit,
         per_second: pace.per_second,
-        done_at: pace.done_at,
+        // Who waits for a winner does not go as it goes now.
+        done_at: pace
+            .done_at
+            .filter(|_| test.as_ref().is_none_or(|test| test.decide_at.is_none())),
         test,
     })
 }

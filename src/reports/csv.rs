@@ -82,6 +82,10 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
         ("clicks_machine", report.clicks_machine),
         ("clicks_scanner", report.clicks_scanner),
         ("orders", report.orders),
+        ("redemptions", report.redemptions),
+        ("answers", report.answers),
+        ("answers_unmatched", report.answers_unmatched),
+        ("replies", report.replies),
     ] {
         row("responses", figure, count.to_string(), None)?;
     }
@@ -110,7 +114,9 @@ pub fn write(report: &Report) -> Result<String, ReportError> {
         )?;
     }
     for (figure, amount) in report.economics.amounts() {
-        row("economics", figure, format!("{amount:.2}"), None)?;
+        let is_ratio = figure.ends_with("_rate") || figure == "return_on_cost";
+        let decimals = if is_ratio { 6 } else { 2 };
+        row("economics", figure, format!("{amount:.decimals$}"), None)?;
     }
     for line in report.forecast.iter().flat_map(|compared| &compared.lines) {
         for (kind, value) in [

@@ -80,7 +80,8 @@ impl Funnel {
                     seen,
                     Denominator::Openers,
                 )),
-                (None, None) => None,
+                // Nobody can be seen opening: the stage before is that it arrived.
+                (None, None) => Some(Rate::new(people, delivered, Denominator::Delivered)),
             };
             steps.push(Step {
                 stage,
@@ -310,7 +311,8 @@ mod tests {
         let funnel = Funnel::new(&sum, Goal::Click, 45, 5);
         let stages: Vec<_> = funnel.steps.iter().map(|step| step.stage).collect();
         assert_eq!(stages, ["delivered", "interest", "desire", "action"]);
-        assert_eq!(funnel.steps[1].of_before, None);
+        let interest = funnel.steps[1].of_before.unwrap();
+        assert_eq!((interest.count, interest.of), (9, 45), "of those it reached");
         assert_eq!(funnel.notes, ["Nobody can be seen opening a text message."]);
     }
 

@@ -89,6 +89,8 @@ pub struct CausedBy {
     pub waves_left_out: usize,
     /// When the window of the last wave ends; RFC 3339, UTC.
     pub window_ends_at: String,
+    /// When orders were looked at last; RFC 3339, UTC; `None`: not yet.
+    pub reckoned_at: Option<String>,
     pub verdict: Word,
     pub sentence: String,
     /// Customers who would not have ordered; `None` before its time.
@@ -154,6 +156,13 @@ pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
             (wave.window_ends_at - wave.launched_at) / 86_400_000
         }),
         waves_left_out,
+        reckoned_at: facts
+            .effects
+            .iter()
+            .map(|wave| wave.reckoned_at)
+            .min()
+            .flatten()
+            .map(|at| from_ms(at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
         window_ends_at: from_ms(last).to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         verdict,
         sentence: sentence("The campaign", verdict, shares, p, &why),
@@ -416,9 +425,16 @@ impl CausedBy {
     /// What the figures rest on, for readers.
     pub fn basis(&self) -> String {
         format!(
-            "By assignment: everybody the cells were given to, against {}, delivered or not; orders of any way in the {} after the launch, the same for both.{}",
+            "By assignment: everybody the cells were given to, against {}, delivered or not; orders of any way in the {} after the launch, the same for both{}.{}",
             self.held_back_are(),
             days(self.window_days),
+            match &self.reckoned_at {
+                Some(at) => format!(
+                    ", as known at {}",
+                    at.replace('T', " ").replace('Z', " UTC")
+                ),
+                None => ", which nobody has looked at yet".to_owned(),
+            },
             match self.waves_left_out {
                 0 => String::new(),
                 1 => " One wave is left out, in which another share was held back.".to_owned(),

@@ -204,6 +204,14 @@ pub struct Report {
 
     pub opens: u64,
     pub opens_machine: u64,
+    /// Customers who redeemed their coupon.
+    pub redemptions: u64,
+    /// Customers who named the offer's code in a shop or by telephone.
+    pub answers: u64,
+    /// Answers of people who had no message of this campaign, or whom nobody knew.
+    pub answers_unmatched: u64,
+    /// Customers who wrote back.
+    pub replies: u64,
     /// Unique clickers.
     pub clicks: u64,
     pub clicks_total: u64,
@@ -290,7 +298,12 @@ impl Report {
             label: is_simulated.then_some(SIMULATED),
             response_rate: delivered("responders"),
             delivery_rate: Rate::new(arrived, sent, Denominator::Sent),
-            open_rate: delivered("opens"),
+            // Of the others nobody could be seen opening: among all delivered they would only hide the rate.
+            open_rate: Rate::new(
+                sum.get("opens").min(sum.get("opens.possible")),
+                sum.get("opens.possible"),
+                Denominator::Tracked,
+            ),
             click_rate: delivered("clicks"),
             order_rate: delivered("orders.customers"),
             click_to_open_rate: Rate::new(
@@ -323,6 +336,10 @@ impl Report {
             unknown: sum.get("unknown"),
             opens: sum.get("opens"),
             opens_machine: sum.get("opens.machine"),
+            redemptions: sum.get("redemptions"),
+            answers: sum.get("answers"),
+            answers_unmatched: sum.get("answers.unmatched"),
+            replies: sum.get("replies"),
             clicks: sum.get("clicks"),
             clicks_total: sum.get("clicks.total"),
             clicks_machine: sum.get("clicks.machine"),

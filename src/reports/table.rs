@@ -9,7 +9,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::cells::Cells;
 use super::channels::{self, ChannelLine};
-use super::figures::{Rate, as_f64};
+use super::figures::{Denominator, Rate, as_f64};
 use super::lift::{self, CausedBy};
 use super::model::{Reason, Report, in_words};
 
@@ -240,6 +240,20 @@ fn rates(report: &Report) -> Table {
     ] {
         table.add_row(rate_row(name, rate, remark));
     }
+    let unmatched = match report.answers_unmatched {
+        0 => String::new(),
+        n => format!("{} without a message", thousands(n)),
+    };
+    for (name, count, remark) in [
+        ("redeemed", report.redemptions, String::new()),
+        ("answered", report.answers, unmatched),
+        ("wrote back", report.replies, String::new()),
+    ] {
+        if count > 0 || !remark.is_empty() {
+            let rate = Rate::new(count, report.delivered(), Denominator::Delivered);
+            table.add_row(rate_row(name, &rate, remark));
+        }
+    }
     table
 }
 
@@ -387,7 +401,7 @@ fn notes(text: &mut String, report: &Report) {
         "\n  Rates are of {} delivered, with 95 % intervals (Wilson). Machines are\n  counted apart{}.",
         thousands(report.delivered()),
         if report.can_be_opened() {
-            ", and opens are seen only of customers who agreed to tracking"
+            ", and opens are of those who agreed to be seen opening"
         } else {
             ""
         }

@@ -153,6 +153,12 @@ pub fn feedback(
             act(response.at, 1, 0);
         }
     }
+    // What was corrected is written anew, and so counts once.
+    for at in &judged.orders_gone {
+        if !matches!((at + 1) % DAY_MS, 0 | 1) {
+            act(*at, -1, 0);
+        }
+    }
     feedback.acts.retain(|_, acts| *acts != Acts::default());
     feedback
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::campaigns::definition::Definition;
@@ -84,8 +85,7 @@ pub(super) async fn refusals(
         let left = pool.map_or(0, |pool| pool.left());
         if pool.is_none() {
             refusals.push(no_such_pool(name));
-        } else if names.len() == 1
-            && definition.cells.is_empty()
+        } else if sources(definition).iter().all(|one| *one == Some(*name))
             && left.unsigned_abs() < will_receive
         {
             refusals.push(too_few(name, left, will_receive));
@@ -105,6 +105,22 @@ pub fn mixed(definition: &Definition) -> Option<String> {
         "offer.coupon: cells with different coupons go with a test of everyone only; leave test.share_percent out, or give all cells one kind of coupon"
             .to_owned()
     })
+}
+
+/// That an offer ends before its message comes.
+pub(super) fn is_over(definition: &Definition, now: DateTime<Utc>) -> Option<String> {
+    let today = now.with_timezone(&definition.fallback_zone()).date_naive();
+    let cells = definition
+        .cells
+        .iter()
+        .filter_map(|cell| cell.offer.as_ref());
+    let past = definition.offer.iter().chain(cells);
+    let past = past
+        .filter_map(|offer| offer.deadline)
+        .find(|day| *day < today)?;
+    Some(format!(
+        "offer.deadline: {past} is over, so that nobody could take the offer any more"
+    ))
 }
 
 /// That there is no pool of this name.

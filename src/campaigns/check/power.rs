@@ -65,10 +65,13 @@ pub(super) fn forecast(
                 waves => format!("as the last {waves} waves had it"),
             },
         ),
-        None => (
-            ASSUMED,
-            "assumed, since no wave has shown one yet".to_owned(),
-        ),
+        None => match definition.expected_response_percent {
+            Some(percent) => (percent / 100.0, "as the definition expects".to_owned()),
+            None => (
+                ASSUMED,
+                "assumed, since no wave has shown one yet".to_owned(),
+            ),
+        },
     };
     let difference_points = definition
         .test

@@ -74,6 +74,7 @@ pub(super) async fn play(parts: &Parts, seed: u64) -> anyhow::Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    orders.extend(own_orders(parts, seed)?);
     if !orders.is_empty() {
         // Clicks are written in batches within milliseconds; an order must find its click.
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -84,6 +85,29 @@ pub(super) async fn play(parts: &Parts, seed: u64) -> anyhow::Result<()> {
         attribute_orders(&parts.db, &rules, parts.clock.now_ms()).await?;
     }
     Ok(())
+}
+
+/// What people order of themselves, whether they were written to, held back or never selected: without these the
+/// control group would tell that nobody buys without a mailing.
+fn own_orders(parts: &Parts, seed: u64) -> anyhow::Result<Vec<(String, i64)>> {
+    let file = parts.settings.data_dir.join("customers.csv");
+    if !file.exists() {
+        return Ok(Vec::new());
+    }
+    let mut chance = StdRng::seed_from_u64(seed.wrapping_add(1));
+    let mut reader = csv::Reader::from_path(&file)?;
+    let place = reader.headers()?.iter().position(|name| name == "email");
+    let mut orders = Vec::new();
+    for row in reader.byte_records() {
+        let row = row?;
+        let email = place.and_then(|place| row.get(place)).unwrap_or_default();
+        let is_buying = chance.random_bool(0.012);
+        let cents = [12_900, 24_900, 39_900][chance.random_range(0..3)];
+        if is_buying && !email.is_empty() {
+            orders.push((String::from_utf8_lossy(email).into_owned(), cents));
+        }
+    }
+    Ok(orders)
 }
 
 fn draw(chance: &mut StdRng, number: u64, email: String) -> Recipient {

@@ -1,7 +1,7 @@
 //! Queries about the coupons of a wave: given out at launch in spans of places, so that nothing is written for
 //! each person.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sea_orm::DbErr;
 use serde_json::json;
@@ -31,7 +31,27 @@ pub async fn give_coupons(
         return Ok(Err(refusal));
     }
     write_codes(txn, wave, definition).await?;
-    for (cell, first, last) in spans(txn, wave, deliveries).await? {
+    let spans = spans(txn, wave, deliveries).await?;
+    // All that is wanted of a pool, before the first of it is taken: so the need that is told is the whole one.
+    let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
+    for (cell, first, last) in &spans {
+        let offer = definition.offer_of(cell);
+        let pool = offer.and_then(|offer| offer.coupon.as_deref());
+        if let Some(pool) = pool.filter(|pool| *pool != SERIES) {
+            *wanted.entry(pool).or_default() += last - first + 1;
+        }
+    }
+    for (name, n) in wanted {
+        let left = coupons::pool(&**txn, name).await?.map(|pool| pool.left());
+        match left {
+            Some(left) if left < n => {
+                return Ok(Err(check::too_few(name, left, n.unsigned_abs())));
+            }
+            Some(_) => {}
+            None => return Ok(Err(check::no_such_pool(name))),
+        }
+    }
+    for (cell, first, last) in spans {
         let Some(offer) = definition.offer_of(&cell) else {
             continue;
         };

@@ -25,6 +25,41 @@ pub(in crate::reports) struct WaveFigures {
 pub(in crate::reports) struct Plan {
     #[serde(default)]
     pub costs: Option<PlanCosts>,
+    #[serde(default)]
+    pub offer: Option<PlanOffer>,
+    #[serde(default)]
+    pub cells: Vec<PlanCell>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(in crate::reports) struct PlanOffer {
+    #[serde(default)]
+    pub cost_cents: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::reports) struct PlanCell {
+    pub name: String,
+    #[serde(default)]
+    pub offer: Option<PlanOffer>,
+}
+
+impl Plan {
+    /// What the responses cost in gifts and handling, in cents: each as its cell offered.
+    pub fn gifts(&self, counters: &Counters) -> i64 {
+        let count = |name: &str| i64::try_from(counters.get(name)).unwrap_or(i64::MAX);
+        let own = self.offer.map_or(0, |offer| offer.cost_cents);
+        let of_cells = self
+            .cells
+            .iter()
+            .filter_map(|cell| Some((cell, cell.offer?)));
+        let dearer = of_cells.map(|(cell, offer)| {
+            let responders = count(&format!("cell.{}.responders", cell.name));
+            (offer.cost_cents - own).saturating_mul(responders)
+        });
+        let all = own.saturating_mul(count("responders"));
+        dearer.fold(all, i64::saturating_add)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]

@@ -158,7 +158,8 @@ fn line(wave: &WaveFigures, own: &[&WaveFigures], since: i64) -> CampaignLine {
     }
 }
 
-/// What the waves cost: fixed and by the thousand emails as their definitions say, and what providers billed.
+/// What the waves cost: fixed, by the thousand emails and by the response as their definitions say, and what
+/// providers billed.
 fn cost(waves: &[&WaveFigures]) -> Option<i64> {
     let mut sum = None;
     for wave in waves {
@@ -174,6 +175,10 @@ fn cost(waves: &[&WaveFigures]) -> Option<i64> {
             let emails = i64::try_from(emails).unwrap_or(i64::MAX);
             let by_thousand = costs.per_thousand_cents.saturating_mul(emails) / 1_000;
             *sum.get_or_insert(0) += costs.fixed_cents.saturating_add(by_thousand);
+        }
+        let gifts = wave.plan.gifts(&wave.counters);
+        if gifts > 0 {
+            *sum.get_or_insert(0) += gifts;
         }
     }
     sum
@@ -252,7 +257,7 @@ pub(super) fn held_back(
         for effect in &wave.cells {
             let side = match effect.cell.as_str() {
                 "control" => &mut held,
-                "global" | "rest" => continue,
+                "global" => continue,
                 _ => &mut sent,
             };
             side.0 += u64::try_from(effect.buyers).unwrap_or(0);
@@ -320,6 +325,7 @@ mod tests {
                     fixed_cents: 10_000,
                     per_thousand_cents: 150,
                 }),
+                ..Plan::default()
             },
             counters: sum,
         }

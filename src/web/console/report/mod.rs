@@ -389,6 +389,20 @@ fn cards(report: &Report) -> Vec<Card> {
         ),
         card("Opt-out rate", &report.opt_out_rate, String::new()),
     ];
+    let unmatched = match report.answers_unmatched {
+        0 => String::new(),
+        n => format!("{} without a message", thousands(n)),
+    };
+    for (name, count, remark) in [
+        ("Coupons redeemed", report.redemptions, String::new()),
+        ("Answers (shop, phone)", report.answers, unmatched),
+        ("Replies", report.replies, String::new()),
+    ] {
+        if count > 0 || !remark.is_empty() {
+            let rate = Rate::new(count, report.delivered(), Denominator::Delivered);
+            cards.push(card(name, &rate, remark));
+        }
+    }
     if report.can_be_opened() {
         let remark = apart(report.opens_machine, 0);
         cards.push(Card {
