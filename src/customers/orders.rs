@@ -107,6 +107,11 @@ pub(crate) async fn record(
         };
         record.taken.push(taken);
     }
+    // Told again in the same breath, of somebody we know or as cancelled: it waits for nobody.
+    strange.retain(|n, _| {
+        let row = rows.get(*n);
+        row.is_some_and(|row| !ledger.knows(row) && !ledger.is_gone(row))
+    });
     store::write(txn, &ledger.orders, &ledger.is_changed).await?;
     store::write_cancelled(txn, &ledger.cancelled, now_ms).await?;
     let strange: Vec<_> = strange

@@ -11,6 +11,9 @@ use tokio_util::task::TaskTracker;
 use super::Mailroom;
 use super::session::Session;
 
+/// How long a stop waits for dialogues under way.
+const STOP: Duration = Duration::from_secs(10);
+
 /// The pause after the system gave no connection: it may be out of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -61,5 +64,8 @@ pub(super) async fn listen(mailroom: &Mailroom, listener: TcpListener, stop: &Ca
         });
     }
     tasks.close();
-    tasks.wait().await;
+    // What was not acknowledged the peer keeps; one that hangs does not hold up the stop.
+    if tokio::time::timeout(STOP, tasks.wait()).await.is_err() {
+        tracing::warn!("a mail server that did not listen was left");
+    }
 }

@@ -43,6 +43,8 @@ pub(super) struct Session<'a, R, W> {
     mailroom: &'a Mailroom,
     lines: Lines<R>,
     out: W,
+    /// How long the peer may leave us waiting.
+    patience: Duration,
     answers: Vec<u8>,
     dialect: Option<Dialect>,
     transaction: Transaction,
@@ -56,6 +58,7 @@ impl<'a, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'a, R, W> {
             mailroom,
             lines: Lines::new(reader, patience),
             out,
+            patience,
             answers: Vec::new(),
             dialect: None,
             transaction: Transaction::default(),
@@ -100,10 +103,16 @@ impl<'a, R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'a, R, W> {
         self.answers.extend_from_slice(b"\r\n");
     }
 
+    /// Who does not read our answers is given up, or he would keep his place for ever.
     async fn flush(&mut self) -> io::Result<()> {
         let answers = std::mem::take(&mut self.answers);
-        self.out.write_all(&answers).await?;
-        self.out.flush().await
+        let sent = async {
+            self.out.write_all(&answers).await?;
+            self.out.flush().await
+        };
+        tokio::time::timeout(self.patience, sent)
+            .await
+            .unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Answers a mistake; whether the dialogue goes on.

@@ -312,7 +312,11 @@ mod tests {
         let stages: Vec<_> = funnel.steps.iter().map(|step| step.stage).collect();
         assert_eq!(stages, ["delivered", "interest", "desire", "action"]);
         let interest = funnel.steps[1].of_before.unwrap();
-        assert_eq!((interest.count, interest.of), (9, 45), "of those it reached");
+        assert_eq!(
+            (interest.count, interest.of),
+            (9, 45),
+            "of those it reached"
+        );
         assert_eq!(funnel.notes, ["Nobody can be seen opening a text message."]);
     }
 

@@ -46,7 +46,8 @@ on_both! {
         site.close().await;
         assert_eq!(counters(db, wave).await, expected([
             ("clicks", 1), ("clicks.total", 2), ("clicks.link.0", 2), ("clicks.part.interest", 1),
-            ("clicks.machine", 2), ("responders", 1),
+            ("clicks.machine", 1),
+            ("clicks.scanner", 1), ("responders", 1),
         ]));
     }
 

@@ -460,7 +460,10 @@ pub(crate) async fn add_up(
     let list = txn.dialect().list(1, Kind::Int);
     if txn.dialect() == Dialect::Postgres {
         // Held before they are added up: the orders of a transaction that is waited for count too.
-        let sql = format!("SELECT id FROM customers WHERE id IN {list} ORDER BY id FOR UPDATE");
+        // Not FOR UPDATE: of two that wrote an order of his each holds FOR KEY SHARE, by the foreign key, and they
+        // would wait for each other.
+        let sql =
+            format!("SELECT id FROM customers WHERE id IN {list} ORDER BY id FOR NO KEY UPDATE");
         txn.rows(sql, [json!(customers).to_string().into()]).await?;
     }
     let stage = if has_bought { "'customer'" } else { "stage" };

@@ -238,6 +238,10 @@ impl Reader<'_> {
             self.refuse(field, "lies in the future");
             return None;
         }
+        if at < 0 {
+            self.refuse(field, "lies before 1970");
+            return None;
+        }
         Some(at)
     }
 

@@ -88,5 +88,8 @@ pub(super) fn instant(object: &Map<String, Value>, field: &str, now: i64) -> Res
     if at > now + 600_000 {
         return Err(refused(field, "lies in the future"));
     }
+    if at < 0 {
+        return Err(refused(field, "lies before 1970"));
+    }
     Ok(at.min(now))
 }

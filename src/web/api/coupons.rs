@@ -5,10 +5,10 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use super::{body, invalid, once, orders as order_words};
+use super::{body, invalid, once, orders as order_words, refused};
 use crate::clock::from_ms;
 use crate::config::Scope;
-use crate::customers::orders::Told;
+use crate::customers::orders::{Taken, Told};
 use crate::responses::coupons::{self, RedeemError, Redemption};
 use crate::responses::orders::{self, OrderRules};
 use crate::responses::requests::{Failed, Reply};
@@ -44,6 +44,22 @@ pub(super) async fn redeem(
         let redeemed = coupons::redeem(txn, &rules, brought, now)
             .await
             .map_err(failed)?;
+        // With an order that cannot be taken nothing is: the coupon is not used up by it.
+        match redeemed.order.as_ref().map(|order| order.taken) {
+            Some(Taken::Nobody) => {
+                return Err(Failed::Refused(refused(
+                    "order.customer",
+                    "is nobody of the base",
+                )));
+            }
+            Some(Taken::Cancelled) => {
+                return Err(Failed::Refused(refused(
+                    "order",
+                    "is cancelled, or was before; redeem without it",
+                )));
+            }
+            _ => {}
+        }
         let coupon = redeemed.coupon;
         let body = json!({
             "status": "redeemed",

@@ -36,7 +36,8 @@ impl Asked {
     fn read(pairs: &[(String, String)]) -> Result<Self, ApiError> {
         let given: BTreeMap<&str, &str> = pairs
             .iter()
-            .filter(|(_, value)| !value.is_empty())
+            // PostgreSQL knows no text with this character, so nothing is called so.
+            .filter(|(_, value)| !value.is_empty() && !value.contains('\0'))
             .map(|(key, value)| (key.as_str(), value.as_str()))
             .collect();
         let get = |key: &str| given.get(key).copied();

@@ -29,6 +29,29 @@ on_both! {
         shop.0.close().await;
     }
 
+    async fn many_orders_of_one_customer_at_once_are_all_taken(db: &TestDb) {
+        let shop = Shop::open(db).await;
+        ledger::customer(db, "ada", "fr", "none").await;
+        let orders = (0..16).map(|n| shop.order(order(&n.to_string(), "ada", &after(n))));
+        for (status, answer) in futures_util::future::join_all(orders).await {
+            assert_eq!(status, 201, "{answer}");
+        }
+        assert_eq!(number(db, "SELECT orders_count FROM customers").await, 16);
+        shop.0.close().await;
+    }
+
+    async fn who_is_told_twice_first_as_a_stranger_waits_no_more(db: &TestDb) {
+        let shop = Shop::open(db).await;
+        ledger::customer(db, "ada", "fr", "none").await;
+        let mut stranger = order("1", "ada", &after(0));
+        stranger["customer"] = json!({"email": "nobody@later.example"});
+        let both = json!([stranger, order("1", "ada", &after(0))]);
+        assert_eq!(shop.order(both).await.0, 200);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM unmatched_orders").await, 0);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM orders").await, 1);
+        shop.0.close().await;
+    }
+
     async fn an_order_told_twice_counts_once_and_told_anew_is_corrected(db: &TestDb) {
         let shop = Shop::open(db).await;
         ledger::customer(db, "ada", "fr", "none").await;

@@ -137,6 +137,9 @@ on_both! {
         let html = page(&house, key).await;
         assert!(html.contains(&code) && html.contains("Two for one"), "{html}");
         assert_eq!(number(db, "SELECT COUNT(*) FROM coupon_redemptions").await, 0, "nothing is kept before");
+        let of_nobody = json!({"id": "N1", "amount": "10.00", "customer": {"id": 999_999}});
+        let (status, problem) = shop.post(REDEEM, &json!({"code": code, "order": of_nobody})).await;
+        assert_eq!(status, 422, "an order that cannot be taken uses up no coupon: {problem}");
         let sloppy = code.to_lowercase().replace('-', " ").replace('0', "o");
         let (status, answer) = shop.post_as(TILL, REDEEM, &json!({"code": sloppy}), None).await;
         assert_eq!((status, &answer["campaign"], &answer["is_simulated"]), (200, &json!("coupons"), &json!(false)), "{answer}");
