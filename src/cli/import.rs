@@ -8,6 +8,7 @@ use clap::Args;
 use super::{Common, print, progress};
 use crate::consent::anchor::{self, AnchorFile};
 use crate::customers::import::{self, ImportKind, ImportRequest};
+use crate::responses::effects;
 use crate::responses::orders::{OrderRules, adopt_all, attribute_orders};
 
 #[derive(Debug, Args)]
@@ -96,6 +97,8 @@ impl Import {
             let rules = OrderRules::new(&parts.keys, &parts.settings);
             let now_ms = parts.clock.now_ms();
             let attributed = attribute_orders(&parts.db, &rules, now_ms).await?;
+            // Whoever looks at a report now sees what these orders tell of the control groups.
+            effects::reckon(&parts.db, &parts.settings.orders.currency, now_ms).await?;
             if attributed > 0 {
                 tracing::info!(attributed, "orders attributed to deliveries");
             }

@@ -45,7 +45,7 @@ impl Report {
                     "{name} was not launched yet; `visavis campaign launch {name}` does that"
                 )
             })?
-            .in_currency(&parts.settings.sms.currency)
+            .in_currency(&parts.settings.orders.currency)
             .at(parts.clock.now_ms());
         if self.json {
             print(serde_json::to_string_pretty(&report)?);

@@ -39,7 +39,7 @@ impl Summary {
                 print(summary::text(
                     &found,
                     settings.summary.zone,
-                    &settings.sms.currency,
+                    &settings.orders.currency,
                 ));
             }
             Self::Send { to, days } => {

@@ -184,6 +184,15 @@ impl Settings {
         self.sign_up.validate(&self.permission)?;
         self.orders.validate()?;
         self.api.validate()?;
+        if self.orders.currency != self.sms.currency {
+            return Err(ConfigError::key(
+                "orders.currency",
+                format!(
+                    "is {}, and sms.currency is {}: reports set what messages cost against what orders bring, so both must be the same",
+                    self.orders.currency, self.sms.currency
+                ),
+            ));
+        }
         // What came from a person last is partly told by responses to deliveries that are kept.
         let permission = &self.permission;
         let longest = [

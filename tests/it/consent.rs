@@ -146,6 +146,32 @@ on_both! {
         assert_eq!(row.try_get::<i64>("", "suppressed_at").unwrap(), 9);
     }
 
+    /// A no of his own follows the person to another address; a list that names the old one must not take that away.
+    async fn his_own_word_stays_his_whatever_list_names_the_address_too(db: &TestDb) {
+        let no = |fingerprint: &str, reason: &str, at: i64| store::Suppression {
+            fingerprint: fingerprint.to_owned(),
+            channel: Channel::Email,
+            scope: Scope::All,
+            reason: reason.to_owned(),
+            suppressed_at: at,
+        };
+        for (fingerprint, first, then) in [
+            ("f1", no("f1", "opt_out", 5), no("f1", "list", 9)),
+            ("f2", no("f2", "list", 9), no("f2", "opt_out", 5)),
+        ] {
+            store::suppress(&***db, &[first]).await.unwrap();
+            store::suppress(&***db, &[then]).await.unwrap();
+            let sql = "SELECT reason, suppressed_at FROM suppressions WHERE fingerprint = $1";
+            let row = db.row(sql, [fingerprint.into()]).await.unwrap().unwrap();
+            assert_eq!(row.try_get::<String>("", "reason").unwrap(), "opt_out", "{fingerprint}");
+            assert_eq!(row.try_get::<i64>("", "suppressed_at").unwrap(), 9, "{fingerprint}");
+        }
+        store::suppress(&***db, &[no("f3", "list", 9), no("f3", "opt_out", 5)]).await.unwrap();
+        let row = db.row("SELECT reason, suppressed_at FROM suppressions WHERE fingerprint = 'f3'", []).await.unwrap().unwrap();
+        let both: (String, i64) = (row.try_get("", "reason").unwrap(), row.try_get("", "suppressed_at").unwrap());
+        assert_eq!(both, ("opt_out".to_owned(), 9));
+    }
+
     async fn any_order_of_the_same_evidence_ends_in_the_same_permissions(db: &TestDb) {
         let scope = prop_oneof![Just(Scope::All), Just(topic("offers")), Just(topic("news"))];
         let word = (scope, any::<bool>(), 0_i64..6, 0_usize..3).prop_map(|(scope, is_no, at, basis)| {

@@ -210,8 +210,7 @@ on_both! {
         assert_eq!((i64::try_from(customers.len()).unwrap(), house.ledger(waves[1]).await["pending"]), (PAIRS, PAIRS));
         let Outcome { answers, arrivals } = opt_outs_during(db, &house, &peer, waves[0], PAIRS).await;
         let mut withheld = 0;
-        for (seq, answered, took) in &answers {
-            assert!(*took < in_flight::AT_MOST, "a living worker settles soon: {took:?}");
+        for (seq, answered, _) in &answers {
             let arrived = arrivals.get(&format!("c{}@mail.example", customers[seq])).map_or(&[][..], Vec::as_slice);
             for at in arrived {
                 assert!(at <= answered, "a message to the mailbox of {seq} left {:?} after the answer", *at - *answered);

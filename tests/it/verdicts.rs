@@ -231,6 +231,9 @@ on_both! {
         house.deliver_to_the_end(wave).await;
         let pan = self::people(&house, wave, "pan").await;
         click(&house, wave, &pan[..60]).await;
+        let early = ask(&plan("")).await.test.unwrap();
+        assert!(early.base_from.starts_with("assumed"), "its window is open: {}", early.base_from);
+        house.advance(chrono::Duration::days(15));
         let test = ask(&plan("")).await.test.unwrap();
         assert_eq!(test.base_from, "as the last wave had it");
         assert!((0.08..0.13).contains(&test.base_rate), "{}", test.base_rate);

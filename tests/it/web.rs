@@ -149,7 +149,7 @@ on_both! {
         site.close().await;
         assert_eq!(counters(db, wave).await, expected([
             ("clicks", 1), ("clicks.total", 3), ("clicks.link.0", 3), ("clicks.part.interest", 1),
-            ("clicks.machine", 1), ("responders", 1),
+            ("clicks.scanner", 1), ("responders", 1),
         ]));
     }
 
@@ -356,7 +356,7 @@ on_both! {
         site.close().await;
         assert_eq!(counters(db, wave).await, expected([("opens", 1), ("opens.machine", 1)]));
         assert_eq!(number(db, "SELECT COUNT(*) FROM responses").await, 3);
-        assert_eq!(number(db, "SELECT CASE WHEN engagement_weight > 0 THEN 1 ELSE 0 END FROM customers WHERE external_id = 'c1'").await, 1);
+        assert_eq!(number(db, "SELECT CAST(CASE WHEN engagement_weight > 0 THEN 1 ELSE 0 END AS BIGINT) FROM customers WHERE external_id = 'c1'").await, 1);
     }
 
     async fn the_console_shows_campaigns_and_reports(db: &TestDb) {

@@ -176,7 +176,7 @@ impl Demo {
         let report = reports::store::report(&parts.db, &definition.name)
             .await?
             .context("the campaign was launched, so it has a report")?
-            .in_currency(&parts.settings.sms.currency)
+            .in_currency(&parts.settings.orders.currency)
             .at(parts.clock.now_ms());
         if self.json {
             print(serde_json::to_string_pretty(&report)?);

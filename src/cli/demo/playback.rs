@@ -14,6 +14,7 @@ use super::import;
 use crate::app::Parts;
 use crate::channels::outbox::{Outbox, OutboxMessage};
 use crate::customers::import::ImportKind;
+use crate::responses::effects;
 use crate::responses::orders::{OrderRules, attribute_orders};
 
 /// Recipients at work at once.
@@ -83,6 +84,8 @@ pub(super) async fn play(parts: &Parts, seed: u64) -> anyhow::Result<()> {
         import(parts, &file, ImportKind::Orders, "simulated orders").await?;
         let rules = OrderRules::new(&parts.keys, &parts.settings);
         attribute_orders(&parts.db, &rules, parts.clock.now_ms()).await?;
+        let currency = &parts.settings.orders.currency;
+        effects::reckon(&parts.db, currency, parts.clock.now_ms()).await?;
     }
     Ok(())
 }

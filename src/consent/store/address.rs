@@ -14,7 +14,7 @@ use crate::storage::{Dialect, Kind, Sql};
 
 /// What the person said, whatever his address. Any other reason is about the mailbox: that it refuses
 /// mail, that it is on a scrub list, that whoever had it was erased.
-const HIS_OWN: [&str; 3] = [OPT_OUT, "complaint", "objection"];
+pub(super) const HIS_OWN: [&str; 3] = [OPT_OUT, "complaint", "objection"];
 
 /// Where a channel reached a customer, and where it reaches him now.
 #[derive(Debug, Clone, PartialEq, Eq)]

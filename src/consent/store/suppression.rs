@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use serde_json::{Value, json};
 
+use super::address::HIS_OWN;
 use super::permission::{derive, lock};
 use super::{CHUNK, as_text};
 use crate::consent::model::{Channel, Scope};
@@ -38,8 +39,9 @@ const COLUMNS: [(&str, Kind); 5] = [
     ("suppressed_at", Kind::Int),
 ];
 
-/// Suppresses addresses; where one is suppressed already, the newest date and its reason stay. A rung
-/// granted at the address before is lost also by one whose newer consent still stands.
+/// Suppresses addresses; where one is suppressed already, the newest date and its reason stay, but that a
+/// reason is the person's own word stays in any case: his no follows him to another address, a list's does not.
+/// A rung granted at the address before is lost also by one whose newer consent still stands.
 ///
 /// # Errors
 /// When the database is away.
@@ -48,18 +50,26 @@ pub async fn suppress(
     suppressions: &[Suppression],
 ) -> Result<(), DbErr> {
     // One statement cannot touch a row twice.
-    let mut newest: HashMap<(&str, Channel, &str), &Suppression> = HashMap::new();
+    let mut newest: HashMap<(&str, Channel, &str), Suppression> = HashMap::new();
     for one in suppressions {
         newest
             .entry((&one.fingerprint, one.channel, one.scope.as_str()))
             .and_modify(|known| {
-                if known.suppressed_at < one.suppressed_at {
-                    *known = one;
+                let (is_newer, own) = (known.suppressed_at < one.suppressed_at, is_his_own);
+                let takes_reason = match (own(&known.reason), own(&one.reason)) {
+                    (true, false) => false,
+                    (false, true) => true,
+                    _ => is_newer,
+                };
+                if takes_reason {
+                    known.reason.clone_from(&one.reason);
                 }
+                known.suppressed_at = known.suppressed_at.max(one.suppressed_at);
             })
-            .or_insert(one);
+            .or_insert_with(|| one.clone());
     }
-    let mut newest: Vec<&Suppression> = newest.into_values().collect();
+    let newest: Vec<Suppression> = newest.into_values().collect();
+    let mut newest: Vec<&Suppression> = newest.iter().collect();
     // Always in the same order, so that two transactions cannot wait for each other.
     newest.sort_unstable_by_key(|one| (&one.fingerprint, one.channel, one.scope.as_str()));
     for chunk in newest.chunks(CHUNK) {
@@ -68,10 +78,17 @@ pub async fn suppress(
             continue;
         }
         let rows: Vec<Vec<Value>> = chunk.iter().map(|one| as_row(one)).collect();
-        let conflict = "ON CONFLICT (fingerprint, channel, scope) DO UPDATE SET reason = excluded.reason, \
-             suppressed_at = excluded.suppressed_at \
-             WHERE excluded.suppressed_at > suppressions.suppressed_at";
-        storage::insert(connection, "suppressions", &COLUMNS, rows, conflict).await?;
+        let own = HIS_OWN.join("', '");
+        let newer = "excluded.suppressed_at > suppressions.suppressed_at";
+        let conflict = format!(
+            "ON CONFLICT (fingerprint, channel, scope) DO UPDATE SET \
+             reason = CASE WHEN excluded.reason IN ('{own}') = (suppressions.reason IN ('{own}')) \
+                 THEN CASE WHEN {newer} THEN excluded.reason ELSE suppressions.reason END \
+                 WHEN excluded.reason IN ('{own}') THEN excluded.reason ELSE suppressions.reason END, \
+             suppressed_at = CASE WHEN {newer} THEN excluded.suppressed_at ELSE suppressions.suppressed_at END \
+             WHERE {newer} OR (excluded.reason IN ('{own}') AND suppressions.reason NOT IN ('{own}'))"
+        );
+        storage::insert(connection, "suppressions", &COLUMNS, rows, &conflict).await?;
         let outlasting = outlasting(connection, &chunk).await?;
         if !outlasting.is_empty() {
             lock(connection, &outlasting).await?;
@@ -81,8 +98,13 @@ pub async fn suppress(
     Ok(())
 }
 
-/// Those that are not on record, or with an older date. The others are, and stay so: what follows from
-/// them was written with them.
+/// Whether a reason is the person's own word.
+fn is_his_own(reason: &str) -> bool {
+    HIS_OWN.contains(&reason)
+}
+
+/// Those that are not on record, or with an older date, or not as the person's own word. The others are, and stay
+/// so: what follows from them was written with them.
 async fn unknown<'a>(
     connection: &impl ConnectionTrait,
     suppressions: &[&'a Suppression],
@@ -91,13 +113,16 @@ async fn unknown<'a>(
         .iter()
         .map(|one| one.fingerprint.clone())
         .collect();
-    let mut known: HashMap<(String, Channel, Scope), i64> = HashMap::new();
+    let mut known: HashMap<(String, Channel, Scope), (i64, bool)> = HashMap::new();
     for one in suppressions_of(connection, &fingerprints).await? {
-        known.insert((one.fingerprint, one.channel, one.scope), one.suppressed_at);
+        let standing = (one.suppressed_at, is_his_own(&one.reason));
+        known.insert((one.fingerprint, one.channel, one.scope), standing);
     }
     let is_unknown = |one: &&&Suppression| {
         let key = (one.fingerprint.clone(), one.channel, one.scope.clone());
-        known.get(&key).is_none_or(|at| *at < one.suppressed_at)
+        known.get(&key).is_none_or(|(at, is_own)| {
+            *at < one.suppressed_at || (is_his_own(&one.reason) && !is_own)
+        })
     };
     Ok(suppressions.iter().filter(is_unknown).copied().collect())
 }

@@ -186,7 +186,7 @@ impl Summaries {
         let now_ms = self.clock.now_ms();
         let figures = of_period(&self.db, since, until, now_ms).await?;
         let settings = &self.settings;
-        let written = letter::write(&figures, settings.summary.zone, &settings.sms.currency);
+        let written = letter::write(&figures, settings.summary.zone, &settings.orders.currency);
         Ok(written.map(|letter| SummaryMessage {
             summary,
             to_address: to.to_owned(),

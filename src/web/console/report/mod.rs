@@ -185,7 +185,7 @@ async fn find(campaign: &str, state: &State) -> Result<Report, ApiError> {
             "There is no campaign of this name; the list of campaigns shows those there are.",
         )
     })?;
-    let report = report.in_currency(&state.settings.sms.currency);
+    let report = report.in_currency(&state.settings.orders.currency);
     Ok(report.at(state.clock.now_ms()))
 }
 
