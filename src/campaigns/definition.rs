@@ -422,6 +422,17 @@ impl Definition {
             ));
         }
         cells::validate(&self.cells, self.test.as_ref(), self.is_recurring())?;
+        // What it caused is looked at from the launch on: who waits must have most of that time, too.
+        if let Some(test) = &self.test
+            && test.share_percent.is_some()
+            && test.wait_hours >= self.window_days * 24
+        {
+            return Err((
+                "test.wait_hours",
+                "must be shorter than window_days, or the rest gets its message when its time is over"
+                    .into(),
+            ));
+        }
         self.schedule.as_ref().map_or(Ok(()), Schedule::validate)
     }
 }

@@ -255,6 +255,21 @@ on_both! {
         house.closed_ledger(wave).await;
     }
 
+    /// Those who wait have their coupons from the launch on, though the campaign itself has no offer.
+    async fn the_rest_has_coupons_of_the_cells(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(120, "mail.example").await;
+        let mut plan = two_cells("spring", "", "[test]\nshare_percent = 50");
+        for cell in &mut plan.cells {
+            cell.offer = Some(toml::from_str("name = \"Gift\"\ncoupon = \"series\"").unwrap());
+        }
+        let id = house.apply(&plan).await;
+        let wave = house.launch(id).await.wave;
+        let sql = "SELECT CAST(SUM(last_seq - first_seq + 1) AS BIGINT) AS n FROM coupon_spans WHERE wave_id = $1";
+        let row = house.parts.db.row(sql, [wave.0.into()]).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<i64>("", "n").unwrap(), 120);
+    }
+
     async fn a_cancelled_test_leaves_nobody_waiting(db: &TestDb) {
         let house = House::new(db, None);
         house.add_customers(120, "mail.example").await;

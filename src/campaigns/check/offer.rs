@@ -100,9 +100,17 @@ pub fn mixed(definition: &Definition) -> Option<String> {
         .test
         .as_ref()
         .is_some_and(|test| test.share_percent.is_some());
-    let sources: BTreeSet<Option<&str>> = sources(definition).into_iter().collect();
-    (waits && sources.len() > 1).then(|| {
-        "offer.coupon: cells with different coupons go with a test of everyone only; leave test.share_percent out, or give all cells one kind of coupon"
+    let cells = definition.cells.iter();
+    let offers = cells.map(|cell| {
+        let offer = definition.offer_of(&cell.name)?;
+        offer
+            .coupon
+            .as_deref()
+            .map(|coupon| (coupon, offer.deadline))
+    });
+    let kinds: BTreeSet<_> = offers.collect();
+    (waits && kinds.len() > 1).then(|| {
+        "offer.coupon: cells with different coupons or deadlines go with a test of everyone only; leave test.share_percent out, or give all cells one kind of coupon and one deadline"
             .to_owned()
     })
 }

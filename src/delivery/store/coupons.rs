@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sea_orm::DbErr;
 use serde_json::json;
 
-use crate::campaigns::cells::ALL;
+use crate::campaigns::cells::{ALL, REST};
 use crate::campaigns::check::offer as check;
 use crate::campaigns::definition::Definition;
 use crate::campaigns::offer::SERIES;
@@ -35,7 +35,7 @@ pub async fn give_coupons(
     // All that is wanted of a pool, before the first of it is taken: so the need that is told is the whole one.
     let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
     for (cell, first, last) in &spans {
-        let offer = definition.offer_of(cell);
+        let offer = definition.offer_of(offered_to(definition, cell));
         let pool = offer.and_then(|offer| offer.coupon.as_deref());
         if let Some(pool) = pool.filter(|pool| *pool != SERIES) {
             *wanted.entry(pool).or_default() += last - first + 1;
@@ -52,7 +52,7 @@ pub async fn give_coupons(
         }
     }
     for (cell, first, last) in spans {
-        let Some(offer) = definition.offer_of(&cell) else {
+        let Some(offer) = definition.offer_of(offered_to(definition, &cell)) else {
             continue;
         };
         let Some(source) = &offer.coupon else {
@@ -99,6 +99,13 @@ pub async fn give_coupons(
         .await?;
     }
     Ok(Ok(()))
+}
+
+/// The cell whose coupons a cell gets: who waits for the winner gets what all cells have, which `mixed` has made
+/// sure is one.
+fn offered_to<'a>(definition: &'a Definition, cell: &'a str) -> &'a str {
+    let first = definition.cells.first().filter(|_| cell == REST);
+    first.map_or(cell, |first| first.name.as_str())
 }
 
 /// Where the people of each cell lie who are to be contacted.

@@ -24,7 +24,8 @@ pub(in crate::responses) async fn newest_order(db: &Db) -> Result<i64, DbErr> {
 pub(in crate::responses) async fn reckoned_waves(db: &Db) -> Result<Vec<ReckonedWave>, DbErr> {
     db.rows(
         "SELECT w.id, w.launched_at, w.definition, w.effects_at, w.effects_order FROM waves w
-         WHERE EXISTS (SELECT 1 FROM wave_cells c WHERE c.wave_id = w.id) AND w.cleaned_at IS NULL
+         WHERE EXISTS (SELECT 1 FROM wave_cells c WHERE c.wave_id = w.id AND c.kind <> 'all')
+           AND w.cleaned_at IS NULL
          ORDER BY w.id DESC",
         [],
     )
