@@ -104,7 +104,8 @@ async fn wave(
         .collect();
     // They look for work when it comes: all are there from its first message.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let definition = definition(&format!("nodes-{}", parts.clock.now_ms()));
+    let mut definition = definition(&format!("nodes-{}", parts.clock.now_ms()));
+    "super-chef".clone_into(&mut definition.template);
     let template = Template::embedded("super-chef").expect("a template of ours");
     let (id, _) = plan::apply(&parts.db, &definition, &[&template], parts.clock.now())
         .await

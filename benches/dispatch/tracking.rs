@@ -131,7 +131,9 @@ async fn sent_wave(parts: &Parts) -> (WaveId, i64) {
     let template = Template::embedded("super-chef").expect("a template of ours");
     let now = parts.clock.now();
     let name = format!("tracking-{}", now.timestamp_millis());
-    let (id, _) = plan::apply(&parts.db, &definition(&name), &[&template], now)
+    let mut definition = definition(&name);
+    "super-chef".clone_into(&mut definition.template);
+    let (id, _) = plan::apply(&parts.db, &definition, &[&template], now)
         .await
         .expect("it is applied");
     let launched = launch::launch(
