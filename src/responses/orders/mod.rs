@@ -17,6 +17,7 @@ use std::fmt;
 use super::ResponseError;
 use super::store::{self, Waves};
 use crate::config::Settings;
+use crate::customers::orders::add_up;
 use crate::keys::Keys;
 use crate::storage::Db;
 
@@ -77,7 +78,8 @@ pub async fn attribute_orders(db: &Db, rules: &OrderRules, now: i64) -> Result<u
         let txn = db.begin().await?;
         store::orders::forget_old_unmatched(&txn, now - rules.keep_unmatched_ms).await?;
         let waiting = store::orders::unmatched_next(&txn, BATCH).await?;
-        adopt::adopt(&txn, rules, waiting, now).await?;
+        let adopted = adopt::adopt(&txn, rules, waiting, now).await?;
+        add_up(&txn, &adopted, &rules.currency).await?;
         txn.commit().await?;
     }
     let mut given = 0;
@@ -110,7 +112,8 @@ pub async fn adopt_all(db: &Db, rules: &OrderRules, now: i64) -> Result<(), Resp
             return Ok(());
         };
         after = last.id;
-        adopt::adopt(&txn, rules, waiting, now).await?;
+        let adopted = adopt::adopt(&txn, rules, waiting, now).await?;
+        add_up(&txn, &adopted, &rules.currency).await?;
         txn.commit().await?;
     }
 }

@@ -126,6 +126,8 @@ pub(super) async fn settle(
         responses::write(txn, waves, &written).await?;
         store::count_sales(txn, &sales, &rules.currency).await?;
     }
+    let losers: BTreeSet<CustomerId> = cancelled.iter().map(|order| order.customer).collect();
+    store::add_up(txn, &losers, &rules.currency).await?;
     Ok(given)
 }
 

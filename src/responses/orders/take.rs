@@ -1,7 +1,7 @@
 //! Orders that a shop tells: written, matched and counted in one transaction.
 
 use super::{OrderRules, adopt, settle};
-use crate::customers::orders::{self, Strangers, Taken, Told};
+use crate::customers::orders::{self, Record, Strangers, Taken, Told};
 use crate::responses::ResponseError;
 use crate::responses::attribution::MatchedBy;
 use crate::responses::store::{Waves, orders as store};
@@ -25,29 +25,31 @@ pub(crate) async fn take(
     told: &[Told],
     now: i64,
 ) -> Result<Vec<TakenOrder>, ResponseError> {
-    let mut taken = orders::record(txn, &rules.keys, told, Strangers::All, now)
-        .await?
-        .taken;
+    let record = orders::record(txn, &rules.keys, told, Strangers::All, now).await?;
     let ids: Vec<&String> = told
         .iter()
         .filter_map(|one| one.order.external_id.as_ref())
         .collect();
-    if taken.contains(&Taken::Unmatched) {
+    let mut adopted = Record::default();
+    if record.taken.contains(&Taken::Unmatched) {
         // A token or a coupon may tell at once whose it is.
         let waiting = store::unmatched_named(txn, &ids).await?;
-        adopt::adopt(txn, rules, waiting, now).await?;
+        adopted = adopt::adopt(txn, rules, waiting, now).await?;
     }
     let due = store::due_named(txn, &ids).await?;
     settle::settle(txn, rules, &mut Waves::default(), due, now).await?;
+    for record in [&record, &adopted] {
+        orders::add_up(txn, record, &rules.currency).await?;
+    }
     let known = store::matched_named(txn, &ids).await?;
     let mut outcomes = Vec::with_capacity(told.len());
-    for (one, taken) in told.iter().zip(&mut taken) {
+    for (one, mut taken) in told.iter().zip(record.taken) {
         let found = one.order.external_id.as_ref().and_then(|id| known.get(id));
-        if *taken == Taken::Unmatched && found.is_some() {
-            *taken = Taken::Created;
+        if taken == Taken::Unmatched && found.is_some() {
+            taken = Taken::Created;
         }
         outcomes.push(TakenOrder {
-            taken: *taken,
+            taken,
             matched_by: found.copied().flatten(),
         });
     }
