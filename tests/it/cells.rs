@@ -12,6 +12,7 @@ use visavis::responses::ResponseWriter;
 use visavis::responses::effects;
 use visavis::responses::links::Destinations;
 use visavis::responses::model::{MadeBy, Response, What};
+use visavis::scheduler;
 use visavis::storage::Sql;
 use visavis::templates::model::Part;
 
@@ -253,6 +254,26 @@ on_both! {
             assert!(sent[&seq].contains(SUPER_CHEF));
         }
         house.closed_ledger(wave).await;
+    }
+
+    async fn of_two_waves_that_wait_the_older_is_decided_first(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(60, "mail.example").await;
+        let plan = two_cells("spring", "", "[test]\nshare_percent = 50\nwait_hours = 72\n[schedule]\nevery = \"0 13 * * *\"\nzone = \"Europe/Paris\"");
+        let id = house.apply(&plan).await;
+        let db = &house.parts.db;
+        for _ in 0..2 {
+            house.advance(Duration::minutes(24 * 60 + 1));
+            assert_eq!(scheduler::launch_due(db, house.parts.launch_options(), house.now()).await.unwrap(), 1);
+        }
+        let waves = visavis::delivery::store::cells::waves_with_cells(&**db, id).await.unwrap();
+        let [first, second] = waves[..] else { panic!("{waves:?}") };
+        decide::decide_now(db, "spring", Some("back"), house.clock_ms()).await.unwrap();
+        assert_eq!(decision(&house, first).await.unwrap().winner, "back");
+        assert!(decision(&house, second).await.is_none());
+        decide::decide_now(db, "spring", Some("pan"), house.clock_ms()).await.unwrap();
+        assert_eq!(decision(&house, second).await.unwrap().winner, "pan");
+        assert_eq!(decision(&house, first).await.unwrap().winner, "back", "it stands");
     }
 
     /// Those who wait have their coupons from the launch on, though the campaign itself has no offer.
