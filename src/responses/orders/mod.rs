@@ -22,6 +22,7 @@ use crate::keys::Keys;
 use crate::storage::Db;
 
 pub(crate) use read::{OrderFault, read, read_customer};
+pub(super) use take::take_with;
 pub(crate) use take::{TakenOrder, take};
 pub use unmatched::{UnmatchedOrder, unmatched};
 
@@ -98,7 +99,7 @@ pub async fn attribute_orders(db: &Db, rules: &OrderRules, now: i64) -> Result<u
             txn.rollback().await?;
             return Ok(given);
         }
-        given += settle::settle(&txn, rules, &mut waves, orders, now).await?;
+        given += settle::settle(&txn, rules, &mut waves, orders, Vec::new(), now).await?;
         txn.commit().await?;
     }
     Ok(given)
