@@ -6,8 +6,7 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{Choice, Given, author, find};
-use crate::accounts::audit;
+use super::{Choice, Given, find};
 use crate::campaigns::drafts::{self, Draft};
 use crate::channels::Channels;
 use crate::consent::model::Channel;
@@ -255,18 +254,10 @@ pub(super) async fn send(
         Ok(tried) => {
             let taken = tried.iter().filter(|one| one.problem.is_none()).count();
             view.taken = u64::try_from(taken).unwrap_or(0);
-            let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
-            audit::note(
-                &*txn,
-                &author(&visit).actor,
-                "campaign.test_send",
-                &draft.name,
-                &format!("{taken} taken of {}", tried.len()),
-                state.clock.now_ms(),
-            )
-            .await
-            .map_err(ApiError::unavailable)?;
-            txn.commit().await.map_err(ApiError::unavailable)?;
+            let detail = format!("{taken} taken of {}", tried.len());
+            visit
+                .note(&state, "campaign.test_send", &draft.name, &detail)
+                .await?;
             view.lines = tried
                 .into_iter()
                 .map(|one| TriedLine {

@@ -13,9 +13,10 @@ use super::{title_of, when};
 use crate::campaigns::check::CheckedCampaign;
 use crate::campaigns::definition::Definition;
 use crate::campaigns::drafts::{self, Draft, DraftError, Standing, Step, gaps};
-use crate::campaigns::forecast::{Forecast, Range};
+use crate::campaigns::forecast::Forecast;
 use crate::consent::model::Channel;
 use crate::gate::model::Withheld;
+use crate::statistics::prediction::Range;
 use crate::templates::Severity;
 use crate::web::console::{Visit, see_other};
 use crate::web::words::Words;
@@ -314,10 +315,7 @@ fn sentence(plan: &Definition, found: &CheckedCampaign, words: &Words) -> String
 
 /// `1 person`, `12,410 people`.
 pub(super) fn people(count: u64, words: &Words) -> String {
-    match count {
-        1 => words.t("1 person").to_owned(),
-        count => words.fill("{n} people", &[("n", words.number(count))]),
-    }
+    words.counted(count, "1 person", "{n} people")
 }
 
 /// `email`, `text message`, or both in their order.

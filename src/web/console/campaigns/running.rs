@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::list::status_in_words;
 use super::review::duration;
-use super::{Given, address, author};
-use crate::accounts::audit;
+use super::{Given, address};
 use crate::campaigns::drafts::store as drafts;
 use crate::campaigns::model::Status;
 use crate::campaigns::plan::{self, PlanError};
@@ -372,13 +371,8 @@ pub(super) async fn act(
         }
         _ => return Err(ApiError::new(StatusCode::BAD_REQUEST)),
     };
-    let txn = db.begin().await.map_err(ApiError::unavailable)?;
     let action = format!("campaign.{act}");
-    let actor = author(&visit).actor;
-    audit::note(&*txn, &actor, &action, &name, &detail, now_ms)
-        .await
-        .map_err(ApiError::unavailable)?;
-    txn.commit().await.map_err(ApiError::unavailable)?;
+    visit.note(&state, &action, &name, &detail).await?;
     let to = format!("/campaigns/{}?done={act}", path_segment(&name));
     Ok(see_other(&to))
 }

@@ -448,10 +448,11 @@ pub(super) async fn save(
 mod tests {
     use super::*;
     use crate::campaigns::drafts::model::blank;
+    use crate::web::public::words::Language;
 
     #[test]
     fn the_fields_hold_a_plan_and_give_it_back() {
-        let words = Words::english();
+        let words = Words::new(Language::English, "EUR", Tz::UTC);
         let mut plan = blank("spring");
         plan.channel = Channel::Sms;
         plan.channels = vec![Channel::Sms, Channel::Email];
@@ -493,7 +494,7 @@ mod tests {
 
     #[test]
     fn a_time_without_a_day_is_told() {
-        let words = Words::english();
+        let words = Words::new(Language::English, "EUR", Tz::UTC);
         let mut form = Form::of(&blank("spring"));
         form.when = "at".to_owned();
         let mut read = Reader::new(&words);

@@ -4,7 +4,6 @@ use chrono::{NaiveDateTime, NaiveTime};
 use chrono_tz::Tz;
 
 use crate::campaigns::definition::{Missed, Schedule, Zone};
-use crate::clock::local_instant;
 use crate::web::words::Words;
 
 /// What comes again and again, as far as fields can say it.
@@ -91,7 +90,7 @@ pub(super) fn in_words(schedule: Option<&Schedule>, words: &Words) -> String {
     };
     let when = match (&schedule.at, &schedule.every) {
         (Some(at), _) => {
-            let day = words.day(local_day_ms(*at));
+            let day = words.date(at.date());
             let time = at.format("%H:%M").to_string();
             words.fill("on {day} at {time}", &[("day", day), ("time", time)])
         }
@@ -105,12 +104,6 @@ pub(super) fn in_words(schedule: Option<&Schedule>, words: &Words) -> String {
             &[("when", when), ("place", place_of(zone))],
         ),
     }
-}
-
-/// The day of a local time, as an instant that any zone of ours shows as that day.
-fn local_day_ms(at: NaiveDateTime) -> i64 {
-    let noon = at.date().and_hms_opt(12, 0, 0).unwrap_or(at);
-    local_instant(noon, Tz::UTC).timestamp_millis()
 }
 
 /// `Europe/Paris` as `Paris`.
