@@ -54,3 +54,4 @@ mod tracking;
 mod turns;
 mod verdicts;
 mod web;
+mod wizard;

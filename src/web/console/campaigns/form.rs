@@ -30,11 +30,6 @@ impl Given {
         self.0.iter().any(|(field, _)| field == name)
     }
 
-    /// Whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The revision of the draft that the form showed.
     pub fn revision(&self) -> i64 {
         self.text("revision").parse().unwrap_or(0)

@@ -374,10 +374,10 @@ fn view(state: &State, draft: &Draft, head: Head, form: Form, words: &Words) -> 
         section: "campaigns",
         script: "/assets/campaigns.js",
         ways: [
-            ("email", words.t("Email")),
-            ("sms", words.t("Text message")),
-            ("email,sms", words.t("Email, else a text message")),
-            ("sms,email", words.t("Text message, else an email")),
+            ("email", words.t("By email")),
+            ("sms", words.t("By text message")),
+            ("email,sms", words.t("By email, else by text message")),
+            ("sms,email", words.t("By text message, else by email")),
         ]
         .map(|(value, title)| Choice::new(value, title, &form.way))
         .into(),
