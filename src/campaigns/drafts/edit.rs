@@ -7,12 +7,24 @@ use crate::campaigns::definition::Definition;
 use crate::campaigns::store as campaign_store;
 use crate::storage::{Db, Txn};
 
-/// Begins a draft of this name, of which nothing is chosen yet.
+/// Begins a draft of this name, of which nothing is chosen yet but what seldom changes: the sender and the topic
+/// of the latest campaign.
 ///
 /// # Errors
 /// When the name is taken or cannot be one.
 pub async fn begin(db: &Db, name: &str, author: &Author, now_ms: i64) -> Result<Draft, DraftError> {
-    create(db, blank(name), author, "draft.begin", "", now_ms).await
+    let mut definition = blank(name);
+    let latest = campaign_store::Search {
+        limit: 1,
+        ..campaign_store::Search::default()
+    };
+    if let Some(latest) = campaign_store::search(&**db, &latest).await?.pop() {
+        definition.sender = latest.definition.sender;
+        // What is about text messages stands in no plan that sends none.
+        definition.sender.sms = None;
+        definition.topic = latest.definition.topic;
+    }
+    create(db, definition, author, "draft.begin", "", now_ms).await
 }
 
 /// Begins a draft from a whole definition, as the API gives it.

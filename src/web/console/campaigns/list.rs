@@ -149,7 +149,7 @@ pub(super) async fn page(
 
 fn statuses(chosen: &str, words: &Words) -> Vec<Choice> {
     let mut choices = vec![
-        Choice::new("", words.t("All"), chosen),
+        Choice::new("", words.t("Any status"), chosen),
         Choice::new("draft", words.t("draft"), chosen),
         Choice::new("asked", words.t("waits for approval"), chosen),
     ];

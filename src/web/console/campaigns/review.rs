@@ -414,7 +414,7 @@ fn facts(plan: &Definition, words: &Words) -> Vec<Fact> {
     facts.push((
         words.t("Control group"),
         match plan.control_percent {
-            0 => words.t("none").to_owned(),
+            0 => words.t("no control group").to_owned(),
             percent => words.percent(Some(f64::from(percent) / 100.0)),
         },
     ));

@@ -220,7 +220,7 @@ impl ProgressView {
         let counts = [
             (words.t("Withheld"), count(progress.withheld), "withheld"),
             (words.t("Accepted"), accepted, "accepted"),
-            (words.t("Failed"), failed, "failed"),
+            (words.t("Failures"), failed, "failed"),
             (words.t("Deferred"), deferred, "deferred"),
             (words.t("Unknown"), unknown, "unknown"),
             (words.t("Pending"), count(progress.pending), "pending"),
