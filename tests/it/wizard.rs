@@ -41,7 +41,9 @@ impl Console {
         );
         let state = web::Data::new(state.unwrap());
         let server = HttpServer::new(move || {
-            App::new().app_data(state.clone()).configure(configure_console)
+            App::new()
+                .app_data(state.clone())
+                .configure(configure_console)
         })
         .workers(2)
         .disable_signals()
@@ -66,7 +68,12 @@ impl Console {
 
 impl Person {
     async fn get(&self, path: &str) -> (StatusCode, String) {
-        let answer = self.client.get(format!("{}{path}", self.base)).send().await.unwrap();
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.base))
+            .send()
+            .await
+            .unwrap();
         (answer.status(), answer.text().await.unwrap())
     }
 
@@ -74,7 +81,10 @@ impl Person {
     async fn page(&self, path: &str) -> String {
         let (status, page) = self.get(path).await;
         assert_eq!(status, StatusCode::OK, "{path}: {page}");
-        assert!(!page.contains("style=\"") && !page.contains("<script>"), "{path}: the policy allows neither");
+        assert!(
+            !page.contains("style=\"") && !page.contains("<script>"),
+            "{path}: the policy allows neither"
+        );
         page
     }
 
@@ -106,20 +116,41 @@ impl Person {
 
     /// Plans a campaign of this name up to its review.
     async fn plan(&self, name: &str) {
-        let to = self.sent("/campaigns/new", &[("name", name), ("from", "")]).await;
+        let to = self
+            .sent("/campaigns/new", &[("name", name), ("from", "")])
+            .await;
         assert_eq!(to, format!("/campaigns/{name}/audience"));
         let steps: [(&str, Vec<(&str, &str)>, &str); 4] = [
             ("audience", vec![("segment", "everyone")], "message"),
-            ("message", vec![("template", "super-chef"), ("goal", "click"), ("window_days", "14")], "schedule"),
+            (
+                "message",
+                vec![
+                    ("template", "super-chef"),
+                    ("goal", "click"),
+                    ("window_days", "14"),
+                ],
+                "schedule",
+            ),
             ("schedule", SCHEDULE.to_vec(), "test"),
-            ("test", vec![("cell1_name", ""), ("control", "10"), ("global_control", "yes")], "review"),
+            (
+                "test",
+                vec![
+                    ("cell1_name", ""),
+                    ("control", "10"),
+                    ("global_control", "yes"),
+                ],
+                "review",
+            ),
         ];
         for (step, mut fields, next) in steps {
             let path = format!("/campaigns/{name}/{step}");
             let page = self.page(&path).await;
             let revision = revision(&page);
             fields.extend([("revision", revision.as_str()), ("go", "next")]);
-            assert_eq!(self.sent(&path, &fields).await, format!("/campaigns/{name}/{next}"));
+            assert_eq!(
+                self.sent(&path, &fields).await,
+                format!("/campaigns/{name}/{next}")
+            );
         }
     }
 }
@@ -153,7 +184,9 @@ fn encoded(fields: &[(&str, &str)]) -> String {
 
 /// The revision that a page's form holds.
 fn revision(page: &str) -> String {
-    let (_, after) = page.split_once("name=\"revision\" value=\"").expect("a form");
+    let (_, after) = page
+        .split_once("name=\"revision\" value=\"")
+        .expect("a form");
     after.split('"').next().unwrap_or_default().to_owned()
 }
 
@@ -307,5 +340,10 @@ fn number_in(page: &str, reason: &str) -> u64 {
     let Some((_, after)) = line.and_then(|line| line.split_once('−')) else {
         return 0;
     };
-    after.split('<').next().unwrap_or_default().parse().unwrap_or(0)
+    after
+        .split('<')
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .unwrap_or(0)
 }

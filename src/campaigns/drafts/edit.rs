@@ -70,13 +70,19 @@ pub async fn duplicate(
 ///
 /// # Errors
 /// When there is no such campaign, or it runs, is paused or was cancelled.
-pub async fn reopen(db: &Db, name: &str, author: &Author, now_ms: i64) -> Result<Draft, DraftError> {
+pub async fn reopen(
+    db: &Db,
+    name: &str,
+    author: &Author,
+    now_ms: i64,
+) -> Result<Draft, DraftError> {
     let txn = db.begin().await?;
-    let campaign = campaign_store::by_name(&*txn, name)
-        .await?
-        .ok_or_else(|| DraftError::NoCampaign {
-            name: name.to_owned(),
-        })?;
+    let campaign =
+        campaign_store::by_name(&*txn, name)
+            .await?
+            .ok_or_else(|| DraftError::NoCampaign {
+                name: name.to_owned(),
+            })?;
     if !campaign.status.is_editable() {
         return Err(DraftError::NotEditable {
             name: name.to_owned(),

@@ -46,7 +46,9 @@ pub(super) async fn page(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let draft = find(&state, &name).await?;
-    let tried = query.is("segment").then(|| query.text("segment").to_owned());
+    let tried = query
+        .is("segment")
+        .then(|| query.text("segment").to_owned());
     let counted = match &tried {
         Some(rule) => Some(count(&state, &draft, rule).await?),
         None => None,
@@ -125,8 +127,8 @@ async fn count(state: &State, draft: &Draft, rule: &str) -> Result<Counted, ApiE
     counted.of = customers::count(&state.db)
         .await
         .map_err(ApiError::unavailable)?;
-    counted.share = crate::statistics::as_f64(counted.people)
-        / crate::statistics::as_f64(counted.of.max(1));
+    counted.share =
+        crate::statistics::as_f64(counted.people) / crate::statistics::as_f64(counted.of.max(1));
     for channel in Channel::ALL {
         let reachable = format!("({rule}) and can receive {channel} about \"{topic}\"");
         let Ok(reachable) = Rule::parse(&reachable) else {

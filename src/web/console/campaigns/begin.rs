@@ -92,9 +92,9 @@ pub(super) async fn begin(
             "{name} is taken by another campaign. Take another name.",
             &[("name", name)],
         ),
-        Err(DraftError::Name { .. }) => {
-            words.t("Give a name of letters and digits, at most 60.").into()
-        }
+        Err(DraftError::Name { .. }) => words
+            .t("Give a name of letters and digits, at most 60.")
+            .into(),
         Err(error) => return Err(error.into()),
     };
     let view = View {

@@ -93,7 +93,10 @@ impl<'a> Reader<'a> {
     pub fn cents(&mut self, field: &'static str, text: &str) -> Option<i64> {
         let amount = self.decimal(field, text)?;
         if !(0.0..1e12).contains(&amount) {
-            self.fault(field, self.words.t("Give an amount of money, such as 12.50."));
+            self.fault(
+                field,
+                self.words.t("Give an amount of money, such as 12.50."),
+            );
             return None;
         }
         #[expect(

@@ -111,8 +111,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .route(web::get().to(running::cancel_page)),
         )
         .service(
-            place("/campaigns/{name}/act", "POST", Right::Plan)
-                .route(web::post().to(running::act)),
+            place("/campaigns/{name}/act", "POST", Right::Plan).route(web::post().to(running::act)),
         );
 }
 
@@ -172,15 +171,19 @@ async fn checked(
         .map_err(ApiError::unavailable)?;
     if known < MANY {
         let now = state.clock.now();
-        return Ok(
-            check::check(&state.db, &draft.definition, templates, &state.settings, now)
-                .await
-                .ok()
-                .map(|found| Checked {
-                    found,
-                    at: now.timestamp_millis(),
-                }),
-        );
+        return Ok(check::check(
+            &state.db,
+            &draft.definition,
+            templates,
+            &state.settings,
+            now,
+        )
+        .await
+        .ok()
+        .map(|found| Checked {
+            found,
+            at: now.timestamp_millis(),
+        }));
     }
     let digest = drafts::digest(&draft.definition, templates).map_err(ApiError::internal)?;
     let kept = drafts::store::kept_check(&*state.db, &draft.name, &digest)
@@ -203,7 +206,14 @@ async fn check_and_keep(state: &State, draft: &Draft) -> Result<(), ApiError> {
     let templates: Vec<&Template> = templates.iter().collect();
     let now = state.clock.now();
     let digest = drafts::digest(&draft.definition, &templates).map_err(ApiError::internal)?;
-    let found = check::check(&state.db, &draft.definition, &templates, &state.settings, now).await;
+    let found = check::check(
+        &state.db,
+        &draft.definition,
+        &templates,
+        &state.settings,
+        now,
+    )
+    .await;
     if let Ok(found) = found {
         let now_ms = now.timestamp_millis();
         drafts::store::keep_check(&*state.db, &draft.name, &digest, &found, now_ms)

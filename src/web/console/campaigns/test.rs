@@ -250,8 +250,11 @@ async fn view(
         .await
         .map_err(ApiError::unavailable)?;
     for row in &mut form.cells {
-        row.templates
-            .push(Choice::new("", words.t("The campaign's template"), &row.template));
+        row.templates.push(Choice::new(
+            "",
+            words.t("The campaign's template"),
+            &row.template,
+        ));
         let named = names.iter();
         row.templates
             .extend(named.map(|(name, _)| Choice::new(name, name.as_str(), &row.template)));

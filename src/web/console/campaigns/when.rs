@@ -157,7 +157,13 @@ mod tests {
 
     #[test]
     fn what_says_more_is_left_as_it_is() {
-        for cron in ["*/30 * * * *", "0 9 * 5 *", "0 9 1 * 1", "0 9 31 * *", "0 9 * * 1,3"] {
+        for cron in [
+            "*/30 * * * *",
+            "0 9 * 5 *",
+            "0 9 1 * 1",
+            "0 9 31 * *",
+            "0 9 * * 1,3",
+        ] {
             assert_eq!(read(cron), None, "{cron}");
         }
     }
