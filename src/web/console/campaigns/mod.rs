@@ -34,7 +34,7 @@ use crate::web::{ApiError, State};
 pub(super) use form::Given;
 
 /// Customers from which on an audience is counted when somebody asks for it, not for each look at a page.
-const MANY: u64 = 50_000;
+const MANY: u32 = 50_000;
 
 /// Registers the pages.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -166,10 +166,7 @@ async fn checked(
     if !gaps(&draft.definition).is_empty() || templates.is_empty() {
         return Ok(None);
     }
-    let known = customers::count(&state.db)
-        .await
-        .map_err(ApiError::unavailable)?;
-    if known < MANY {
+    if !is_large(state).await? {
         let now = state.clock.now();
         return Ok(check::check(
             &state.db,
@@ -192,15 +189,22 @@ async fn checked(
     Ok(kept.map(|(found, at)| Checked { found, at }))
 }
 
+/// Whether the base is so large that counting takes its time.
+async fn is_large(state: &State) -> Result<bool, ApiError> {
+    customers::are_more_than(&state.db, MANY)
+        .await
+        .map_err(ApiError::unavailable)
+}
+
 /// Looks at the audience of a large base and keeps what was found, so that the page has it.
 async fn check_and_keep(state: &State, draft: &Draft) -> Result<(), ApiError> {
     if !gaps(&draft.definition).is_empty() {
         return Ok(());
     }
-    let known = customers::count(&state.db)
-        .await
-        .map_err(ApiError::unavailable)?;
-    let Some(templates) = templates_of(state, draft).await.filter(|_| known >= MANY) else {
+    if !is_large(state).await? {
+        return Ok(());
+    }
+    let Some(templates) = templates_of(state, draft).await else {
         return Ok(());
     };
     let templates: Vec<&Template> = templates.iter().collect();

@@ -274,7 +274,8 @@ impl Found {
             errors: told(errors),
             remarks: told(remarks),
             warnings: found.warnings.clone(),
-            is_ready: found.is_ready() && found.will_receive > 0,
+            // Who is meant may come by the time it is due.
+            is_ready: found.is_ready() && (found.will_receive > 0 || plan.schedule.is_some()),
             forecast: forecast(&found.forecast, words),
             rests_on: found.forecast.rests_on(),
             power: found.test.as_ref().map(Power::new),
