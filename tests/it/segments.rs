@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod base;
+mod builder;
 mod language;
+mod library;
 mod selection;
 mod trees;
 mod varied;
