@@ -7,6 +7,7 @@ use sea_orm::DbErr;
 use super::model::Rule;
 pub use super::store::library::{Archived, Counted, Segment};
 use super::store::library as store;
+use crate::accounts::audit;
 use crate::ids::SegmentId;
 use crate::storage::text::fold;
 use crate::storage::{self, Db};
@@ -118,6 +119,8 @@ pub async fn create(
     };
     let segment = store::by_id(&*txn, id).await?;
     let segment = segment.ok_or_else(|| unknown(name))?;
+    let detail = format!("revision {}", segment.revision);
+    audit::note(&*txn, actor, "segment.save", name, &detail, now_ms).await?;
     txn.commit().await?;
     Ok(segment)
 }
@@ -166,6 +169,8 @@ pub async fn change(
     }
     let segment = store::by_id(&*txn, id).await?;
     let segment = segment.ok_or_else(|| unknown(name))?;
+    let detail = format!("revision {}", segment.revision);
+    audit::note(&*txn, actor, "segment.save", name, &detail, now_ms).await?;
     txn.commit().await?;
     Ok(segment)
 }
@@ -186,6 +191,12 @@ pub async fn archive(
     store::lock(&txn, id).await?.ok_or_else(missing)?;
     store::archive(&txn, id, is_archived, actor, now_ms).await?;
     let segment = store::by_id(&*txn, id).await?.ok_or_else(missing)?;
+    let action = if is_archived {
+        "segment.archive"
+    } else {
+        "segment.take_back"
+    };
+    audit::note(&*txn, actor, action, &segment.name, "", now_ms).await?;
     txn.commit().await?;
     Ok(segment)
 }

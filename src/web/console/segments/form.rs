@@ -262,8 +262,8 @@ impl Inputs<'_> {
             Word::Known | Word::Unknown => {}
             Word::Within | Word::MoreThanAgo => inputs.extend(self.span()),
             Word::Between => inputs.extend([
-                self.value("a", &self.of.a, self.words.t("From")),
-                self.value("b", &self.of.b, self.words.t("To")),
+                self.value("a", &self.of.a, self.words.t("From this value")),
+                self.value("b", &self.of.b, self.words.t("To this value")),
             ]),
             Word::In => inputs.push(Input {
                 is_wide: true,
@@ -302,8 +302,8 @@ impl Inputs<'_> {
             When::Ever => {}
             When::Within => inputs.extend(self.span()),
             When::Between => inputs.extend([
-                labelled(self.date("a", &self.of.a, t("From"))),
-                labelled(self.date("b", &self.of.b, t("To"))),
+                labelled(self.date("a", &self.of.a, t("First day"))),
+                labelled(self.date("b", &self.of.b, t("Last day"))),
             ]),
         }
         inputs

@@ -68,7 +68,7 @@ pub(super) fn shelves() -> Vec<Shelf> {
         ("What they buy", worth),
         ("What they do with messages", did),
         ("How they can be reached", reach),
-        ("Other", other),
+        ("Other conditions", other),
     ]
 }
 
@@ -244,10 +244,10 @@ pub(super) fn span(unit: Unit) -> (&'static str, &'static str) {
 /// What a word of the language means to a reader.
 pub(super) fn value(field: Field, word: &str) -> Option<&'static str> {
     Some(match (field, word) {
-        (Field::Stage, "suspect") => "suspect",
-        (Field::Stage, "prospect") => "prospect",
-        (Field::Stage, "customer") => "customer",
-        (Field::Stage, "lapsed") => "lapsed",
+        (Field::Stage, "suspect") => "suspect (known by name only)",
+        (Field::Stage, "prospect") => "prospect (has shown interest)",
+        (Field::Stage, "customer") => "customer (has ordered)",
+        (Field::Stage, "lapsed") => "lapsed (has not ordered for long)",
         (Field::Generation, "silent") => "silent (1928 to 1945)",
         (Field::Generation, "boomer") => "boomer (1946 to 1964)",
         (Field::Generation, "x") => "X (1965 to 1980)",
@@ -257,8 +257,8 @@ pub(super) fn value(field: Field, word: &str) -> Option<&'static str> {
         (Field::ValueClass, "a") => "A (the first 80 % of the revenue)",
         (Field::ValueClass, "b") => "B (the next 15 %)",
         (Field::ValueClass, "c") => "C (the rest)",
-        (Field::PreferredChannel, "email") => "email",
-        (Field::PreferredChannel, "sms") => "SMS",
+        (Field::PreferredChannel, "email") => "email messages",
+        (Field::PreferredChannel, "sms") => "SMS messages",
         _ => return None,
     })
 }

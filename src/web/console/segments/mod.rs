@@ -309,6 +309,9 @@ fn told(words: &Words, error: &LibraryError) -> Option<String> {
         LibraryError::NoName => words
             .t("The segment has no name; a word or two tell it from the others.")
             .to_owned(),
+        LibraryError::Incomplete => words
+            .t("A line of the rule is not complete; fill it in or remove it.")
+            .to_owned(),
         LibraryError::Taken { name } => words.fill(
             "There is a segment “{name}” already; choose another name, or change that one.",
             &[("name", name)],
@@ -449,7 +452,7 @@ fn name(words: &Words, customer: &Customer) -> String {
     match (names.is_empty(), &customer.company) {
         (false, _) => names.join(" "),
         (true, Some(company)) => company.clone(),
-        (true, None) => words.fill("Customer {n}", &[("n", customer.id.to_string())]),
+        (true, None) => words.fill("Customer no. {n}", &[("n", customer.id.to_string())]),
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::sentence;
 use crate::gate::study::Study;
-use crate::segments::verdict::{Criterion, Figure, Finding, Grade, Sentence};
+use crate::segments::verdict::{Figure, Finding, Grade, Sentence};
 use crate::statistics::Share;
 use crate::web::words::Words;
 
@@ -118,9 +118,9 @@ impl FindingView {
             .map(|sentence| self::said(words, sentence))
             .collect();
         Self {
-            name: words.t(criterion(finding.criterion)).to_owned(),
+            name: words.t(finding.criterion.as_str()).to_owned(),
             grade: finding.grade.as_str(),
-            grade_name: words.t(finding.grade.as_str()).to_owned(),
+            grade_name: words.t(grade(finding.grade)).to_owned(),
             mark: match finding.grade {
                 Grade::Passed => "✓",
                 Grade::Doubtful => "~",
@@ -132,8 +132,13 @@ impl FindingView {
     }
 }
 
-fn criterion(criterion: Criterion) -> &'static str {
-    criterion.as_str()
+fn grade(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Passed => "test passed",
+        Grade::Doubtful => "test in doubt",
+        Grade::Failed => "test failed",
+        Grade::Open => "nothing to judge by yet",
+    }
 }
 
 /// What each line moves, with its sign.
