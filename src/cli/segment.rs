@@ -1,6 +1,7 @@
 //! `visavis segment`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Subcommand;
 
@@ -14,6 +15,9 @@ use crate::gate::study::{Studies, Study};
 use crate::segments::library::{self, Archived, Draft, LibraryError, Segment as Kept};
 use crate::segments::verdict::{Figure, Sentence};
 use crate::segments::{Rule, names, store, vocabulary};
+
+/// Who waits here has time.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Who changes segments here.
 const ACTOR: &str = "command line";
@@ -217,7 +221,7 @@ async fn show(parts: &Parts, segment: &Kept, topic: Option<&str>) -> anyhow::Res
         .or_else(|| topics.first().map(|topic| topic.name.as_str()))
         .context("the settings know no topic; name one with --topic")?;
     let now = parts.clock.now();
-    let study = Studies::default()
+    let study = Studies::patient(PATIENCE)
         .of(&parts.db, &parts.rules, &rule, topic, now)
         .await?;
     print_study(&study);

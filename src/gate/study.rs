@@ -114,6 +114,23 @@ impl Studies {
         if let Some(study) = self.fresh(&key) {
             return Ok(study);
         }
+        let study = self.make(db, rules, rule, topic, now, key).await;
+        study.map_err(|error| match error {
+            // Whatever of it took the rest.
+            Unanswered::TooLong(_) => Unanswered::TooLong(self.patience),
+            other => other,
+        })
+    }
+
+    async fn make(
+        &self,
+        db: &Db,
+        rules: &Rules,
+        rule: &Rule,
+        topic: &str,
+        now: DateTime<Utc>,
+        key: (String, String),
+    ) -> Result<Arc<Study>, Unanswered> {
         let begin = Instant::now();
         let late = || Unanswered::TooLong(self.patience);
         let _turn = tokio::time::timeout(self.patience, Arc::clone(&self.turns).acquire_owned())

@@ -3,6 +3,7 @@
 
 mod base;
 mod builder;
+mod console;
 mod language;
 mod library;
 mod selection;

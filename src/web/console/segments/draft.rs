@@ -47,7 +47,7 @@ impl Draft {
     pub fn new(state: &State) -> Self {
         let topics = &state.settings.permission.topics;
         let topic = topics.first().map_or("", |topic| topic.name.as_str());
-        Self {
+        let mut draft = Self {
             name: String::new(),
             description: String::new(),
             revision: 0,
@@ -60,7 +60,9 @@ impl Draft {
             text_fault: None,
             are_both_changed: false,
             who: String::new(),
-        }
+        };
+        draft.take_lines();
+        draft
     }
 
     /// A segment as it is kept.
