@@ -47,6 +47,11 @@ id!(
 );
 
 id!(
+    /// A named segment.
+    SegmentId
+);
+
+id!(
     /// A summary for one reader.
     SummaryId
 );

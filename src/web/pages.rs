@@ -39,6 +39,8 @@ pub enum PagesError {
     File(String),
     #[error("a metric cannot be registered: {0}")]
     Metric(#[from] prometheus::Error),
+    #[error("{0}")]
+    Settings(#[from] crate::config::ConfigError),
 }
 
 /// The compiled pages.

@@ -16,6 +16,7 @@ mod replies;
 mod report;
 mod report_cells;
 mod sandbox;
+mod segments;
 mod visit;
 
 use actix_web::body::BoxBody;
@@ -134,6 +135,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             place("/customers/{id}", "GET", Right::People).route(web::get().to(customer::page)),
         )
+        .configure(segments::configure)
         .service(place("/replies", "GET", Right::People).route(web::get().to(replies::list)))
         .service(
             place("/replies/{id}/done", "POST", Right::EditPeople)
