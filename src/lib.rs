@@ -11,6 +11,9 @@ pub mod statistics;
 pub mod storage;
 pub mod tokens;
 
+// What other programs are told.
+pub mod events;
+
 // What they allow, who they are, whom we mean, what we say.
 pub mod consent;
 pub mod customers;

@@ -1,6 +1,7 @@
 //! Queries about campaigns, template versions and due times.
 
 pub mod coupons;
+mod told;
 
 use std::collections::BTreeMap;
 
@@ -147,7 +148,7 @@ pub async fn save(
     id_of(row).map(CampaignId)
 }
 
-/// Moves a campaign to another status, with the reason where there is one.
+/// Moves a campaign to another status, with the reason where there is one, and tells those who want to know.
 ///
 /// # Errors
 /// When the database is away.
@@ -158,6 +159,7 @@ pub async fn set_status(
     reason: Option<&str>,
     now_ms: i64,
 ) -> Result<(), DbErr> {
+    told::tell(connection, id, status, reason, now_ms).await?;
     connection
         .run(
             "UPDATE campaigns SET status = $2, status_reason = $3, updated_at = $4 WHERE id = $1",

@@ -18,6 +18,7 @@ mod secret;
 mod sms;
 mod summary;
 mod web;
+mod webhooks;
 
 pub use api::{ApiSettings, ApiTokenSettings, Scope};
 pub use control::{ControlSettings, Rotation};
@@ -49,6 +50,7 @@ pub use sms::{
 };
 pub use summary::SummarySettings;
 pub use web::WebSettings;
+pub use webhooks::WebhookSettings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -114,6 +116,7 @@ pub struct Settings {
     pub api: ApiSettings,
     pub control: ControlSettings,
     pub summary: SummarySettings,
+    pub webhooks: WebhookSettings,
 }
 
 impl Settings {
