@@ -122,6 +122,8 @@ impl MigrationTrait for Migration {
                 )",
                 "CREATE INDEX answers_customer ON answers (customer_id)",
                 "CREATE INDEX answers_code ON answers (code_key, recorded_at)",
+                // So that what was noted of people nobody knows is found in its time.
+                "CREATE INDEX answers_with_notes ON answers (customer_id, recorded_at) WHERE note IS NOT NULL",
                 // Answers to requests that carried an Idempotency-Key, kept for a day.
                 "CREATE TABLE api_requests (
                     token TEXT NOT NULL,

@@ -4,6 +4,7 @@ use super::{OrderRules, adopt, settle};
 use crate::customers::orders::{self, Record, Strangers, Taken, Told};
 use crate::responses::ResponseError;
 use crate::responses::attribution::MatchedBy;
+use crate::responses::model::Response;
 use crate::responses::store::{Waves, orders as store};
 use crate::storage::Txn;
 
@@ -25,6 +26,21 @@ pub(crate) async fn take(
     told: &[Told],
     now: i64,
 ) -> Result<Vec<TakenOrder>, ResponseError> {
+    take_with(txn, rules, told, Vec::new(), now).await
+}
+
+/// Takes orders and writes other responses with what they earned: whoever takes orders holds them before any
+/// delivery, so nothing may be written of a delivery before.
+///
+/// # Errors
+/// As [`take`].
+pub(in crate::responses) async fn take_with(
+    txn: &Txn,
+    rules: &OrderRules,
+    told: &[Told],
+    others: Vec<Response>,
+    now: i64,
+) -> Result<Vec<TakenOrder>, ResponseError> {
     let record = orders::record(txn, &rules.keys, told, Strangers::All, now).await?;
     let ids: Vec<&String> = told
         .iter()
@@ -37,7 +53,7 @@ pub(crate) async fn take(
         adopted = adopt::adopt(txn, rules, waiting, now).await?;
     }
     let due = store::due_named(txn, &ids).await?;
-    settle::settle(txn, rules, &mut Waves::default(), due, now).await?;
+    settle::settle(txn, rules, &mut Waves::default(), due, others, now).await?;
     for record in [&record, &adopted] {
         orders::add_up(txn, record, &rules.currency).await?;
     }
