@@ -84,7 +84,9 @@ impl WebhookCommand {
                 if json {
                     print(json!({ "id": id, "secret": secret }));
                 } else {
-                    print(format_args!("Endpoint {id} is told from now on. Its secret, shown this once:"));
+                    print(format_args!(
+                        "Endpoint {id} is told from now on. Its secret, shown this once:"
+                    ));
                     print(secret);
                 }
             }
@@ -147,7 +149,9 @@ impl WebhookCommand {
                 let message = message.as_deref();
                 let again = events::resend(db, EndpointId(id), message, ACTOR, now_ms).await?;
                 let counted = crate::storage::text::counted(again, "event", "events");
-                print(format_args!("{counted} will be sent again, by the server that runs."));
+                print(format_args!(
+                    "{counted} will be sent again, by the server that runs."
+                ));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -169,9 +173,16 @@ fn line(endpoint: &Endpoint) -> String {
             None => "well".to_owned(),
         }
     } else {
-        format!("disabled: {}", endpoint.reason.as_deref().unwrap_or("no reason is known"))
+        format!(
+            "disabled: {}",
+            endpoint.reason.as_deref().unwrap_or("no reason is known")
+        )
     };
-    let _ = write!(line, "\n   {state}; {} waiting, {} not told", endpoint.waiting, endpoint.lost);
+    let _ = write!(
+        line,
+        "\n   {state}; {} waiting, {} not told",
+        endpoint.waiting, endpoint.lost
+    );
     let kinds: Vec<&str> = endpoint.kinds.iter().map(|kind| kind.as_str()).collect();
     let _ = write!(line, "\n   {}", kinds.join(", "));
     line

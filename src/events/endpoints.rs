@@ -124,19 +124,16 @@ pub async fn rotate(
     let endpoint = find(&txn, id).await?;
     store::renew_secret(&txn, id, now_ms).await?;
     txn.commit().await?;
-    Ok(shown(&keys.webhook_secret(&endpoint.salt, endpoint.generation + 1)))
+    Ok(shown(
+        &keys.webhook_secret(&endpoint.salt, endpoint.generation + 1),
+    ))
 }
 
 /// Tells an endpoint nothing any more; what waits for it is stopped, and can be sent again later.
 ///
 /// # Errors
 /// When there is no such endpoint.
-pub async fn disable(
-    db: &Db,
-    id: EndpointId,
-    actor: &str,
-    now_ms: i64,
-) -> Result<(), EventError> {
+pub async fn disable(db: &Db, id: EndpointId, actor: &str, now_ms: i64) -> Result<(), EventError> {
     let txn = db.begin().await?;
     if find(&txn, id).await?.is_active {
         store::disable(&txn, id, &format!("by {actor}"), false, now_ms).await?;
@@ -214,10 +211,13 @@ pub async fn send_test(
     id: EndpointId,
     now_ms: i64,
 ) -> Result<Answer, EventError> {
-    let endpoint = store::by_id(&**db, id).await?.ok_or(EventError::NotFound(id))?;
+    let endpoint = store::by_id(&**db, id)
+        .await?
+        .ok_or(EventError::NotFound(id))?;
     let allow_loopback = settings.webhooks.allow_loopback;
     guard::read(&endpoint.url, allow_loopback)?;
-    let message = json!({ "message": "This event tells of nothing: visavis tries this endpoint out." });
+    let message =
+        json!({ "message": "This event tells of nothing: visavis tries this endpoint out." });
     let told = Post {
         url: &endpoint.url,
         message_id: &record::message_id()?,
@@ -239,5 +239,7 @@ pub(super) fn secrets(keys: &Keys, endpoint: &Endpoint, now_ms: i64) -> Vec<[u8;
 }
 
 async fn find(txn: &Txn, id: EndpointId) -> Result<Endpoint, EventError> {
-    store::by_id(&**txn, id).await?.ok_or(EventError::NotFound(id))
+    store::by_id(&**txn, id)
+        .await?
+        .ok_or(EventError::NotFound(id))
 }

@@ -74,10 +74,7 @@ impl FromStr for EventKind {
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| {
                 let known: Vec<&str> = Self::ALL.into_iter().map(Self::as_str).collect();
-                format!(
-                    "there is no event {text:?}; there are {}",
-                    known.join(", ")
-                )
+                format!("there is no event {text:?}; there are {}", known.join(", "))
             })
     }
 }
@@ -95,12 +92,7 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    const ALL: [Self; 4] = [
-        Self::Waiting,
-        Self::Delivered,
-        Self::Failed,
-        Self::Stopped,
-    ];
+    const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::Failed, Self::Stopped];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -250,8 +242,14 @@ mod tests {
     #[test]
     fn chance_adds_a_tenth_at_most_and_an_endpoint_may_ask_for_more() {
         assert_eq!(next_try(1, &Answer::Failed(500), 1.0, 0), Some(5_500));
-        assert_eq!(next_try(1, &Answer::Busy(429, Some(60)), 0.0, 0), Some(60_000));
-        assert_eq!(next_try(1, &Answer::Busy(503, Some(1)), 0.0, 0), Some(5_000));
+        assert_eq!(
+            next_try(1, &Answer::Busy(429, Some(60)), 0.0, 0),
+            Some(60_000)
+        );
+        assert_eq!(
+            next_try(1, &Answer::Busy(503, Some(1)), 0.0, 0),
+            Some(5_000)
+        );
         let year = Answer::Busy(503, Some(31_536_000));
         assert_eq!(next_try(1, &year, 0.0, 0), Some(24 * HOUR_MS));
     }
@@ -264,6 +262,10 @@ mod tests {
         assert!(lets_pass(5, &Answer::of(500, None)));
         assert_eq!(Answer::of(410, None), Answer::Gone);
         assert_eq!(Answer::of(204, None), Answer::Taken(204));
-        assert!(Answer::of(302, None).fault().is_some_and(|told| told.contains("redirects")));
+        assert!(
+            Answer::of(302, None)
+                .fault()
+                .is_some_and(|told| told.contains("redirects"))
+        );
     }
 }

@@ -288,7 +288,11 @@ pub(super) fn client(lookup: Lookup, allow_loopback: bool) -> reqwest::Result<re
 }
 
 /// Sends an event once.
-pub(super) async fn post(client: &reqwest::Client, allow_loopback: bool, told: &Post<'_>) -> Answer {
+pub(super) async fn post(
+    client: &reqwest::Client,
+    allow_loopback: bool,
+    told: &Post<'_>,
+) -> Answer {
     // Once more, since an address in the place of a name is not looked up, and settings change.
     let url = match guard::read(told.url, allow_loopback) {
         Ok(url) => url,

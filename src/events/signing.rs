@@ -63,6 +63,12 @@ mod tests {
         assert_eq!(generations(2, Some(0), 86_399_999), [2, 1]);
         assert_eq!(generations(2, Some(0), 86_400_000), [2]);
         let header = sign(&[[1; 32], [2; 32]], "a", 1, "{}");
-        assert_eq!(header.split(' ').filter(|one| one.starts_with("v1,")).count(), 2);
+        assert_eq!(
+            header
+                .split(' ')
+                .filter(|one| one.starts_with("v1,"))
+                .count(),
+            2
+        );
     }
 }

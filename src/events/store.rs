@@ -76,7 +76,10 @@ const ENDPOINT: &str = "e.id, e.url, e.description, e.salt, e.generation, e.rene
      (SELECT COUNT(*) FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.state = 'waiting') AS waiting, \
      (SELECT COUNT(*) FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.state IN ('failed', 'stopped')) AS lost";
 
-fn endpoint(row: &QueryResult, kinds: &HashMap<EndpointId, Vec<EventKind>>) -> Result<Endpoint, DbErr> {
+fn endpoint(
+    row: &QueryResult,
+    kinds: &HashMap<EndpointId, Vec<EventKind>>,
+) -> Result<Endpoint, DbErr> {
     let id = EndpointId(row.try_get("", "id")?);
     Ok(Endpoint {
         id,
@@ -104,7 +107,10 @@ async fn kinds(
 ) -> Result<HashMap<EndpointId, Vec<EventKind>>, DbErr> {
     let mut kinds: HashMap<EndpointId, Vec<EventKind>> = HashMap::new();
     let rows = connection
-        .rows("SELECT endpoint_id, kind FROM webhook_subscriptions ORDER BY endpoint_id, kind", [])
+        .rows(
+            "SELECT endpoint_id, kind FROM webhook_subscriptions ORDER BY endpoint_id, kind",
+            [],
+        )
         .await?;
     for row in rows {
         let kind: String = row.try_get("", "kind")?;
@@ -124,7 +130,10 @@ async fn kinds(
 pub async fn endpoints(connection: &impl ConnectionTrait) -> Result<Vec<Endpoint>, DbErr> {
     let kinds = kinds(connection).await?;
     connection
-        .rows(format!("SELECT {ENDPOINT} FROM webhook_endpoints e ORDER BY e.id"), [])
+        .rows(
+            format!("SELECT {ENDPOINT} FROM webhook_endpoints e ORDER BY e.id"),
+            [],
+        )
         .await?
         .iter()
         .map(|row| endpoint(row, &kinds))
@@ -232,8 +241,11 @@ pub(super) async fn set_kinds(
     id: EndpointId,
     kinds: &BTreeSet<EventKind>,
 ) -> Result<(), DbErr> {
-    txn.run("DELETE FROM webhook_subscriptions WHERE endpoint_id = $1", [id.0.into()])
-        .await?;
+    txn.run(
+        "DELETE FROM webhook_subscriptions WHERE endpoint_id = $1",
+        [id.0.into()],
+    )
+    .await?;
     for kind in kinds {
         txn.run(
             "INSERT INTO webhook_subscriptions (kind, endpoint_id) VALUES ($1, $2)",
@@ -244,11 +256,7 @@ pub(super) async fn set_kinds(
     Ok(())
 }
 
-pub(super) async fn renew_secret(
-    txn: &Txn,
-    id: EndpointId,
-    now_ms: i64,
-) -> Result<(), DbErr> {
+pub(super) async fn renew_secret(txn: &Txn, id: EndpointId, now_ms: i64) -> Result<(), DbErr> {
     txn.run(
         "UPDATE webhook_endpoints SET generation = generation + 1, renewed_at = $2 WHERE id = $1",
         [id.0.into(), now_ms.into()],
@@ -277,7 +285,11 @@ pub(super) async fn disable(
     has_failed: bool,
     now_ms: i64,
 ) -> Result<(), DbErr> {
-    let since = if has_failed { "COALESCE(failing_since, $3)" } else { "NULL" };
+    let since = if has_failed {
+        "COALESCE(failing_since, $3)"
+    } else {
+        "NULL"
+    };
     txn.run(
         format!(
             "UPDATE webhook_endpoints SET is_active = $2, disabled_at = $3, reason = $4, failing_since = {since}
@@ -297,8 +309,11 @@ pub(super) async fn disable(
 pub(super) async fn remove(txn: &Txn, id: EndpointId) -> Result<bool, DbErr> {
     // SQLite looks at foreign keys only where it was told to.
     for table in ["webhook_deliveries", "webhook_subscriptions"] {
-        txn.run(format!("DELETE FROM {table} WHERE endpoint_id = $1"), [id.0.into()])
-            .await?;
+        txn.run(
+            format!("DELETE FROM {table} WHERE endpoint_id = $1"),
+            [id.0.into()],
+        )
+        .await?;
     }
     let removed = txn
         .run("DELETE FROM webhook_endpoints WHERE id = $1", [id.0.into()])
@@ -333,8 +348,11 @@ pub(super) async fn resend(
             ],
         )
         .await?;
-    txn.run("UPDATE webhook_endpoints SET resume_at = 0 WHERE id = $1", [id.0.into()])
-        .await?;
+    txn.run(
+        "UPDATE webhook_endpoints SET resume_at = 0 WHERE id = $1",
+        [id.0.into()],
+    )
+    .await?;
     Ok(again.rows_affected())
 }
 
@@ -398,7 +416,12 @@ pub(super) async fn keys_of(
         .rows(sql, [json!(ids).to_string().into()])
         .await?
         .iter()
-        .map(|row| Ok((CustomerId(row.try_get("", "id")?), row.try_get("", "external_id")?)))
+        .map(|row| {
+            Ok((
+                CustomerId(row.try_get("", "id")?),
+                row.try_get("", "external_id")?,
+            ))
+        })
         .collect()
 }
 
@@ -570,7 +593,8 @@ pub(super) async fn forget(db: &Db, before: i64) -> Result<u64, DbErr> {
     let mut gone = 0;
     loop {
         let txn = db.begin().await?;
-        let oldest = "SELECT id FROM webhook_events WHERE created_at < $1 ORDER BY created_at, id LIMIT $2";
+        let oldest =
+            "SELECT id FROM webhook_events WHERE created_at < $1 ORDER BY created_at, id LIMIT $2";
         txn.run(
             format!("DELETE FROM webhook_deliveries WHERE event_id IN ({oldest})"),
             [before.into(), CHUNK.into()],

@@ -17,6 +17,7 @@ mod config;
 mod consent;
 mod customers;
 mod delivery;
+mod events;
 mod evidence;
 mod faults;
 mod feedback;

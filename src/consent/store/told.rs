@@ -21,7 +21,10 @@ pub(super) async fn tell(
         .map(|(piece, _)| piece)
         .filter(|piece| concerned.contains(&piece.customer))
         .collect();
-    for kind in [EventKind::CustomerOptedOut, EventKind::CustomerPermissionChanged] {
+    for kind in [
+        EventKind::CustomerOptedOut,
+        EventKind::CustomerPermissionChanged,
+    ] {
         let of_kind: Vec<&Evidence> = new
             .iter()
             .copied()

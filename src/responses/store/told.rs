@@ -15,7 +15,10 @@ pub(super) async fn tell(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Re
     let worth: Vec<_> = judged
         .iter()
         .flat_map(|(delivery, wave, judged)| {
-            judged.responses.iter().map(move |one| (*delivery, *wave, one))
+            judged
+                .responses
+                .iter()
+                .map(move |one| (*delivery, *wave, one))
         })
         .filter(|(_, _, response)| {
             response.made_by.is_person()
@@ -51,7 +54,14 @@ pub(super) async fn tell(txn: &Txn, judged: &[(&Delivery, &Wave, Judged)]) -> Re
         })
         .collect();
     let kind = EventKind::ResponseRecorded;
-    events::record_list(&**txn, kind, "responses", &content, last.unwrap_or_default()).await
+    events::record_list(
+        &**txn,
+        kind,
+        "responses",
+        &content,
+        last.unwrap_or_default(),
+    )
+    .await
 }
 
 /// Tells which messages earned these orders.
