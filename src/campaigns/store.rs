@@ -1,5 +1,6 @@
 //! Queries about campaigns, template versions and due times.
 
+pub mod calendar;
 pub mod coupons;
 mod told;
 
@@ -108,6 +109,24 @@ pub async fn list(db: &Db) -> Result<Vec<Campaign>, DbErr> {
     db.rows(
         format!("SELECT {COLUMNS} FROM campaigns ORDER BY updated_at DESC, id DESC"),
         [],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// The campaigns that run or are paused, the latest changed first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn under_way(db: &Db, limit: usize) -> Result<Vec<Campaign>, DbErr> {
+    db.rows(
+        format!(
+            "SELECT {COLUMNS} FROM campaigns WHERE status IN ('running', 'paused')
+             ORDER BY updated_at DESC, id DESC LIMIT $1"
+        ),
+        [i64::try_from(limit).unwrap_or(i64::MAX).into()],
     )
     .await?
     .iter()
