@@ -11,6 +11,9 @@ pub mod statistics;
 pub mod storage;
 pub mod tokens;
 
+// Who works here.
+pub mod accounts;
+
 // What other programs are told.
 pub mod events;
 

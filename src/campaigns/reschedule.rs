@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use super::model::Status;
 use super::plan::PlanError;
 use super::{schedule, store};
+use crate::accounts::audit;
 use crate::ids::CampaignId;
 use crate::storage::Db;
 
@@ -84,7 +85,8 @@ pub async fn reschedule(
     let version = campaign.template_version;
     store::save(&txn, &definition, version, Status::Scheduled, now_ms).await?;
     store::schedule(&txn, id, Some(&due)).await?;
-    let _ = actor;
+    let detail = format!("{} to {}", spoken(from), spoken(to));
+    audit::note(&*txn, actor, "campaign.reschedule", &name, &detail, now_ms).await?;
     txn.commit().await?;
     Ok(Moved { name, from, to })
 }

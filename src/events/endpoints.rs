@@ -12,6 +12,7 @@ use super::sending::{Post, client, post};
 use super::signing;
 use super::store::{self, Endpoint};
 use super::{record, signing::shown};
+use crate::accounts::audit;
 use crate::config::Settings;
 use crate::ids::EndpointId;
 use crate::keys::Keys;
@@ -74,6 +75,7 @@ pub async fn add(
         new.kinds.clone()
     };
     store::set_kinds(&txn, id, &kinds).await?;
+    audit::note(&*txn, actor, "webhook.add", &id.to_string(), &host_of(&url), now_ms).await?;
     txn.commit().await?;
     Ok((id, shown(&keys.webhook_secret(&salt, 1))))
 }
@@ -100,10 +102,12 @@ pub async fn subscribe(
     if kinds.is_empty() {
         return Err(EventError::NoKind);
     }
-    let _ = (actor, now_ms);
     let txn = db.begin().await?;
     find(&txn, id).await?;
     store::set_kinds(&txn, id, kinds).await?;
+    let told: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let told = told.join(", ");
+    audit::note(&*txn, actor, "webhook.subscribe", &id.to_string(), &told, now_ms).await?;
     Ok(txn.commit().await?)
 }
 
@@ -119,10 +123,10 @@ pub async fn rotate(
     actor: &str,
     now_ms: i64,
 ) -> Result<String, EventError> {
-    let _ = actor;
     let txn = db.begin().await?;
     let endpoint = find(&txn, id).await?;
     store::renew_secret(&txn, id, now_ms).await?;
+    audit::note(&*txn, actor, "webhook.rotate", &id.to_string(), "", now_ms).await?;
     txn.commit().await?;
     Ok(shown(
         &keys.webhook_secret(&endpoint.salt, endpoint.generation + 1),
@@ -137,6 +141,7 @@ pub async fn disable(db: &Db, id: EndpointId, actor: &str, now_ms: i64) -> Resul
     let txn = db.begin().await?;
     if find(&txn, id).await?.is_active {
         store::disable(&txn, id, &format!("by {actor}"), false, now_ms).await?;
+        audit::note(&*txn, actor, "webhook.disable", &id.to_string(), "", now_ms).await?;
     }
     Ok(txn.commit().await?)
 }
@@ -152,12 +157,12 @@ pub async fn enable(
     actor: &str,
     now_ms: i64,
 ) -> Result<(), EventError> {
-    let _ = (actor, now_ms);
     let txn = db.begin().await?;
     let endpoint = find(&txn, id).await?;
     guard::read(&endpoint.url, settings.webhooks.allow_loopback)?;
     if !endpoint.is_active {
         store::enable(&txn, id).await?;
+        audit::note(&*txn, actor, "webhook.enable", &id.to_string(), "", now_ms).await?;
     }
     Ok(txn.commit().await?)
 }
@@ -167,11 +172,11 @@ pub async fn enable(
 /// # Errors
 /// When there is no such endpoint.
 pub async fn remove(db: &Db, id: EndpointId, actor: &str, now_ms: i64) -> Result<(), EventError> {
-    let _ = (actor, now_ms);
     let txn = db.begin().await?;
     if !store::remove(&txn, id).await? {
         return Err(EventError::NotFound(id));
     }
+    audit::note(&*txn, actor, "webhook.remove", &id.to_string(), "", now_ms).await?;
     Ok(txn.commit().await?)
 }
 
@@ -187,7 +192,6 @@ pub async fn resend(
     actor: &str,
     now_ms: i64,
 ) -> Result<u64, EventError> {
-    let _ = actor;
     let txn = db.begin().await?;
     if !find(&txn, id).await?.is_active {
         return Err(EventError::Disabled(id));
@@ -196,6 +200,8 @@ pub async fn resend(
     if again == 0 {
         return Err(EventError::NothingToResend);
     }
+    let which = message.unwrap_or("all that was not told");
+    audit::note(&*txn, actor, "webhook.resend", &id.to_string(), which, now_ms).await?;
     txn.commit().await?;
     Ok(again)
 }
@@ -236,6 +242,11 @@ pub(super) fn secrets(keys: &Keys, endpoint: &Endpoint, now_ms: i64) -> Vec<[u8;
         .into_iter()
         .map(|generation| keys.webhook_secret(&endpoint.salt, generation))
         .collect()
+}
+
+/// What the audit log says of an address: its path may hold a secret of the receiver's.
+fn host_of(url: &reqwest::Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
 }
 
 async fn find(txn: &Txn, id: EndpointId) -> Result<Endpoint, EventError> {

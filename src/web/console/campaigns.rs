@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{Paging, RateView, path_segment, spoken};
+use super::{Paging, RateView, Visit, path_segment, spoken};
 use crate::reports::table::thousands;
 use crate::reports::{Report, store};
 use crate::web::{ApiError, State};
@@ -60,6 +60,7 @@ impl Line {
 
 /// The page.
 pub(super) async fn list(
+    visit: Visit,
     paging: web::Query<Paging>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -67,8 +68,8 @@ pub(super) async fn list(
     let offset = i64::from(index) * i64::from(PAGE);
     let page = store::list(&state.db, offset, i64::from(PAGE)).await?;
     let has_older = page.campaigns > u64::from(index + 1) * u64::from(PAGE);
-    let newer = (index > 0).then(|| format!("/?page={index}"));
-    let older = has_older.then(|| format!("/?page={}", index + 2));
+    let newer = (index > 0).then(|| format!("/campaigns?page={index}"));
+    let older = has_older.then(|| format!("/campaigns?page={}", index + 2));
     let view = View {
         title: "Campaigns",
         section: "campaigns",
@@ -77,5 +78,5 @@ pub(super) async fn list(
         newer,
         older,
     };
-    state.pages.answer("campaigns", &view)
+    visit.answer(&state, "campaigns", &view)
 }

@@ -238,11 +238,11 @@ on_both! {
         house.advance(Duration::seconds(6));
         assert_eq!(send(&house).await, 1);
         assert_eq!(rows_told(&receiver), [1, 2, 1]);
-        let told = store::told(&**db, id, 10).await.unwrap();
+        let told = store::told(&***db, id, 10).await.unwrap();
         assert_eq!(told.iter().map(|one| one.attempts).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(events::forget_old(db, house.clock_ms() + 29 * 86_400_000).await.unwrap(), 0);
         assert_eq!(events::forget_old(db, house.clock_ms() + 31 * 86_400_000).await.unwrap(), 2);
-        assert!(store::told(&**db, id, 10).await.unwrap().is_empty());
+        assert!(store::told(&***db, id, 10).await.unwrap().is_empty());
     }
 
     async fn gone_is_disabled_and_sent_again_when_it_is_back(db: &TestDb) {
@@ -255,13 +255,13 @@ on_both! {
         let gone = endpoint(&house, id).await;
         assert!(!gone.is_active && gone.reason.unwrap().contains("410"));
         assert_eq!((gone.waiting, gone.lost), (0, 2));
-        assert_eq!(store::failing(&**db).await.unwrap(), 1);
+        assert_eq!(store::failing(&***db).await.unwrap(), 1);
         happen(&house, 3).await;
         let now_ms = house.clock_ms();
         let refused = events::resend(db, id, None, "test", now_ms).await.unwrap_err();
         assert!(matches!(refused, EventError::Disabled(_)));
         events::enable(db, &house.parts.settings, id, "test", now_ms).await.unwrap();
-        assert_eq!(store::failing(&**db).await.unwrap(), 0);
+        assert_eq!(store::failing(&***db).await.unwrap(), 0);
         happen(&house, 4).await;
         assert_eq!(events::resend(db, id, None, "test", now_ms).await.unwrap(), 2);
         assert_eq!(send(&house).await, 3);
@@ -347,7 +347,7 @@ on_both! {
             db.db.clone(), clock, parts.keys.clone(), &parts.settings, "here", lookup,
         ).unwrap();
         assert_eq!(sender.run_until_idle(&CancellationToken::new()).await.unwrap(), 0);
-        let told = store::told(&**db, id, 1).await.unwrap();
+        let told = store::told(&***db, id, 1).await.unwrap();
         let error = told[0].last_error.clone().unwrap();
         assert!(error.contains("127.0.0.1") && error.contains("public internet"), "{error}");
         assert!(receiver.heard().is_empty());
@@ -359,7 +359,7 @@ on_both! {
         db.run("UPDATE webhook_endpoints SET url = $1, resume_at = 0", [receiver.url().into()]).await.unwrap();
         house.advance(Duration::hours(1));
         send(&house).await;
-        let told = store::told(&**db, EndpointId(id.0 - 1), 1).await.unwrap();
+        let told = store::told(&***db, EndpointId(id.0 - 1), 1).await.unwrap();
         assert!(told[0].last_error.clone().unwrap().contains("https://"), "{told:?}");
         assert!(receiver.heard().is_empty());
     }

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use chrono::Days;
 use serde::Deserialize;
 
-use super::view::{FEED_AFTER, FEED_BEFORE, channel_name, told};
+use super::view::{channel_name, told};
 use crate::accounts::model::{Right, UserId};
 use crate::accounts::users;
 use crate::campaigns::calendar::feed::{self, Shown};
@@ -15,6 +15,10 @@ use crate::gate::rules::Rules;
 use crate::web::public::words::Language;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
+
+/// Days of the feed before and after today.
+const FEED_BEFORE: u64 = 62;
+const FEED_AFTER: u64 = 186;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Asked {

@@ -7,8 +7,8 @@ use super::super::path_segment;
 use super::{Shown, Visit, after};
 use crate::accounts::model::Right;
 use crate::campaigns::calendar::model::{Calendar, Conflict, Entry};
-use crate::clock::{DAY_MS, from_ms};
 use crate::campaigns::model::Status;
+use crate::clock::from_ms;
 use crate::consent::model::Channel;
 use crate::web::words::Words;
 
@@ -309,8 +309,6 @@ pub(super) fn channel_name(words: &Words, channel: Channel) -> &'static str {
     match channel {
         Channel::Sms => "SMS",
         Channel::Email => words.t("Email"),
-        #[expect(unreachable_patterns, reason = "channels to come")]
-        _ => channel.as_str(),
     }
 }
 
@@ -400,7 +398,3 @@ fn pressure(words: &Words, calendar: &Calendar) -> Vec<Pressed> {
         .collect()
 }
 
-/// Days of the feed before and after today, in milliseconds.
-pub(super) const FEED_BEFORE: u64 = 62;
-pub(super) const FEED_AFTER: u64 = 186;
-const _: i64 = DAY_MS;
