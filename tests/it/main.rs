@@ -9,6 +9,7 @@
 mod anchor;
 mod audience;
 mod browser;
+mod calendar;
 mod cells;
 mod channels;
 mod clean_up;

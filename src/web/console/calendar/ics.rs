@@ -27,7 +27,7 @@ pub(crate) struct Asked {
 }
 
 /// The feed of whose key it is, as long as he may see campaigns.
-pub(crate) async fn feed(
+pub(crate) async fn answer(
     asked: web::Query<Asked>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {

@@ -17,7 +17,7 @@ use crate::ids::CampaignId;
 use crate::web::{ApiError, State};
 use view::View;
 
-pub(super) use ics::feed as ics;
+pub(super) use ics::answer as ics;
 pub(super) use view::{channel_name, told};
 
 /// What is asked for; whatever cannot be read is this month.
