@@ -32,10 +32,14 @@ pub(crate) async fn answer(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let nobody = || ApiError::new(StatusCode::NOT_FOUND);
-    let id = feed::user_of(&state.db, &asked.key).await?.ok_or_else(nobody)?;
+    let id = feed::user_of(&state.db, &asked.key)
+        .await
+        .map_err(ApiError::unavailable)?
+        .ok_or_else(nobody)?;
     let user = users::find(&state.db, UserId(id))
-        .await?
-        .filter(|user| user.is_active && user.role.may(Right::Reports))
+        .await
+        .map_err(ApiError::unavailable)?
+        .filter(|user| !user.is_disabled && user.role.may(Right::Reports))
         .ok_or_else(nobody)?;
     let language = match Language::from_tag(&user.language) {
         Some(Language::French) => Language::French,
@@ -51,7 +55,9 @@ pub(crate) async fn answer(
         zone,
     };
     let rules = Rules::new(&state.settings).map_err(ApiError::internal)?;
-    let mut calendar = calendar(&state.db, &rules, &state.settings, span, now).await?;
+    let mut calendar = calendar(&state.db, &rules, &state.settings, span, now)
+        .await
+        .map_err(ApiError::unavailable)?;
     let whole = span.from_ms()..span.until_ms();
     calendar.entries.retain(|entry| whole.contains(&entry.at));
     let public_url = &state.settings.web.public_url;

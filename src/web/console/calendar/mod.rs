@@ -128,8 +128,12 @@ async fn read(visit: &Visit, state: &State, shown: Shown) -> Result<View, ApiErr
     let (from, until) = shown.days();
     let span = Span { from, until, zone };
     let rules = Rules::new(&state.settings).map_err(ApiError::internal)?;
-    let calendar = calendar(&state.db, &rules, &state.settings, span, now).await?;
-    let key_since = feed::key_since(&state.db, visit.user.0).await?;
+    let calendar = calendar(&state.db, &rules, &state.settings, span, now)
+        .await
+        .map_err(ApiError::unavailable)?;
+    let key_since = feed::key_since(&state.db, visit.user.0)
+        .await
+        .map_err(ApiError::unavailable)?;
     Ok(View::new(visit, shown, &calendar, now, key_since))
 }
 
@@ -202,7 +206,9 @@ pub(super) async fn renew_key(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let now = state.clock.now();
-    let key = feed::renew_key(&state.db, visit.user.0, now.timestamp_millis()).await?;
+    let key = feed::renew_key(&state.db, visit.user.0, now.timestamp_millis())
+        .await
+        .map_err(ApiError::unavailable)?;
     visit.note(&state, "calendar.key", &visit.user.to_string(), "").await?;
     let today = now.with_timezone(&visit.words().zone()).date_naive();
     let mut view = read(&visit, &state, Shown::of(&Asked::default(), today)).await?;
@@ -220,7 +226,10 @@ pub(super) async fn forget_key(
     visit: Visit,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    if feed::forget_key(&state.db, visit.user.0).await? {
+    let had_one = feed::forget_key(&state.db, visit.user.0)
+        .await
+        .map_err(ApiError::unavailable)?;
+    if had_one {
         visit.note(&state, "calendar.key_forgotten", &visit.user.to_string(), "").await?;
     }
     Ok(see_other("/calendar?done=forgotten"))

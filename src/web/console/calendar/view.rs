@@ -305,7 +305,7 @@ fn cell(calendar: &Calendar, channel: Channel, day: &Day, date: NaiveDate) -> Ce
     }
 }
 
-pub(super) fn channel_name(words: &Words, channel: Channel) -> &'static str {
+pub(in crate::web::console) fn channel_name(words: &Words, channel: Channel) -> &'static str {
     match channel {
         Channel::Sms => "SMS",
         Channel::Email => words.t("Email"),
@@ -313,7 +313,7 @@ pub(super) fn channel_name(words: &Words, channel: Channel) -> &'static str {
 }
 
 /// Where it stands, in words.
-pub(super) fn told(words: &Words, entry: &Entry) -> String {
+pub(in crate::web::console) fn told(words: &Words, entry: &Entry) -> String {
     if entry.is_wave {
         return match (entry.ended_at, entry.status) {
             (None, Status::Paused) => words.t("paused"),
