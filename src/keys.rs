@@ -57,6 +57,7 @@ pub struct Keys {
     preferences: hmac::Key,
     fingerprint: hmac::Key,
     evidence: hmac::Key,
+    webhooks: hmac::Key,
     /// `None` never: FF1 knows every radix from 2 to 65 536.
     short_codes: Option<Arc<FF1<Aes256>>>,
     /// As above.
@@ -94,6 +95,7 @@ impl Keys {
             preferences: key("preferences"),
             fingerprint: key("fingerprint"),
             evidence: key("evidence"),
+            webhooks: key("webhooks"),
             short_codes: cipher(&prk, "short codes", SHORT_CODE_RADIX),
             coupons: cipher(&prk, "coupons", COUPON_RADIX),
         }
@@ -177,6 +179,17 @@ impl Keys {
         context.update(previous.as_bytes());
         context.update(evidence.as_bytes());
         HEXLOWER.encode(context.sign().as_ref())
+    }
+
+    /// The secret of a generation of an endpoint of webhooks, 32 bytes: derived, so that no copy of the database
+    /// holds it.
+    pub fn webhook_secret(&self, salt: &str, generation: i64) -> [u8; 32] {
+        let tag = hmac::sign(&self.webhooks, format!("{salt}.{generation}").as_bytes());
+        let mut secret = [0_u8; 32];
+        for (to, from) in secret.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        secret
     }
 
     /// The digits of a short code, enciphered: FF1 (NIST SP 800-38G) over AES-256, as many digits as came;

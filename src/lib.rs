@@ -14,6 +14,9 @@ pub mod tokens;
 // Who works here.
 pub mod accounts;
 
+// What other programs are told.
+pub mod events;
+
 // What they allow, who they are, whom we mean, what we say.
 pub mod consent;
 pub mod customers;

@@ -26,6 +26,7 @@ mod m20261123_000018_store_forecasts;
 mod m20261123_000019_keep_grids;
 mod m20261123_000020_remember_hook_tokens;
 mod m20261123_000021_add_accounts;
+mod m20261123_000022_tell_events;
 mod m20261123_000023_keep_segments;
 
 /// Every migration of the product, oldest first.
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000019_keep_grids::Migration),
             Box::new(m20261123_000020_remember_hook_tokens::Migration),
             Box::new(m20261123_000021_add_accounts::Migration),
+            Box::new(m20261123_000022_tell_events::Migration),
             Box::new(m20261123_000023_keep_segments::Migration),
         ]
     }

@@ -299,7 +299,7 @@ impl Definition {
     }
 
     /// What the types cannot say; the key and the problem.
-    fn validate(&self) -> Result<(), (&'static str, String)> {
+    pub(super) fn validate(&self) -> Result<(), (&'static str, String)> {
         let is_slug = |text: &str| {
             !text.is_empty()
                 && text.len() <= 60

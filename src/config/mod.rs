@@ -19,6 +19,7 @@ mod secret;
 mod sms;
 mod summary;
 mod web;
+mod webhooks;
 
 pub use accounts::AccountSettings;
 pub use api::{ApiSettings, ApiTokenSettings, Scope};
@@ -51,6 +52,7 @@ pub use sms::{
 };
 pub use summary::SummarySettings;
 pub use web::WebSettings;
+pub use webhooks::WebhookSettings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -117,6 +119,7 @@ pub struct Settings {
     pub accounts: AccountSettings,
     pub control: ControlSettings,
     pub summary: SummarySettings,
+    pub webhooks: WebhookSettings,
 }
 
 impl Settings {

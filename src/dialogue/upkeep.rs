@@ -21,6 +21,7 @@ use crate::consent::anchor::{self, AnchorFile, SealError};
 use crate::consent::expiry;
 use crate::consent::overview::{self, OverviewError};
 use crate::customers::value;
+use crate::events;
 use crate::keys::Keys;
 use crate::responses::{feedback, inbox, texts};
 use crate::storage::{Db, Dialect};
@@ -199,6 +200,7 @@ pub async fn run(
     texts::let_go_unmatched(db, now_ms - UNMATCHED_DAYS * DAY_MS).await?;
     let texts = texts::let_go_old(db, now_ms).await?;
     let mails = inbox::let_go_old(db, settings.inbound.keep_days, now_ms).await?;
+    events::forget_old(db, now_ms).await?;
     value::find_breaks(db, now_ms).await?;
     feedback::forget_untracked(db).await?;
     sessions::let_go(db, Lifetime::of(&settings.accounts), now_ms).await?;

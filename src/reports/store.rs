@@ -1,5 +1,6 @@
 //! Queries of the reports: campaigns, waves and counters, nothing of the size of an audience.
 
+pub mod dashboard;
 pub mod grid;
 pub(super) mod summary;
 

@@ -9,6 +9,7 @@
 mod anchor;
 mod audience;
 mod browser;
+mod calendar;
 mod cells;
 mod channels;
 mod clean_up;
@@ -17,6 +18,7 @@ mod config;
 mod consent;
 mod customers;
 mod delivery;
+mod events;
 mod evidence;
 mod faults;
 mod feedback;

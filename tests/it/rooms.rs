@@ -12,6 +12,7 @@ const ORDER: &[&str] = &[
     "statistics",
     "config", // the ground floor
     "accounts",
+    "events",
     "consent",
     "customers",
     "segments",

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub use fields::{Correction, read_fields};
 pub use report::{ImportReport, Rejection, Warning, WarningKind, Warnings};
@@ -34,6 +35,7 @@ use self::records::{Cells, MAX_RECORD};
 use self::rejects::Rejects;
 use super::store::import as store;
 use crate::clock;
+use crate::events::{self, model::EventKind};
 use crate::ids::CustomerId;
 use crate::keys::Keys;
 use crate::storage::Db;
@@ -280,6 +282,16 @@ pub async fn run(
     if request.dry_run {
         txn.rollback().await?;
     } else {
+        let content = json!({
+            "kind": report.kind,
+            "file": name,
+            "rows": report.rows,
+            "created": report.created,
+            "updated": report.updated,
+            "unchanged": report.unchanged,
+            "rejected": report.rejected,
+        });
+        events::record(&*txn, EventKind::ImportFinished, &content, now_ms).await?;
         txn.commit().await?;
     }
     Ok(report)

@@ -68,8 +68,8 @@ pub(super) async fn list(
     let offset = i64::from(index) * i64::from(PAGE);
     let page = store::list(&state.db, offset, i64::from(PAGE)).await?;
     let has_older = page.campaigns > u64::from(index + 1) * u64::from(PAGE);
-    let newer = (index > 0).then(|| format!("/?page={index}"));
-    let older = has_older.then(|| format!("/?page={}", index + 2));
+    let newer = (index > 0).then(|| format!("/campaigns?page={index}"));
+    let older = has_older.then(|| format!("/campaigns?page={}", index + 2));
     let view = View {
         title: "Campaigns",
         section: "campaigns",
