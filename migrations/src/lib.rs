@@ -25,6 +25,8 @@ mod m20261123_000017_feed_customers;
 mod m20261123_000018_store_forecasts;
 mod m20261123_000019_keep_grids;
 mod m20261123_000020_remember_hook_tokens;
+mod m20261123_000026_search_customers;
+mod m20261123_000027_take_uploads;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -52,6 +54,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000018_store_forecasts::Migration),
             Box::new(m20261123_000019_keep_grids::Migration),
             Box::new(m20261123_000020_remember_hook_tokens::Migration),
+            Box::new(m20261123_000026_search_customers::Migration),
+            Box::new(m20261123_000027_take_uploads::Migration),
         ]
     }
 }

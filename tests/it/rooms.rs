@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "channels",
     "delivery",
     "responses",
+    "imports",
     "dialogue",
     "mailroom",
     "reports",
