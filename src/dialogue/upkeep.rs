@@ -14,6 +14,7 @@ use super::clean_up::{self, CleanUpReport};
 use super::confirmation;
 use super::retention::{self, RetentionReport};
 use super::store::retention as store;
+use crate::accounts::sessions::{self, Lifetime};
 use crate::clock::{DAY_MS, from_ms};
 use crate::config::Settings;
 use crate::consent::anchor::{self, AnchorFile, SealError};
@@ -208,6 +209,7 @@ pub async fn run(
         imports::upkeep::let_go_old(db, &settings.data_dir, keep_days, now_ms).await?;
     value::find_breaks(db, now_ms).await?;
     feedback::forget_untracked(db).await?;
+    sessions::let_go(db, Lifetime::of(&settings.accounts), now_ms).await?;
     db.checkpoint().await;
     let file = AnchorFile::in_folder(&settings.data_dir);
     let report = UpkeepReport {

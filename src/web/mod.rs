@@ -15,6 +15,8 @@ mod pages;
 pub mod probes;
 pub mod public;
 mod server;
+mod speaking;
+mod words;
 
 use std::sync::Arc;
 
@@ -87,6 +89,7 @@ impl State {
         let limits = Limits::new(&settings.sign_up);
         let visitors = Visitors::new(settings.web.recipients_per_visitor);
         let tokens = api::Tokens::new(&settings.api);
+        let pages = Pages::new(&settings.orders.currency, settings.accounts.zone)?;
         Ok(Self {
             db,
             clock,
@@ -94,7 +97,7 @@ impl State {
             settings,
             responses,
             outbox,
-            pages: Pages::new()?,
+            pages,
             metrics,
             destinations: Destinations::default(),
             sms: SmsHooks::default(),
