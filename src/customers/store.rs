@@ -1,9 +1,11 @@
 //! Queries about customers.
 
 pub(super) mod import;
+pub(super) mod notes;
 pub mod numbers;
 pub(crate) mod orders;
 pub(super) mod said;
+pub(super) mod search;
 pub mod value;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};

@@ -238,6 +238,9 @@ impl From<DialogueError> for ApiError {
             DialogueError::NoSuchCustomer(_) | DialogueError::Whom(_) => {
                 Self::new(StatusCode::NOT_FOUND)
             }
+            DialogueError::Known(_) => {
+                Self::new(StatusCode::CONFLICT).with_detail(error.to_string())
+            }
             DialogueError::Erased { .. } => Self::new(StatusCode::GONE),
         }
     }
