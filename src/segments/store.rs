@@ -1,7 +1,7 @@
 //! Who a rule means, and one customer's profile.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder};
+use sea_orm::sea_query::{Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder};
 use sea_orm::{DbErr, Value};
 
 use super::model::{
@@ -82,6 +82,30 @@ pub async fn ids(
 ) -> Result<Vec<CustomerId>, DbErr> {
     let mut query = selection(rule, db.dialect(), now);
     query
+        .order_by(("customers", "id"), sea_orm::sea_query::Order::Asc)
+        .limit(limit.min(i64::MAX.unsigned_abs()));
+    let (sql, values) = build(&query, db.dialect());
+    db.rows(sql, values)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id").map(CustomerId))
+        .collect()
+}
+
+/// As [`ids`], of those behind `after`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn ids_after(
+    db: &Db,
+    rule: &Rule,
+    now: DateTime<Utc>,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<CustomerId>, DbErr> {
+    let mut query = selection(rule, db.dialect(), now);
+    query
+        .and_where(Expr::col(("customers", "id")).gt(after))
         .order_by(("customers", "id"), sea_orm::sea_query::Order::Asc)
         .limit(limit.min(i64::MAX.unsigned_abs()));
     let (sql, values) = build(&query, db.dialect());

@@ -25,6 +25,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::Settings;
+use crate::gate::rules::Rules;
 use crate::keys::Keys;
 use crate::responses::ResponseWriter;
 use crate::responses::judge::Visitors;
@@ -63,6 +64,8 @@ pub struct State {
     pub mail: MailHooks,
     /// The programs that may tell us of events.
     tokens: api::Tokens,
+    /// Who may be contacted, when and how often.
+    pub rules: Arc<Rules>,
     /// How often forms may be sent.
     limits: Limits,
     /// Whose links each visitor follows.
@@ -87,6 +90,7 @@ impl State {
         let limits = Limits::new(&settings.sign_up);
         let visitors = Visitors::new(settings.web.recipients_per_visitor);
         let tokens = api::Tokens::new(&settings.api);
+        let rules = Arc::new(Rules::new(&settings)?);
         Ok(Self {
             db,
             clock,
@@ -100,6 +104,7 @@ impl State {
             sms: SmsHooks::default(),
             mail: MailHooks::default(),
             tokens,
+            rules,
             limits,
             visitors,
         })

@@ -14,9 +14,13 @@ use handlebars::Handlebars;
 use serde::Serialize;
 
 use super::ApiError;
+use crate::config::ConfigError;
 use super::public::words::Language;
 
-const STYLE: &str = include_str!("pages/style.css");
+const STYLE: &str = concat!(
+    include_str!("pages/style.css"),
+    include_str!("pages/api.css")
+);
 
 /// Every template by name; `{style}` in a layout becomes the style.
 const TEMPLATES: &[(&str, &str)] = &[
@@ -65,6 +69,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("grid_people", include_str!("pages/grid_people.hbs")),
     ("improve", include_str!("pages/improve.hbs")),
     ("improve_row", include_str!("pages/improve_row.hbs")),
+    ("api", include_str!("pages/api.hbs")),
 ];
 
 /// Why the web room cannot be made ready: a defect of this program.
@@ -74,6 +79,8 @@ pub enum PagesError {
     Template(Box<handlebars::TemplateError>),
     #[error("a metric cannot be registered: {0}")]
     Metric(#[from] prometheus::Error),
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
 }
 
 /// The compiled pages.

@@ -14,6 +14,7 @@ mod reading;
 pub(super) mod records;
 mod rejects;
 mod report;
+pub mod told;
 pub(super) mod values;
 mod write;
 
@@ -26,6 +27,7 @@ use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 pub use fields::{Correction, read_fields};
+pub use write::Change;
 pub use report::{ImportReport, Rejection, Warning, WarningKind, Warnings};
 
 use self::columns::Columns;

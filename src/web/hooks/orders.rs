@@ -84,7 +84,7 @@ async fn take(
             );
             let fields = faults.into_iter().map(|fault| FieldProblem {
                 field: fault.field,
-                detail: fault.detail,
+                detail: fault.detail.into(),
             });
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_fields(fields.collect())
         })?;
