@@ -8,6 +8,8 @@ use actix_web::dev::ServerHandle;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::links::{self, Purpose};
+use crate::accounts::{AccountError, users};
 use crate::channels::Channels;
 use crate::channels::outbox::Outbox;
 use crate::channels::sms::SmsChannel;
@@ -120,6 +122,20 @@ impl Parts {
             settings: Arc::new(settings),
             rules: Arc::new(rules),
         })
+    }
+
+    /// A link that makes the first administrator, where nobody can sign in yet; an earlier one ends.
+    ///
+    /// # Errors
+    /// When the database or chance is away.
+    pub async fn setup_link(&self) -> Result<Option<String>, AccountError> {
+        if !users::is_nobody_here(&self.db).await? {
+            return Ok(None);
+        }
+        let txn = self.db.begin().await?;
+        let token = links::make(&txn, Purpose::Setup, None, self.clock.now_ms()).await?;
+        txn.commit().await?;
+        Ok(Some(token))
     }
 
     /// How this server launches a wave.

@@ -37,6 +37,11 @@ id!(
 );
 
 id!(
+    /// Somebody who works with the console.
+    UserId
+);
+
+id!(
     /// Something a person is asked to confirm.
     ConfirmationId
 );

@@ -11,6 +11,9 @@ pub mod statistics;
 pub mod storage;
 pub mod tokens;
 
+// Who works here.
+pub mod accounts;
+
 // What they allow, who they are, whom we mean, what we say.
 pub mod consent;
 pub mod customers;

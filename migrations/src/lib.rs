@@ -25,6 +25,7 @@ mod m20261123_000017_feed_customers;
 mod m20261123_000018_store_forecasts;
 mod m20261123_000019_keep_grids;
 mod m20261123_000020_remember_hook_tokens;
+mod m20261123_000021_add_accounts;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000018_store_forecasts::Migration),
             Box::new(m20261123_000019_keep_grids::Migration),
             Box::new(m20261123_000020_remember_hook_tokens::Migration),
+            Box::new(m20261123_000021_add_accounts::Migration),
         ]
     }
 }

@@ -27,6 +27,14 @@ impl MigrationTrait for Migration {
                 "ALTER TABLE orders ADD COLUMN due_at BIGINT DEFAULT 0",
                 "UPDATE orders SET counted_cents = amount_cents, counted_currency = currency, counted_at = ordered_at,
                     matched_by = 'click', due_at = NULL WHERE wave_id IS NOT NULL",
+                // So that a cancellation takes back what was counted.
+                "INSERT INTO wave_counters (wave_id, counter, value)
+                 SELECT wave_id, 'orders.by.click', COUNT(*) FROM orders
+                 WHERE wave_id IS NOT NULL AND amount_cents >= 0 GROUP BY wave_id",
+                "INSERT INTO wave_counters (wave_id, counter, value)
+                 SELECT o.wave_id, 'sms.orders.by.click', COUNT(*) FROM orders o
+                 JOIN deliveries d ON d.wave_id = o.wave_id AND d.seq = o.seq
+                 WHERE o.amount_cents >= 0 AND d.channel = 'sms' GROUP BY o.wave_id",
                 "UPDATE orders SET due_at = NULL WHERE wave_id IS NULL AND campaign_id IS NULL
                     AND NOT EXISTS (SELECT 1 FROM waves WHERE launched_at <= orders.ordered_at + 86400000)",
                 "CREATE INDEX orders_due ON orders (due_at, id) WHERE due_at IS NOT NULL",
@@ -114,6 +122,8 @@ impl MigrationTrait for Migration {
                 )",
                 "CREATE INDEX answers_customer ON answers (customer_id)",
                 "CREATE INDEX answers_code ON answers (code_key, recorded_at)",
+                // So that what was noted of people nobody knows is found in its time.
+                "CREATE INDEX answers_with_notes ON answers (customer_id, recorded_at) WHERE note IS NOT NULL",
                 // Answers to requests that carried an Idempotency-Key, kept for a day.
                 "CREATE TABLE api_requests (
                     token TEXT NOT NULL,

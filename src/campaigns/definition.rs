@@ -436,7 +436,7 @@ impl Definition {
             ));
         }
         cells::validate(&self.cells, self.test.as_ref(), self.is_recurring())?;
-        // What it caused is looked at from the launch on: who waits must have most of that time, too.
+        // A forecast is compared from the launch on: who waits must have some of that time, too.
         if let Some(test) = &self.test
             && test.share_percent.is_some()
             && test.wait_hours >= self.window_days * 24

@@ -21,6 +21,7 @@ mod summary;
 mod suppression;
 mod template;
 mod upkeep;
+mod user;
 mod why;
 
 use std::path::PathBuf;
@@ -116,6 +117,9 @@ enum Command {
     Customer(customer::CustomerCommand),
     /// Ends expired permissions, deletes unconfirmed sign-ups, keeps the retention period, lets old deliveries go
     Upkeep(upkeep::Upkeep),
+    /// Who may sign in to the console: adds, lists, shuts out
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Brings the database schema up to date
     Migrate,
 }
@@ -205,6 +209,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,
         Command::Upkeep(upkeep) => upkeep.run(common).await,
+        Command::User(user) => user.run(common).await,
         Command::Migrate => migrate(common).await,
     }
 }

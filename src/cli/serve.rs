@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::user::enter_url;
 use super::{Common, clock, print};
 use crate::app::{App, Parts};
 use crate::campaigns::model::Status;
@@ -33,9 +34,15 @@ impl Serve {
             app.public_address()
         ));
         print(format_args!(
-            "Reports and outbox on   http://{}",
+            "The console is on       http://{}",
             app.console_address()
         ));
+        if let Some(token) = app.parts().setup_link().await? {
+            print(format_args!(
+                "Nobody can sign in yet. The first administrator opens, once and within a day:\n  {}",
+                enter_url(app.console_address(), &token)
+            ));
+        }
         if let Some(address) = app.mail_address() {
             print(format_args!(
                 "Mail is taken on        {address} (LMTP, SMTP)"

@@ -3,6 +3,7 @@
 //! Later wins: the defaults, the file given with `--config`, `VISAVIS__SECTION__KEY`, and for the
 //! database `DATABASE_URL`. Unknown keys are refused, and every complaint names its key.
 
+mod accounts;
 mod api;
 mod control;
 mod database;
@@ -19,6 +20,7 @@ mod sms;
 mod summary;
 mod web;
 
+pub use accounts::AccountSettings;
 pub use api::{ApiSettings, ApiTokenSettings, Scope};
 pub use control::{ControlSettings, Rotation};
 pub use database::DatabaseSettings;
@@ -112,6 +114,7 @@ pub struct Settings {
     pub orders: OrderSettings,
     pub tracking: TrackingSettings,
     pub api: ApiSettings,
+    pub accounts: AccountSettings,
     pub control: ControlSettings,
     pub summary: SummarySettings,
 }
@@ -184,6 +187,7 @@ impl Settings {
         self.sign_up.validate(&self.permission)?;
         self.orders.validate()?;
         self.api.validate()?;
+        self.accounts.validate()?;
         if self.orders.currency != self.sms.currency {
             return Err(ConfigError::key(
                 "orders.currency",

@@ -53,9 +53,24 @@ pub(crate) struct Record {
     pub taken: Vec<Taken>,
     /// The places of those whose campaign's name is not known; they were taken without it.
     pub unknown_campaigns: Vec<usize>,
+    /// Who is a customer from now on.
+    buyers: Vec<CustomerId>,
+    /// Others whose orders are other ones now.
+    others: Vec<CustomerId>,
 }
 
-/// Writes orders.
+/// Adds up the orders of those whom a record concerns, `currency` (ISO 4217) being ours. To be done when nothing
+/// else of the transaction wants a delivery any more: who writes responses holds deliveries first and customers
+/// after them, and the other way round each would wait for the other.
+///
+/// # Errors
+/// When the database is away.
+pub(crate) async fn add_up(txn: &Txn, record: &Record, currency: &str) -> Result<(), DbErr> {
+    store::add_up(txn, &record.buyers, true, currency).await?;
+    store::add_up(txn, &record.others, false, currency).await
+}
+
+/// Writes orders; [`add_up`] is to follow in the same transaction.
 ///
 /// # Errors
 /// When the database is away, or another transaction wrote the same order first.
@@ -128,10 +143,8 @@ pub(crate) async fn record(
         .filter(|id| waiting.contains(*id))
         .collect();
     store::forget_unmatched(txn, &settled).await?;
-    let buyers: Vec<CustomerId> = ledger.buyers.into_iter().collect();
-    let others: Vec<CustomerId> = ledger.others.into_iter().collect();
-    store::add_up(txn, &buyers, true).await?;
-    store::add_up(txn, &others, false).await?;
+    record.buyers = ledger.buyers.into_iter().collect();
+    record.others = ledger.others.into_iter().collect();
     Ok(record)
 }
 

@@ -94,7 +94,7 @@ pub async fn decide_due(db: &Db, now: DateTime<Utc>) -> Result<usize, DbErr> {
     Ok(decided)
 }
 
-/// Chooses now, for the campaign's running wave: `cell`, or whichever stands best.
+/// Chooses now, for the campaign's running wave that waits longest for its winner: `cell`, or whichever stands best.
 ///
 /// # Errors
 /// When there is nothing to choose or no such cell.
@@ -108,14 +108,14 @@ pub async fn decide_now(
         name: name.to_owned(),
     };
     let campaign = plan::find(db, name).await?;
-    let wave = store::latest_wave(db, campaign.id)
+    let wave = store::cells::oldest_undecided(db, campaign.id)
         .await?
         .ok_or_else(nothing)?;
     let txn = db.begin().await?;
-    store::cells::lock_undecided(&txn, wave.id)
+    store::cells::lock_undecided(&txn, wave)
         .await?
         .ok_or_else(nothing)?;
-    let (by, cells) = standings(&txn, wave.id).await?.ok_or_else(nothing)?;
+    let (by, cells) = standings(&txn, wave).await?.ok_or_else(nothing)?;
     let winner = match cell {
         Some(cell) => cells
             .iter()
@@ -132,7 +132,7 @@ pub async fn decide_now(
         None => best(by, &cells).ok_or_else(nothing)?,
     };
     let decision = decision(winner, by, cell.is_some(), &cells, now_ms);
-    conclude(&txn, wave.id, decision.clone()).await?;
+    conclude(&txn, wave, decision.clone()).await?;
     txn.commit().await?;
     Ok(decision)
 }

@@ -14,6 +14,7 @@ use super::clean_up::{self, CleanUpReport};
 use super::confirmation;
 use super::retention::{self, RetentionReport};
 use super::store::retention as store;
+use crate::accounts::sessions::{self, Lifetime};
 use crate::clock::{DAY_MS, from_ms};
 use crate::config::Settings;
 use crate::consent::anchor::{self, AnchorFile, SealError};
@@ -200,6 +201,7 @@ pub async fn run(
     let mails = inbox::let_go_old(db, settings.inbound.keep_days, now_ms).await?;
     value::find_breaks(db, now_ms).await?;
     feedback::forget_untracked(db).await?;
+    sessions::let_go(db, Lifetime::of(&settings.accounts), now_ms).await?;
     db.checkpoint().await;
     let file = AnchorFile::in_folder(&settings.data_dir);
     let report = UpkeepReport {

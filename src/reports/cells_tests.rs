@@ -26,6 +26,7 @@ pub(in crate::reports) fn over(wave: i64, cells: &[(&str, i64, i64, i64)]) -> Of
     OfWave {
         wave: WaveId(wave),
         launched_at: LAUNCHED_AT,
+        window_begins_at: LAUNCHED_AT,
         window_ends_at: LAUNCHED_AT + 14 * DAY_MS,
         reckoned_at: Some(LAUNCHED_AT + 15 * DAY_MS),
         cells: cells

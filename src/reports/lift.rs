@@ -83,8 +83,10 @@ pub struct CausedBy {
     pub against: CellKind,
     pub contacted: Side,
     pub held_back: Side,
-    /// Days after the launch that are looked at.
+    /// How many days of each wave are looked at.
     pub window_days: i64,
+    /// Whether the window begins when the winner of a test was chosen, since some waited for it; else with the launch.
+    pub begins_with_winner: bool,
     /// Waves with another share held back, or nobody: they cannot be added up with the others.
     pub waves_left_out: usize,
     /// When the window of the last wave ends; RFC 3339, UTC.
@@ -153,8 +155,12 @@ pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
         contacted: side(facts, shares.0, is_treated),
         held_back: side(facts, shares.1, is_held),
         window_days: facts.effects.first().map_or(0, |wave| {
-            (wave.window_ends_at - wave.launched_at) / 86_400_000
+            (wave.window_ends_at - wave.window_begins_at) / 86_400_000
         }),
+        begins_with_winner: facts
+            .effects
+            .first()
+            .is_some_and(|wave| wave.window_begins_at > wave.launched_at),
         waves_left_out,
         reckoned_at: facts
             .effects
@@ -425,9 +431,14 @@ impl CausedBy {
     /// What the figures rest on, for readers.
     pub fn basis(&self) -> String {
         format!(
-            "By assignment: everybody the cells were given to, against {}, delivered or not; orders of any way in the {} after the launch, the same for both{}.{}",
+            "By assignment: everybody the cells were given to, against {}, delivered or not; orders of any way in the {} after {}, the same for both{}.{}",
             self.held_back_are(),
             days(self.window_days),
+            if self.begins_with_winner {
+                "the winner was chosen"
+            } else {
+                "the launch"
+            },
             match &self.reckoned_at {
                 Some(at) => format!(
                     ", as known at {}",

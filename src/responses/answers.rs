@@ -1,7 +1,8 @@
 //! Answers without a link: who comes to a shop or calls, and names the code of an offer.
 //!
 //! Promise: an answer counts for the last message with that offer the person got, within the window for answers.
-//! Of who got none, or is not known, it is counted apart (`answers.unmatched`), so that nothing is lost.
+//! Of who got none, or is not known, it is counted apart (`answers.unmatched`), so that nothing is lost; what was
+//! noted of people nobody knows is kept no longer than their orders.
 
 use sea_orm::DbErr;
 use serde::Serialize;

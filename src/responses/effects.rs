@@ -2,13 +2,14 @@
 //!
 //! Counted are the orders of everybody a cell was given to at launch, from the launch to the end of the window,
 //! whether or not the message arrived, was opened or earned the order: the same for those who were contacted
-//! and for those who were held back (METHODS M6: analyse by assignment, one window for both arms).
+//! and for those who were held back (METHODS M6: analyse by assignment, one window for both arms). Where some wait
+//! for the winner of a test, the window of all begins when it is chosen: before, nothing could move them.
 
 use serde::Serialize;
 
 use super::ResponseError;
-use super::model::Terms;
 use super::store::effects as store;
+use crate::delivery::decide::Decision;
 use crate::ids::{CampaignId, WaveId};
 use crate::storage::Db;
 
@@ -35,11 +36,13 @@ pub struct Effect {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OfWave {
     pub wave: WaveId,
-    /// Milliseconds since the epoch; the window begins then.
+    /// Milliseconds since the epoch.
     pub launched_at: i64,
-    /// When the window ends, milliseconds since the epoch.
+    /// When the window begins and ends, milliseconds since the epoch; not before that, while the winner of a test
+    /// is still to be chosen.
+    pub window_begins_at: i64,
     pub window_ends_at: i64,
-    /// When they were reckoned; `None`: not yet, and all are 0.
+    /// When they were reckoned; `None`: not yet, and they say nothing.
     pub reckoned_at: Option<i64>,
     /// In the order of the plan, those who were held back last.
     pub cells: Vec<Effect>,
@@ -63,7 +66,10 @@ pub async fn reckon(db: &Db, currency: &str, now_ms: i64) -> Result<u64, Respons
     let newest_order = store::newest_order(db).await?;
     let mut reckoned = 0;
     for wave in store::reckoned_waves(db).await? {
-        let end = wave.launched_at.saturating_add(wave.terms.window_ms());
+        if wave.window.is_undecided {
+            continue;
+        }
+        let end = wave.window.ends_at;
         if now_ms > end.saturating_add(GRACE_MS) && wave.reckoned_at.is_some_and(|at| at > end) {
             continue;
         }
@@ -75,7 +81,7 @@ pub async fn reckon(db: &Db, currency: &str, now_ms: i64) -> Result<u64, Respons
         store::reckon(
             db,
             wave.id,
-            (wave.launched_at, end),
+            (wave.window.begins_at, end),
             currency,
             newest_order,
             now_ms,
@@ -141,9 +147,38 @@ pub async fn standings(db: &Db) -> Result<Vec<Standing>, ResponseError> {
 #[derive(Debug, Clone)]
 pub(super) struct ReckonedWave {
     pub id: WaveId,
-    pub launched_at: i64,
-    pub terms: Terms,
+    pub window: Window,
     pub reckoned_at: Option<i64>,
     /// The newest order when it was reckoned.
     pub newest_order: Option<i64>,
+}
+
+/// When orders count for the effects of a wave, milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    pub begins_at: i64,
+    pub ends_at: i64,
+    /// The winner of a test is still to be chosen: it begins no earlier than that.
+    pub is_undecided: bool,
+}
+
+impl Window {
+    /// The window of a wave: `waits_until` is when the winner of its test is to be chosen, `decision` what was
+    /// chosen (JSON).
+    pub fn new(
+        launched_at: i64,
+        waits_until: Option<i64>,
+        decision: Option<&str>,
+        window_ms: i64,
+    ) -> Self {
+        let decided_at = decision.and_then(Decision::read).map(|chosen| chosen.at);
+        let begins_at = waits_until
+            .or(decided_at)
+            .map_or(launched_at, |at| at.max(launched_at));
+        Self {
+            begins_at,
+            ends_at: begins_at.saturating_add(window_ms),
+            is_undecided: waits_until.is_some(),
+        }
+    }
 }

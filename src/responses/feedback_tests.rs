@@ -32,6 +32,7 @@ fn wave() -> Wave {
         campaign: CampaignId(1),
         is_simulated: false,
         launched_at: SETTLED,
+        counts_stages: true,
         terms: Terms {
             topic: Some("Offers".to_owned()),
             ..Terms::default()

@@ -41,6 +41,8 @@ pub struct Wave {
     pub is_simulated: bool,
     /// Milliseconds since the epoch.
     pub launched_at: i64,
+    /// Whether it is counted how far its people went: not of waves from before that was counted.
+    pub counts_stages: bool,
     pub terms: Terms,
     /// What a click on a link shows interest in; read when a click comes.
     pub subjects: Subjects,
@@ -285,6 +287,9 @@ impl Moves {
     /// Adds how far the recipient went, and when he responded. The times are not counted by cell and
     /// channel: they are many.
     pub fn add_stages(&mut self, delivery: &Delivery, wave: &Wave, after: Marks, judged: &Judged) {
+        if !wave.counts_stages {
+            return;
+        }
         let (key, goal) = (delivery.key.wave, wave.terms.goal);
         for (counter, by) in stages::moves(delivery.marks, after, goal) {
             self.add_of(delivery, counter.to_string(), by);

@@ -27,6 +27,7 @@ fn wave(goal: Goal, is_simulated: bool) -> Wave {
         campaign: CampaignId(1),
         is_simulated,
         launched_at: 0,
+        counts_stages: true,
         terms: Terms {
             goal,
             window_days: 1,

@@ -1,7 +1,7 @@
 //! Who a rule means, and one customer's profile.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait as _, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder};
+use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder};
 use sea_orm::{DbErr, Value};
 
 use super::model::{
@@ -105,7 +105,10 @@ pub async fn ids_after(
 ) -> Result<Vec<CustomerId>, DbErr> {
     let mut query = selection(rule, db.dialect(), now);
     query
-        .and_where(Expr::col(("customers", "id")).gt(after))
+        .and_where(sea_orm::sea_query::ExprTrait::gt(
+            Expr::col(("customers", "id")),
+            after,
+        ))
         .order_by(("customers", "id"), sea_orm::sea_query::Order::Asc)
         .limit(limit.min(i64::MAX.unsigned_abs()));
     let (sql, values) = build(&query, db.dialect());

@@ -8,17 +8,20 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     self, ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
-    HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
+use actix_web::{Error, HttpMessage as _, HttpResponse, web};
 use ring::rand::SecureRandom as _;
 
 use super::State;
+use super::console::{Visit, entry, forbidden};
 use super::error::ApiError;
 use super::pages::Finished;
 use super::public::words::Language;
+use crate::accounts::model::Right;
 
 /// Who reads an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,7 @@ enum Surface {
     Console,
 }
 
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
@@ -37,19 +41,37 @@ pub(super) async fn public(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    around(Surface::Public, request, next).await
+    around(Surface::Public, Door::Everybody, request, next).await
 }
 
-/// The frame of a console route.
+/// The frame of a route of the console that needs no login: probes, and the ways in.
 pub(super) async fn console(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    around(Surface::Console, request, next).await
+    around(Surface::Console, Door::Everybody, request, next).await
+}
+
+/// Whom a console route lets in.
+#[derive(Debug, Clone, Copy)]
+enum Door {
+    Everybody,
+    /// Whoever is signed in, with this right where there is one.
+    User(Option<Right>),
+}
+
+/// The frame of a console route that needs a user, with this right where one is given.
+pub(super) async fn signed_in(
+    right: Option<Right>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    around(Surface::Console, Door::User(right), request, next).await
 }
 
 async fn around(
     surface: Surface,
+    door: Door,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -60,27 +82,42 @@ async fn around(
     let id = request_id();
     let route = request.match_pattern();
     let method = request.method().clone();
-    let mut response = if surface == Surface::Console && !is_own_host(&state, &request) {
-        let error = ApiError::new(StatusCode::MISDIRECTED_REQUEST);
-        let reader = Reader::of(surface, request.headers());
-        request.into_response(answer(&error, &state, reader, &id))
-    } else {
-        match next.call(request).await {
-            Ok(response) => framed(surface, response, &state, &id),
+    let refused = match surface {
+        Surface::Console => refusal(door, &request, &state).await,
+        Surface::Public => None,
+    };
+    let language = request
+        .extensions()
+        .get::<Visit>()
+        .map(|visit| visit.language);
+    let mut response = match refused {
+        Some(Refused::Led(path)) => {
+            let response = HttpResponse::SeeOther()
+                .insert_header((header::LOCATION, path))
+                .finish();
+            request.into_response(response)
+        }
+        Some(Refused::Error(error)) => {
+            let reader = Reader::of(surface, request.headers(), language);
+            request.into_response(answer(&error, &state, reader, &id))
+        }
+        None => match next.call(request).await {
+            Ok(response) => framed(surface, language, response, &state, &id),
             // Not from a handler, whose errors are responses by now; actix answers it in its own words.
             Err(error) => return Err(error),
-        }
+        },
     };
     state
         .metrics
         .count_request(route.as_deref(), &method, response.status());
-    protect(response.headers_mut(), &state, &id);
+    protect(surface, response.headers_mut(), &state, &id);
     Ok(response)
 }
 
 /// The response as it goes out: an error gets the caller's form, all else stays.
 fn framed(
     surface: Surface,
+    language: Option<Language>,
     response: ServiceResponse<impl MessageBody + 'static>,
     state: &State,
     id: &str,
@@ -90,7 +127,7 @@ fn framed(
     if is_finished || (!status.is_client_error() && !status.is_server_error()) {
         return response.map_into_boxed_body();
     }
-    let reader = Reader::of(surface, response.request().headers());
+    let reader = Reader::of(surface, response.request().headers(), language);
     let of_status = ApiError::new(status);
     let error = response.response().error();
     let error = error.and_then(|error| error.as_error::<ApiError>());
@@ -107,7 +144,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn of(surface: Surface, headers: &HeaderMap) -> Self {
+    /// `language`: the one of a user; else the one the browser asks for.
+    fn of(surface: Surface, headers: &HeaderMap, language: Option<Language>) -> Self {
         let text = |name| {
             let value: Option<&HeaderValue> = headers.get(name);
             value.and_then(|value| value.to_str().ok())
@@ -115,10 +153,7 @@ impl Reader {
         Self {
             surface,
             wants_page: text(ACCEPT).is_some_and(|accept| accept.contains("text/html")),
-            language: match surface {
-                Surface::Public => Language::from_header(text(ACCEPT_LANGUAGE)),
-                Surface::Console => Language::English,
-            },
+            language: language.unwrap_or_else(|| Language::from_header(text(ACCEPT_LANGUAGE))),
         }
     }
 }
@@ -131,7 +166,7 @@ fn answer(error: &ApiError, state: &State, reader: Reader, id: &str) -> HttpResp
     if let Some(allow) = error.allow() {
         response.insert_header((header::ALLOW, allow));
     }
-    if error.status() == StatusCode::UNAUTHORIZED {
+    if error.status() == StatusCode::UNAUTHORIZED && reader.surface == Surface::Public {
         response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
     }
     if let Some(seconds) = error.retry_after() {
@@ -154,7 +189,7 @@ fn answer(error: &ApiError, state: &State, reader: Reader, id: &str) -> HttpResp
 }
 
 /// Security headers (RULES.md §6, OWASP), unless the handler set its own.
-fn protect(headers: &mut HeaderMap, state: &State, id: &str) {
+fn protect(surface: Surface, headers: &mut HeaderMap, state: &State, id: &str) {
     // Values that are copied by reference: every click carries them.
     const FIXED: [(HeaderName, HeaderValue); 5] = [
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -171,10 +206,95 @@ fn protect(headers: &mut HeaderMap, state: &State, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         set(REQUEST_ID, id);
     }
-    set(CONTENT_SECURITY_POLICY, state.pages.policy().clone());
+    match surface {
+        Surface::Public => set(CONTENT_SECURITY_POLICY, state.pages.policy().clone()),
+        Surface::Console => {
+            set(
+                CONTENT_SECURITY_POLICY,
+                state.pages.console_policy().clone(),
+            );
+            // Without it a browser would not say where a form of ours comes from.
+            set(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        }
+    }
     for (name, value) in FIXED {
         set(name, value);
     }
+}
+
+/// Why a request does not reach its handler.
+enum Refused {
+    /// To this page first: to sign in, or to one he may see.
+    Led(String),
+    Error(ApiError),
+}
+
+/// Who may pass: asked for by our own name, by a form of our own, and by a user who has the right; his visit is put
+/// on the request.
+async fn refusal(
+    door: Door,
+    request: &ServiceRequest,
+    state: &web::Data<State>,
+) -> Option<Refused> {
+    if !is_own_host(state, request) {
+        let error = ApiError::new(StatusCode::MISDIRECTED_REQUEST);
+        return Some(Refused::Error(error));
+    }
+    if !request.method().is_safe() && !is_of_own_page(request.headers()) {
+        return Some(Refused::Error(ApiError::new(StatusCode::FORBIDDEN)));
+    }
+    let Door::User(right) = door else {
+        return None;
+    };
+    let visit = match entry::visit(request.headers(), state).await {
+        Ok(visit) => visit,
+        Err(error) => return Some(Refused::Error(error)),
+    };
+    let Some(visit) = visit else {
+        let reads_pages = request
+            .headers()
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html"));
+        let is_page = request.method() == Method::GET && reads_pages;
+        return Some(if is_page {
+            Refused::Led(entry::path_to(request.uri()))
+        } else {
+            Refused::Error(
+                ApiError::new(StatusCode::UNAUTHORIZED).with_detail(
+                    "Nobody is signed in, or the session has ended. Sign in at /sign-in.",
+                ),
+            )
+        });
+    };
+    let may = right.is_none_or(|right| visit.may(right));
+    let home = entry::home(&visit);
+    request.extensions_mut().insert(visit);
+    if may {
+        None
+    } else if request.path() == "/" && home != "/" {
+        // Who signs in lands here, whatever he may see.
+        Some(Refused::Led(home.to_owned()))
+    } else {
+        Some(Refused::Error(forbidden()))
+    }
+}
+
+/// Whether a form comes from a page of ours: what another site sends on the way of a user of ours, his browser
+/// says so (Fetch Metadata, and Origin where a browser is old). A program that is no browser says neither.
+fn is_of_own_page(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| {
+        let value = headers.get(name);
+        value.map(|value: &HeaderValue| value.to_str().unwrap_or("?"))
+    };
+    let is_own_origin = match (text(ORIGIN), text(HOST)) {
+        (None, _) => true,
+        (Some(origin), Some(host)) => origin
+            .split_once("://")
+            .is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host)),
+        (Some(_), None) => false,
+    };
+    is_own_origin && text(FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"))
 }
 
 /// Whether the console is asked for by a name that a page of another site cannot take (DNS rebinding):

@@ -75,6 +75,11 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// From which network a request comes, as a text: what [`visitor`] tells, as far as one visitor reaches.
+pub(super) fn network_of(request: &HttpRequest, settings: &WebSettings) -> String {
+    visitor(request, settings).map_or_else(|| "unknown".to_owned(), |ip| network(ip).to_string())
+}
+
 /// Who asks: the peer, or, behind proxies of ours, the last of X-Forwarded-For that is none of them. What
 /// stands before it anybody may have written.
 pub(super) fn visitor(request: &HttpRequest, settings: &WebSettings) -> Option<IpAddr> {

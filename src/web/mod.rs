@@ -15,6 +15,8 @@ mod pages;
 pub mod probes;
 pub mod public;
 mod server;
+mod speaking;
+mod words;
 
 use std::sync::Arc;
 
@@ -91,6 +93,7 @@ impl State {
         let visitors = Visitors::new(settings.web.recipients_per_visitor);
         let tokens = api::Tokens::new(&settings.api);
         let rules = Arc::new(Rules::new(&settings)?);
+        let pages = Pages::new(&settings.orders.currency, settings.accounts.zone)?;
         Ok(Self {
             db,
             clock,
@@ -98,7 +101,7 @@ impl State {
             settings,
             responses,
             outbox,
-            pages: Pages::new()?,
+            pages,
             metrics,
             destinations: Destinations::default(),
             sms: SmsHooks::default(),

@@ -1,82 +1,43 @@
-//! The pages: templates and style in the binary, compiled once.
+//! The pages: templates and styles in the binary, compiled once for each language.
 //!
-//! The style stands in each page, allowed by its hash, so that a page is one answer and needs nothing
-//! from elsewhere. Lengths of bars are attributes of SVG shapes, since the policy forbids style
-//! attributes.
+//! A public page carries its style, allowed by its hash, so that it is one answer and needs nothing from
+//! elsewhere. The console's pages share theirs, which a browser keeps. Lengths of bars are attributes of SVG
+//! shapes, since the policy forbids style attributes.
 
 use std::fmt;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
-use data_encoding::BASE64;
+use chrono_tz::Tz;
+use data_encoding::{BASE64, HEXLOWER};
 use handlebars::Handlebars;
+use ring::digest::{SHA256, digest};
+use rust_embed::RustEmbed;
 use serde::Serialize;
 
 use super::ApiError;
-use crate::config::ConfigError;
 use super::public::words::Language;
+use super::speaking;
+use super::words::Words;
+use crate::config::ConfigError;
 
-const STYLE: &str = concat!(
-    include_str!("pages/style.css"),
-    include_str!("pages/api.css")
-);
+/// Pages by their file names: `{style}` in a layout becomes the style, `{console_style}` the address of the
+/// console's.
+#[derive(RustEmbed)]
+#[folder = "src/web/pages"]
+struct Files;
 
-/// Every template by name; `{style}` in a layout becomes the style.
-const TEMPLATES: &[(&str, &str)] = &[
-    ("layout", include_str!("pages/layout.hbs")),
-    ("console_layout", include_str!("pages/console_layout.hbs")),
-    ("unsubscribe", include_str!("pages/unsubscribe.hbs")),
-    ("unsubscribed", include_str!("pages/unsubscribed.hbs")),
-    ("preferences", include_str!("pages/preferences.hbs")),
-    ("told", include_str!("pages/told.hbs")),
-    ("request", include_str!("pages/request.hbs")),
-    ("sign_up", include_str!("pages/sign_up.hbs")),
-    ("sign_up_sent", include_str!("pages/sign_up_sent.hbs")),
-    ("confirm", include_str!("pages/confirm.hbs")),
-    ("confirmed", include_str!("pages/confirmed.hbs")),
-    ("confirm_over", include_str!("pages/confirm_over.hbs")),
-    ("error", include_str!("pages/error.hbs")),
-    ("campaigns", include_str!("pages/campaigns.hbs")),
-    ("report", include_str!("pages/report.hbs")),
-    (
-        "report_attribution",
-        include_str!("pages/report_attribution.hbs"),
-    ),
-    (
-        "report_economics",
-        include_str!("pages/report_economics.hbs"),
-    ),
-    ("report_forecast", include_str!("pages/report_forecast.hbs")),
-    ("report_funnel", include_str!("pages/report_funnel.hbs")),
-    (
-        "report_over_time",
-        include_str!("pages/report_over_time.hbs"),
-    ),
-    ("report_cells", include_str!("pages/report_cells.hbs")),
-    ("outbox", include_str!("pages/outbox.hbs")),
-    ("outbox_message", include_str!("pages/outbox_message.hbs")),
-    ("customers", include_str!("pages/customers.hbs")),
-    ("customer", include_str!("pages/customer.hbs")),
-    ("replies", include_str!("pages/replies.hbs")),
-    ("mails", include_str!("pages/mails.hbs")),
-    ("mail", include_str!("pages/mail.hbs")),
-    ("rate", include_str!("pages/rate.hbs")),
-    ("permission", include_str!("pages/permission.hbs")),
-    ("proof", include_str!("pages/proof.hbs")),
-    ("grid", include_str!("pages/grid.hbs")),
-    ("grid_cell", include_str!("pages/grid_cell.hbs")),
-    ("grid_people", include_str!("pages/grid_people.hbs")),
-    ("improve", include_str!("pages/improve.hbs")),
-    ("improve_row", include_str!("pages/improve_row.hbs")),
-    ("api", include_str!("pages/api.hbs")),
-];
+/// What every page is built on; the console's own follow it.
+const STYLE: &str = "style.css";
 
 /// Why the web room cannot be made ready: a defect of this program.
 #[derive(Debug, thiserror::Error)]
 pub enum PagesError {
     #[error("a page does not compile: {0}")]
     Template(Box<handlebars::TemplateError>),
+    #[error("the file {0} of the pages is not text")]
+    File(String),
     #[error("a metric cannot be registered: {0}")]
     Metric(#[from] prometheus::Error),
     #[error(transparent)]
@@ -85,8 +46,17 @@ pub enum PagesError {
 
 /// The compiled pages.
 pub struct Pages {
-    registry: Handlebars<'static>,
+    english: Speaking,
+    french: Speaking,
+    style: String,
     policy: HeaderValue,
+    console_policy: HeaderValue,
+}
+
+/// The pages in one language.
+struct Speaking {
+    words: Words,
+    registry: Handlebars<'static>,
 }
 
 impl fmt::Debug for Pages {
@@ -103,49 +73,112 @@ pub(super) struct Finished;
 #[derive(Debug, Serialize)]
 struct ErrorView<'a> {
     language: &'static str,
-    title: &'static str,
+    title: &'a str,
     lines: Vec<&'a str>,
     reference: &'static str,
     request_id: &'a str,
 }
 
 impl Pages {
-    /// Compiles the pages.
+    /// Compiles the pages; amounts are of this currency (ISO 4217), instants are told in the time of this zone.
     ///
     /// # Errors
     /// When one does not compile.
-    pub fn new() -> Result<Self, PagesError> {
-        let mut registry = Handlebars::new();
-        registry.set_strict_mode(true);
-        for &(name, source) in TEMPLATES {
-            registry
-                .register_template_string(name, source.replace("{style}", STYLE))
-                .map_err(|error| PagesError::Template(Box::new(error)))?;
+    pub fn new(currency: &str, zone: Tz) -> Result<Self, PagesError> {
+        let public_style = text(STYLE)?;
+        let mut style = public_style.clone();
+        for name in Files::iter().filter(|name| name.ends_with(".css") && name.as_ref() != STYLE) {
+            style.push('\n');
+            style.push_str(&text(&name)?);
         }
-        let digest = ring::digest::digest(&ring::digest::SHA256, STYLE.as_bytes());
+        let style_path = format!("/assets/console.css?v={}", fingerprint(&style));
+        let speaking = |language| -> Result<Speaking, PagesError> {
+            let words = Words::new(language, currency, zone);
+            let mut registry = Handlebars::new();
+            registry.set_strict_mode(true);
+            speaking::register(&mut registry, &words);
+            for file in Files::iter() {
+                let Some(name) = file.strip_suffix(".hbs") else {
+                    continue;
+                };
+                let source = text(&file)?
+                    .replace("{style}", &public_style)
+                    .replace("{console_style}", &style_path);
+                registry
+                    .register_template_string(name, source)
+                    .map_err(|error| PagesError::Template(Box::new(error)))?;
+            }
+            Ok(Speaking { words, registry })
+        };
+        let hash = BASE64.encode(digest(&SHA256, public_style.as_bytes()).as_ref());
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{}'; img-src 'self'; form-action 'self'; \
-             base-uri 'none'; frame-ancestors 'none'",
-            BASE64.encode(digest.as_ref())
+            "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; form-action 'self'; \
+             base-uri 'none'; frame-ancestors 'none'"
         );
-        // It is ASCII; without a policy of our own nothing would be allowed, and so it is safe.
-        let policy = HeaderValue::from_str(&policy)
-            .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
-        Ok(Self { registry, policy })
+        let console_policy = format!(
+            "default-src 'none'; style-src 'self' 'sha256-{hash}'; script-src 'self'; connect-src 'self'; \
+             img-src 'self' data:; frame-src 'self'; form-action 'self'; base-uri 'none'; \
+             frame-ancestors 'none'"
+        );
+        // They are ASCII; without a policy of our own nothing would be allowed, and so it is safe.
+        let header = |policy: &str| {
+            HeaderValue::from_str(policy)
+                .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
+        };
+        Ok(Self {
+            english: speaking(Language::English)?,
+            french: speaking(Language::French)?,
+            style,
+            policy: header(&policy),
+            console_policy: header(&console_policy),
+        })
     }
 
-    /// The Content-Security-Policy of every page that does not bring its own.
+    /// The Content-Security-Policy of every public page that does not bring its own.
     pub(super) fn policy(&self) -> &HeaderValue {
         &self.policy
     }
 
-    /// A page with status 200.
+    /// The same of the console's pages.
+    pub(super) fn console_policy(&self) -> &HeaderValue {
+        &self.console_policy
+    }
+
+    /// The style of the console.
+    pub(super) fn style(&self) -> &str {
+        &self.style
+    }
+
+    /// The words of a language the console speaks; English for the others.
+    pub(super) fn words(&self, language: Language) -> &Words {
+        &self.speaking(language).words
+    }
+
+    fn speaking(&self, language: Language) -> &Speaking {
+        match language {
+            Language::French => &self.french,
+            _ => &self.english,
+        }
+    }
+
+    /// A page with status 200. Public pages bring their words along; those of the console take
+    /// [`Pages::answer_in`].
     pub(super) fn answer(
         &self,
         name: &str,
         view: &impl Serialize,
     ) -> Result<HttpResponse, ApiError> {
-        let page = self.page(name, view)?;
+        self.answer_in(Language::English, name, view)
+    }
+
+    /// A page in a language, with status 200.
+    pub(super) fn answer_in(
+        &self,
+        language: Language,
+        name: &str,
+        view: &impl Serialize,
+    ) -> Result<HttpResponse, ApiError> {
+        let page = self.page(language, name, view)?;
         Ok(HttpResponse::build(StatusCode::OK)
             .content_type("text/html; charset=utf-8")
             .body(page))
@@ -157,15 +190,31 @@ impl Pages {
         name: &str,
         view: &impl Serialize,
     ) -> Result<HttpResponse, ApiError> {
-        let mut response = self.answer(name, view)?;
+        self.refuse_in(Language::English, name, view)
+    }
+
+    /// As [`Pages::refuse`], in a language.
+    pub(super) fn refuse_in(
+        &self,
+        language: Language,
+        name: &str,
+        view: &impl Serialize,
+    ) -> Result<HttpResponse, ApiError> {
+        let mut response = self.answer_in(language, name, view)?;
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
         response.extensions_mut().insert(Finished);
         Ok(response)
     }
 
     /// A page as text.
-    pub(super) fn page(&self, name: &str, view: &impl Serialize) -> Result<String, ApiError> {
-        self.registry.render(name, view).map_err(ApiError::internal)
+    pub(super) fn page(
+        &self,
+        language: Language,
+        name: &str,
+        view: &impl Serialize,
+    ) -> Result<String, ApiError> {
+        let registry = &self.speaking(language).registry;
+        registry.render(name, view).map_err(ApiError::internal)
     }
 
     /// The page of an error; `is_console` speaks to the marketing team, else to a customer.
@@ -176,24 +225,37 @@ impl Pages {
         is_console: bool,
         request_id: &str,
     ) -> Result<String, ApiError> {
-        let words = language.errors();
+        let errors = language.errors();
         let problem = error.problem(request_id);
         let (title, lines) = if is_console {
-            (problem.title, vec![problem.detail])
+            let words = self.words(language);
+            (words.t(problem.title), vec![words.t(problem.detail)])
         } else if error.status() == StatusCode::TOO_MANY_REQUESTS {
-            (words.busy_title, vec![words.busy_text])
+            (errors.busy_title, vec![errors.busy_text])
         } else if error.status().is_client_error() {
-            (words.lost_title, vec![words.lost_text, words.lost_hint])
+            (errors.lost_title, vec![errors.lost_text, errors.lost_hint])
         } else {
-            (words.fault_title, vec![words.fault_text])
+            (errors.fault_title, vec![errors.fault_text])
         };
         let view = ErrorView {
             language: language.code(),
             title,
             lines,
-            reference: words.reference,
+            reference: errors.reference,
             request_id,
         };
-        self.page("error", &view)
+        self.page(language, "error", &view)
     }
+}
+
+fn text(name: &str) -> Result<String, PagesError> {
+    Files::get(name)
+        .and_then(|file| String::from_utf8(file.data.into_owned()).ok())
+        .ok_or_else(|| PagesError::File(name.to_owned()))
+}
+
+/// Eight bytes that change with the text, so that a browser asks again only then.
+fn fingerprint(text: &str) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
+    HEXLOWER.encode(hash.as_ref().get(..8).unwrap_or_default())
 }

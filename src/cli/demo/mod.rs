@@ -10,7 +10,11 @@ use anyhow::Context;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::user::enter_url;
 use super::{Common, DEMO_MARKER, clock, print, progress};
+use crate::accounts::links::{self, Purpose};
+use crate::accounts::model::Role;
+use crate::accounts::users::{self, NewUser};
 use crate::app::{App, Parts};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::plan;
@@ -89,6 +93,29 @@ pub(super) struct Demo {
     listen: Option<std::net::SocketAddr>,
 }
 
+/// A link that signs the demo's administrator in, once.
+async fn sign_in_link(parts: &Parts) -> anyhow::Result<String> {
+    const EMAIL: &str = "demo@localhost";
+    let now_ms = parts.clock.now_ms();
+    let known = users::by_email(&parts.db, EMAIL).await?;
+    let txn = parts.db.begin().await?;
+    let id = match known {
+        Some(user) => user.id,
+        None => {
+            let new = NewUser {
+                email: EMAIL,
+                name: "Demo",
+                role: Role::Administrator,
+                language: "en",
+            };
+            users::add(&txn, new, "demo", now_ms).await?
+        }
+    };
+    let token = links::make(&txn, Purpose::SignIn, Some(id), now_ms).await?;
+    txn.commit().await?;
+    Ok(token)
+}
+
 impl Demo {
     pub(super) async fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
         let settings = self.settings(common)?;
@@ -111,8 +138,9 @@ impl Demo {
             () = stop.cancelled() => Err(anyhow::anyhow!("stopped before the end")),
         };
         if result.is_ok() && !self.once {
+            let link = enter_url(address, &sign_in_link(&parts).await?);
             self.say(format_args!(
-                "\nOutbox   http://localhost:{0}/outbox\nReport   http://localhost:{0}/reports/super-chef\nCtrl-C ends.",
+                "\nSign in  {link}\nOutbox   http://localhost:{0}/outbox\nReport   http://localhost:{0}/reports/super-chef\nThe first link works once and lets you in; the others are for afterwards. Ctrl-C ends.",
                 address.port()
             ));
             stop.cancelled().await;

@@ -265,8 +265,8 @@ pub async fn run(
             while let Some(batch) = batches.next().await? {
                 let (rows, read) = taking.take(batch)?;
                 let (cells, entries): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-                let refused =
-                    orders::write(&txn, keys, &entries, now_ms, &mut taking.report).await?;
+                let (currency, report) = (&defaults.currency, &mut taking.report);
+                let refused = orders::write(&txn, keys, &entries, currency, now_ms, report).await?;
                 for (n, reason) in refused {
                     if let Some(cells) = cells.get(n) {
                         taking.reject(cells, &reason)?;

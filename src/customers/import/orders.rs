@@ -102,7 +102,7 @@ fn currency(text: &str) -> Option<String> {
     }
 }
 
-/// Writes a batch; returns the rows (by their place) that could not be taken, and why.
+/// Writes a batch; returns the rows (by their place) that could not be taken, and why. `currency` is ours.
 ///
 /// # Errors
 /// When the database is away.
@@ -110,11 +110,13 @@ pub(super) async fn write(
     txn: &Txn,
     keys: &Keys,
     batch: &[Entry],
+    currency: &str,
     now_ms: i64,
     report: &mut ImportReport,
 ) -> Result<Vec<(usize, String)>, DbErr> {
     let told: Vec<Told> = batch.iter().map(|entry| entry.told.clone()).collect();
     let record = orders::record(txn, keys, &told, Strangers::Proved, now_ms).await?;
+    orders::add_up(txn, &record, currency).await?;
     let mut refused = Vec::new();
     for (n, (entry, taken)) in batch.iter().zip(record.taken).enumerate() {
         match taken {

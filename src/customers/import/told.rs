@@ -235,7 +235,8 @@ impl Said {
         if self.basis == Some(Basis::Consent) && self.wording.is_none() {
             return Some(("wording", "is missing: the words that were agreed to"));
         }
-        (self.level == Some(Level::Stranger)).then_some(("level", "allows nothing; withdraw instead"))
+        (self.level == Some(Level::Stranger))
+            .then_some(("level", "allows nothing; withdraw instead"))
     }
 
     fn answer(self) -> Answer {

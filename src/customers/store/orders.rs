@@ -448,11 +448,13 @@ pub(crate) async fn forget_unmatched(txn: &Txn, ids: &[&String]) -> Result<(), D
 
 /// Adds up the orders of these customers; whoever `has_bought` is a customer from now on.
 ///
-/// Revenue is the sum of the amounts in cents, whatever their currency: nothing is converted.
+/// Revenue is the sum of the amounts in our currency: nothing is converted, and cents of several moneys make no
+/// sum by which people could be compared.
 pub(crate) async fn add_up(
     txn: &Txn,
     customers: &[CustomerId],
     has_bought: bool,
+    currency: &str,
 ) -> Result<(), DbErr> {
     if customers.is_empty() {
         return Ok(());
@@ -470,11 +472,12 @@ pub(crate) async fn add_up(
     let sql = format!(
         "UPDATE customers SET stage = {stage}, orders_count = s.n, revenue_cents = s.revenue, \
          first_order_at = s.first_at, last_order_at = s.last_at FROM (\
-         SELECT c.id AS customer_id, COUNT(o.id) AS n, CAST(COALESCE(SUM(o.amount_cents), 0) AS BIGINT) AS revenue, \
+         SELECT c.id AS customer_id, COUNT(o.id) AS n, CAST(COALESCE(SUM(CASE WHEN o.currency = $2 THEN o.amount_cents END), 0) AS BIGINT) AS revenue, \
          MIN(o.ordered_at) AS first_at, MAX(o.ordered_at) AS last_at \
          FROM customers c LEFT JOIN orders o ON o.customer_id = c.id WHERE c.id IN {list} GROUP BY c.id) AS s \
          WHERE customers.id = s.customer_id"
     );
-    txn.run(sql, [json!(customers).to_string().into()]).await?;
-    Ok(())
+    txn.run(sql, [json!(customers).to_string().into(), currency.into()])
+        .await
+        .map(drop)
 }

@@ -322,6 +322,21 @@ pub async fn to_decide(db: &Db, now_ms: i64) -> Result<Vec<WaveId>, DbErr> {
     .collect()
 }
 
+/// The running wave of a campaign that has waited longest for its winner.
+///
+/// # Errors
+/// When the database is away.
+pub async fn oldest_undecided(db: &Db, campaign: CampaignId) -> Result<Option<WaveId>, DbErr> {
+    let row = db
+        .row(
+            "SELECT MIN(id) AS id FROM waves WHERE campaign_id = $1 AND status = $2 AND decide_at IS NOT NULL",
+            [campaign.0.into(), WaveStatus::Running.as_str().into()],
+        )
+        .await?;
+    let id: Option<i64> = row.map_or(Ok(None), |row| row.try_get("", "id"))?;
+    Ok(id.map(WaveId))
+}
+
 /// Takes the wave for this transaction; when its winner is to be chosen, `None` when that is done or there is
 /// nothing to choose.
 ///

@@ -390,6 +390,7 @@ mod tests {
         let waves = [OfWave {
             wave: WaveId(1),
             launched_at: 10,
+            window_begins_at: 10,
             window_ends_at: 50,
             reckoned_at: Some(60),
             cells: vec![

@@ -109,12 +109,14 @@ pub(crate) async fn redeem(
         made_by: MadeBy::Person,
         at,
     };
-    store::write(txn, &mut Waves::default(), &[response]).await?;
     let order = match brought.order {
-        None => None,
+        None => {
+            store::write(txn, &mut Waves::default(), &[response]).await?;
+            None
+        }
         Some(mut told) => {
             told.order.coupon = Some(brought.code.to_owned());
-            let taken = orders::take(txn, rules, &[told], now).await?;
+            let taken = orders::take_with(txn, rules, &[told], vec![response], now).await?;
             taken.into_iter().next()
         }
     };

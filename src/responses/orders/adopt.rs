@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use sea_orm::DbErr;
 
 use super::{OrderRules, settle};
-use crate::customers::orders::{self, OrderRow, Strangers, Told, Who};
+use crate::customers::orders::{self, OrderRow, Record, Strangers, Told, Who};
 use crate::ids::CustomerId;
 use crate::responses::store::orders::{self as store, Waiting};
 use crate::storage::Txn;
 
-/// Takes those of these orders whose customer is known now; the others wait on.
+/// Takes those of these orders whose customer is known now; the others wait on. What was taken is to be added up
+/// ([`orders::add_up`]) when the transaction has written all else.
 pub(super) async fn adopt(
     txn: &Txn,
     rules: &OrderRules,
     waiting: Vec<Waiting>,
     now: i64,
-) -> Result<(), DbErr> {
+) -> Result<Record, DbErr> {
     let brought: Vec<(usize, Option<String>, Option<String>)> = waiting
         .iter()
         .enumerate()
@@ -58,17 +59,17 @@ pub(super) async fn adopt(
             },
         });
     }
+    let mut record = Record::default();
     if !told.is_empty() {
-        let taken = orders::record(txn, &rules.keys, &told, Strangers::All, now)
-            .await?
-            .taken;
+        record = orders::record(txn, &rules.keys, &told, Strangers::All, now).await?;
         // Who left the base in between is looked for again.
         let known = adopted
             .into_iter()
-            .zip(taken)
-            .filter(|(_, taken)| *taken != orders::Taken::Nobody)
+            .zip(&record.taken)
+            .filter(|(_, taken)| **taken != orders::Taken::Nobody)
             .map(|(id, _)| id);
         store::delete_unmatched(txn, &known.collect::<Vec<_>>()).await?;
     }
-    store::looked_at(txn, &left, now).await
+    store::looked_at(txn, &left, now).await?;
+    Ok(record)
 }

@@ -17,10 +17,12 @@ use std::fmt;
 use super::ResponseError;
 use super::store::{self, Waves};
 use crate::config::Settings;
+use crate::customers::orders::add_up;
 use crate::keys::Keys;
 use crate::storage::Db;
 
 pub(crate) use read::{OrderFault, read, read_customer};
+pub(super) use take::take_with;
 pub(crate) use take::{TakenOrder, take};
 pub use unmatched::{UnmatchedOrder, unmatched};
 
@@ -67,17 +69,25 @@ impl OrderRules {
 
 /// Gives the orders that are due at `now` (milliseconds since the epoch) to the deliveries that earned them,
 /// with marks, counters and customers; returns how many were given. Running it again, or on two nodes at
-/// once, gives none twice. Orders of people who have come into the base since are taken too.
+/// once, gives none twice. Orders of people who have come into the base since are taken too; what is kept of people
+/// nobody knows, orders and the notes of answers, is forgotten in its time.
 ///
 /// # Errors
 /// When the database is away; what was given until then stays given.
 pub async fn attribute_orders(db: &Db, rules: &OrderRules, now: i64) -> Result<u64, ResponseError> {
     let mut waves = Waves::default();
+    let long_ago = now.saturating_sub(rules.keep_unmatched_ms);
+    if store::answers::has_notes_of_strangers(db, long_ago).await? {
+        let txn = db.begin().await?;
+        store::answers::empty_notes_of_strangers(&txn, long_ago).await?;
+        txn.commit().await?;
+    }
     if store::orders::has_unmatched(db).await? {
         let txn = db.begin().await?;
-        store::orders::forget_old_unmatched(&txn, now - rules.keep_unmatched_ms).await?;
+        store::orders::forget_old_unmatched(&txn, long_ago).await?;
         let waiting = store::orders::unmatched_next(&txn, BATCH).await?;
-        adopt::adopt(&txn, rules, waiting, now).await?;
+        let adopted = adopt::adopt(&txn, rules, waiting, now).await?;
+        add_up(&txn, &adopted, &rules.currency).await?;
         txn.commit().await?;
     }
     let mut given = 0;
@@ -89,7 +99,7 @@ pub async fn attribute_orders(db: &Db, rules: &OrderRules, now: i64) -> Result<u
             txn.rollback().await?;
             return Ok(given);
         }
-        given += settle::settle(&txn, rules, &mut waves, orders, now).await?;
+        given += settle::settle(&txn, rules, &mut waves, orders, Vec::new(), now).await?;
         txn.commit().await?;
     }
     Ok(given)
@@ -110,7 +120,8 @@ pub async fn adopt_all(db: &Db, rules: &OrderRules, now: i64) -> Result<(), Resp
             return Ok(());
         };
         after = last.id;
-        adopt::adopt(&txn, rules, waiting, now).await?;
+        let adopted = adopt::adopt(&txn, rules, waiting, now).await?;
+        add_up(&txn, &adopted, &rules.currency).await?;
         txn.commit().await?;
     }
 }

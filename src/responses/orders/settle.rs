@@ -14,12 +14,14 @@ use crate::responses::store::{self as responses, Waves};
 use crate::storage::Txn;
 use crate::tokens::{self, LinkKind, LinkToken};
 
-/// Settles orders, which the transaction holds; returns how many were given to a delivery.
+/// Settles orders, which the transaction holds, and writes other responses with what they earned; returns how many
+/// were given to a delivery.
 pub(super) async fn settle(
     txn: &Txn,
     rules: &OrderRules,
     waves: &mut Waves,
     orders: Vec<DueOrder>,
+    others: Vec<Response>,
     now: i64,
 ) -> Result<u64, DbErr> {
     let mut claims: HashMap<i64, Vec<Claim>> = HashMap::new();
@@ -109,7 +111,8 @@ pub(super) async fn settle(
     store::write_rulings(txn, &rulings).await?;
     store::delete_cancelled(txn, &cancelled, now).await?;
     store::take_back(txn, waves, &gone, &rules.currency).await?;
-    let mut written: Vec<Response> = redeemed;
+    let mut written = others;
+    written.extend(redeemed);
     written.extend(sales.iter().map(|sale| Response {
         delivery: sale.key,
         what: What::Order {
@@ -126,6 +129,8 @@ pub(super) async fn settle(
         responses::write(txn, waves, &written).await?;
         store::count_sales(txn, &sales, &rules.currency).await?;
     }
+    let losers: BTreeSet<CustomerId> = cancelled.iter().map(|order| order.customer).collect();
+    store::add_up(txn, &losers, &rules.currency).await?;
     Ok(given)
 }
 

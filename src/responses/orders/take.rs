@@ -1,9 +1,10 @@
 //! Orders that a shop tells: written, matched and counted in one transaction.
 
 use super::{OrderRules, adopt, settle};
-use crate::customers::orders::{self, Strangers, Taken, Told};
+use crate::customers::orders::{self, Record, Strangers, Taken, Told};
 use crate::responses::ResponseError;
 use crate::responses::attribution::MatchedBy;
+use crate::responses::model::Response;
 use crate::responses::store::{Waves, orders as store};
 use crate::storage::Txn;
 
@@ -25,29 +26,46 @@ pub(crate) async fn take(
     told: &[Told],
     now: i64,
 ) -> Result<Vec<TakenOrder>, ResponseError> {
-    let mut taken = orders::record(txn, &rules.keys, told, Strangers::All, now)
-        .await?
-        .taken;
+    take_with(txn, rules, told, Vec::new(), now).await
+}
+
+/// Takes orders and writes other responses with what they earned: whoever takes orders holds them before any
+/// delivery, so nothing may be written of a delivery before.
+///
+/// # Errors
+/// As [`take`].
+pub(in crate::responses) async fn take_with(
+    txn: &Txn,
+    rules: &OrderRules,
+    told: &[Told],
+    others: Vec<Response>,
+    now: i64,
+) -> Result<Vec<TakenOrder>, ResponseError> {
+    let record = orders::record(txn, &rules.keys, told, Strangers::All, now).await?;
     let ids: Vec<&String> = told
         .iter()
         .filter_map(|one| one.order.external_id.as_ref())
         .collect();
-    if taken.contains(&Taken::Unmatched) {
+    let mut adopted = Record::default();
+    if record.taken.contains(&Taken::Unmatched) {
         // A token or a coupon may tell at once whose it is.
         let waiting = store::unmatched_named(txn, &ids).await?;
-        adopt::adopt(txn, rules, waiting, now).await?;
+        adopted = adopt::adopt(txn, rules, waiting, now).await?;
     }
     let due = store::due_named(txn, &ids).await?;
-    settle::settle(txn, rules, &mut Waves::default(), due, now).await?;
+    settle::settle(txn, rules, &mut Waves::default(), due, others, now).await?;
+    for record in [&record, &adopted] {
+        orders::add_up(txn, record, &rules.currency).await?;
+    }
     let known = store::matched_named(txn, &ids).await?;
     let mut outcomes = Vec::with_capacity(told.len());
-    for (one, taken) in told.iter().zip(&mut taken) {
+    for (one, mut taken) in told.iter().zip(record.taken) {
         let found = one.order.external_id.as_ref().and_then(|id| known.get(id));
-        if *taken == Taken::Unmatched && found.is_some() {
-            *taken = Taken::Created;
+        if taken == Taken::Unmatched && found.is_some() {
+            taken = Taken::Created;
         }
         outcomes.push(TakenOrder {
-            taken: *taken,
+            taken,
             matched_by: found.copied().flatten(),
         });
     }

@@ -5,7 +5,7 @@ use sea_orm::DbErr;
 use super::key;
 use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::responses::answers::Answer;
-use crate::storage::{Sql, Txn};
+use crate::storage::{Db, Sql, Txn};
 
 /// The newest wave with an offer of this code.
 pub(in crate::responses) async fn newest_wave(
@@ -66,6 +66,35 @@ pub(in crate::responses) async fn insert(
             at.into(),
             now.into(),
         ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Notes of people nobody knows, of answers that were told before an instant.
+const OF_STRANGERS: &str = "customer_id IS NULL AND note IS NOT NULL AND recorded_at < $1";
+
+/// Whether such a note is kept.
+pub(in crate::responses) async fn has_notes_of_strangers(
+    db: &Db,
+    before: i64,
+) -> Result<bool, DbErr> {
+    db.row(
+        format!("SELECT 1 AS one FROM answers WHERE {OF_STRANGERS} LIMIT 1"),
+        [before.into()],
+    )
+    .await
+    .map(|row| row.is_some())
+}
+
+/// Empties these notes; that somebody answered stays.
+pub(in crate::responses) async fn empty_notes_of_strangers(
+    txn: &Txn,
+    before: i64,
+) -> Result<(), DbErr> {
+    txn.run(
+        format!("UPDATE answers SET note = NULL WHERE {OF_STRANGERS}"),
+        [before.into()],
     )
     .await
     .map(drop)

@@ -1,11 +1,11 @@
 //! Queries about what the people of each cell bought.
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, QueryResult};
 
 use crate::campaigns::cells::{ALL, GLOBAL};
 use crate::gate::control::LOTS;
 use crate::ids::{CampaignId, WaveId};
-use crate::responses::effects::{Effect, OfWave, ReckonedWave, Standing};
+use crate::responses::effects::{Effect, OfWave, ReckonedWave, Standing, Window};
 use crate::responses::model::Terms;
 use crate::storage::chance::lot;
 use crate::storage::{Db, Sql};
@@ -20,23 +20,38 @@ pub(in crate::responses) async fn newest_order(db: &Db) -> Result<i64, DbErr> {
     Ok(newest.unwrap_or(0))
 }
 
+/// What the window of wave `w` is read from; who waited for the winner of a cancelled wave waits no longer.
+const WINDOW: &str = "w.launched_at, w.definition, w.decision, \
+     CASE WHEN w.status = 'cancelled' THEN NULL ELSE w.decide_at END AS waits_until";
+
+fn window(row: &QueryResult) -> Result<Window, DbErr> {
+    let definition: String = row.try_get("", "definition")?;
+    let decision: Option<String> = row.try_get("", "decision")?;
+    Ok(Window::new(
+        row.try_get("", "launched_at")?,
+        row.try_get("", "waits_until")?,
+        decision.as_deref(),
+        Terms::read(&definition).window_ms(),
+    ))
+}
+
 /// The waves that have cells.
 pub(in crate::responses) async fn reckoned_waves(db: &Db) -> Result<Vec<ReckonedWave>, DbErr> {
     db.rows(
-        "SELECT w.id, w.launched_at, w.definition, w.effects_at, w.effects_order FROM waves w
+        format!(
+            "SELECT w.id, {WINDOW}, w.effects_at, w.effects_order FROM waves w
          WHERE EXISTS (SELECT 1 FROM wave_cells c WHERE c.wave_id = w.id AND c.kind <> 'all')
            AND w.cleaned_at IS NULL
-         ORDER BY w.id DESC",
+         ORDER BY w.id DESC"
+        ),
         [],
     )
     .await?
     .iter()
     .map(|row| {
-        let definition: String = row.try_get("", "definition")?;
         Ok(ReckonedWave {
             id: WaveId(row.try_get("", "id")?),
-            launched_at: row.try_get("", "launched_at")?,
-            terms: Terms::read(&definition),
+            window: window(row)?,
             reckoned_at: row.try_get("", "effects_at")?,
             newest_order: row.try_get("", "effects_order")?,
         })
@@ -90,12 +105,14 @@ pub(in crate::responses) async fn of_campaign(
 ) -> Result<Vec<OfWave>, DbErr> {
     let rows = db
         .rows(
-            "SELECT w.id, w.launched_at, w.definition, w.effects_at, c.cell, c.people,
+            format!(
+                "SELECT w.id, {WINDOW}, w.effects_at, c.cell, c.people,
                     COALESCE(e.buyers, 0) AS buyers, COALESCE(e.orders, 0) AS orders,
                     COALESCE(e.spend_cents, 0) AS spend_cents, COALESCE(e.spend_squares, 0.0) AS spend_squares
              FROM waves w JOIN wave_cells c ON c.wave_id = w.id
              LEFT JOIN wave_effects e ON e.wave_id = c.wave_id AND e.cell = c.cell
-             WHERE w.campaign_id = $1 ORDER BY w.id DESC, c.place",
+             WHERE w.campaign_id = $1 ORDER BY w.id DESC, c.place"
+            ),
             [campaign.0.into()],
         )
         .await?;
@@ -103,14 +120,14 @@ pub(in crate::responses) async fn of_campaign(
     for row in &rows {
         let id = WaveId(row.try_get("", "id")?);
         if waves.last().is_none_or(|wave| wave.wave != id) {
-            let definition: String = row.try_get("", "definition")?;
-            let launched_at: i64 = row.try_get("", "launched_at")?;
-            let window = Terms::read(&definition).window_ms();
+            let window = window(row)?;
+            let reckoned_at: Option<i64> = row.try_get("", "effects_at")?;
             waves.push(OfWave {
                 wave: id,
-                launched_at,
-                window_ends_at: launched_at.saturating_add(window),
-                reckoned_at: row.try_get("", "effects_at")?,
+                launched_at: row.try_get("", "launched_at")?,
+                window_begins_at: window.begins_at,
+                window_ends_at: window.ends_at,
+                reckoned_at: reckoned_at.filter(|_| !window.is_undecided),
                 cells: Vec::new(),
             });
         }

@@ -428,7 +428,8 @@ pub(in crate::responses) async fn write_rulings(
     txn.run(sql, [text(&json!(rows))]).await.map(drop)
 }
 
-/// Takes cancelled orders out of the base, and remembers their numbers.
+/// Takes cancelled orders out of the base, and remembers their numbers; [`add_up`] is to follow for those who had
+/// made them.
 pub(in crate::responses) async fn delete_cancelled(
     txn: &Txn,
     orders: &[&DueOrder],
@@ -447,10 +448,17 @@ pub(in crate::responses) async fn delete_cancelled(
         .iter()
         .filter_map(|order| order.external_id.clone())
         .collect();
-    customer_orders::write_cancelled(txn, &numbers, now).await?;
-    let customers: BTreeSet<CustomerId> = orders.iter().map(|order| order.customer).collect();
-    let customers: Vec<CustomerId> = customers.into_iter().collect();
-    customer_orders::add_up(txn, &customers, false).await
+    customer_orders::write_cancelled(txn, &numbers, now).await
+}
+
+/// Adds up what is left of the orders of these customers, `currency` being ours.
+pub(in crate::responses) async fn add_up(
+    txn: &Txn,
+    customers: &BTreeSet<CustomerId>,
+    currency: &str,
+) -> Result<(), DbErr> {
+    let customers: Vec<CustomerId> = customers.iter().copied().collect();
+    customer_orders::add_up(txn, &customers, false, currency).await
 }
 
 /// Takes sales back: raw events, marks, counters and what they told of the customer. The orders must have been

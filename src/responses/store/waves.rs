@@ -119,7 +119,7 @@ impl Waves {
             }
             let row = connection
                 .row(
-                    "SELECT campaign_id, is_simulated, launched_at, definition FROM waves WHERE id = $1",
+                    "SELECT campaign_id, is_simulated, launched_at, counts_stages, definition FROM waves WHERE id = $1",
                     [id.0.into()],
                 )
                 .await?;
@@ -129,6 +129,7 @@ impl Waves {
                     campaign: CampaignId(row.try_get("", "campaign_id")?),
                     is_simulated: row.try_get("", "is_simulated")?,
                     launched_at: row.try_get("", "launched_at")?,
+                    counts_stages: row.try_get("", "counts_stages")?,
                     terms: Terms::read(&definition),
                     subjects: Subjects::default(),
                 };

@@ -7,11 +7,13 @@ use sea_orm::DbErr;
 use super::ANSWER;
 use super::model::Standing;
 use super::store::receipts::{self as store, Unmatched};
+use crate::campaigns::cells::ALL;
 use crate::channels::model::Class;
 use crate::channels::sms::model::{Receipt, ReceiptState, is_message_id};
 use crate::consent;
 use crate::consent::model::{Channel, Evidence, Scope};
 use crate::customers::store::numbers;
+use crate::delivery::store::{SMS_COUNTERS, cell_counters};
 use crate::ids::{DeliveryKey, WaveId};
 use crate::keys::Keys;
 use crate::responses::model::{MadeBy, Response, What};
@@ -152,7 +154,7 @@ pub async fn let_go_unmatched(db: &Db, before_ms: i64) -> Result<u64, DbErr> {
 /// What follows from receipts, done after all of them: who writes to people takes locks that others want.
 #[derive(Debug, Default)]
 struct Changes {
-    counters: BTreeMap<(WaveId, &'static str), i64>,
+    counters: BTreeMap<(WaveId, String), i64>,
     opted_out: Vec<DeliveryKey>,
     /// Messages to numbers that do not exist, and when that was said.
     refused: Vec<(DeliveryKey, i64)>,
@@ -186,10 +188,11 @@ impl Changes {
         store::set_standing(txn, delivery, &after).await?;
         let former = before.as_ref().map(|standing| standing.state);
         if former != Some(after.state) && received.is_accepted {
+            let cell = received.cell.as_deref();
             if let Some(former) = former {
-                *self.counter(delivery, former) -= 1;
+                self.count(delivery.wave, cell, former, -1);
             }
-            *self.counter(delivery, after.state) += 1;
+            self.count(delivery.wave, cell, after.state, 1);
         }
         if after.state == ReceiptState::Delivered && former != Some(ReceiptState::Delivered) {
             self.reached.push(delivery);
@@ -205,13 +208,19 @@ impl Changes {
         Ok(true)
     }
 
-    fn counter(&mut self, delivery: DeliveryKey, state: ReceiptState) -> &mut i64 {
+    /// Counts a message into a state or out of it: for the wave, its channel, and its cell where it has one.
+    fn count(&mut self, wave: WaveId, cell: Option<&str>, state: ReceiptState, by: i64) {
         let name = match state {
             ReceiptState::Sent => "receipts.sent",
             ReceiptState::Undelivered => "receipts.undelivered",
             ReceiptState::Delivered => "receipts.delivered",
         };
-        self.counters.entry((delivery.wave, name)).or_default()
+        let cell = cell.filter(|cell| !cell.is_empty() && *cell != ALL);
+        let of_cell = cell.map(|cell| format!("{}{name}", cell_counters(cell)));
+        let names = [name.to_owned(), format!("{SMS_COUNTERS}{name}")];
+        for name in names.into_iter().chain(of_cell) {
+            *self.counters.entry((wave, name)).or_default() += by;
+        }
     }
 
     /// Does what follows for people, then moves the counters: every writer of a wave wants the same few rows.
@@ -233,13 +242,7 @@ impl Changes {
             }
         }
         numbers::note_reached(txn, &reached).await?;
-        let mut moves = BTreeMap::new();
-        for ((wave, name), by) in self.counters {
-            moves.insert((wave, name.to_owned()), by);
-            // The same for the channel alone.
-            moves.insert((wave, format!("sms.{name}")), by);
-        }
-        add_to_counters(txn, &moves).await
+        add_to_counters(txn, &self.counters).await
     }
 }
 

@@ -17,6 +17,7 @@ use governor::{Quota, RateLimiter};
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
 use super::rights;
+use crate::accounts::{self, tokens};
 use crate::config::{ApiSettings, Scope};
 use crate::web::{ApiError, State};
 
@@ -56,7 +57,11 @@ struct Allowance {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.known.iter().map(|one| one.caller.name.as_str()).collect();
+        let names: Vec<&str> = self
+            .known
+            .iter()
+            .map(|one| one.caller.name.as_str())
+            .collect();
         f.debug_tuple("Tokens").field(&names).finish()
     }
 }
@@ -81,20 +86,20 @@ impl Tokens {
         Self {
             known,
             per_minute: settings.requests_per_minute.get(),
-            limiter: RateLimiter::keyed(quota)
-                .with_middleware::<StateInformationMiddleware>(),
+            limiter: RateLimiter::keyed(quota).with_middleware::<StateInformationMiddleware>(),
         }
     }
 
-    /// Whose token a request bears.
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    /// Whose token a request bears: one of the settings, or one that the console made.
+    async fn caller(&self, headers: &HeaderMap, state: &State) -> Result<Caller, ApiError> {
         let given = headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| sha256(token.trim().as_bytes()));
-        let given = given.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED))?;
+            .map(|(_, token)| token.trim());
+        let token = given.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED))?;
+        let given = sha256(token.as_bytes());
         // All are compared, whichever fits.
         let found = self.known.iter().fold(None, |found, token| {
             if is_equal(&token.digest, &given) {
@@ -103,9 +108,17 @@ impl Tokens {
                 found
             }
         });
-        found
-            .map(|token| token.caller.clone())
-            .ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED))
+        if let Some(found) = found {
+            return Ok(found.caller.clone());
+        }
+        let made = tokens::find(&state.db, &accounts::digest_of(token), state.clock.now_ms())
+            .await
+            .map_err(ApiError::unavailable)?
+            .ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED))?;
+        Ok(Caller {
+            scopes: made.scopes.split(' ').filter_map(Scope::read).collect(),
+            name: made.name,
+        })
     }
 
     /// Counts a request of this token.
@@ -151,7 +164,10 @@ pub(super) async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match admit(&request).await {
-        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+        Ok(()) => next
+            .call(request)
+            .await
+            .map(ServiceResponse::map_into_boxed_body),
         Err(error) => Ok(request.into_response(HttpResponse::from_error(error))),
     }
 }
@@ -170,7 +186,7 @@ async fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
     let Some(state) = request.app_data::<web::Data<State>>() else {
         return Err(ApiError::internal("the API stands without its state"));
     };
-    let caller = state.tokens.caller(request.headers()).await?;
+    let caller = state.tokens.caller(request.headers(), state).await?;
     let allowance = state.tokens.allow(&caller.name);
     let (Ok(shown) | Err(shown)) = allowance;
     request.extensions_mut().insert(shown);
@@ -186,7 +202,7 @@ async fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
         && !caller.scopes.contains(&scope)
     {
         return Err(ApiError::new(StatusCode::FORBIDDEN).with_detail(format!(
-            "This token lacks the scope {}; add it to [api.tokens.{}].",
+            "This token lacks the scope {}; give {} one that has it (Settings, API tokens, or [api.tokens]).",
             scope.as_str(),
             caller.name
         )));

@@ -96,10 +96,7 @@ fn within<T>(path: &mut String, step: &str, read: impl FnOnce(&mut String) -> T)
 ///
 /// # Errors
 /// As [`json`], and 422 with the field that cannot be read.
-pub(super) fn read<T: DeserializeOwned>(
-    request: &HttpRequest,
-    body: &[u8],
-) -> Result<T, ApiError> {
+pub(super) fn read<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, ApiError> {
     typed(json(request, body)?)
 }
 
@@ -259,6 +256,14 @@ pub(super) fn below(field: &str, at: &str) -> String {
 pub(super) fn sentence(text: &str) -> Cow<'static, str> {
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string());
-    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    Cow::Owned(format!("{}{}{end}", first.unwrap_or_default(), letters.as_str()))
+    let end = if text.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    Cow::Owned(format!(
+        "{}{}{end}",
+        first.unwrap_or_default(),
+        letters.as_str()
+    ))
 }

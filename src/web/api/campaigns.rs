@@ -214,8 +214,9 @@ pub(super) async fn put(
     .into_iter()
     .flatten()
     {
-        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY)
-            .with_detail(body::sentence(&refusal)));
+        return Err(
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(body::sentence(&refusal))
+        );
     }
     let before = store::by_name(&*state.db, &definition.name)
         .await

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::auth::Caller;
-use super::{body, faults, instant, invalid, once, once_around, orders as order_words, refused, reply};
+use super::{
+    body, faults, instant, invalid, once, once_around, orders as order_words, refused, reply,
+};
 use crate::campaigns::store::coupons as pool_store;
 use crate::clock::from_ms;
 use crate::customers::orders::{Taken, Told};
@@ -41,7 +43,10 @@ pub(super) struct RedemptionTold {
 
 /// A coupon that is redeemed now.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "written from a view of its own; this is its shape")]
+#[expect(
+    dead_code,
+    reason = "written from a view of its own; this is its shape"
+)]
 pub(super) struct Redeemed {
     /// `redeemed`
     status: String,
@@ -296,6 +301,7 @@ pub(super) async fn add_codes(
                 PoolError::Database(error) => ApiError::unavailable(error),
                 error => refused("", error.to_string()),
             })?;
+        super::note(&state, &caller, "coupon_pool.fill", &pool, "").await?;
         let added = CodesAdded {
             added: done.added,
             known: done.known,

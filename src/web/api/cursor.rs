@@ -89,7 +89,10 @@ pub(super) fn after<K: FromStr>(
             .ok()
     };
     read().map(Some).ok_or_else(|| {
-        super::refused("cursor", "is not one of this list; take next_cursor as it is")
+        super::refused(
+            "cursor",
+            "is not one of this list; take next_cursor as it is",
+        )
     })
 }
 
@@ -145,7 +148,10 @@ mod tests {
         assert_eq!(read(&Keys::from_secret(&[8; 32]), "customers"), None);
         let forged = BASE64URL_NOPAD.encode(&[b"43".as_slice(), &[0; MAC_BYTES]].concat());
         for wrong in ["", "42", "ä", &cursor[1..], &forged] {
-            assert!(after::<i64>(Some(wrong), &keys, "customers").is_err(), "{wrong}");
+            assert!(
+                after::<i64>(Some(wrong), &keys, "customers").is_err(),
+                "{wrong}"
+            );
         }
     }
 }

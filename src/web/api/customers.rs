@@ -272,9 +272,14 @@ pub(super) async fn one(
 ) -> Result<HttpResponse, ApiError> {
     let customer = known(&state, &customer).await?;
     // Whoever looks at a person leaves his name.
-    archive::note_access(&state.db, customer.id, &caller.actor(), state.clock.now_ms())
-        .await
-        .map_err(faults::dialogue)?;
+    archive::note_access(
+        &state.db,
+        customer.id,
+        &caller.actor(),
+        state.clock.now_ms(),
+    )
+    .await
+    .map_err(faults::dialogue)?;
     tagged(&CustomerView::from(customer))
 }
 
@@ -333,9 +338,8 @@ pub(super) async fn change(
     let known_tag = tag(&CustomerView::from(before))?;
     require_match(&request, Some(&known_tag))?;
     let now_ms = state.clock.now_ms();
-    let correction = customers_in::correction(given, |fields| {
-        import::read_fields(fields, &region, now_ms)
-    })?;
+    let correction =
+        customers_in::correction(given, |fields| import::read_fields(fields, &region, now_ms))?;
     let outcome = rectify::rectify(
         &state.db,
         &state.keys,
@@ -347,6 +351,7 @@ pub(super) async fn change(
     )
     .await
     .map_err(faults::dialogue)?;
+    super::note(&state, &caller, "customer.correct", &id.to_string(), "").await?;
     let after = known(&state, &id.to_string()).await?;
     let view = Corrected {
         customer: after.into(),
@@ -378,7 +383,9 @@ pub(super) async fn erase(
     let before = store::get(&*state.db, state.db.dialect(), id)
         .await
         .map_err(ApiError::unavailable)?;
-    let known_tag = before.map(|one| tag(&CustomerView::from(one))).transpose()?;
+    let known_tag = before
+        .map(|one| tag(&CustomerView::from(one)))
+        .transpose()?;
     require_match(&request, known_tag.as_deref())?;
     erasure::erase(
         &state.db,
@@ -389,6 +396,7 @@ pub(super) async fn erase(
     )
     .await
     .map_err(faults::dialogue)?;
+    super::note(&state, &caller, "customer.erase", &id.to_string(), "").await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -410,6 +418,7 @@ pub(super) async fn export(
     let archive = archive::archive(&state.db, &state.keys, id, &caller.actor(), now_ms)
         .await
         .map_err(faults::dialogue)?;
+    super::note(&state, &caller, "customer.export", &id.to_string(), "").await?;
     let disposition = ContentDisposition {
         disposition: DispositionType::Attachment,
         parameters: vec![DispositionParam::Filename(format!("customer-{id}.zip"))],

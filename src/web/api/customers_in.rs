@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::permissions::PermissionTold;
-use super::{body, once, refused, reply};
+use super::{body, note_in, once, refused, reply};
 use crate::consent::model::Tracking;
+use crate::customers::import::Change;
 use crate::customers::import::Correction;
 use crate::customers::import::told::{self, Outcome, Taken, Terms, Told, Unread};
-use crate::customers::import::Change;
 use crate::customers::model::Stage;
 use crate::responses::requests::Failed;
 use crate::storage::Txn;
@@ -54,7 +54,10 @@ const TRACKING_AT: &str = "tracking_at";
 
 /// The fields of a customer. One that is left out says nothing.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "read field by field, since null says something else than nothing")]
+#[expect(
+    dead_code,
+    reason = "read field by field, since null says something else than nothing"
+)]
 pub(super) struct CustomerFields {
     /// Your own key of him.
     #[schema(max_length = 250, example = "K-1001")]
@@ -171,14 +174,23 @@ pub(super) async fn put(
 ) -> Result<HttpResponse, ApiError> {
     let terms = terms(&state);
     let value = body::json(&request, &bytes)?;
-    let taken = one(value, &terms).map_err(|errors| {
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_fields(errors)
-    })?;
+    let taken = one(value, &terms)
+        .map_err(|errors| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_fields(errors))?;
     let taken = RefCell::new(taken);
     once(&request, &state, &caller, &bytes, async |txn| {
         let one = vec![taken.borrow().clone()];
         let outcome = take(txn, &state, &caller, &terms, one).await?.pop();
         let outcome = outcome.map_or_else(|| refused_one(Vec::new()), shown);
+        if let Some(customer) = outcome.customer {
+            note_in(
+                txn,
+                &caller,
+                "customer.save",
+                &customer.to_string(),
+                terms.now_ms,
+            )
+            .await?;
+        }
         let status = match outcome.status {
             CustomerStatus::Created => StatusCode::CREATED,
             _ => StatusCode::OK,
@@ -219,6 +231,8 @@ pub(super) async fn bulk(
         let good = read.iter().filter_map(|one| one.as_ref().ok()).cloned();
         let good: Vec<Taken> = good.collect();
         let outcomes = take(txn, &state, &caller, &terms, good).await?;
+        let many = format!("{} customers", outcomes.len());
+        note_in(txn, &caller, "customer.save", &many, terms.now_ms).await?;
         let mut outcomes = outcomes.into_iter();
         let customers: Vec<CustomerOutcome> = read
             .iter()
@@ -236,8 +250,7 @@ pub(super) async fn bulk(
             true => StatusCode::OK,
             false => StatusCode::MULTI_STATUS,
         };
-        reply(status, &CustomerOutcomes { customers })
-            .map_err(Failed::Refused)
+        reply(status, &CustomerOutcomes { customers }).map_err(Failed::Refused)
     })
     .await
 }
@@ -436,7 +449,12 @@ pub(super) fn patch(value: Value) -> Result<Patch, ApiError> {
                 }
             }
         }
-        Some(_) => return Err(refused(ATTRIBUTES, "is not an object; patch them one by one")),
+        Some(_) => {
+            return Err(refused(
+                ATTRIBUTES,
+                "is not an object; patch them one by one",
+            ));
+        }
     }
     for name in TEXTS {
         match text_of(&object, name)? {

@@ -137,13 +137,19 @@ fn common_answers() -> Value {
         let (code, title, detail) = words(status_code);
         let mut headers = Map::new();
         let text = |about: &str| json!({ "description": about, "schema": { "type": "string" } });
-        headers.insert("X-Request-Id".to_owned(), text("Leads to the line in the log."));
+        headers.insert(
+            "X-Request-Id".to_owned(),
+            text("Leads to the line in the log."),
+        );
         if status == 401 {
             headers.insert("WWW-Authenticate".to_owned(), text("`Bearer`"));
         }
         if status == 429 {
             headers.insert("Retry-After".to_owned(), text("Seconds to wait."));
-            headers.insert("RateLimit".to_owned(), text("What is left, and for how long."));
+            headers.insert(
+                "RateLimit".to_owned(),
+                text("What is left, and for how long."),
+            );
         }
         answers.insert(
             name.to_owned(),
@@ -191,9 +197,7 @@ fn complete(path: &str, method: &Method, operation: &mut Map<String, Value>) {
         }
     }
     let parameters = operation.get("parameters").and_then(Value::as_array);
-    let has = |place: &str| {
-        parameters.is_some_and(|all| all.iter().any(|one| one["in"] == place))
-    };
+    let has = |place: &str| parameters.is_some_and(|all| all.iter().any(|one| one["in"] == place));
     let mut statuses = vec![400, 401, 403, 404, 429, 503];
     if has_body || is_post {
         statuses.extend([413, 415, 422]);

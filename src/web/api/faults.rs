@@ -7,7 +7,6 @@ use crate::campaigns::check::CheckError;
 use crate::campaigns::definition::DefinitionError;
 use crate::campaigns::plan::PlanError;
 use crate::consent::topics::TopicError;
-use crate::customers::import::ImportError;
 use crate::delivery::decide::DecideError;
 use crate::delivery::launch::LaunchError;
 use crate::delivery::why::WhyError;
@@ -107,20 +106,14 @@ pub(super) fn topic(field: &str, error: TopicError) -> ApiError {
 
 pub(super) fn dialogue(error: DialogueError) -> ApiError {
     match &error {
-        DialogueError::Field(problem) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY)
-            .with_detail(body::sentence(problem)),
+        DialogueError::Field(problem) => {
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(body::sentence(problem))
+        }
         DialogueError::NoSuchCustomer(_) | DialogueError::Whom(_) => nobody("customer"),
         DialogueError::Erased { on, .. } => ApiError::new(StatusCode::GONE)
             .with_detail(format!("This customer was erased on {on}.")),
         DialogueError::Database(_) | DialogueError::Settings(_) | DialogueError::Archive(_) => {
             error.into()
         }
-    }
-}
-
-pub(super) fn import(error: ImportError) -> ApiError {
-    match error {
-        ImportError::Database(error) => ApiError::unavailable(error),
-        error => ApiError::internal(error),
     }
 }

@@ -67,20 +67,32 @@ pub(super) async fn replies(
     const LIST: &str = "replies";
     let limit = cursor::limit(wanted.limit)?;
     let before = cursor::after(wanted.cursor.as_deref(), &state.keys, LIST)?;
-    let found = texts::before(&state.db, !wanted.all, before.unwrap_or(i64::MAX), limit + 1)
-        .await
-        .map_err(ApiError::unavailable)?;
-    let page = cursor::page(&state.keys, LIST, found, limit, |one| one.id, |one| ReplyView {
-        id: one.id,
-        provider: one.provider,
-        number: one.number,
-        text: one.text,
-        customer: one.customer.map(|id| id.0),
-        name: one.name,
-        campaign: one.campaign,
-        received_at: instant(one.received_at),
-        done_at: one.done_at.map(instant),
-    });
+    let found = texts::before(
+        &state.db,
+        !wanted.all,
+        before.unwrap_or(i64::MAX),
+        limit + 1,
+    )
+    .await
+    .map_err(ApiError::unavailable)?;
+    let page = cursor::page(
+        &state.keys,
+        LIST,
+        found,
+        limit,
+        |one| one.id,
+        |one| ReplyView {
+            id: one.id,
+            provider: one.provider,
+            number: one.number,
+            text: one.text,
+            customer: one.customer.map(|id| id.0),
+            name: one.name,
+            campaign: one.campaign,
+            received_at: instant(one.received_at),
+            done_at: one.done_at.map(instant),
+        },
+    );
     cursor::answer(&page)
 }
 
@@ -113,6 +125,7 @@ pub(super) async fn reply_done(
         if !is_known {
             return Err(faults::nobody("reply"));
         }
+        super::note(&state, &caller, "reply.done", &id.to_string(), "").await?;
         reply(StatusCode::OK, &Done { id, is_done: true })
     })
     .await
@@ -229,6 +242,7 @@ pub(super) async fn mail_done(
         if !is_known {
             return Err(faults::nobody("mail"));
         }
+        super::note(&state, &caller, "mail.done", &id.to_string(), "").await?;
         reply(StatusCode::OK, &Done { id, is_done: true })
     })
     .await

@@ -39,6 +39,7 @@ use serde::Serialize;
 
 use super::error::FieldProblem;
 use super::{ApiError, State, frame, resource};
+use crate::accounts::audit;
 use crate::clock::from_ms;
 use crate::responses::orders::OrderFault;
 use crate::responses::requests::{self, Failed, Reply, Request};
@@ -59,6 +60,7 @@ const LONGEST_KEY: usize = 255;
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(open("/api/v1", page::page))
+        .service(open("/api/v1/style.css", page::style))
         .service(open("/api/v1/openapi.json", document::json));
     let at = At::new;
     // What is written out stands before what a pattern would take too.
@@ -274,11 +276,7 @@ async fn once_around(
     finished(requests::around(&state.db, keyed.as_ref(), state.clock.now_ms(), work).await)
 }
 
-fn keyed(
-    request: &HttpRequest,
-    caller: &Caller,
-    body: &[u8],
-) -> Result<Option<Request>, ApiError> {
+fn keyed(request: &HttpRequest, caller: &Caller, body: &[u8]) -> Result<Option<Request>, ApiError> {
     let key = request
         .headers()
         .get(&IDEMPOTENCY_KEY)
@@ -383,7 +381,7 @@ fn require_match(request: &HttpRequest, known: Option<&str>) -> Result<(), ApiEr
     Err(ApiError::new(StatusCode::PRECONDITION_FAILED))
 }
 
-/// Notes in the audit log what a program did.
+/// Notes in the audit log what a program did by a use case that has transactions of its own.
 ///
 /// # Errors
 /// When the database is away.
@@ -394,8 +392,30 @@ async fn note(
     subject: &str,
     detail: &str,
 ) -> Result<(), ApiError> {
-    let _ = state;
-    tracing::info!(actor = caller.actor(), action, subject, detail, "changed");
+    audit::note(
+        &*state.db,
+        &caller.actor(),
+        action,
+        subject,
+        detail,
+        state.clock.now_ms(),
+    )
+    .await
+    .map_err(ApiError::unavailable)
+}
+
+/// As [`note`], in the transaction of what was done.
+///
+/// # Errors
+/// When the database is away.
+async fn note_in(
+    txn: &Txn,
+    caller: &Caller,
+    action: &str,
+    subject: &str,
+    now_ms: i64,
+) -> Result<(), Failed<ApiError>> {
+    audit::note(&**txn, &caller.actor(), action, subject, "", now_ms).await?;
     Ok(())
 }
 

@@ -111,7 +111,10 @@ struct Outcomes<'a> {
 
 /// What became of each, in their order.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "written from a view of its own; this is its shape")]
+#[expect(
+    dead_code,
+    reason = "written from a view of its own; this is its shape"
+)]
 pub(super) struct OrderOutcomes {
     orders: Vec<Outcome>,
 }
@@ -119,7 +122,10 @@ pub(super) struct OrderOutcomes {
 /// What became of one order, or of each of several.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "written from a view of its own; this is its shape")]
+#[expect(
+    dead_code,
+    reason = "written from a view of its own; this is its shape"
+)]
 pub(super) enum OrderAnswer {
     One(Outcome),
     Many(OrderOutcomes),

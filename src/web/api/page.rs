@@ -1,6 +1,7 @@
 //! `GET /api/v1`: the document as people read it; and what a token may do.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::{HttpResponse, web};
 use pulldown_cmark::{Parser, html};
 use serde::Serialize;
@@ -104,9 +105,22 @@ struct Schema {
     kind: String,
 }
 
-/// The page.
+/// The page: it needs a style of ours and nothing else.
 pub(super) async fn page(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
-    state.pages.answer("api", &View::of(&DOCUMENT))
+    const POLICY: &str =
+        "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+    let mut response = state.pages.answer("api", &View::of(&DOCUMENT))?;
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    Ok(response)
+}
+
+/// Its style.
+pub(super) async fn style(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/css; charset=utf-8")
+        .body(state.pages.style().to_owned())
 }
 
 impl View {
@@ -246,7 +260,11 @@ impl Schema {
             name: name.to_owned(),
             description: markdown(field(schema, "description")),
             words: words.join(", "),
-            kind: if is_plain { String::new() } else { kind(schema) },
+            kind: if is_plain {
+                String::new()
+            } else {
+                kind(schema)
+            },
             fields,
         }
     }
@@ -254,7 +272,12 @@ impl Schema {
 
 /// The fields of a schema, with those of what it is made of.
 fn collect(schema: &Value, fields: &mut Vec<Field>) {
-    for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+    for part in schema
+        .get("allOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         match part.get("$ref").and_then(Value::as_str) {
             Some(reference) => fields.push(Field {
                 name: "…".to_owned(),
@@ -348,7 +371,10 @@ fn curl(path: &str, method: &str, operation: &Value) -> String {
     let mut query = Vec::new();
     for one in parameters.into_iter().flatten() {
         let name = field(one, "name");
-        let example = match one.get("example").or_else(|| one.pointer("/schema/example")) {
+        let example = match one
+            .get("example")
+            .or_else(|| one.pointer("/schema/example"))
+        {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
             None => "…".to_owned(),
@@ -362,11 +388,15 @@ fn curl(path: &str, method: &str, operation: &Value) -> String {
     if !query.is_empty() {
         place = format!("{place}?{}", query.join("&"));
     }
-    let mut lines = vec![format!("curl -H \"Authorization: Bearer $TOKEN\" \\\n  \"$SERVER{place}\"")];
+    let mut lines = vec![format!(
+        "curl -H \"Authorization: Bearer $TOKEN\" \\\n  \"$SERVER{place}\""
+    )];
     if method != "get" {
         lines.push(format!("-X {}", method.to_uppercase()));
     }
-    let body = operation.pointer("/requestBody/content").and_then(Value::as_object);
+    let body = operation
+        .pointer("/requestBody/content")
+        .and_then(Value::as_object);
     if let Some((media, content)) = body.and_then(|content| content.iter().next()) {
         let example = content.get("example").cloned();
         let example = example.unwrap_or_else(|| Value::Object(Map::new()));
@@ -392,5 +422,7 @@ fn markdown(text: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;")
 }

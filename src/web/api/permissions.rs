@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::customers::{known, meant};
-use super::{body, faults, instant, once, once_around, refused, reply};
+use super::{body, faults, instant, note_in, once, once_around, refused, reply};
 use crate::campaigns::store as campaigns;
 use crate::consent::ladder::Level;
 use crate::consent::model::{Action, Basis, Channel, Permission, Scope};
@@ -100,7 +100,10 @@ impl PermissionTold {
                 .map(|text| body::past("occurred_at", &text, now_ms))
                 .transpose()?,
         };
-        for (field, text) in [("source", Some(&said.source)), ("wording", said.wording.as_ref())] {
+        for (field, text) in [
+            ("source", Some(&said.source)),
+            ("wording", said.wording.as_ref()),
+        ] {
             if text.is_some_and(|text| text.chars().count() > LONGEST) {
                 return Err(refused(field, "is longer than 4,000 characters"));
             }
@@ -121,7 +124,10 @@ fn word(field: &str, text: &str) -> Result<String, ApiError> {
     if is_word {
         return Ok(text.to_owned());
     }
-    Err(refused(field, "is not 1 to 60 lower-case letters, digits, - or _"))
+    Err(refused(
+        field,
+        "is not 1 to 60 lower-case letters, digits, - or _",
+    ))
 }
 
 /// Refuses a topic that nothing here knows: most likely misspelt.
@@ -244,6 +250,7 @@ pub(super) async fn record(
         permit::permit(txn, &state.keys, id, &said, &caller.actor(), now_ms)
             .await
             .map_err(|error| Failed::Refused(faults::dialogue(error)))?;
+        note_in(txn, &caller, "permission.record", &id.to_string(), now_ms).await?;
         let found = consent::permissions_of(&**txn, id).await?;
         let view = Permissions {
             permissions: found.into_iter().map(PermissionView::from).collect(),
@@ -299,6 +306,7 @@ pub(super) async fn opt_out(
         object::object(&state.db, &state.keys, id, &objection, &actor, now_ms)
             .await
             .map_err(faults::dialogue)?;
+        super::note(&state, &caller, "permission.opt_out", &id.to_string(), "").await?;
         reply(StatusCode::OK, &permissions_of(&state, id).await?)
     })
     .await

@@ -6,7 +6,10 @@ use crate::web::error::FieldProblem;
 
 /// What went wrong and what to do next (RFC 9457).
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it is written from a view of its own; this is its shape")]
+#[expect(
+    dead_code,
+    reason = "it is written from a view of its own; this is its shape"
+)]
 pub(super) struct Problem {
     /// `about:blank`: the status says what it is.
     #[schema(rename = "type", example = "about:blank")]

@@ -86,8 +86,9 @@ async fn launched(state: &State, name: &str) -> Result<Report, ApiError> {
         .await?
         .ok_or_else(|| faults::nobody("campaign"))?;
     if report.waves.is_empty() {
-        return Err(ApiError::new(StatusCode::NOT_FOUND)
-            .with_detail("This campaign was not launched yet."));
+        return Err(
+            ApiError::new(StatusCode::NOT_FOUND).with_detail("This campaign was not launched yet.")
+        );
     }
     Ok(report
         .in_currency(&state.settings.orders.currency)
@@ -123,7 +124,10 @@ pub(super) async fn csv(
     let report = launched(&state, &campaign).await?;
     let disposition = ContentDisposition {
         disposition: DispositionType::Attachment,
-        parameters: vec![DispositionParam::Filename(format!("{}.csv", report.campaign))],
+        parameters: vec![DispositionParam::Filename(format!(
+            "{}.csv",
+            report.campaign
+        ))],
     };
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
@@ -197,8 +201,11 @@ pub(super) async fn grid(
 ) -> Result<HttpResponse, ApiError> {
     let dimension = |field: &str, word: &Option<String>| {
         let word = word.as_deref().filter(|word| !word.is_empty());
-        word.map(|word| word.parse::<Dimension>().map_err(|error| refused(field, error)))
-            .transpose()
+        word.map(|word| {
+            word.parse::<Dimension>()
+                .map_err(|error| refused(field, error))
+        })
+        .transpose()
     };
     let rows = dimension("rows", &asked.rows)?.unwrap_or(Dimension::Generation);
     let columns = dimension("columns", &asked.columns)?.filter(|columns| *columns != rows);

@@ -18,7 +18,10 @@ use crate::web::{ApiError, State};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RuleTold {
-    #[schema(example = "age between 30 and 60 and city in (\"Amiens\", \"Lille\")", min_length = 1)]
+    #[schema(
+        example = "age between 30 and 60 and city in (\"Amiens\", \"Lille\")",
+        min_length = 1
+    )]
     rule: String,
 }
 
@@ -61,7 +64,9 @@ pub(super) async fn count(
     let view = Counted {
         rule: rule.to_string(),
         selected,
-        of: customers::count(&state.db).await.map_err(ApiError::unavailable)?,
+        of: customers::count(&state.db)
+            .await
+            .map_err(ApiError::unavailable)?,
         notes,
     };
     super::answer(StatusCode::OK, &view)

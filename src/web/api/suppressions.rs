@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::auth::Caller;
 use super::cursor::{self, Page, Paging};
 use super::permissions::ensure_topic;
-use super::{body, instant, once, refused, reply};
+use super::{body, instant, note_in, once, refused, reply};
 use crate::consent::audit;
 use crate::consent::model::{Channel, Scope};
 use crate::consent::store::{self as consent, Suppression};
@@ -72,9 +72,8 @@ pub(super) async fn list(
     let found = consent::suppressions_after(&*state.db, after.as_ref())
         .await
         .map_err(ApiError::unavailable)?;
-    let key = |one: &Suppression| {
-        format!("{} {} {}", one.fingerprint, one.channel, one.scope.as_str())
-    };
+    let key =
+        |one: &Suppression| format!("{} {} {}", one.fingerprint, one.channel, one.scope.as_str());
     let page = cursor::page(&state.keys, LIST, found, limit, key, SuppressionView::from);
     cursor::answer(&page)
 }
@@ -127,8 +126,8 @@ impl AddressTold {
         let region = self.region.as_deref().unwrap_or("FR");
         let (channel, key) = match (&self.email, &self.phone) {
             (Some(email), None) => {
-                let email = normalise::email(email)
-                    .map_err(|error| refused("email", error.to_string()))?;
+                let email =
+                    normalise::email(email).map_err(|error| refused("email", error.to_string()))?;
                 (Channel::Email, email.key)
             }
             (None, Some(phone)) => {
@@ -190,6 +189,7 @@ pub(super) async fn add(
         let rows = u64::try_from(suppressions.len()).unwrap_or(u64::MAX);
         let details = json!({ "rows": rows, "known": known });
         audit::record(&**txn, now_ms, &caller.actor(), ADDED, None, details).await?;
+        note_in(txn, &caller, "suppression.add", &rows.to_string(), now_ms).await?;
         let added = SuppressionsAdded {
             added: rows.saturating_sub(known),
             known,
@@ -228,10 +228,15 @@ async fn read_one(value: Value, state: &State, now_ms: i64) -> Result<Suppressio
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if !is_word {
-        return Err(refused("reason", "is not a word of at most 60 letters, digits, - _ or ."));
+        return Err(refused(
+            "reason",
+            "is not a word of at most 60 letters, digits, - _ or .",
+        ));
     }
     let since = told.since.as_deref();
-    let since = since.map(|text| body::past("since", text, now_ms)).transpose()?;
+    let since = since
+        .map(|text| body::past("since", text, now_ms))
+        .transpose()?;
     Ok(Suppression {
         fingerprint,
         channel,

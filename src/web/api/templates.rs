@@ -160,7 +160,10 @@ pub(super) async fn one(
     template: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    super::answer(StatusCode::OK, &TemplateView::from(&meant(&state, &template)?))
+    super::answer(
+        StatusCode::OK,
+        &TemplateView::from(&meant(&state, &template)?),
+    )
 }
 
 /// What a copywriter says of a template.

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{Paging, RateView, path_segment, spoken};
+use super::{Paging, RateView, Visit, path_segment, spoken};
 use crate::reports::table::thousands;
 use crate::reports::{Report, store};
 use crate::web::{ApiError, State};
@@ -60,6 +60,7 @@ impl Line {
 
 /// The page.
 pub(super) async fn list(
+    visit: Visit,
     paging: web::Query<Paging>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -77,5 +78,5 @@ pub(super) async fn list(
         newer,
         older,
     };
-    state.pages.answer("campaigns", &view)
+    visit.answer(&state, "campaigns", &view)
 }

@@ -5,7 +5,7 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::{instant, path_segment};
+use super::{Visit, instant, path_segment};
 use crate::consent::model::{Channel, Tracking};
 use crate::customers::model::{Customer, EmailState, PhoneState};
 use crate::customers::store as customers;
@@ -22,8 +22,6 @@ use crate::web::{ApiError, State};
 
 /// Entries of the timeline on a page.
 const PAGE: i64 = 50;
-/// Who looks, as long as the console knows no login.
-const ACTOR: &str = "console";
 
 /// Whom somebody looks for.
 #[derive(Debug, Deserialize)]
@@ -48,6 +46,7 @@ struct Found {
 
 /// Leads to the customer who is meant, or shows those who may be.
 pub(super) async fn search(
+    visit: Visit,
     asked: web::Query<Search>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -90,7 +89,7 @@ pub(super) async fn search(
         search: text,
         found: found.collect(),
     };
-    state.pages.answer("customers", &view)
+    visit.answer(&state, "customers", &view)
 }
 
 /// Which part of the timeline is asked for.
@@ -156,6 +155,7 @@ struct Line {
 
 /// The page.
 pub(super) async fn page(
+    visit: Visit,
     id: web::Path<i64>,
     place: web::Query<Place>,
     state: web::Data<State>,
@@ -170,7 +170,7 @@ pub(super) async fn page(
                 "there is no customer {id}; one who was erased has left only his proof of permission"
             ))
         })?;
-    export::note_access(&state.db, id, ACTOR, now_ms)
+    export::note_access(&state.db, id, &visit.actor(), now_ms)
         .await
         .map_err(ApiError::unavailable)?;
     let asked = place.before.as_deref().and_then(|text| text.parse().ok());
@@ -219,7 +219,7 @@ pub(super) async fn page(
         newest,
         older,
     };
-    state.pages.answer("customer", &view)
+    visit.answer(&state, "customer", &view)
 }
 
 /// The name, or the number of one who has none.

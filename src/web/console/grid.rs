@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, web};
 use chrono::{Days, NaiveDate, NaiveTime};
 use serde::Serialize;
 
-use super::{instant, share_of, unparted};
+use super::{Visit, instant, share_of, unparted};
 use crate::ids::{DeliveryKey, WaveId};
 use crate::reports::ReportError;
 use crate::reports::grid::cross::{Figure, Standout, Table, choices};
@@ -193,6 +193,7 @@ struct Verdict {
 
 /// The grid.
 pub(super) async fn page(
+    visit: Visit,
     query: web::Query<Vec<(String, String)>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -202,9 +203,7 @@ pub(super) async fn page(
         .await
         .map_err(ReportError::from)?;
     let table = asked.crossing.table(&loaded.slices);
-    state
-        .pages
-        .answer("grid", &View::new(&asked, &loaded, &names, &table))
+    visit.answer(&state, "grid", &View::new(&asked, &loaded, &names, &table))
 }
 
 async fn load(state: &State, asked: &Asked) -> Result<Loaded, ApiError> {

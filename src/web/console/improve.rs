@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::{RateView, instant, path_segment, share_of, unparted};
+use super::{RateView, Visit, instant, path_segment, share_of, unparted};
 use crate::reports::improve::criteria::CriterionLine;
 use crate::reports::improve::{GainsLine, Improvement, improve};
 use crate::reports::store::grid::{self as store, Loaded, Scope};
@@ -78,6 +78,7 @@ struct GainsRow {
 
 /// The page.
 pub(super) async fn page(
+    visit: Visit,
     campaign: web::Path<String>,
     asked: web::Query<Asked>,
     state: web::Data<State>,
@@ -110,7 +111,7 @@ pub(super) async fn page(
             .map_err(ReportError::from)?;
         shown.matching = Some(counted(count, "customer", "customers"));
     }
-    state.pages.answer("improve", &view)
+    visit.answer(&state, "improve", &view)
 }
 
 impl View {

@@ -1,12 +1,10 @@
 //! `GET /mail`: what came back by mail and a person must read; `GET /mail/{id}`; `POST /mail/{id}/done`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, LOCATION, REFERRER_POLICY};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::replies::is_of_own_page;
-use super::{instant, path_segment};
+use super::{Visit, instant, path_segment, see_other};
 use crate::reports::table::{counted, thousands};
 use crate::responses::inbox::kept::{self, KeptMail};
 use crate::responses::inbox::warnings::{self, Warning};
@@ -130,6 +128,7 @@ impl Before {
 
 /// The page.
 pub(super) async fn list(
+    visit: Visit,
     before: web::Query<Before>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -158,7 +157,7 @@ pub(super) async fn list(
             .flatten(),
         before,
     };
-    with_referrer(state.pages.answer("mails", &view)?)
+    visit.answer(&state, "mails", &view)
 }
 
 #[derive(Debug, Serialize)]
@@ -170,6 +169,7 @@ struct OneView {
 
 /// One mail, whole.
 pub(super) async fn one(
+    visit: Visit,
     id: web::Path<i64>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -182,39 +182,28 @@ pub(super) async fn one(
         section: "mail",
         mail: Line::new(&mail, usize::MAX),
     };
-    with_referrer(state.pages.answer("mail", &view)?)
-}
-
-/// Without a referrer a browser would not say where the form of this page comes from.
-fn with_referrer(mut response: HttpResponse) -> Result<HttpResponse, ApiError> {
-    response
-        .headers_mut()
-        .insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    Ok(response)
+    visit.answer(&state, "mail", &view)
 }
 
 /// Marks a mail as dealt with, and leads back to the list.
 pub(super) async fn mark_done(
-    request: HttpRequest,
+    visit: Visit,
     id: web::Path<i64>,
     form: web::Form<Before>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    if !is_of_own_page(&request) {
-        return Err(ApiError::new(StatusCode::FORBIDDEN));
-    }
+    let id = id.into_inner();
     let now_ms = state.clock.now_ms();
-    let is_known = kept::mark_done(&state.db, id.into_inner(), now_ms)
+    let is_known = kept::mark_done(&state.db, id, now_ms)
         .await
         .map_err(ApiError::unavailable)?;
     if !is_known {
         return Err(ApiError::new(StatusCode::NOT_FOUND));
     }
+    visit.note(&state, "mail.done", &id.to_string(), "").await?;
     let back = match form.number() {
         Some(before) => format!("/mail?before={before}"),
         None => "/mail".to_owned(),
     };
-    Ok(HttpResponse::SeeOther()
-        .insert_header((LOCATION, back))
-        .finish())
+    Ok(see_other(&back))
 }

@@ -1,8 +1,12 @@
-//! What the marketing team reads: campaigns, reports, the outbox. English, and without a login yet, so
-//! it listens on loopback.
+//! Where the team works: whoever signed in sees and does what his role allows, in his language.
+//!
+//! Promise: every page needs a user but those by which one comes in; no page needs a script; GET changes nothing; a
+//! form of another site is refused before it is read.
 
+mod assets;
 mod campaigns;
 mod customer;
+pub(super) mod entry;
 mod grid;
 mod improve;
 mod mail;
@@ -12,111 +16,138 @@ mod replies;
 mod report;
 mod report_cells;
 mod sandbox;
+mod visit;
 
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{Error, HttpResponse, Resource};
 use serde::Serialize;
 
 use super::{configure_errors, frame, not_found, probes, resource};
+use crate::accounts::model::Right;
 use crate::clock::from_ms;
 use crate::reports::figures::Rate;
 use crate::reports::table::{counted, percent, thousands};
+
+pub(super) use visit::{Visit, forbidden};
+
+/// A place whose visitors have this right; the frame sees to it.
+fn place(
+    path: &str,
+    allow: &'static str,
+    right: Right,
+) -> Resource<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    resource(path, allow).wrap(from_fn(move |request, next| {
+        frame::signed_in(Some(right), request, next)
+    }))
+}
+
+/// A place for everybody who signed in.
+fn door(
+    path: &str,
+    allow: &'static str,
+) -> Resource<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    resource(path, allow).wrap(from_fn(move |request, next| {
+        frame::signed_in(None, request, next)
+    }))
+}
+
+/// A place before the door.
+fn place_for_all(
+    path: &str,
+    allow: &'static str,
+) -> Resource<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    resource(path, allow).wrap(from_fn(frame::console))
+}
+
+/// Leads on after a form was taken (RFC 9110 §15.4.4); `path` is ours.
+fn see_other(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, path))
+        .finish()
+}
 
 /// Registers the console's routes; `web::Data<State>` must be among the app's data.
 pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
+    entry::configure(config);
     config
-        .service(
-            resource("/", "GET")
-                .route(web::get().to(campaigns::list))
-                .wrap(from_fn(frame::console)),
-        )
+        .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
+        .service(place("/", "GET", Right::Reports).route(web::get().to(campaigns::list)))
         // Before the page, whose pattern would take them too.
+        .service(place("/reports/grid", "GET", Right::Reports).route(web::get().to(grid::page)))
         .service(
-            resource("/reports/grid", "GET")
-                .route(web::get().to(grid::page))
-                .wrap(from_fn(frame::console)),
+            place("/reports/grid/people", "GET", Right::People)
+                .route(web::get().to(grid::people::page)),
         )
         .service(
-            resource("/reports/grid/people", "GET")
-                .route(web::get().to(grid::people::page))
-                .wrap(from_fn(frame::console)),
+            place("/reports/{campaign}/improve", "GET", Right::Reports)
+                .route(web::get().to(improve::page)),
         )
         .service(
-            resource("/reports/{campaign}/improve", "GET")
-                .route(web::get().to(improve::page))
-                .wrap(from_fn(frame::console)),
+            place("/reports/{campaign}.json", "GET", Right::Reports)
+                .route(web::get().to(report::json)),
         )
         .service(
-            resource("/reports/{campaign}.json", "GET")
-                .route(web::get().to(report::json))
-                .wrap(from_fn(frame::console)),
+            place("/reports/{campaign}.csv", "GET", Right::Reports)
+                .route(web::get().to(report::csv)),
         )
         .service(
-            resource("/reports/{campaign}.csv", "GET")
-                .route(web::get().to(report::csv))
-                .wrap(from_fn(frame::console)),
+            place("/reports/{campaign}", "GET", Right::Reports).route(web::get().to(report::page)),
         )
         .service(
-            resource("/reports/{campaign}", "GET")
-                .route(web::get().to(report::page))
-                .wrap(from_fn(frame::console)),
+            place("/permission", "GET", Right::Reports).route(web::get().to(permission::ladder)),
         )
         .service(
-            resource("/permission", "GET")
-                .route(web::get().to(permission::ladder))
-                .wrap(from_fn(frame::console)),
+            place("/permission/customers/{id}", "GET", Right::People)
+                .route(web::get().to(permission::proof)),
         )
+        .service(place("/customers", "GET", Right::People).route(web::get().to(customer::search)))
         .service(
-            resource("/permission/customers/{id}", "GET")
-                .route(web::get().to(permission::proof))
-                .wrap(from_fn(frame::console)),
+            place("/customers/{id}", "GET", Right::People).route(web::get().to(customer::page)),
         )
+        .service(place("/replies", "GET", Right::People).route(web::get().to(replies::list)))
         .service(
-            resource("/customers", "GET")
-                .route(web::get().to(customer::search))
-                .wrap(from_fn(frame::console)),
+            place("/replies/{id}/done", "POST", Right::EditPeople)
+                .route(web::post().to(replies::mark_done)),
         )
+        .service(place("/mail", "GET", Right::People).route(web::get().to(mail::list)))
+        .service(place("/mail/{id}", "GET", Right::People).route(web::get().to(mail::one)))
         .service(
-            resource("/customers/{id}", "GET")
-                .route(web::get().to(customer::page))
-                .wrap(from_fn(frame::console)),
+            place("/mail/{id}/done", "POST", Right::EditPeople)
+                .route(web::post().to(mail::mark_done)),
         )
+        .service(place("/outbox", "GET", Right::People).route(web::get().to(sandbox::list)))
         .service(
-            resource("/replies", "GET")
-                .route(web::get().to(replies::list))
-                .wrap(from_fn(frame::console)),
-        )
-        .service(
-            resource("/replies/{id}/done", "POST")
-                .route(web::post().to(replies::mark_done))
-                .wrap(from_fn(frame::console)),
-        )
-        .service(
-            resource("/mail", "GET")
-                .route(web::get().to(mail::list))
-                .wrap(from_fn(frame::console)),
-        )
-        .service(
-            resource("/mail/{id}", "GET")
-                .route(web::get().to(mail::one))
-                .wrap(from_fn(frame::console)),
-        )
-        .service(
-            resource("/mail/{id}/done", "POST")
-                .route(web::post().to(mail::mark_done))
-                .wrap(from_fn(frame::console)),
-        )
-        .service(
-            resource("/outbox", "GET")
-                .route(web::get().to(sandbox::list))
-                .wrap(from_fn(frame::console)),
-        )
-        .service(
-            resource("/outbox/{number}", "GET")
-                .route(web::get().to(sandbox::message))
-                .wrap(from_fn(frame::console)),
+            place("/outbox/{number}", "GET", Right::People).route(web::get().to(sandbox::message)),
         )
         .service(
             resource("/healthz", "GET, HEAD")

@@ -1,18 +1,18 @@
 //! The outbox's pages: what the sandbox kept, as people read it. They know nothing of where it is kept.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_SECURITY_POLICY;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use mail_parser::{Address, MessageParser, MimeHeaders};
 use serde::Serialize;
 
-use super::instant;
+use super::{Visit, instant};
 use crate::channels::sms::SMS_HEADER;
 use crate::reports::table::counted;
-use crate::web::{ApiError, Pages};
+use crate::web::{ApiError, State};
 
 /// The policy of a message's page. The message stands in a sandboxed frame, which inherits it: its
 /// styles are let in, its remote pictures (and with them its own open pixel) are not.
-const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A line of the list.
@@ -194,20 +194,29 @@ impl Message {
 ///
 /// # Errors
 /// When the page cannot be rendered.
-pub fn list(pages: &Pages, listing: &Listing) -> Result<HttpResponse, ApiError> {
-    pages.answer("outbox", listing)
+pub(super) fn list(
+    visit: &Visit,
+    state: &State,
+    listing: &Listing,
+) -> Result<HttpResponse, ApiError> {
+    visit.answer(state, "outbox", listing)
 }
 
 /// Answers with a message.
 ///
 /// # Errors
 /// When the page cannot be rendered.
-pub fn message(pages: &Pages, message: &Message) -> Result<HttpResponse, ApiError> {
-    let page = pages.page("outbox_message", message)?;
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((CONTENT_SECURITY_POLICY, MESSAGE_POLICY))
-        .body(page))
+pub(super) fn message(
+    visit: &Visit,
+    state: &State,
+    message: &Message,
+) -> Result<HttpResponse, ApiError> {
+    let mut response = visit.answer(state, "outbox_message", message)?;
+    let policy = HeaderValue::from_static(MESSAGE_POLICY);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
+    Ok(response)
 }
 
 fn addresses(address: Option<&Address<'_>>) -> String {
@@ -276,6 +285,7 @@ fn with_links_in_new_tabs(html: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::console::visit::tests::shown;
 
     const RAW: &[u8] = b"From: Chef <chef@shop.example>\r\nTo: =?utf-8?q?=C3=89lodie?= <elodie@example.org>\r\n\
         Subject: =?utf-8?q?Vos_po=C3=AAles?=\r\nMIME-Version: 1.0\r\n\
@@ -289,10 +299,8 @@ mod tests {
         assert_eq!(read.title, "Vos poêles");
         assert_eq!(read.to, "Élodie <elodie@example.org>");
         assert!(read.headers.ends_with("boundary=b"), "{}", read.headers);
-        let response = message(&Pages::new().unwrap(), &read).unwrap();
-        let policy = response.headers().get(CONTENT_SECURITY_POLICY).unwrap();
-        assert!(policy.to_str().unwrap().starts_with("default-src 'none'"));
-        let page = Pages::new().unwrap().page("outbox_message", &read).unwrap();
+        assert!(MESSAGE_POLICY.starts_with("default-src 'none'"));
+        let page = shown("outbox_message", &read);
         assert!(page.contains("sandbox=\"allow-popups allow-popups-to-escape-sandbox\""));
         assert!(
             !page.contains("<script"),
@@ -321,7 +329,7 @@ mod tests {
                 characters: "33 characters".into()
             })
         );
-        let page = Pages::new().unwrap().page("outbox_message", &read).unwrap();
+        let page = shown("outbox_message", &read);
         assert!(page.contains("class=\"bubble\""), "{page}");
         assert!(
             page.contains("&lt;b&gt;-20 %&lt;/b&gt;"),
@@ -345,7 +353,7 @@ mod tests {
     fn the_list_keeps_its_search_from_page_to_page() {
         let entry = Entry::new(7, 1_795_000_000_000, "a@example.org", " ", 2_048);
         let listing = Listing::new(1_200, "Kept.", Some("a&b"), 1, vec![entry], true);
-        let page = Pages::new().unwrap().page("outbox", &listing).unwrap();
+        let page = shown("outbox", &listing);
         for expected in [
             "1,200 messages",
             "(no subject)",
@@ -360,7 +368,7 @@ mod tests {
     #[test]
     fn the_empty_outbox_says_what_to_do() {
         let listing = Listing::new(0, "Kept.", None, 0, Vec::new(), false);
-        let page = Pages::new().unwrap().page("outbox", &listing).unwrap();
+        let page = shown("outbox", &listing);
         assert!(page.contains("The outbox is empty"));
     }
 
@@ -368,7 +376,7 @@ mod tests {
     fn any_bytes_are_shown_without_panic() {
         for raw in [b"".as_slice(), b"\xff\xfe", b"no headers", b"\r\n\r\n"] {
             let read = Message::read(raw, i64::MAX, None, None);
-            Pages::new().unwrap().page("outbox_message", &read).unwrap();
+            shown("outbox_message", &read);
         }
     }
 }

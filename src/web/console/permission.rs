@@ -4,6 +4,7 @@
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
+use super::Visit;
 use crate::clock::from_ms;
 use crate::consent::overview::{self, Overview, OverviewError};
 use crate::customers::store as customers;
@@ -67,6 +68,7 @@ struct RungView {
 
 /// The ladder.
 pub(super) async fn ladder(
+    visit: Visit,
     asked: web::Query<Asked>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -127,7 +129,7 @@ pub(super) async fn ladder(
         rungs,
         overview,
     };
-    state.pages.answer("permission", &view)
+    visit.answer(&state, "permission", &view)
 }
 
 impl From<OverviewError> for ApiError {

@@ -1,11 +1,10 @@
 //! `GET /replies`: what people wrote back by SMS; `POST /replies/{id}/done`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HOST, HeaderValue, LOCATION, ORIGIN, REFERRER_POLICY};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::{Paging, instant, path_segment};
+use super::{Paging, Visit, instant, path_segment, see_other};
 use crate::reports::table::{counted, thousands};
 use crate::responses::texts::replies::{self, Reply};
 use crate::web::{ApiError, State};
@@ -77,6 +76,7 @@ impl Line {
 
 /// The page.
 pub(super) async fn list(
+    visit: Visit,
     paging: web::Query<Paging>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -99,12 +99,7 @@ pub(super) async fn list(
         newer,
         older,
     };
-    let mut response = state.pages.answer("replies", &view)?;
-    // Without a referrer a browser would not say where the form of this page comes from.
-    response
-        .headers_mut()
-        .insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    Ok(response)
+    visit.answer(&state, "replies", &view)
 }
 
 /// From which page somebody marks a reply.
@@ -115,41 +110,24 @@ pub(super) struct Back {
 
 /// Marks a reply as dealt with, and leads back to the list.
 pub(super) async fn mark_done(
-    request: HttpRequest,
+    visit: Visit,
     id: web::Path<i64>,
     form: web::Form<Back>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    if !is_of_own_page(&request) {
-        return Err(ApiError::new(StatusCode::FORBIDDEN));
-    }
+    let id = id.into_inner();
     let now_ms = state.clock.now_ms();
-    let is_known = replies::mark_done(&state.db, id.into_inner(), now_ms)
+    let is_known = replies::mark_done(&state.db, id, now_ms)
         .await
         .map_err(ApiError::unavailable)?;
     if !is_known {
         return Err(ApiError::new(StatusCode::NOT_FOUND));
     }
+    visit
+        .note(&state, "reply.done", &id.to_string(), "")
+        .await?;
     let page = Paging {
         page: form.into_inner().page,
     };
-    Ok(HttpResponse::SeeOther()
-        .insert_header((LOCATION, format!("/replies?page={}", page.index() + 1)))
-        .finish())
-}
-
-/// Whether a form comes from a page of ours: the console knows no login, so a page of another site must not be
-/// able to press its buttons. A program that is no browser names no origin.
-pub(super) fn is_of_own_page(request: &HttpRequest) -> bool {
-    let header = |name| {
-        let value = request.headers().get(name);
-        value.map(|value: &HeaderValue| value.to_str().unwrap_or("?"))
-    };
-    match (header(ORIGIN), header(HOST)) {
-        (None, _) => true,
-        (Some(origin), Some(host)) => origin
-            .split_once("://")
-            .is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host)),
-        (Some(_), None) => false,
-    }
+    Ok(see_other(&format!("/replies?page={}", page.index() + 1)))
 }

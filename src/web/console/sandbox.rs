@@ -4,8 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::Paging;
 use super::outbox::{self, Entry, Listing, Message};
+use super::{Paging, Visit};
 use crate::channels::outbox::OutboxError;
 use crate::config::Settings;
 use crate::web::{ApiError, State};
@@ -21,6 +21,7 @@ pub(super) struct Search {
 
 /// The list, the newest first.
 pub(super) async fn list(
+    visit: Visit,
     paging: web::Query<Paging>,
     search: web::Query<Search>,
     state: web::Data<State>,
@@ -56,7 +57,7 @@ pub(super) async fn list(
         .collect();
     let note = note(&state.settings);
     let listing = Listing::new(count, note, wanted.as_deref(), index, entries, has_older);
-    outbox::list(&state.pages, &listing)
+    outbox::list(&visit, &state, &listing)
 }
 
 /// What the outbox holds, as the settings are now.
@@ -78,6 +79,7 @@ fn note(settings: &Settings) -> &'static str {
 
 /// One message.
 pub(super) async fn message(
+    visit: Visit,
     number: web::Path<u64>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -98,7 +100,8 @@ pub(super) async fn message(
     let newer = (number < count).then_some(number + 1);
     let older = (number > 1).then_some(number - 1);
     outbox::message(
-        &state.pages,
+        &visit,
+        &state,
         &Message::read(&raw, received_at, newer, older),
     )
 }

@@ -99,7 +99,7 @@ async fn take(
     match done.await {
         Ok(_) => Ok(HttpResponse::NoContent().finish()),
         Err(Failed::Refused(error)) => Err(error),
-        Err(Failed::KeyReused) => Err(ApiError::new(StatusCode::BAD_REQUEST)),
+        Err(Failed::KeyReused | Failed::Unanswered) => Err(ApiError::new(StatusCode::BAD_REQUEST)),
         Err(Failed::Room(error)) => Err(error.into()),
     }
 }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 pub mod certificate;
+pub mod console;
 pub mod database;
 pub mod dovecot;
 pub mod dump;

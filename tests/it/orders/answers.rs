@@ -1,6 +1,8 @@
 //! Who comes to a shop or calls, and names the code of an offer.
 
 use serde_json::json;
+use visavis::clock::Clock;
+use visavis::responses::orders::attribute_orders;
 use visavis::storage::Sql;
 
 use super::{Shop, counters};
@@ -8,6 +10,27 @@ use crate::kit::ledger::{self, CLICKS, DAY_MS, Plan, SETTLED_AT, expected, numbe
 use crate::on_both;
 
 on_both! {
+    async fn what_was_noted_of_people_nobody_knows_is_emptied_in_its_time(db: &TestDb) {
+        let shop = Shop::open(db).await;
+        let wave = ledger::wave(db, Plan { goal: "answer", ..CLICKS }).await;
+        db.run("INSERT INTO offer_codes (code_key, wave_id) VALUES ('SPR1NG', $1)", [wave.0.into()]).await.unwrap();
+        ledger::customer(db, "ada", "fr", "none").await;
+        for who in [json!({"external_id": "ada"}), json!(null), json!({"email": "stranger@example.org"})] {
+            let told = json!({"campaign_code": "spring", "kind": "phone", "customer": who, "note": "wants the red one"});
+            assert_eq!(shop.post("/api/v1/responses", &told).await.0, 202);
+        }
+        let rules = crate::responses::rules();
+        for (days, notes) in [(0, 3), (89, 3), (91, 1)] {
+            let now = shop.0.clock.now_ms() + days * DAY_MS;
+            attribute_orders(db, &rules, now).await.unwrap();
+            let with_notes = "SELECT COUNT(*) FROM answers WHERE note IS NOT NULL";
+            assert_eq!(number(db, with_notes).await, notes, "after {days} days");
+        }
+        assert_eq!(number(db, "SELECT COUNT(*) FROM answers WHERE customer_id IS NULL").await, 2, "they answered");
+        assert_eq!(number(db, "SELECT COUNT(*) FROM answers WHERE customer_id IS NOT NULL AND note IS NOT NULL").await, 1);
+        shop.0.close().await;
+    }
+
     async fn an_answer_counts_for_the_last_message_with_the_offer(db: &TestDb) {
         let shop = Shop::open(db).await;
         let plan = Plan { goal: "answer", window_days: 7, ..CLICKS };

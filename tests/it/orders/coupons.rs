@@ -1,6 +1,7 @@
 //! Coupons, from the campaign that gives them out to the till that takes them.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use serde_json::json;
 use visavis::campaigns::definition::{Cell, Definition, Offer};
@@ -9,10 +10,11 @@ use visavis::delivery::launch::{self, LaunchError, Occurrence};
 use visavis::delivery::message::for_browser;
 use visavis::ids::{CampaignId, DeliveryKey, WaveId};
 use visavis::responses::coupons::{import_pool, show};
+use visavis::storage::{Dialect, Sql};
 use visavis::templates::Template;
 use visavis::tokens::coupon_code;
 
-use super::{Shop, TILL, counters, tokens};
+use super::{Shop, TILL, after, counters, tokens};
 use crate::kit::database::TestDb;
 use crate::kit::house::{House, definition};
 use crate::kit::ledger::{DAY_MS, number};
@@ -196,6 +198,40 @@ on_both! {
         let told = counters(db, wave).await;
         assert_eq!((told.get("orders"), told.get("redemptions")), (None, Some(&1)));
         assert_eq!(shop.post(REDEEM, &json!({"code": code})).await.0, 409);
+        shop.0.close().await;
+    }
+
+    /// Whoever settles orders holds them before their messages: so must a till, or each would wait for the other.
+    async fn a_till_holds_the_order_before_the_message(db: &TestDb) {
+        let (house, wave, shop) = series(db).await;
+        let code = coupon_code(DeliveryKey { wave, seq: 4 }, &house.parts.keys).unwrap();
+        let customer = number(db, "SELECT customer_id FROM deliveries WHERE seq = 4").await;
+        let told = json!({"id": "T-9", "amount": "5.00", "ordered_at": after(60_000), "customer": {"id": customer}});
+        assert_eq!(shop.order(told).await.0, 201);
+        let bought = json!({"code": code, "order": {"id": "T-9", "amount": "12.50", "ordered_at": after(60_000)}});
+        let redeemed = if db.dialect() == Dialect::Postgres {
+            let txn = db.begin().await.unwrap();
+            txn.rows("SELECT id FROM orders WHERE external_id = 'T-9' FOR UPDATE", []).await.unwrap();
+            let other = async {
+                let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+                while number(db, waiting).await == 0 {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                let message = txn.rows("SELECT 1 AS one FROM deliveries WHERE seq = 4 FOR UPDATE NOWAIT", []).await;
+                assert_eq!(message.expect("nobody holds it").len(), 1);
+                txn.commit().await.unwrap();
+            };
+            let both = async { tokio::join!(shop.post(REDEEM, &bought), other).0 };
+            tokio::time::timeout(Duration::from_secs(60), both).await.expect("it waits for the order")
+        } else {
+            shop.post(REDEEM, &bought).await
+        };
+        assert_eq!((redeemed.0, &redeemed.1["order"]["matched_by"]), (200, &json!("coupon")), "{redeemed:?}");
+        let told = counters(db, wave).await;
+        for (counter, value) in [("redemptions", 1), ("orders", 1), ("revenue_cents", 1_250), ("responders", 1)] {
+            assert_eq!(told.get(counter), Some(&value), "{counter}");
+        }
         shop.0.close().await;
     }
 

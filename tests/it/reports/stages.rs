@@ -127,6 +127,20 @@ on_both! {
         assert_eq!(counters(db, wave, "responders.").await, [("responders.hour.2".to_owned(), 1)].into());
     }
 
+    async fn of_a_wave_from_before_stages_were_counted_none_is(db: &TestDb) {
+        let wave = ledger::wave(db, CLICKS).await;
+        db.run("UPDATE waves SET counts_stages = FALSE", []).await.unwrap();
+        let d = deliveries(db, wave, &["full"]).await;
+        // Who clicked then, and was counted nowhere, is a scanner's victim now.
+        record(db, &[click(d[0], Part::Interest, 60_000)]).await;
+        assert_eq!(counters(db, wave, "clicks").await["clicks"], 1);
+        record(db, &[click(d[0], Part::Action, 60_500)]).await;
+        assert_eq!(counters(db, wave, "clicks").await, [("clicks.scanner".to_owned(), 2)].into());
+        for name in ["stage.", "responders."] {
+            assert_eq!(counters(db, wave, name).await, BTreeMap::new());
+        }
+    }
+
     async fn the_report_shows_how_far_they_went_and_when(db: &TestDb) {
         let wave = ledger::wave(db, CLICKS).await;
         let d = deliveries(db, wave, &["full", "full", "none"]).await;

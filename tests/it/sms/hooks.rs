@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use tokio_util::sync::CancellationToken;
+use visavis::campaigns::definition::{Cell, Definition};
 use visavis::channels::outbox::Outbox;
 use visavis::channels::sms::SmsChannel;
 use visavis::channels::sms::model::ReceiptState::{Delivered, Sent, Undelivered};
@@ -40,6 +41,11 @@ struct Desk {
 impl Desk {
     /// `people` have mobile numbers and said yes to offers by SMS, and got a message.
     async fn open(db: &TestDb, people: i64) -> Self {
+        Self::open_with(db, people, &by_sms("spring")).await
+    }
+
+    /// The same, with a campaign of its own.
+    async fn open_with(db: &TestDb, people: i64, plan: &Definition) -> Self {
         let server = SmsServer::start(Kind::Twilio);
         let mut house = house(db, &server);
         house.change_settings(|settings| settings.sms.contact = "03 22 00 00 00".to_owned());
@@ -49,7 +55,7 @@ impl Desk {
         for id in 1..=people {
             agree(&house, id, "offers", -40 * DAY_MS).await;
         }
-        let campaign = house.apply(&by_sms("spring")).await;
+        let campaign = house.apply(plan).await;
         let wave = house.launch(campaign).await.wave;
         house.deliver_to_the_end(wave).await;
         assert_eq!(server.count() as i64, people);
@@ -246,6 +252,28 @@ on_both! {
         desk.answers(5).await;
         assert_eq!(desk.counter("receipts.delivered").await, 2);
         assert_eq!(desk.number("SELECT COUNT(*) FROM unmatched_receipts").await, 0);
+        desk.close().await;
+    }
+
+    async fn a_receipt_counts_for_the_cell_of_its_message(db: &TestDb) {
+        let cell = |name: &str| Cell { name: name.to_owned(), weight: 1, template: None, offer: None };
+        let plan = Definition { cells: vec![cell("a"), cell("b")], ..by_sms("spring") };
+        let desk = Desk::open_with(db, 12, &plan).await;
+        let sql = "SELECT m.message_id FROM sms_messages m
+            JOIN deliveries d ON d.wave_id = m.wave_id AND d.seq = m.seq WHERE d.cell = 'a'";
+        let of_a: Vec<String> = db.rows(sql, []).await.unwrap().iter().map(|row| row.try_get("", "message_id").unwrap()).collect();
+        let taken: Vec<_> = desk.server.taken().into_iter().filter(|one| of_a.contains(&one.message_id)).collect();
+        assert!(taken.len() > 1, "{of_a:?}");
+        desk.told(&taken[0], Sent, None).await;
+        desk.told(&taken[0], Undelivered, Some("30003")).await;
+        desk.told(&taken[1], Delivered, None).await;
+        for (name, expected) in [("undelivered", 1), ("delivered", 1), ("sent", 0)] {
+            for prefix in ["", "sms.", "cell.a."] {
+                let name = format!("{prefix}receipts.{name}");
+                assert_eq!(desk.counter(&name).await, expected, "{name}");
+            }
+            assert_eq!(desk.counter(&format!("cell.b.receipts.{name}")).await, 0);
+        }
         desk.close().await;
     }
 

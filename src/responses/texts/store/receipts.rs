@@ -35,6 +35,8 @@ pub(in crate::responses::texts) struct Received {
     pub standing: Option<Standing>,
     /// Whether the provider is known to have taken it; of one in doubt nothing is counted.
     pub is_accepted: bool,
+    /// The cell the person was given at launch; `None` where the ledger has let the row go.
+    pub cell: Option<String>,
 }
 
 /// What is known of a message, locked until the transaction ends; `None`: there is no such message, or not
@@ -50,9 +52,9 @@ pub(in crate::responses::texts) async fn standing(
     let row = txn
         .row(
             format!(
-                "SELECT m.receipt, m.receipt_at, m.failure,
-                     (SELECT d.state FROM deliveries d WHERE d.wave_id = $1 AND d.seq = $2) AS state
-                 FROM sms_messages m WHERE m.wave_id = $1 AND m.seq = $2 {lock}"
+                "SELECT m.receipt, m.receipt_at, m.failure, d.state, d.cell
+                 FROM sms_messages m LEFT JOIN deliveries d ON d.wave_id = m.wave_id AND d.seq = m.seq
+                 WHERE m.wave_id = $1 AND m.seq = $2 {lock}"
             ),
             [delivery.wave.0.into(), delivery.seq.into()],
         )
@@ -63,6 +65,7 @@ pub(in crate::responses::texts) async fn standing(
         let failure = row.try_get("", "failure")?;
         let state: Option<i16> = row.try_get("", "state")?;
         Ok(Received {
+            cell: row.try_get("", "cell")?,
             standing: word
                 .and_then(|word| ReceiptState::from_column(&word))
                 .map(|state| Standing {

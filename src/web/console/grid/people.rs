@@ -8,7 +8,7 @@ use crate::reports::ReportError;
 use crate::reports::grid::Crossing;
 use crate::reports::grid::people::{self, Someone, Wanted};
 use crate::reports::table::{counted, money};
-use crate::web::console::path_segment;
+use crate::web::console::{Visit, path_segment};
 use crate::web::{ApiError, State};
 
 /// People on a page.
@@ -73,6 +73,7 @@ impl Person {
 
 /// The people of a cell.
 pub(in crate::web::console) async fn page(
+    visit: Visit,
     query: web::Query<Vec<(String, String)>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -140,5 +141,5 @@ pub(in crate::web::console) async fn page(
         people: found.people.into_iter().map(Person::new).collect(),
         is_first: asked.after.is_none(),
     };
-    state.pages.answer("grid_people", &view)
+    visit.answer(&state, "grid_people", &view)
 }

@@ -11,11 +11,13 @@ use crate::customers::model::Customer;
 use crate::customers::store as customers;
 use crate::ids::CustomerId;
 use crate::reports::table::thousands;
-use crate::web::console::spoken;
+use crate::web::console::{Visit, spoken};
+use crate::web::public::words::Language;
 use crate::web::{ApiError, Pages, State};
 
 /// The proof.
 pub(in crate::web::console) async fn proof(
+    visit: Visit,
     customer: web::Path<i64>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
@@ -25,7 +27,7 @@ pub(in crate::web::console) async fn proof(
     let person = customers::get(&*state.db, state.db.dialect(), id)
         .await
         .map_err(ApiError::unavailable)?;
-    state.pages.answer("proof", &view(&proof, person.as_ref()))
+    visit.answer(&state, "proof", &view(&proof, person.as_ref()))
 }
 
 /// The proof as a page of its own, for a file.
@@ -33,9 +35,9 @@ pub(in crate::web::console) async fn proof(
 /// # Errors
 /// When the page does not compile: a defect of this program.
 pub fn html(proof: &Proof, person: Option<&Customer>) -> Result<String, String> {
-    let pages = Pages::new().map_err(|error| error.to_string())?;
+    let pages = Pages::new("", chrono_tz::UTC).map_err(|error| error.to_string())?;
     pages
-        .page("proof", &view(proof, person))
+        .page(Language::English, "proof", &view(proof, person))
         .map_err(|error| error.cause().unwrap_or_default().to_owned())
 }
 

@@ -20,7 +20,7 @@ use over_time::OverTimeView;
 use reach::{LinkRow, PartRow, Step, links, parts, steps};
 
 use super::report_cells::{CellsView, EffectView};
-use super::{RateView, path_segment, share_of, spoken, unparted};
+use super::{RateView, Visit, path_segment, share_of, spoken, unparted};
 use crate::reports::attribution::{Attribution, way_in_words};
 use crate::reports::channels;
 use crate::reports::figures::{Denominator, Rate};
@@ -139,11 +139,12 @@ struct WaveRow {
 
 /// The page.
 pub(super) async fn page(
+    visit: Visit,
     campaign: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let report = find(&campaign, &state).await?;
-    state.pages.answer("report", &View::new(&report))
+    visit.answer(&state, "report", &View::new(&report))
 }
 
 /// The report as JSON.
@@ -424,21 +425,20 @@ mod tests {
     use super::*;
     use crate::reports::figures::Denominator;
     use crate::reports::model::tests::{sample, sample_of_text_messages};
+    use crate::web::console::visit::tests::shown;
 
     #[test]
     fn text_messages_have_no_open_rate() {
         let has_opens = |report: &Report| cards(report).iter().any(|card| card.name == "Open rate");
         assert!(has_opens(&sample()) && !has_opens(&sample_of_text_messages()));
-        let page = crate::web::Pages::new().unwrap();
         let view = View::new(&sample_of_text_messages());
-        let page = page.page("report", &view).unwrap();
+        let page = shown("report", &view);
         assert!(page.contains("1 responder of 3 delivered"), "{page}");
     }
 
     #[test]
     fn the_page_has_its_sections_and_no_style_of_its_own() {
-        let page = crate::web::Pages::new().unwrap();
-        let page = page.page("report", &View::new(&sample())).unwrap();
+        let page = shown("report", &View::new(&sample()));
         for text in [
             "What it cost and earned",
             "It pays from a response rate of",
@@ -457,8 +457,7 @@ mod tests {
         assert!(!page.contains(" style=\""), "the policy forbids it");
         assert!(!page.contains(" %"), "a per cent sign can stand alone");
         let bare = crate::reports::Report::new("c", "planned", &[], &[]);
-        let page = crate::web::Pages::new().unwrap();
-        let page = page.page("report", &View::new(&bare)).unwrap();
+        let page = shown("report", &View::new(&bare));
         assert!(!page.contains("What it cost and earned"));
     }
 

@@ -1,0 +1,32 @@
+// What makes the console quicker to use; everything works without it.
+"use strict";
+
+// A form with data-confirm asks before it is sent.
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+
+// A form with data-auto is sent as soon as a choice in it changes.
+document.addEventListener("change", (event) => {
+  const form = event.target.form;
+  if (form && form.dataset.auto !== undefined) form.requestSubmit();
+});
+
+// A part with data-refresh is fetched again every so many seconds, until it no longer asks for it.
+for (const part of document.querySelectorAll("[data-refresh]")) {
+  const again = async () => {
+    try {
+      const answer = await fetch(part.dataset.from || location.href, { headers: { accept: "text/html" } });
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.getElementById(part.id);
+      if (!fresh) return;
+      part.replaceChildren(...fresh.childNodes);
+      if (fresh.dataset.refresh) setTimeout(again, Number(fresh.dataset.refresh) * 1000);
+    } catch {
+      setTimeout(again, 10000);
+    }
+  };
+  setTimeout(again, Number(part.dataset.refresh) * 1000);
+}
