@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::problem::Problem;
 use super::{
-    campaigns, coupons, customers, customers_in, inbox, orders, page, permissions, reports,
+    admin, campaigns, coupons, customers, customers_in, inbox, orders, page, permissions, reports,
     responses, rights, segments, suppressions, templates,
 };
 use crate::config::Scope;
@@ -48,6 +48,7 @@ denominator.";
         (name = "Campaigns", description = "Plans: checked, launched, followed, stopped."),
         (name = "Reports", description = "What came back, and what it means."),
         (name = "Inbox", description = "What people wrote back."),
+        (name = "Administration", description = "Users, the audit log, the chain of evidence."),
         (name = "This API", description = "Of the token itself."),
     ),
     paths(
@@ -64,6 +65,7 @@ denominator.";
         campaigns::cancel, campaigns::decide,
         reports::list, reports::one, reports::csv, reports::improve, reports::grid, reports::standing,
         inbox::replies, inbox::reply_done, inbox::mails, inbox::mail, inbox::mail_done,
+        admin::audit_log, admin::list_users, admin::add_user, admin::verification, admin::levels,
         page::token,
     )
 )]

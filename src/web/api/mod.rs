@@ -4,6 +4,7 @@
 //! database; whoever gets none sends the same again, and it is done once; every answer there is stands in the
 //! document, which is made of the code that answers.
 
+mod admin;
 mod auth;
 mod body;
 mod campaigns;
@@ -127,6 +128,12 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         at("/api/v1/mails").get(inbox::mails),
         at("/api/v1/mails/{mail}").get(inbox::mail),
         at("/api/v1/mails/{mail}/done").post(inbox::mail_done),
+        at("/api/v1/permission-levels").get(admin::levels),
+        at("/api/v1/evidence/verification").get(admin::verification),
+        at("/api/v1/users")
+            .get(admin::list_users)
+            .post(admin::add_user),
+        at("/api/v1/audit-log").get(admin::audit_log),
     ] {
         config.service(place.finish());
     }

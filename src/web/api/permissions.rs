@@ -329,11 +329,9 @@ pub(super) async fn proof(
     let proof = file::of_customer(&state.db, &state.settings, id, state.clock.now_ms())
         .await
         .map_err(|error| match error {
+            file::ProofError::Nothing(_) => faults::nobody("customer"),
             file::ProofError::Database(error) => ApiError::unavailable(error),
-            error => ApiError::internal(error),
+            file::ProofError::Settings(error) => ApiError::internal(error),
         })?;
-    if !proof.is_known && proof.permissions.is_empty() && proof.audit.is_empty() {
-        return Err(faults::nobody("customer"));
-    }
     super::answer(StatusCode::OK, &proof)
 }

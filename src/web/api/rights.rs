@@ -4,8 +4,8 @@ use actix_web::http::Method;
 
 use crate::config::Scope;
 use crate::config::Scope::{
-    CampaignsLaunch, CampaignsRead, CampaignsWrite, CouponsRead, CouponsRedeem, CouponsWrite,
-    CustomersRead, CustomersWrite, InboxRead, InboxWrite, OrdersRead, OrdersWrite,
+    Admin, CampaignsLaunch, CampaignsRead, CampaignsWrite, CouponsRead, CouponsRedeem,
+    CouponsWrite, CustomersRead, CustomersWrite, InboxRead, InboxWrite, OrdersRead, OrdersWrite,
     PermissionsWrite, ReportsRead, ResponsesWrite, SegmentsRead, SuppressionsRead,
     SuppressionsWrite, TemplatesRead,
 };
@@ -145,6 +145,11 @@ pub(super) const TABLE: &[(&str, &str, Option<Scope>)] = &[
     ("GET", "/api/v1/mails", Some(InboxRead)),
     ("GET", "/api/v1/mails/{mail}", Some(InboxRead)),
     ("POST", "/api/v1/mails/{mail}/done", Some(InboxWrite)),
+    ("GET", "/api/v1/permission-levels", Some(ReportsRead)),
+    ("GET", "/api/v1/evidence/verification", Some(Admin)),
+    ("GET", "/api/v1/users", Some(Admin)),
+    ("POST", "/api/v1/users", Some(Admin)),
+    ("GET", "/api/v1/audit-log", Some(Admin)),
 ];
 
 /// What a token needs for a method of a path; `None`: there is no such method. HEAD needs what GET needs.
