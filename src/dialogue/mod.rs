@@ -3,6 +3,7 @@
 //! Promise: nothing is changed by looking; whatever he says is evidence or an audit record before he is
 //! told so; and the same answer goes to everyone whether or not we know him.
 
+pub mod attest;
 pub mod clean_up;
 pub mod confirmation;
 pub mod erase;
@@ -11,7 +12,6 @@ pub mod lookup;
 pub mod model;
 pub mod notice;
 pub mod object;
-pub mod permit;
 pub mod preferences;
 pub mod rectify;
 pub mod replies;

@@ -16,8 +16,8 @@ use crate::consent::ladder::Level;
 use crate::consent::model::{Action, Basis, Channel, Permission, Scope};
 use crate::consent::{proof as file, store as consent, topics};
 use crate::customers::import::told::Said;
+use crate::dialogue::attest;
 use crate::dialogue::object::{self, Objection};
-use crate::dialogue::permit;
 use crate::responses::requests::Failed;
 use crate::web::{ApiError, State};
 
@@ -247,7 +247,7 @@ pub(super) async fn record(
     }
     let id = meant(&state, &customer).await?;
     once(&request, &state, &caller, &bytes, async |txn| {
-        permit::permit(txn, &state.keys, id, &said, &caller.actor(), now_ms)
+        attest::attest(txn, &state.keys, id, &said, &caller.actor(), now_ms)
             .await
             .map_err(|error| Failed::Refused(faults::dialogue(error)))?;
         note_in(txn, &caller, "permission.record", &id.to_string(), now_ms).await?;

@@ -22,7 +22,7 @@ pub const PERMISSION: &str = "permission";
 ///
 /// # Errors
 /// When there is no such customer (any more), something of the evidence is missing, or the database is away.
-pub async fn permit(
+pub async fn attest(
     txn: &Txn,
     keys: &Keys,
     customer: CustomerId,
