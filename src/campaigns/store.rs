@@ -134,6 +134,21 @@ pub async fn under_way(db: &Db, limit: usize) -> Result<Vec<Campaign>, DbErr> {
     .collect()
 }
 
+/// The campaigns below `before`, the last made first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn before(db: &Db, before: i64, limit: i64) -> Result<Vec<Campaign>, DbErr> {
+    db.rows(
+        format!("SELECT {COLUMNS} FROM campaigns WHERE id < $1 ORDER BY id DESC LIMIT $2"),
+        [before.into(), limit.into()],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
 /// Writes a new campaign or the next revision of one.
 ///
 /// # Errors

@@ -209,6 +209,22 @@ pub async fn with_ids(db: &Db, ids: &[i64]) -> Result<Vec<Customer>, DbErr> {
         .collect()
 }
 
+/// The customers behind this id, in the order of their ids.
+///
+/// # Errors
+/// When the database is away.
+pub async fn after(db: &Db, id: i64, limit: i64) -> Result<Vec<Customer>, DbErr> {
+    let sql = format!(
+        "SELECT {} FROM customers c WHERE c.id > $1 ORDER BY c.id LIMIT $2",
+        select_list(db.dialect(), "c")
+    );
+    db.rows(sql, [id.into(), limit.into()])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
 /// How many customers there are.
 ///
 /// # Errors

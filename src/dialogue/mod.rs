@@ -4,6 +4,7 @@
 //! told so; and the same answer goes to everyone whether or not we know him.
 
 pub mod admit;
+pub mod attest;
 pub mod clean_up;
 pub mod confirmation;
 pub mod erase;

@@ -7,6 +7,7 @@
 )]
 
 mod anchor;
+mod api;
 mod audience;
 mod browser;
 mod calendar;

@@ -33,7 +33,7 @@ pub(super) struct Answer {
 }
 
 /// A row that can be taken.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub line: u64,
     pub row: Row,

@@ -15,6 +15,7 @@ mod reading;
 pub(super) mod records;
 mod rejects;
 mod report;
+pub mod told;
 pub(super) mod values;
 mod write;
 
@@ -29,6 +30,7 @@ use serde_json::json;
 
 pub use fields::{Correction, read_fields};
 pub use preview::{Preview, PreviewColumn, fields_of, is_workbook, preview, rejected};
+pub use write::Change;
 pub use report::{ImportReport, Rejection, Warning, WarningKind, Warnings};
 
 use self::columns::Columns;
