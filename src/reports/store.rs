@@ -12,12 +12,13 @@ use super::ReportError;
 use super::cells::{Agreed, Assigned, Facts};
 use super::model::{Counters, Report, Wave};
 use super::money::Proposal;
+use crate::campaigns::store::Campaign;
 use crate::delivery::decide::Decision;
 use crate::delivery::store::cells::CellKind;
 use crate::ids::CampaignId;
 use crate::responses::model::Terms;
 use crate::responses::{effects, links};
-use crate::storage::{Db, Sql};
+use crate::storage::{Db, Kind, Sql};
 
 /// The report of the campaign with this name; `None` when there is no such campaign.
 ///
@@ -158,6 +159,30 @@ async fn shown(
         reports.push((CampaignId(id), Report::new(&name, &status, &waves, &[])));
     }
     Ok(reports)
+}
+
+/// The reports of these campaigns, in their order; without links.
+///
+/// # Errors
+/// When the database is away.
+pub async fn of_campaigns(db: &Db, campaigns: &[Campaign]) -> Result<Vec<Report>, ReportError> {
+    let ids: Vec<i64> = campaigns.iter().map(|campaign| campaign.id.0).collect();
+    let ids = serde_json::Value::from(ids).to_string();
+    let shown = format!("IN {}", db.dialect().list(1, Kind::Int));
+    // The list draws no curve.
+    let without = "AND c.counter NOT LIKE 'responders.%'";
+    let mut by_campaign: BTreeMap<i64, Vec<Wave>> = BTreeMap::new();
+    for (campaign, wave) in waves(db, &shown, &[ids.into()], without).await? {
+        by_campaign.entry(campaign).or_default().push(wave);
+    }
+    Ok(campaigns
+        .iter()
+        .map(|campaign| {
+            let waves = by_campaign.remove(&campaign.id.0).unwrap_or_default();
+            let name = &campaign.definition.name;
+            Report::new(name, campaign.status.as_str(), &waves, &[])
+        })
+        .collect())
 }
 
 /// Waves with their campaign and their counters, the newest first: of the campaigns that `of` says, and the

@@ -20,6 +20,7 @@ mod consent;
 mod customers;
 mod delivery;
 mod events;
+mod drafts;
 mod evidence;
 mod faults;
 mod feedback;

@@ -112,8 +112,9 @@ pub(super) fn dialogue(error: DialogueError) -> ApiError {
         DialogueError::NoSuchCustomer(_) | DialogueError::Whom(_) => nobody("customer"),
         DialogueError::Erased { on, .. } => ApiError::new(StatusCode::GONE)
             .with_detail(format!("This customer was erased on {on}.")),
-        DialogueError::Database(_) | DialogueError::Settings(_) | DialogueError::Archive(_) => {
-            error.into()
-        }
+        DialogueError::Database(_)
+        | DialogueError::Settings(_)
+        | DialogueError::Archive(_)
+        | DialogueError::Known(_) => error.into(),
     }
 }

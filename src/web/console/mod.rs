@@ -102,10 +102,10 @@ pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
+    campaigns::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
         .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
-        .service(place("/campaigns", "GET", Right::Reports).route(web::get().to(campaigns::list)))
         .service(place("/calendar", "GET", Right::Reports).route(web::get().to(calendar::page)))
         .service(
             place("/calendar/move", "POST", Right::Launch)
