@@ -4,6 +4,7 @@
 //! running campaign cannot be edited; an occurrence has one due time, whatever the clock does.
 
 pub mod audience;
+pub mod calendar;
 pub mod cells;
 pub mod check;
 pub mod cron;
@@ -13,6 +14,7 @@ pub mod forecast;
 pub mod model;
 pub mod offer;
 pub mod plan;
+pub mod reschedule;
 pub mod schedule;
 pub mod sms;
 pub mod split;

@@ -1,9 +1,11 @@
 //! Queries about customers.
 
 pub(super) mod import;
+pub(super) mod notes;
 pub mod numbers;
 pub(crate) mod orders;
 pub(super) mod said;
+pub(super) mod search;
 pub mod value;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
@@ -216,6 +218,22 @@ pub async fn are_more_than(db: &Db, few: u32) -> Result<bool, DbErr> {
     db.row(sql, [i64::from(few).into()])
         .await
         .map(|row| row.is_some())
+}
+
+/// The customers behind this id, in the order of their ids.
+///
+/// # Errors
+/// When the database is away.
+pub async fn after(db: &Db, id: i64, limit: i64) -> Result<Vec<Customer>, DbErr> {
+    let sql = format!(
+        "SELECT {} FROM customers c WHERE c.id > $1 ORDER BY c.id LIMIT $2",
+        select_list(db.dialect(), "c")
+    );
+    db.rows(sql, [id.into(), limit.into()])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
 }
 
 /// How many customers there are.

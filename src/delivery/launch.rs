@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
+use serde_json::json;
 
 use super::store::cells::CellTotals;
 use super::{decide, store};
@@ -16,6 +17,7 @@ use crate::campaigns::split::Split;
 use crate::campaigns::{check, forecast, schedule, store as campaign_store};
 use crate::clock::from_ms;
 use crate::config::Settings;
+use crate::events::{self, model::EventKind};
 use crate::gate::model::Withheld;
 use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
@@ -229,6 +231,15 @@ pub async fn launch_within(
         campaign_store::schedule(txn, id, next.as_ref()).await?;
     }
     campaign_store::set_status(&**txn, id, Status::Running, None, now_ms).await?;
+    let deliveries = written.deliveries;
+    let content = json!({
+        "campaign": { "id": id, "name": definition.name },
+        "wave": wave,
+        "deliveries": deliveries,
+        "withheld": written.withheld,
+        "is_simulated": options.is_simulated,
+    });
+    events::record(&**txn, EventKind::CampaignLaunched, &content, now_ms).await?;
     store::finish_if_done(txn, wave, now_ms).await?;
     Ok(Launched {
         wave,

@@ -23,6 +23,7 @@ pub mod pace;
 mod parcel;
 pub mod progress;
 pub mod recovery;
+pub mod running;
 pub mod start;
 pub mod store;
 pub mod trial;

@@ -115,11 +115,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         );
 }
 
-/// Where one begins to work.
-pub(super) async fn from_the_door(_: Visit) -> actix_web::HttpResponse {
-    super::see_other("/campaigns")
-}
-
 /// The address of a page of a campaign.
 fn address(name: &str, page: &str) -> String {
     format!("/campaigns/{}/{page}", path_segment(name))
