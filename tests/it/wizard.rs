@@ -257,7 +257,9 @@ on_both! {
         house.add_customers(5, "one.example").await;
         let console = Console::open(&house);
         let admin = console.person(&house, Role::Administrator).await;
-        admin.sent("/campaigns/new", &[("name", "Soldes d'été"), ("from", "")]).await;
+        admin.sent("/campaigns/new", &[("name", "Soldes d'été"), ("from", ""), ("at", "2026-12-24")]).await;
+        let schedule = admin.page("/campaigns/soldes-d-ete/schedule").await;
+        assert!(schedule.contains("value=\"2026-12-24\""), "the calendar's day: {schedule}");
         let again = admin.send("/campaigns/new", &[("name", "soldes d ete"), ("from", "")]).await;
         assert_eq!(again.0, StatusCode::UNPROCESSABLE_ENTITY);
         let base = "/campaigns/soldes-d-ete";
@@ -265,21 +267,21 @@ on_both! {
         assert!(review.contains("Not complete yet") && review.contains("sender.address"), "{review}");
         assert!(!review.contains(&format!("{base}/launch")), "{review}");
         // A rule that cannot be read is not saved, and stands there as it was written.
-        let wrong = admin.send(&format!("{base}/audience"), &[("segment", "agee > 3"), ("revision", "1")]).await;
+        let wrong = admin.send(&format!("{base}/audience"), &[("segment", "agee > 3"), ("revision", "2")]).await;
         assert_eq!(wrong.0, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(wrong.1.contains("agee &gt; 3"), "{}", wrong.1);
         let counted = admin.page(&format!("{base}/audience?segment=everyone")).await;
         assert!(counted.contains("<strong>5</strong>"), "{counted}");
         let fragment = admin.page(&format!("{base}/count?segment=id%20%3E%203")).await;
         assert!(!fragment.contains("<html"), "{fragment}");
-        let fields = [("when", "at"), ("at_day", ""), ("rate", "many"), ("revision", "1")];
+        let fields = [("when", "at"), ("at_day", ""), ("rate", "many"), ("revision", "2")];
         let wrong = admin.send(&format!("{base}/schedule"), &fields).await;
         assert_eq!(wrong.0, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(wrong.1.contains("href=\"#at_day\"") && wrong.1.contains("href=\"#rate\""), "{}", wrong.1);
         assert!(wrong.1.contains("value=\"many\""), "what was written stays");
         // Who saves what another has changed meanwhile is told.
-        admin.sent(&format!("{base}/audience"), &[("segment", "everyone"), ("revision", "1")]).await;
-        let stale = admin.send(&format!("{base}/audience"), &[("segment", "age > 3"), ("revision", "1")]).await;
+        admin.sent(&format!("{base}/audience"), &[("segment", "everyone"), ("revision", "2")]).await;
+        let stale = admin.send(&format!("{base}/audience"), &[("segment", "age > 3"), ("revision", "2")]).await;
         assert_eq!(stale.0, StatusCode::CONFLICT, "{}", stale.1);
         console.handle.stop(false).await;
     }
