@@ -1,6 +1,6 @@
 //! Begin, save, duplicate, delete: a draft in the hands of who plans it.
 
-use super::model::{Author, Draft, Review, Standing, Step, blank, is_name};
+use super::model::{Author, Draft, Review, Standing, Step, blank, gaps, is_name};
 use super::{DraftError, store};
 use crate::accounts::audit;
 use crate::campaigns::definition::Definition;
@@ -89,7 +89,7 @@ pub async fn reopen(
             status: campaign.status,
         });
     }
-    if store::insert(&txn, &campaign.definition, author, now_ms).await? {
+    if store::insert(&txn, &campaign.definition, Step::Review, author, now_ms).await? {
         audit::note(&*txn, &author.actor, "draft.reopen", name, "", now_ms).await?;
     }
     finish(txn, name).await
@@ -108,8 +108,13 @@ async fn create(
         return Err(DraftError::Name { name });
     }
     let txn = db.begin().await?;
+    // What begins whole has nothing left to be chosen.
+    let step = match gaps(&definition).is_empty() {
+        true => Step::Review,
+        false => Step::Audience,
+    };
     if campaign_store::by_name(&*txn, &name).await?.is_some()
-        || !store::insert(&txn, &definition, author, now_ms).await?
+        || !store::insert(&txn, &definition, step, author, now_ms).await?
     {
         return Err(DraftError::Taken { name });
     }

@@ -107,6 +107,7 @@ pub async fn list(
 pub async fn insert(
     txn: &Txn,
     definition: &Definition,
+    step: Step,
     author: &Author,
     now_ms: i64,
 ) -> Result<bool, DbErr> {
@@ -114,13 +115,14 @@ pub async fn insert(
         .run(
             "INSERT INTO campaign_drafts (name, definition, step, standing, review, revision, made_by, made_by_name,
                 made_at, changed_at)
-             VALUES ($1, $2, 'audience', 'open', '{}', 1, $3, $4, $5, $5) ON CONFLICT (name) DO NOTHING",
+             VALUES ($1, $2, $6, 'open', '{}', 1, $3, $4, $5, $5) ON CONFLICT (name) DO NOTHING",
             [
                 definition.name.as_str().into(),
                 write(definition)?.into(),
                 author.key.as_str().into(),
                 author.name.as_str().into(),
                 now_ms.into(),
+                step.as_str().into(),
             ],
         )
         .await?;

@@ -278,7 +278,7 @@ impl Found {
             is_ready: found.is_ready() && (found.will_receive > 0 || plan.schedule.is_some()),
             forecast: forecast(&found.forecast, words),
             rests_on: found.forecast.rests_on(),
-            power: found.test.as_ref().map(Power::new),
+            power: found.test.as_ref().map(|test| Power::new(test, words)),
         }
     }
 }

@@ -203,8 +203,8 @@ struct PowerCell {
 }
 
 impl Power {
-    pub fn new(test: &TestForecast) -> Self {
-        let points = |points: f64| format!("{points:.2}").replace(".00", "");
+    pub fn new(test: &TestForecast, words: &Words) -> Self {
+        let points = |points: f64| words.decimal(points, 2);
         Self {
             cells: test
                 .cells
@@ -278,7 +278,7 @@ async fn view(
         power: checked
             .as_ref()
             .and_then(|checked| checked.found.test.as_ref())
-            .map(Power::new),
+            .map(|test| Power::new(test, words)),
         form,
     })
 }
