@@ -15,6 +15,8 @@ use crate::web::words::Words;
 /// A group or a line.
 #[derive(Debug, Serialize)]
 pub(super) struct PartView {
+    // Not its own name, which a figure of the pages has.
+    #[serde(rename = "at")]
     number: usize,
     parent: usize,
     is_group: bool,
