@@ -14,10 +14,10 @@ use super::reach::{self, Reach};
 use super::rules::Rules;
 use crate::consent::model::Channel;
 use crate::ids::CustomerId;
+use crate::segments::Rule;
 use crate::segments::analysis::{self, Analysis};
 use crate::segments::library::{self, Counted};
 use crate::segments::verdict::{self, Finding, Reached};
-use crate::segments::Rule;
 use crate::storage::chance::lot_of;
 use crate::storage::{Db, Unanswered};
 

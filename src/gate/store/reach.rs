@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
-use sea_orm::sea_query::{
-    Alias, Expr, JoinType, PostgresQueryBuilder, Query, SqliteQueryBuilder,
-};
+use sea_orm::sea_query::{Alias, Expr, JoinType, PostgresQueryBuilder, Query, SqliteQueryBuilder};
 
 use super::Question;
 use crate::consent::ladder::Level;

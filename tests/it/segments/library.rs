@@ -214,3 +214,46 @@ on_both! {
         assert!(matches!(refused, Err(Unanswered::TooLong(_))), "{refused:?}");
     }
 }
+
+/// The commands, as a person types them.
+#[test]
+fn segments_are_kept_from_the_command_line() {
+    use crate::cli::{refused, told};
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(
+        folder.join("customers.csv"),
+        "id;prénom;ville;courriel\n1;Élodie;Amiens;elodie@mail.example\n2;Paul;Lille;paul@mail.example\n",
+    )
+    .unwrap();
+    told(folder, &["import", "customers.csv"]);
+    let saved = told(
+        folder,
+        &[
+            "segment",
+            "save",
+            "Picards",
+            "city = \"amiens\" and not tagged \"vpi\"",
+        ],
+    );
+    assert!(
+        saved.contains("saved Picards") && saved.contains("nobody is tagged \"vpi\""),
+        "{saved}"
+    );
+    let shown = told(folder, &["segment", "show", "PICARDS"]);
+    assert!(
+        shown.contains("1 of 2 customers") && shown.contains("Measurable: failed"),
+        "{shown}"
+    );
+    let changed = told(folder, &["segment", "save", "picards", "city = \"Amiens\""]);
+    assert!(changed.contains("changed Picards"), "{changed}");
+    assert!(told(folder, &["segment", "list"]).contains("Picards: city = \"Amiens\""));
+    told(folder, &["segment", "archive", "Picards"]);
+    assert!(told(folder, &["segment", "list"]).contains("no segments"));
+    assert!(told(folder, &["segment", "list", "--archived"]).contains("Picards"));
+    let unknown = refused(folder, &["segment", "show", "Bretons"]);
+    assert!(
+        unknown.contains("there is no segment \"Bretons\""),
+        "{unknown}"
+    );
+}

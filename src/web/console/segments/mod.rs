@@ -136,7 +136,11 @@ async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let words = visit.words();
     let is_archive = asked.archived.is_some();
-    let archived = if is_archive { Archived::Yes } else { Archived::No };
+    let archived = if is_archive {
+        Archived::Yes
+    } else {
+        Archived::No
+    };
     let segments = library::list(&state.db, archived)
         .await
         .map_err(ApiError::unavailable)?;
@@ -177,7 +181,9 @@ async fn list(
 fn done(words: &Words, word: Option<&str>) -> Option<String> {
     let said = match word? {
         "saved" => words.t("The segment is saved."),
-        "archived" => words.t("The segment is put away. Campaigns keep the rule they were planned with."),
+        "archived" => {
+            words.t("The segment is put away. Campaigns keep the rule they were planned with.")
+        }
         "back" => words.t("The segment is back in the list."),
         _ => return None,
     };
@@ -582,9 +588,9 @@ impl View {
     ) -> Result<Self, ApiError> {
         let words = visit.words();
         let mut beside = Beside::new(words, &draft.faults, draft.is_strict);
-        let study = shown.study.filter(|study| {
-            draft.rule_text().as_deref() == Some(study.analysis.rule.as_str())
-        });
+        let study = shown
+            .study
+            .filter(|study| draft.rule_text().as_deref() == Some(study.analysis.rule.as_str()));
         if let Some(study) = &study {
             let analysis = &study.analysis;
             if analysis.lines.len() == draft.builder.root.parts.len() {
@@ -636,7 +642,7 @@ impl View {
             root: form::view(words, &draft.builder, &beside),
             shelves: form::shelves(words),
             said: draft.said(words),
-            rows: draft.text.lines().count().clamp(4, 24),
+            rows: rows(&draft.text),
             text: draft.text.clone(),
             text_was: draft.text_was.clone(),
             text_fault: draft.text_fault.clone(),
@@ -659,6 +665,13 @@ impl View {
     fn is_refused(&self) -> bool {
         self.is_refused
     }
+}
+
+/// Lines a text needs, wrapped as the page has it.
+fn rows(text: &str) -> usize {
+    const COLUMNS: usize = 30;
+    let lines = text.lines().map(|line| 1 + line.chars().count() / COLUMNS);
+    lines.sum::<usize>().clamp(4, 24)
 }
 
 /// What the reach can be counted for.
@@ -696,4 +709,3 @@ async fn sample(
         })
         .collect())
 }
-
