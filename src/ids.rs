@@ -56,6 +56,21 @@ id!(
     SummaryId
 );
 
+id!(
+    /// Where a program wants to be told of events.
+    EndpointId
+);
+
+id!(
+    /// A note about a customer.
+    NoteId
+);
+
+id!(
+    /// A file that came in through the console.
+    UploadId
+);
+
 /// The key of one row of the ledger: the wave and the place in its audience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DeliveryKey {

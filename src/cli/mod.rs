@@ -23,6 +23,7 @@ mod suppression;
 mod template;
 mod upkeep;
 mod user;
+mod webhook;
 mod why;
 
 use std::path::PathBuf;
@@ -124,6 +125,9 @@ enum Command {
     /// Who may sign in to the console: adds, lists, shuts out
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Tells other programs of events: endpoints, their secrets, and what they were told
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Brings the database schema up to date
     Migrate,
 }
@@ -215,6 +219,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::BenchData(bench_data) => bench_data.run(common).await,
         Command::Upkeep(upkeep) => upkeep.run(common).await,
         Command::User(user) => user.run(common).await,
+        Command::Webhook(webhook) => webhook.run(common).await,
         Command::Migrate => migrate(common).await,
     }
 }

@@ -100,6 +100,33 @@ pub async fn ids(
         .collect()
 }
 
+/// As [`ids`], of those behind `after`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn ids_after(
+    db: &Db,
+    rule: &Rule,
+    now: DateTime<Utc>,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<CustomerId>, DbErr> {
+    let mut query = selection(rule, db.dialect(), now);
+    query
+        .and_where(sea_orm::sea_query::ExprTrait::gt(
+            Expr::col(("customers", "id")),
+            after,
+        ))
+        .order_by(("customers", "id"), sea_orm::sea_query::Order::Asc)
+        .limit(limit.min(i64::MAX.unsigned_abs()));
+    let (sql, values) = build(&query, db.dialect());
+    db.rows(sql, values)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id").map(CustomerId))
+        .collect()
+}
+
 /// `SELECT customers.id AS id FROM customers WHERE …` as text with its values, to stand in a larger
 /// statement. On PostgreSQL its placeholders are `$1` to `$n` for n values, on SQLite as many `?`; put it
 /// before all other placeholders and number those from n + 1, and both understand it.

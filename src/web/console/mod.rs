@@ -4,8 +4,10 @@
 //! form of another site is refused before it is read.
 
 mod assets;
+mod calendar;
 mod campaigns;
 mod customer;
+mod dashboard;
 pub(super) mod entry;
 mod grid;
 mod improve;
@@ -100,9 +102,25 @@ pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
+    campaigns::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
-        .service(place("/", "GET", Right::Reports).route(web::get().to(campaigns::list)))
+        .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
+        .service(place("/calendar", "GET", Right::Reports).route(web::get().to(calendar::page)))
+        .service(
+            place("/calendar/move", "POST", Right::Launch)
+                .route(web::post().to(calendar::move_to)),
+        )
+        .service(
+            place("/calendar/key", "POST", Right::Reports)
+                .route(web::post().to(calendar::renew_key)),
+        )
+        .service(
+            place("/calendar/key/forget", "POST", Right::Reports)
+                .route(web::post().to(calendar::forget_key)),
+        )
+        // Programs that read it cannot sign in: its address holds a secret.
+        .service(place_for_all("/calendar.ics", "GET").route(web::get().to(calendar::ics)))
         // Before the page, whose pattern would take them too.
         .service(place("/reports/grid", "GET", Right::Reports).route(web::get().to(grid::page)))
         .service(
