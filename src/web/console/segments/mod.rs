@@ -324,7 +324,7 @@ fn told(words: &Words, error: &LibraryError) -> Option<String> {
         ),
         LibraryError::Changed { by, at, .. } => words.fill(
             "{who} changed the segment while you worked on it, on {when}. Compare both; saving again replaces the other’s.",
-            &[("who", by.clone()), ("when", words.moment(*at))],
+            &[("who", person(by).to_owned()), ("when", words.moment(*at))],
         ),
         other => other.to_string(),
     })
@@ -633,7 +633,9 @@ impl View {
             name: draft.name.clone(),
             description: draft.description.clone(),
             revision: draft.revision,
-            changed_by: segment.map_or_else(String::new, |segment| segment.updated_by.clone()),
+            changed_by: segment
+                .map_or("", |segment| person(&segment.updated_by))
+                .to_owned(),
             changed_at: segment.map(|segment| segment.updated_at),
             uses: uses.iter().map(UseView::new).collect(),
             done: shown.done,
@@ -665,6 +667,13 @@ impl View {
     fn is_refused(&self) -> bool {
         self.is_refused
     }
+}
+
+/// The name of an actor, without the number of a user.
+fn person(actor: &str) -> &str {
+    let user = actor.strip_prefix("user ");
+    let name = user.and_then(|user| user.split_once(' '));
+    name.map_or(actor, |(_, name)| name)
 }
 
 /// Lines a text needs, wrapped as the page has it.
