@@ -27,6 +27,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::Settings;
+use crate::imports::desk::Desk;
 use crate::keys::Keys;
 use crate::responses::ResponseWriter;
 use crate::responses::judge::Visitors;
@@ -63,6 +64,8 @@ pub struct State {
     pub sms: SmsHooks,
     /// The providers of email that post to us.
     pub mail: MailHooks,
+    /// Where uploaded files are read.
+    pub imports: Desk,
     /// The programs that may tell us of events.
     tokens: api::Tokens,
     /// How often forms may be sent.
@@ -102,6 +105,7 @@ impl State {
             destinations: Destinations::default(),
             sms: SmsHooks::default(),
             mail: MailHooks::default(),
+            imports: Desk::default(),
             tokens,
             limits,
             visitors,

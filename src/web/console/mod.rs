@@ -5,9 +5,10 @@
 
 mod assets;
 mod campaigns;
-mod customer;
+mod customers;
 pub(super) mod entry;
 mod grid;
+mod imports;
 mod improve;
 mod mail;
 pub mod outbox;
@@ -99,6 +100,8 @@ pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
+    customers::configure(config);
+    imports::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
         .service(place("/", "GET", Right::Reports).route(web::get().to(campaigns::list)))
@@ -129,10 +132,6 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             place("/permission/customers/{id}", "GET", Right::People)
                 .route(web::get().to(permission::proof)),
-        )
-        .service(place("/customers", "GET", Right::People).route(web::get().to(customer::search)))
-        .service(
-            place("/customers/{id}", "GET", Right::People).route(web::get().to(customer::page)),
         )
         .service(place("/replies", "GET", Right::People).route(web::get().to(replies::list)))
         .service(
