@@ -1,4 +1,6 @@
 //! What pages may write beside plain values: texts in the reader's language, figures in its form.
+//!
+//! A value that bears the name of one of them is written `{{this.number}}`.
 
 use handlebars::{
     Context, Handlebars, Helper, HelperDef, JsonRender as _, RenderContext, RenderError,

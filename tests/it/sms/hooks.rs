@@ -434,7 +434,7 @@ on_both! {
         assert_eq!(desk.number("SELECT COUNT(*) FROM responses WHERE kind = 'reply' AND customer_id = 1").await, 2);
         assert_eq!(desk.number("SELECT last_response_at FROM customers WHERE id = 1").await, desk.house.clock_ms());
         assert!(desk.answers(2).await.is_empty(), "a person answers, not we");
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = crate::kit::console::administrator(&desk.house.parts.db, desk.house.clock_ms()).await;
         let get = async || client.get(format!("{}/replies", desk.base)).send().await.unwrap().text().await.unwrap();
         let page = get().await;
         assert!(page.contains("Ne STOPpez pas &lt;b&gt;svp&lt;/b&gt;") && !page.contains("<b>svp"), "{page}");
