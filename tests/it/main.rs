@@ -32,6 +32,7 @@ mod mail;
 mod mail_hooks;
 mod numbers;
 mod orders;
+mod people;
 mod plain_words;
 mod preferences;
 mod readme;

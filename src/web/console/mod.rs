@@ -6,10 +6,11 @@
 mod assets;
 mod calendar;
 mod campaigns;
-mod customer;
+mod customers;
 mod dashboard;
 pub(super) mod entry;
 mod grid;
+mod imports;
 mod improve;
 mod mail;
 pub mod outbox;
@@ -103,6 +104,8 @@ pub fn configure_console(config: &mut ServiceConfig) {
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
     campaigns::configure(config);
+    customers::configure(config);
+    imports::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
         .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
@@ -148,10 +151,6 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             place("/permission/customers/{id}", "GET", Right::People)
                 .route(web::get().to(permission::proof)),
-        )
-        .service(place("/customers", "GET", Right::People).route(web::get().to(customer::search)))
-        .service(
-            place("/customers/{id}", "GET", Right::People).route(web::get().to(customer::page)),
         )
         .configure(segments::configure)
         .service(place("/replies", "GET", Right::People).route(web::get().to(replies::list)))
