@@ -188,11 +188,18 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
             // One that only repeats itself says the same each day.
             let key = group
                 .iter()
-                .map(|entry| (entry.campaign.0, if names.len() == 1 { 0 } else { entry.at }))
+                .map(|entry| {
+                    (
+                        entry.campaign.0,
+                        if names.len() == 1 { 0 } else { entry.at },
+                    )
+                })
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect();
-            if group.iter().all(|entry| entry.at < now_ms) || is_part(&told, &key) || !told.insert(key)
+            if group.iter().all(|entry| entry.at < now_ms)
+                || is_part(&told, &key)
+                || !told.insert(key)
             {
                 continue;
             }
@@ -206,7 +213,9 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
         }
     }
     found.sort_by_key(|conflict| match conflict {
-        Conflict::Pressure { is_certain, from, .. } => (!is_certain, *from),
+        Conflict::Pressure {
+            is_certain, from, ..
+        } => (!is_certain, *from),
         Conflict::Capacity { at, .. } => (false, *at),
     });
     found
@@ -214,7 +223,8 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
 
 /// Whether all of a group was told with others already.
 fn is_part(told: &BTreeSet<Vec<(i64, i64)>>, group: &Vec<(i64, i64)>) -> bool {
-    told.iter().any(|known| group.iter().all(|one| known.contains(one)))
+    told.iter()
+        .any(|known| group.iter().all(|one| known.contains(one)))
 }
 
 /// Two by one relay, of which the second begins before the first is through. `rate_of`: the relay of an entry and
@@ -287,13 +297,18 @@ pub fn pressure(entries: &[Entry], caps: &[Cap], span: Span, now_ms: i64) -> Vec
                         .iter()
                         .map(|first| {
                             let stretch = first.at..first.at + length;
-                            of_cap.iter().filter(|entry| stretch.contains(&entry.at)).count()
+                            of_cap
+                                .iter()
+                                .filter(|entry| stretch.contains(&entry.at))
+                                .count()
                         })
                         .max()?;
                     Some((cap, peak))
                 })
                 // The one that is filled most: peak ÷ max, compared without a division.
-                .max_by_key(|(cap, peak)| peak * 1_000_000 / usize::try_from(cap.max).unwrap_or(1).max(1))?;
+                .max_by_key(|(cap, peak)| {
+                    peak * 1_000_000 / usize::try_from(cap.max).unwrap_or(1).max(1)
+                })?;
             (planned > 0 && is_to_come).then(|| Pressure {
                 segment: segment.to_owned(),
                 channel,

@@ -127,10 +127,7 @@ const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 120.0;
 
 /// The page.
-pub(super) async fn page(
-    visit: Visit,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn page(visit: Visit, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     let rules = Rules::new(&state.settings).map_err(ApiError::internal)?;
     let now = state.clock.now();
     let read = dashboard(&state.db, &rules, &state.settings, now).await?;
@@ -149,7 +146,9 @@ pub(super) async fn page(
             width: one.done.saturating_mul(1_000) / one.messages.max(1),
             failed: one.failed,
             deferred: one.deferred,
-            per_second: one.per_second.map(|rate| words.decimal(rate, usize::from(rate < 10.0))),
+            per_second: one
+                .per_second
+                .map(|rate| words.decimal(rate, usize::from(rate < 10.0))),
             done_at: one.done_at,
         })
         .collect();
@@ -187,7 +186,10 @@ fn campaign_path(name: &str) -> String {
     format!("/campaigns/{}", path_segment(name))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of people, for a drawing")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of people, for a drawing"
+)]
 fn real(count: i64) -> f64 {
     count as f64
 }
@@ -224,19 +226,31 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
             (told, "/settings".to_owned(), Right::Reports, true)
         }
         Attention::Replies { count } => (
-            words.counted(*count, "{n} text message waits for an answer", "{n} text messages wait for an answer"),
+            words.counted(
+                *count,
+                "{n} text message waits for an answer",
+                "{n} text messages wait for an answer",
+            ),
             "/replies".to_owned(),
             Right::People,
             false,
         ),
         Attention::Mails { count } => (
-            words.counted(*count, "{n} mail waits to be read", "{n} mails wait to be read"),
+            words.counted(
+                *count,
+                "{n} mail waits to be read",
+                "{n} mails wait to be read",
+            ),
             "/mail".to_owned(),
             Right::People,
             false,
         ),
         Attention::Webhooks { count } => (
-            words.counted(*count, "{n} webhook fails or was given up", "{n} webhooks fail or were given up"),
+            words.counted(
+                *count,
+                "{n} webhook fails or was given up",
+                "{n} webhooks fail or were given up",
+            ),
             "/settings/webhooks".to_owned(),
             Right::Administer,
             true,
@@ -261,7 +275,11 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
             (told, "/permission".to_owned(), Right::Reports, false)
         }
         Attention::NoUpkeep { last } => (
-            said("The daily upkeep last ran on {day}; is the server running?", "day", &words.day(*last)),
+            said(
+                "The daily upkeep last ran on {day}; is the server running?",
+                "day",
+                &words.day(*last),
+            ),
             "/permission".to_owned(),
             Right::Reports,
             true,
@@ -282,7 +300,11 @@ fn reach(words: &Words, days: &[Reach]) -> Option<ReachView> {
         let y = HEIGHT - HEIGHT * wide(people) / wide(most);
         format!("{:.1},{y:.1}", step * count(n))
     };
-    let line: Vec<String> = days.iter().enumerate().map(|(n, day)| at(n, day.people)).collect();
+    let line: Vec<String> = days
+        .iter()
+        .enumerate()
+        .map(|(n, day)| at(n, day.people))
+        .collect();
     let line = line.join(" ");
     let end = step * count(days.len().saturating_sub(1));
     let difference = i128::from(last.people) - i128::from(first.people);
@@ -320,7 +342,13 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
     let high = |wave: &Answered| wave.rate.interval_95.map(|interval| interval.high);
     let top = waves.iter().filter_map(high).fold(0.0_f64, f64::max);
     let step = WIDTH / count(waves.len());
-    let y = |share: f64| if top > 0.0 { HEIGHT - HEIGHT * share / top } else { HEIGHT };
+    let y = |share: f64| {
+        if top > 0.0 {
+            HEIGHT - HEIGHT * share / top
+        } else {
+            HEIGHT
+        }
+    };
     let points = waves
         .iter()
         .enumerate()
@@ -341,7 +369,10 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
         })
         .collect();
     let (mut responders, mut delivered) = (0_u64, 0_u64);
-    for wave in waves.iter().filter(|wave| !wave.is_open && !wave.is_simulated) {
+    for wave in waves
+        .iter()
+        .filter(|wave| !wave.is_open && !wave.is_simulated)
+    {
         responders += wave.rate.count;
         delivered += wave.rate.of;
     }
@@ -373,7 +404,10 @@ fn count(n: usize) -> f64 {
     wide(u64::try_from(n).unwrap_or(u64::MAX))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of people, for a drawing")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of people, for a drawing"
+)]
 fn wide(n: u64) -> f64 {
     n as f64
 }
