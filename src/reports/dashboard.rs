@@ -157,7 +157,14 @@ async fn next(
         .entries
         .into_iter()
         .filter(|entry| !entry.is_wave && entry.at < span.until_ms());
-    Ok(to_come.take(NEXT).collect())
+    // Of what comes again and again, the next time only.
+    let mut found: Vec<Entry> = Vec::new();
+    for entry in to_come {
+        if found.len() < NEXT && !found.iter().any(|known| known.campaign == entry.campaign) {
+            found.push(entry);
+        }
+    }
+    Ok(found)
 }
 
 async fn attention(

@@ -163,3 +163,23 @@ fn a_day_is_that_of_the_zone() {
     );
     assert_eq!(span.day_of(span.until_ms() - 1), span.from);
 }
+
+#[test]
+fn a_calendar_day_ends_at_midnight() {
+    let mut late = entry("a", "x", 22 * 3_600_000);
+    late.day = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
+    let mut early = entry("b", "x", 30 * 3_600_000);
+    early.day = NaiveDate::from_ymd_opt(1970, 1, 2).unwrap();
+    let both = [late, early];
+    let daily = Cap {
+        window: WindowKind::Calendar,
+        ..cap(1, 1)
+    };
+    assert_eq!(
+        pressure_conflicts(&both, std::slice::from_ref(&daily), 0),
+        []
+    );
+    assert_eq!(pressure_conflicts(&both, &[cap(1, 1)], 0).len(), 1);
+    let two_days = Cap { days: 2, ..daily };
+    assert_eq!(pressure_conflicts(&both, &[two_days], 0).len(), 1);
+}

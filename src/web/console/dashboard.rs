@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::calendar::told;
+use super::calendar::{channel_name, told, when};
 use super::{Visit, path_segment};
 use crate::accounts::model::Right;
 use crate::campaigns::model::Status;
@@ -49,7 +49,7 @@ struct NextView {
     path: String,
     channel: &'static str,
     told: String,
-    at: i64,
+    at: String,
     is_recipients: bool,
     people: Option<i64>,
 }
@@ -72,7 +72,8 @@ struct ReachView {
     since: i64,
     line: String,
     area: String,
-    most: u64,
+    /// Two days make a trend.
+    is_trend: bool,
     days: Vec<ReachDay>,
 }
 
@@ -85,10 +86,10 @@ struct ReachDay {
 
 #[derive(Debug, Serialize)]
 struct AnsweredView {
-    /// Over all waves shown whose responses are all in.
+    /// Over all waves shown whose responses are all in; where there is none, over all so far.
     rate: Option<f64>,
     delivered: u64,
-    top: Option<f64>,
+    is_so_far: bool,
     points: Vec<Point>,
     waves: Vec<WaveView>,
 }
@@ -125,6 +126,10 @@ struct WaveView {
 /// The size of the drawings, in units of their own.
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 120.0;
+/// Columns there is room for at least, so that two do not fill the drawing.
+const SLOTS: usize = 12;
+/// Messages from which on an interval is narrow enough to set the scale.
+const SURE: u64 = 200;
 
 /// The page.
 pub(super) async fn page(visit: Visit, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
@@ -164,9 +169,9 @@ pub(super) async fn page(visit: Visit, state: web::Data<State>) -> Result<HttpRe
             .map(|entry| NextView {
                 name: entry.name.clone(),
                 path: campaign_path(&entry.name),
-                channel: super::calendar::channel_name(words, entry.channel()),
+                channel: channel_name(words, entry.channel()),
                 told: told(words, entry),
-                at: entry.at,
+                at: when(words, entry),
                 is_recipients: entry.zone_is_recipients,
                 people: entry.people,
             })
@@ -322,7 +327,7 @@ fn reach(words: &Words, days: &[Reach]) -> Option<ReachView> {
         since: first.at,
         area: format!("0,{HEIGHT} {line} {end:.1},{HEIGHT}"),
         line,
-        most,
+        is_trend: days.len() > 1,
         days: days
             .iter()
             .rev()
@@ -379,7 +384,7 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
     Some(AnsweredView {
         rate: (delivered > 0).then(|| wide(responders) / wide(delivered)),
         delivered,
-        top: (top > 0.0).then_some(top),
+        is_so_far,
         points,
         waves: waves
             .iter()

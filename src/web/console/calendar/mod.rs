@@ -18,7 +18,7 @@ use crate::web::{ApiError, State};
 use view::View;
 
 pub(super) use ics::answer as ics;
-pub(super) use view::{channel_name, told};
+pub(super) use view::{channel_name, told, when};
 
 /// What is asked for; whatever cannot be read is this month.
 #[derive(Debug, Default, Deserialize)]

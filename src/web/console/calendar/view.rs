@@ -108,13 +108,13 @@ struct Chip {
 struct Movable {
     id: i64,
     name: String,
-    at: i64,
+    /// When it is to go out, in words.
+    at: String,
 }
 
 #[derive(Debug, Serialize)]
 struct Pressed {
     segment: String,
-    channel: &'static str,
     planned: usize,
     peak: usize,
     max: u32,
@@ -244,7 +244,7 @@ impl View {
             movable.push(Movable {
                 id: entry.campaign.0,
                 name: entry.name.clone(),
-                at: entry.at,
+                at: when(words, entry),
             });
         }
         Self {
@@ -278,7 +278,7 @@ impl View {
                 .filter(|conflict| is_in(conflict, calendar))
                 .map(|conflict| conflict_told(words, conflict))
                 .collect(),
-            pressure: pressure(words, calendar),
+            pressure: pressure(calendar),
             movable,
             may_plan,
             is_moved: false,
@@ -357,6 +357,15 @@ pub(in crate::web::console) fn told(words: &Words, entry: &Entry) -> String {
     }
 }
 
+/// When it goes out; where each gets it at his own time, the day of all.
+pub(in crate::web::console) fn when(words: &Words, entry: &Entry) -> String {
+    if entry.zone_is_recipients && !entry.is_wave {
+        words.date(entry.day)
+    } else {
+        words.moment(entry.at)
+    }
+}
+
 fn time(entry: &Entry, zone: chrono_tz::Tz) -> String {
     // Where each gets it at his own time, ours would mislead.
     if entry.zone_is_recipients && !entry.is_wave {
@@ -411,7 +420,7 @@ fn conflict_told(words: &Words, conflict: &Conflict) -> String {
     }
 }
 
-fn pressure(words: &Words, calendar: &Calendar) -> Vec<Pressed> {
+fn pressure(calendar: &Calendar) -> Vec<Pressed> {
     calendar
         .pressure
         .iter()
@@ -420,7 +429,6 @@ fn pressure(words: &Words, calendar: &Calendar) -> Vec<Pressed> {
             let max = usize::try_from(one.max).unwrap_or(1).max(1);
             Pressed {
                 segment: one.segment.clone(),
-                channel: channel_name(words, one.channel),
                 planned: one.planned,
                 peak: one.peak,
                 max: one.max,
