@@ -294,7 +294,7 @@ on_both! {
         let given_up = endpoint(&house, id).await;
         let reason = given_up.reason.unwrap();
         assert!(reason.contains("five days") && reason.contains("redirects"), "{reason}");
-        assert_eq!((given_up.waiting, given_up.lost), (0, 7));
+        assert_eq!((given_up.waiting, given_up.lost), (0, 6));
         let told = rows_told(&receiver);
         let of_first = told.iter().filter(|rows| **rows == json!(1)).count();
         assert_eq!(of_first, 10, "the first try and the nine of the schedule: {told:?}");
