@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod bench_data;
 mod campaign;
 mod check;
 mod consent;
@@ -64,6 +65,9 @@ pub struct Common {
 enum Command {
     /// Shows the whole loop: a customer base, a campaign, its mails and its report
     Demo(demo::Demo),
+    /// Fills an empty data folder with a large invented base, for measuring; nothing is sent
+    #[command(hide = true)]
+    BenchData(bench_data::BenchData),
     /// Reads customers or orders from a CSV file
     Import(import::Import),
     /// Counts a segment, or explains it for one customer
@@ -212,6 +216,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mail(mail) => mail.run(common).await,
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,
+        Command::BenchData(bench_data) => bench_data.run(common).await,
         Command::Upkeep(upkeep) => upkeep.run(common).await,
         Command::User(user) => user.run(common).await,
         Command::Webhook(webhook) => webhook.run(common).await,
