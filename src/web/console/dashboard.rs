@@ -345,11 +345,17 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
         return None;
     }
     let high = |wave: &Answered| wave.rate.interval_95.map(|interval| interval.high);
-    let top = waves.iter().filter_map(high).fold(0.0_f64, f64::max);
-    let step = WIDTH / count(waves.len());
+    // A wave of a few people says anything between nothing and all: it does not set the scale.
+    let values = waves.iter().filter_map(|wave| wave.rate.value);
+    let sure = waves.iter().filter(|wave| wave.rate.of >= SURE).filter_map(high);
+    let top = values
+        .map(|value| value * 1.2)
+        .chain(sure)
+        .fold(0.0_f64, f64::max);
+    let step = WIDTH / count(waves.len().max(SLOTS));
     let y = |share: f64| {
         if top > 0.0 {
-            HEIGHT - HEIGHT * share / top
+            HEIGHT - HEIGHT * (share / top).min(1.0)
         } else {
             HEIGHT
         }
@@ -373,13 +379,13 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
             }
         })
         .collect();
+    let is_so_far = waves.iter().all(|wave| wave.is_open || wave.is_simulated);
     let (mut responders, mut delivered) = (0_u64, 0_u64);
-    for wave in waves
-        .iter()
-        .filter(|wave| !wave.is_open && !wave.is_simulated)
-    {
-        responders += wave.rate.count;
-        delivered += wave.rate.of;
+    for wave in waves {
+        if is_so_far || !(wave.is_open || wave.is_simulated) {
+            responders += wave.rate.count;
+            delivered += wave.rate.of;
+        }
     }
     Some(AnsweredView {
         rate: (delivered > 0).then(|| wide(responders) / wide(delivered)),
