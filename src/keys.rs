@@ -42,6 +42,8 @@ pub enum Purpose {
     Confirmation,
     /// Links to the preference centre, and what its form was shown with.
     Preferences,
+    /// Where a list of the API goes on.
+    Cursor,
 }
 
 /// Bytes of a MAC: HMAC-SHA-256 cut to 128 bits (RFC 2104 section 5).
@@ -55,6 +57,7 @@ pub struct Keys {
     message_id: hmac::Key,
     confirmation: hmac::Key,
     preferences: hmac::Key,
+    cursor: hmac::Key,
     fingerprint: hmac::Key,
     evidence: hmac::Key,
     webhooks: hmac::Key,
@@ -93,6 +96,7 @@ impl Keys {
             message_id: key("message id"),
             confirmation: key("confirmation"),
             preferences: key("preferences"),
+            cursor: key("cursor"),
             fingerprint: key("fingerprint"),
             evidence: key("evidence"),
             webhooks: key("webhooks"),
@@ -228,6 +232,7 @@ impl Keys {
             Purpose::MessageId => &self.message_id,
             Purpose::Confirmation => &self.confirmation,
             Purpose::Preferences => &self.preferences,
+            Purpose::Cursor => &self.cursor,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod cells;
 pub mod check;
 pub mod cron;
 pub mod definition;
+pub mod drafts;
 pub mod forecast;
 pub mod model;
 pub mod offer;

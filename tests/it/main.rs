@@ -7,6 +7,7 @@
 )]
 
 mod anchor;
+mod api;
 mod audience;
 mod browser;
 mod calendar;
@@ -19,6 +20,7 @@ mod consent;
 mod customers;
 mod delivery;
 mod events;
+mod drafts;
 mod evidence;
 mod faults;
 mod feedback;

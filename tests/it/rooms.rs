@@ -22,6 +22,7 @@ const ORDER: &[&str] = &[
     "channels",
     "delivery",
     "responses",
+    "imports",
     "dialogue",
     "mailroom",
     "reports",

@@ -18,6 +18,7 @@ mod replies;
 mod report;
 mod report_cells;
 mod sandbox;
+mod segments;
 mod visit;
 
 use actix_web::body::BoxBody;
@@ -101,10 +102,10 @@ pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
+    campaigns::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
         .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
-        .service(place("/campaigns", "GET", Right::Reports).route(web::get().to(campaigns::list)))
         .service(place("/calendar", "GET", Right::Reports).route(web::get().to(calendar::page)))
         .service(
             place("/calendar/move", "POST", Right::Launch)
@@ -152,6 +153,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             place("/customers/{id}", "GET", Right::People).route(web::get().to(customer::page)),
         )
+        .configure(segments::configure)
         .service(place("/replies", "GET", Right::People).route(web::get().to(replies::list)))
         .service(
             place("/replies/{id}/done", "POST", Right::EditPeople)
