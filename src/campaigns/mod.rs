@@ -13,6 +13,7 @@ pub mod model;
 pub mod offer;
 pub mod plan;
 pub mod schedule;
+pub mod senders;
 pub mod sms;
 pub mod split;
 pub mod store;
