@@ -42,6 +42,8 @@ pub enum Purpose {
     Confirmation,
     /// Links to the preference centre, and what its form was shown with.
     Preferences,
+    /// What a browser carries from one step of signing in to the next.
+    SignIn,
 }
 
 /// Bytes of a MAC: HMAC-SHA-256 cut to 128 bits (RFC 2104 section 5).
@@ -55,6 +57,8 @@ pub struct Keys {
     message_id: hmac::Key,
     confirmation: hmac::Key,
     preferences: hmac::Key,
+    sign_in: hmac::Key,
+    second_factor: hmac::Key,
     fingerprint: hmac::Key,
     evidence: hmac::Key,
     /// `None` never: FF1 knows every radix from 2 to 65 536.
@@ -92,6 +96,8 @@ impl Keys {
             message_id: key("message id"),
             confirmation: key("confirmation"),
             preferences: key("preferences"),
+            sign_in: key("sign-in"),
+            second_factor: key("second factor"),
             fingerprint: key("fingerprint"),
             evidence: key("evidence"),
             short_codes: cipher(&prk, "short codes", SHORT_CODE_RADIX),
@@ -179,6 +185,17 @@ impl Keys {
         HEXLOWER.encode(context.sign().as_ref())
     }
 
+    /// The secret that a user's telephone makes codes of, 20 bytes (RFC 4226 section 4 asks for 16 at least): derived,
+    /// so that no copy of the database holds it.
+    pub fn second_factor(&self, user: i64, salt: &str) -> [u8; 20] {
+        let tag = hmac::sign(&self.second_factor, format!("{user}.{salt}").as_bytes());
+        let mut secret = [0_u8; 20];
+        for (to, from) in secret.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        secret
+    }
+
     /// The digits of a short code, enciphered: FF1 (NIST SP 800-38G) over AES-256, as many digits as came;
     /// `None` for fewer than 4 or one that is none of the radix.
     pub fn encipher_digits(&self, digits: Vec<u16>) -> Option<Vec<u16>> {
@@ -215,6 +232,7 @@ impl Keys {
             Purpose::MessageId => &self.message_id,
             Purpose::Confirmation => &self.confirmation,
             Purpose::Preferences => &self.preferences,
+            Purpose::SignIn => &self.sign_in,
         }
     }
 }

@@ -12,6 +12,7 @@ mod email;
 mod inbound;
 mod limits;
 mod mail_hooks;
+mod oidc;
 mod orders;
 mod permission;
 mod relay;
@@ -32,6 +33,7 @@ pub use mail_hooks::{
     BrevoMailSettings, MailHookSettings, MailProvider, MailgunSettings, PostmarkSettings,
     SendgridSettings, SesSettings,
 };
+pub use oidc::OidcSettings;
 pub use orders::{
     OrderField, OrderHookSettings, OrderSettings, SignatureEncoding, SignatureSettings,
     TrackingSettings,
