@@ -10,6 +10,7 @@ pub mod cells;
 pub mod chance;
 pub mod channels;
 pub mod csv;
+pub mod dashboard;
 pub mod economics;
 pub mod figures;
 pub mod forecast;

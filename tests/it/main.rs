@@ -8,8 +8,10 @@
 
 mod accounts;
 mod anchor;
+mod api;
 mod audience;
 mod browser;
+mod calendar;
 mod cells;
 mod channels;
 mod clean_up;
@@ -18,6 +20,8 @@ mod config;
 mod consent;
 mod customers;
 mod delivery;
+mod events;
+mod drafts;
 mod evidence;
 mod faults;
 mod feedback;

@@ -4,8 +4,10 @@
 //! form of another site is refused before it is read.
 
 mod assets;
+mod calendar;
 mod campaigns;
 mod customer;
+mod dashboard;
 pub(super) mod entry;
 mod grid;
 mod improve;
@@ -18,6 +20,7 @@ mod report;
 mod report_cells;
 mod sandbox;
 mod second_step;
+mod segments;
 mod settings;
 mod visit;
 
@@ -103,9 +106,25 @@ pub fn configure_console(config: &mut ServiceConfig) {
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
     settings::configure(config);
+    campaigns::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
-        .service(place("/", "GET", Right::Reports).route(web::get().to(campaigns::list)))
+        .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
+        .service(place("/calendar", "GET", Right::Reports).route(web::get().to(calendar::page)))
+        .service(
+            place("/calendar/move", "POST", Right::Launch)
+                .route(web::post().to(calendar::move_to)),
+        )
+        .service(
+            place("/calendar/key", "POST", Right::Reports)
+                .route(web::post().to(calendar::renew_key)),
+        )
+        .service(
+            place("/calendar/key/forget", "POST", Right::Reports)
+                .route(web::post().to(calendar::forget_key)),
+        )
+        // Programs that read it cannot sign in: its address holds a secret.
+        .service(place_for_all("/calendar.ics", "GET").route(web::get().to(calendar::ics)))
         // Before the page, whose pattern would take them too.
         .service(place("/reports/grid", "GET", Right::Reports).route(web::get().to(grid::page)))
         .service(
@@ -138,6 +157,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             place("/customers/{id}", "GET", Right::People).route(web::get().to(customer::page)),
         )
+        .configure(segments::configure)
         .service(place("/replies", "GET", Right::People).route(web::get().to(replies::list)))
         .service(
             place("/replies/{id}/done", "POST", Right::EditPeople)

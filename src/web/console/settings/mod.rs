@@ -9,6 +9,7 @@ mod senders;
 mod tokens;
 mod two_factors;
 mod users;
+mod webhooks;
 
 use actix_web::http::header::HOST;
 use actix_web::web::{self, ServiceConfig};
@@ -71,6 +72,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             place("/settings/tokens/{id}/revoke", "POST", Right::Administer)
                 .route(web::post().to(tokens::revoke)),
         )
+        .service(
+            place("/settings/webhooks", "GET, POST", Right::Administer)
+                .route(web::get().to(webhooks::list))
+                .route(web::post().to(webhooks::add)),
+        )
+        .service(
+            place("/settings/webhooks/{id}", "GET, POST", Right::Administer)
+                .route(web::get().to(webhooks::page))
+                .route(web::post().to(webhooks::change)),
+        )
         .service(place("/settings/senders", "GET", Right::Plan).route(web::get().to(senders::list)))
         .service(
             place("/settings/senders/{domain}", "GET", Right::Plan)
@@ -113,6 +124,8 @@ impl Done {
             "revoked" => {
                 words.t("The token is revoked. Programs that use it are refused from now on.")
             }
+            "webhook" => words.t("The endpoint is changed."),
+            "webhook-removed" => words.t("The endpoint is removed."),
             _ => return None,
         })
     }
