@@ -89,15 +89,40 @@ fn mail_host(settings: &Settings) -> String {
         .unwrap_or_else(|| settings.email.bounce_domain.clone())
 }
 
-/// Whether two domains count as one sender: the same, or one below the other. Without a list of public
-/// suffixes that is less than DMARC allows, never more than a domain with its own names.
+/// Whether two domains count as one sender (RFC 7489 section 3.1.1, relaxed): they share the domain that its
+/// owner registered.
 pub(super) fn is_aligned(one: &str, other: &str) -> bool {
     let (one, other) = (one.to_ascii_lowercase(), other.to_ascii_lowercase());
-    let is_below = |lower: &str, upper: &str| {
-        upper.contains('.')
-            && lower
-                .strip_suffix(upper)
-                .is_some_and(|rest| rest.ends_with('.'))
+    one == other || registered(&one) == registered(&other)
+}
+
+/// The domain that was registered, as far as one can tell without a list of public suffixes: two labels, and three
+/// below a country's short ones, such as `co.uk`.
+fn registered(domain: &str) -> String {
+    let labels: Vec<&str> = domain.split('.').collect();
+    let wanted = match labels.as_slice() {
+        [.., second, top] if top.len() == 2 && second.len() <= 3 => 3,
+        _ => 2,
     };
-    one == other || is_below(&one, &other) || is_below(&other, &one)
+    let from = labels.len().saturating_sub(wanted);
+    labels.into_iter().skip(from).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_of_one_owner_are_aligned() {
+        for (one, other, aligned) in [
+            ("shop.example", "Shop.example", true),
+            ("news.shop.example", "shop.example", true),
+            ("news.shop.example", "bounce.shop.example", true),
+            ("shop.example", "other.example", false),
+            ("a.co.uk", "b.co.uk", false),
+            ("x.a.co.uk", "a.co.uk", true),
+        ] {
+            assert_eq!(is_aligned(one, other), aligned, "{one} {other}");
+        }
+    }
 }

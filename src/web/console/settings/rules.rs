@@ -274,7 +274,7 @@ fn level_says(level: &LevelSettings, words: &Words) -> String {
         ),
     };
     let holds = words.fill("holds {time}", &[("time", held(level.holds_days, words))]);
-    [channels.join(", "), often, holds].join("; ")
+    [channels.join(", "), often, holds].join(", ")
 }
 
 fn windows<'a>(state: &State, words: &'a Words) -> Part<'a> {

@@ -412,9 +412,7 @@ pub(super) async fn change(
         }
     };
     match said {
-        Ok(()) => Ok(see_other(&format!(
-            "/settings/webhooks/{id}?done=webhook"
-        ))),
+        Ok(()) => Ok(see_other(&format!("/settings/webhooks/{id}?done=webhook"))),
         Err(
             fault @ (EventError::NoKind
             | EventError::Url(_)
