@@ -31,6 +31,7 @@ mod m20261123_000023_keep_segments;
 mod m20261123_000025_draft_campaigns;
 mod m20261123_000026_search_customers;
 mod m20261123_000027_take_uploads;
+mod m20261123_000028_name_sessions;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000025_draft_campaigns::Migration),
             Box::new(m20261123_000026_search_customers::Migration),
             Box::new(m20261123_000027_take_uploads::Migration),
+            Box::new(m20261123_000028_name_sessions::Migration),
         ]
     }
 }

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, in its kit too"
 )]
 
+mod accounts;
 mod anchor;
 mod api;
 mod audience;

@@ -13,13 +13,16 @@ mod grid;
 mod imports;
 mod improve;
 mod mail;
+mod oidc;
 pub mod outbox;
 pub mod permission;
 mod replies;
 mod report;
 mod report_cells;
 mod sandbox;
+mod second_step;
 mod segments;
+mod settings;
 mod visit;
 
 use actix_web::body::BoxBody;
@@ -103,6 +106,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
+    settings::configure(config);
     campaigns::configure(config);
     customers::configure(config);
     imports::configure(config);

@@ -21,6 +21,8 @@ pub(crate) struct Visit {
     pub email: String,
     pub role: Role,
     pub language: Language,
+    /// Whether he has a password and nothing beside it.
+    pub lacks_second_factor: bool,
     words: Words,
 }
 
@@ -66,6 +68,7 @@ impl Visit {
             email: user.email,
             role: user.role,
             language,
+            lacks_second_factor: user.has_password && !user.has_totp,
             words: state.pages.words(language).clone(),
         }
     }
@@ -196,6 +199,7 @@ pub(in crate::web) mod tests {
             email: "anne@example.com".to_owned(),
             role: Role::Administrator,
             language: Language::English,
+            lacks_second_factor: true,
             words: pages.words(Language::English).clone(),
         };
         pages
