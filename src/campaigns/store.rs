@@ -1,6 +1,7 @@
 //! Queries about campaigns, template versions and due times.
 
 pub mod coupons;
+pub mod uses;
 
 use std::collections::BTreeMap;
 

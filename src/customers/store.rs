@@ -4,6 +4,7 @@ pub(super) mod import;
 pub mod numbers;
 pub(crate) mod orders;
 pub(super) mod said;
+pub mod spread;
 pub mod value;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
