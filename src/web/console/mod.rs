@@ -16,6 +16,7 @@ mod replies;
 mod report;
 mod report_cells;
 mod sandbox;
+mod templates;
 mod visit;
 
 use actix_web::body::BoxBody;
@@ -99,6 +100,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
+    templates::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
         .service(place("/", "GET", Right::Reports).route(web::get().to(campaigns::list)))
