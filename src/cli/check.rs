@@ -10,14 +10,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::template::own_folders;
 use super::{Common, print};
 use crate::channels;
 use crate::config::{DEFAULT_RELAY, Settings};
 use crate::gate::rules::{Cap, Rules};
 use crate::keys::Keys;
 use crate::storage::{Db, DbUrl, Dialect};
-use crate::templates::{FieldFacts, Severity, Template};
+use crate::templates::{FieldFacts, Severity, Template, library};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -266,7 +265,7 @@ fn notices(settings: &Settings) -> Line {
 }
 
 fn templates(settings: &Settings) -> Vec<Line> {
-    let own = own_folders(&settings.templates_dir)
+    let own = library::folders(&settings.templates_dir)
         .into_iter()
         .map(|folder| (folder.display().to_string(), Template::load(&folder)));
     let embedded = Template::embedded_names()

@@ -6,6 +6,7 @@ pub mod numbers;
 pub(crate) mod orders;
 pub(super) mod said;
 pub(super) mod search;
+pub mod spread;
 pub mod value;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};

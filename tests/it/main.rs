@@ -53,6 +53,7 @@ mod sms;
 mod sms_check;
 mod statistics;
 mod storage;
+mod template_pages;
 mod templates;
 mod time_to_effect;
 mod tracking;

@@ -23,6 +23,7 @@ mod sandbox;
 mod second_step;
 mod segments;
 mod settings;
+mod templates;
 mod visit;
 
 use actix_web::body::BoxBody;
@@ -110,6 +111,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
     campaigns::configure(config);
     customers::configure(config);
     imports::configure(config);
+    templates::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
         .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
