@@ -45,7 +45,9 @@ pub enum AccountError {
         "this link was used or has expired; ask an administrator for a new one (`visavis user link ADDRESS`)"
     )]
     Link,
-    #[error("this code is not the one of now, or was used; wait for the next one, or take a recovery code")]
+    #[error(
+        "this code is not the one of now, or was used; wait for the next one, or take a recovery code"
+    )]
     Code,
     #[error("a token has a name of 1 to 60 letters, digits, spaces, - or _")]
     TokenName,

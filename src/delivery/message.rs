@@ -301,7 +301,10 @@ pub async fn as_sent(
         Channel::Sms => {
             // The route is of the wave: a provider, or what stands behind the mark of one.
             let routes = [Some(&row.relay), row.next_relay.as_ref()];
-            let provider = routes.into_iter().flatten().find_map(|route| provider_of(route));
+            let provider = routes
+                .into_iter()
+                .flatten()
+                .find_map(|route| provider_of(route));
             let frame = sms::frame(&settings.sms, provider.unwrap_or(SANDBOX), language);
             let compiled = template.compile_sms(language, &frame)?;
             AsSent {

@@ -347,7 +347,10 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
     let high = |wave: &Answered| wave.rate.interval_95.map(|interval| interval.high);
     // A wave of a few people says anything between nothing and all: it does not set the scale.
     let values = waves.iter().filter_map(|wave| wave.rate.value);
-    let sure = waves.iter().filter(|wave| wave.rate.of >= SURE).filter_map(high);
+    let sure = waves
+        .iter()
+        .filter(|wave| wave.rate.of >= SURE)
+        .filter_map(high);
     let top = values
         .map(|value| value * 1.2)
         .chain(sure)

@@ -243,9 +243,16 @@ pub(super) async fn begin(
         .await
         .map_err(ApiError::unavailable)?;
     let actor = format!("user {} {}", user.id, user.name);
-    audit::note(&*txn, &actor, "user.sign_in", &user.id.to_string(), "", now_ms)
-        .await
-        .map_err(ApiError::unavailable)?;
+    audit::note(
+        &*txn,
+        &actor,
+        "user.sign_in",
+        &user.id.to_string(),
+        "",
+        now_ms,
+    )
+    .await
+    .map_err(ApiError::unavailable)?;
     txn.commit().await.map_err(ApiError::unavailable)?;
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, next))

@@ -117,8 +117,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
         .service(place("/calendar", "GET", Right::Reports).route(web::get().to(calendar::page)))
         .service(
-            place("/calendar/move", "POST", Right::Launch)
-                .route(web::post().to(calendar::move_to)),
+            place("/calendar/move", "POST", Right::Launch).route(web::post().to(calendar::move_to)),
         )
         .service(
             place("/calendar/key", "POST", Right::Reports)

@@ -18,7 +18,6 @@ use crate::web::{ApiError, State};
 pub(crate) struct Visit {
     pub user: UserId,
     pub name: String,
-    pub email: String,
     pub role: Role,
     pub language: Language,
     /// Whether he has a password and nothing beside it.
@@ -65,7 +64,6 @@ impl Visit {
         Self {
             user: user.id,
             name: user.name,
-            email: user.email,
             role: user.role,
             language,
             lacks_second_factor: user.has_password && !user.has_totp,
@@ -196,7 +194,6 @@ pub(in crate::web) mod tests {
         let visit = Visit {
             user: UserId(1),
             name: "Anne Petit".to_owned(),
-            email: "anne@example.com".to_owned(),
             role: Role::Administrator,
             language: Language::English,
             lacks_second_factor: true,

@@ -27,7 +27,10 @@ async fn ada(db: &Db) -> CustomerId {
 }
 
 async fn get(db: &Db, id: CustomerId) -> Customer {
-    customers::get(&**db, db.dialect(), id).await.unwrap().unwrap()
+    customers::get(&**db, db.dialect(), id)
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn text(site: &Site, path: &str) -> String {
@@ -36,7 +39,11 @@ async fn text(site: &Site, path: &str) -> String {
 
 /// How often the audit log holds this.
 async fn audited(db: &Db, action: &str) -> i64 {
-    number(db, &format!("SELECT COUNT(*) FROM audit_log WHERE action = '{action}'")).await
+    number(
+        db,
+        &format!("SELECT COUNT(*) FROM audit_log WHERE action = '{action}'"),
+    )
+    .await
 }
 
 on_both! {

@@ -18,7 +18,9 @@ async fn import_people(db: &Db, text: &str, now_ms: i64) -> ImportReport {
     std::fs::write(&path, text).unwrap();
     let keys = Keys::from_secret(&[7; 32]);
     let request = ImportRequest::new(path, ImportKind::Customers);
-    import::run(db, &keys, now_ms, request, |_| {}).await.unwrap()
+    import::run(db, &keys, now_ms, request, |_| {})
+        .await
+        .unwrap()
 }
 
 /// Sends a form as a browser does.

@@ -20,8 +20,8 @@ use crate::customers::notes::{self, NoteError};
 use crate::customers::store as customers;
 use crate::dialogue::object::{self, Objection};
 use crate::dialogue::permit::{self, Yes};
-use crate::dialogue::{DialogueError, admit as admission, erase as erasure, export as exports};
 use crate::dialogue::rectify as rectification;
+use crate::dialogue::{DialogueError, admit as admission, erase as erasure, export as exports};
 use crate::ids::{CustomerId, NoteId};
 use crate::web::console::{Visit, see_other};
 use crate::web::words::Words;
@@ -88,8 +88,14 @@ fn label<'a>(field: &'a str, words: &'a Words) -> (&'a str, Option<&'a str>) {
             words.t("Your key"),
             Some(words.t("By which your own systems know him.")),
         ),
-        "language" => (words.t("Language"), Some(words.t("Two letters, such as fr."))),
-        "country" => (words.t("Country"), Some(words.t("Two letters, such as FR."))),
+        "language" => (
+            words.t("Language"),
+            Some(words.t("Two letters, such as fr.")),
+        ),
+        "country" => (
+            words.t("Country"),
+            Some(words.t("Two letters, such as FR.")),
+        ),
         "postal_code" => (words.t("Postal code"), None),
         "city" => (words.t("City"), None),
         "region" => (words.t("Region"), None),
@@ -225,7 +231,9 @@ pub(super) async fn admit(
     };
     match admitted {
         Ok(id) => {
-            visit.note(&state, "customer.admit", &id.to_string(), "").await?;
+            visit
+                .note(&state, "customer.admit", &id.to_string(), "")
+                .await?;
             Ok(see_other(&format!("/customers/{id}?done=admitted")))
         }
         Err(error) => {
@@ -307,11 +315,18 @@ pub(super) async fn rectify(
         Ok(outcome) => {
             let names: Vec<&str> = changed.iter().map(|(name, _)| name.as_str()).collect();
             visit
-                .note(&state, "customer.rectify", &id.to_string(), &names.join(", "))
+                .note(
+                    &state,
+                    "customer.rectify",
+                    &id.to_string(),
+                    &names.join(", "),
+                )
                 .await?;
             let done = match outcome {
                 rectification::Outcome { ended, .. } if !ended.is_empty() => "ended",
-                rectification::Outcome { is_changed: true, .. } => "rectified",
+                rectification::Outcome {
+                    is_changed: true, ..
+                } => "rectified",
                 _ => "unchanged",
             };
             Ok(see_other(&format!("/customers/{id}?done={done}")))
@@ -523,8 +538,12 @@ async fn allow(
         .day
         .parse()
         .map_err(|_| refuse("the day he said so is not a day"))?;
-    let basis = Basis::ALL.into_iter().find(|basis| basis.as_str() == said.basis);
-    let today = from_ms(now_ms).with_timezone(&visit.words().zone()).date_naive();
+    let basis = Basis::ALL
+        .into_iter()
+        .find(|basis| basis.as_str() == said.basis);
+    let today = from_ms(now_ms)
+        .with_timezone(&visit.words().zone())
+        .date_naive();
     let yes = Yes {
         channel: channel(&said.channel)?,
         topic: said.topic.clone(),
@@ -571,9 +590,16 @@ pub(super) async fn add_note(
     match notes::add(&txn, id, &form.text, &visit.name, now_ms).await {
         Ok(note) => {
             let detail = format!("note {note}");
-            audit::note(&*txn, &visit.actor(), "customer.note", &id.to_string(), &detail, now_ms)
-                .await
-                .map_err(ApiError::unavailable)?;
+            audit::note(
+                &*txn,
+                &visit.actor(),
+                "customer.note",
+                &id.to_string(),
+                &detail,
+                now_ms,
+            )
+            .await
+            .map_err(ApiError::unavailable)?;
             txn.commit().await.map_err(ApiError::unavailable)?;
             Ok(see_other(&format!("/customers/{id}?done=noted#notes")))
         }
@@ -608,9 +634,16 @@ pub(super) async fn remove_note(
         return Err(nobody(id));
     }
     let (actor, detail) = (visit.actor(), format!("note {note}"));
-    audit::note(&*txn, &actor, "customer.note_removed", &id.to_string(), &detail, now_ms)
-        .await
-        .map_err(ApiError::unavailable)?;
+    audit::note(
+        &*txn,
+        &actor,
+        "customer.note_removed",
+        &id.to_string(),
+        &detail,
+        now_ms,
+    )
+    .await
+    .map_err(ApiError::unavailable)?;
     txn.commit().await.map_err(ApiError::unavailable)?;
     Ok(see_other(&format!("/customers/{id}?done=removed#notes")))
 }
@@ -624,7 +657,9 @@ pub(super) async fn export(
     let id = CustomerId(id.into_inner());
     let (actor, now_ms) = (visit.actor(), state.clock.now_ms());
     let archive = exports::archive(&state.db, &state.keys, id, &actor, now_ms).await?;
-    visit.note(&state, "customer.export", &id.to_string(), "").await?;
+    visit
+        .note(&state, "customer.export", &id.to_string(), "")
+        .await?;
     Ok(HttpResponse::Ok()
         .content_type("application/zip")
         .insert_header((
@@ -658,7 +693,11 @@ pub(super) async fn question(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let customer = customer(&state, CustomerId(id.into_inner())).await?;
-    visit.answer(&state, "customer_erase", &erase_view(visit.words(), &customer, None))
+    visit.answer(
+        &state,
+        "customer_erase",
+        &erase_view(visit.words(), &customer, None),
+    )
 }
 
 /// By what somebody shows that he means it.
@@ -688,6 +727,8 @@ pub(super) async fn erase(
     }
     let (actor, now_ms) = (visit.actor(), state.clock.now_ms());
     erasure::erase(&state.db, &state.keys, id, &actor, now_ms).await?;
-    visit.note(&state, "customer.erase", &id.to_string(), "").await?;
+    visit
+        .note(&state, "customer.erase", &id.to_string(), "")
+        .await?;
     Ok(see_other("/customers?done=erased"))
 }

@@ -48,8 +48,12 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .route(web::post().to(change::add_note)),
         )
         .service(
-            place("/customers/{id}/notes/{note}/remove", "POST", Right::EditPeople)
-                .route(web::post().to(change::remove_note)),
+            place(
+                "/customers/{id}/notes/{note}/remove",
+                "POST",
+                Right::EditPeople,
+            )
+            .route(web::post().to(change::remove_note)),
         )
         .service(
             place("/customers/{id}/export", "POST", Right::EditPeople)
@@ -146,24 +150,45 @@ impl Person {
 
 impl Asked {
     fn wanted(&self) -> Wanted {
-        let code = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
+        let code = |text: &str| {
+            Some(text.trim())
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
         Wanted {
             text: self.q.trim().to_owned(),
             region: REGION.to_owned(),
-            stage: Stage::ALL.into_iter().find(|stage| stage.as_str() == self.stage),
+            stage: Stage::ALL
+                .into_iter()
+                .find(|stage| stage.as_str() == self.stage),
             country: code(&self.country.to_uppercase()),
             language: code(&self.language.to_lowercase()),
-            class: ValueClass::ALL.into_iter().find(|class| class.as_str() == self.class),
+            class: ValueClass::ALL
+                .into_iter()
+                .find(|class| class.as_str() == self.class),
         }
     }
 
     /// The same question, from a place on.
     fn link(&self, wanted: &Wanted, after: Option<&Place>) -> String {
         let mut pairs = vec![("q", wanted.text.clone())];
-        pairs.extend(wanted.stage.map(|stage| ("stage", stage.as_str().to_owned())));
-        pairs.extend(wanted.class.map(|class| ("class", class.as_str().to_owned())));
+        pairs.extend(
+            wanted
+                .stage
+                .map(|stage| ("stage", stage.as_str().to_owned())),
+        );
+        pairs.extend(
+            wanted
+                .class
+                .map(|class| ("class", class.as_str().to_owned())),
+        );
         pairs.extend(wanted.country.clone().map(|country| ("country", country)));
-        pairs.extend(wanted.language.clone().map(|language| ("language", language)));
+        pairs.extend(
+            wanted
+                .language
+                .clone()
+                .map(|language| ("language", language)),
+        );
         pairs.extend(after.map(|after| ("after", after.to_word())));
         let query: Vec<String> = pairs
             .iter()
@@ -194,7 +219,10 @@ pub(super) async fn list(
     {
         return Ok(see_other(&format!("/customers/{}", only.id)));
     }
-    let next = found.next.as_ref().map(|next| asked.link(&wanted, Some(next)));
+    let next = found
+        .next
+        .as_ref()
+        .map(|next| asked.link(&wanted, Some(next)));
     let first = after.map(|_| asked.link(&wanted, None));
     let view = ListView {
         title: words.t("Customers").to_owned(),

@@ -245,9 +245,10 @@ fn cards(profile: &Profile, words: &Words, now_ms: i64) -> Vec<Card> {
             name: words.t("Recency, frequency, money").to_owned(),
             value: profile.worth.map_or_else(|| "–".to_owned(), Worth::code),
             remark: match profile.worth {
-                Some(worth) => {
-                    words.fill("value class {class}", &[("class", worth.class.to_uppercase())])
-                }
+                Some(worth) => words.fill(
+                    "value class {class}",
+                    &[("class", worth.class.to_uppercase())],
+                ),
                 None => words.t("not known").to_owned(),
             },
         },
@@ -303,7 +304,10 @@ fn facts(customer: &Customer, words: &Words) -> Vec<Fact> {
             PhoneState::Refused => words.fill("{phone} (reaches nobody)", &[("phone", phone)]),
         }),
     );
-    add(words.t("Born"), customer.birth_date.map(|day| words.date(day)));
+    add(
+        words.t("Born"),
+        customer.birth_date.map(|day| words.date(day)),
+    );
     add(words.t("Lives in"), Some(lives_in(customer)));
     add(words.t("Language"), Some(customer.language.clone()));
     add(
@@ -311,7 +315,9 @@ fn facts(customer: &Customer, words: &Words) -> Vec<Fact> {
         customer.zone().map(|zone| zone.name().to_owned()),
     );
     for (name, value) in &customer.attributes {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         add(name, Some(value));
     }
     add(
@@ -331,11 +337,15 @@ fn permissions(profile: &Profile, words: &Words) -> Vec<Fact> {
                 topic => topic,
             };
             let since = words.moment(held.since_at);
-            let basis = held.basis.as_deref().map(|basis| words.t(basis_in_words(basis)));
+            let basis = held
+                .basis
+                .as_deref()
+                .map(|basis| words.t(basis_in_words(basis)));
             let said = match (held.is_granted, basis) {
-                (true, Some(basis)) => {
-                    words.fill("yes ({basis}), {since}", &[("basis", basis), ("since", &since)])
-                }
+                (true, Some(basis)) => words.fill(
+                    "yes ({basis}), {since}",
+                    &[("basis", basis), ("since", &since)],
+                ),
                 (true, None) => words.fill("yes, {since}", &[("since", since)]),
                 (false, _) => words.fill("no, since {since}", &[("since", since)]),
             };
@@ -508,8 +518,7 @@ impl Line {
                 .unwrap_or_default(),
             campaign: entry.campaign.clone(),
             // The place of a contact is its wave.
-            message: is_message
-                .then(|| format!("/customers/{customer}/messages/{}", entry.key.id)),
+            message: is_message.then(|| format!("/customers/{customer}/messages/{}", entry.key.id)),
             at: entry.at,
             is_apart: !entry.made_by.is_person(),
         }

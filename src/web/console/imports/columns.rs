@@ -47,7 +47,12 @@ pub(super) fn columns(
                     "" => words.fill("Column {n}", &[("n", (n + 1).to_string())]),
                     header => header.to_owned(),
                 },
-                samples: column.samples.iter().filter(|sample| !sample.is_empty()).cloned().collect(),
+                samples: column
+                    .samples
+                    .iter()
+                    .filter(|sample| !sample.is_empty())
+                    .cloned()
+                    .collect(),
                 choices: choices(column, plan.kind, &of_all, &chosen, words),
             }
         })

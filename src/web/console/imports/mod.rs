@@ -162,7 +162,10 @@ fn line(upload: Upload, standing: Standing, words: &Words) -> Line {
         is_bad: is_bad(standing),
         is_counted: upload.outcome.is_some(),
         rows: upload.outcome.as_ref().map_or(0, |outcome| outcome.rows),
-        rejected: upload.outcome.as_ref().map_or(0, |outcome| outcome.rejected),
+        rejected: upload
+            .outcome
+            .as_ref()
+            .map_or(0, |outcome| outcome.rejected),
         actor: by(&upload.actor),
         name: upload.name,
         uploaded_at: upload.uploaded_at,

@@ -130,7 +130,10 @@ pub(super) async fn page(
     if is_running {
         // Every browser knows it, with scripts or without.
         let headers = response.headers_mut();
-        headers.insert(HeaderName::from_static("refresh"), HeaderValue::from_static(AGAIN));
+        headers.insert(
+            HeaderName::from_static("refresh"),
+            HeaderValue::from_static(AGAIN),
+        );
     }
     Ok(response)
 }
@@ -281,11 +284,16 @@ fn outcome_view(outcome: &Outcome, is_dry_run: bool, words: &Words) -> OutcomeVi
     }
     if !outcome.ignored_columns.is_empty() {
         let columns = outcome.ignored_columns.join(", ");
-        remarks.push(words.fill("Columns that were not looked at: {columns}.", &[("columns", columns)]));
+        remarks.push(words.fill(
+            "Columns that were not looked at: {columns}.",
+            &[("columns", columns)],
+        ));
     }
     OutcomeView {
         headline: if is_dry_run {
-            words.t("What an import would do; nothing was kept").to_owned()
+            words
+                .t("What an import would do; nothing was kept")
+                .to_owned()
         } else {
             words.t("What was imported").to_owned()
         },
@@ -320,7 +328,10 @@ async fn rejected_rows(
     standing: Standing,
     words: &Words,
 ) -> Result<Option<RejectedView>, ApiError> {
-    let count = upload.outcome.as_ref().map_or(0, |outcome| outcome.rejected);
+    let count = upload
+        .outcome
+        .as_ref()
+        .map_or(0, |outcome| outcome.rejected);
     let path = shelf(state).rejects(&upload.stored);
     if count == 0 || standing == Standing::Running {
         return Ok(None);
@@ -396,7 +407,13 @@ pub(super) async fn begin(
     let is_dry_run = form.get("run").is_none_or(|run| run != "import");
     let begun = state
         .imports
-        .begin(&parts(&state), upload.id, plan.clone(), is_dry_run, &visit.actor())
+        .begin(
+            &parts(&state),
+            upload.id,
+            plan.clone(),
+            is_dry_run,
+            &visit.actor(),
+        )
         .await;
     let fault = match begun {
         Ok(()) => return Ok(see_other(&format!("/imports/{}", upload.id))),
@@ -422,11 +439,19 @@ fn plan(upload: &Upload, form: &HashMap<String, String>) -> Plan {
     let mut fields = Vec::new();
     while let Some(field) = form.get(&format!("column-{}", fields.len())) {
         let field = field.trim();
-        fields.push(if field.is_empty() { NOTHING.to_owned() } else { field.to_owned() });
+        fields.push(if field.is_empty() {
+            NOTHING.to_owned()
+        } else {
+            field.to_owned()
+        });
     }
     let code = |name: &str, known: &str| {
         let text = form.get(name).map_or("", |text| text.trim());
-        if text.is_empty() { known.to_owned() } else { text.to_owned() }
+        if text.is_empty() {
+            known.to_owned()
+        } else {
+            text.to_owned()
+        }
     };
     Plan {
         kind: upload.plan.kind,
@@ -468,7 +493,13 @@ pub(super) async fn rejects(
     let name: String = upload
         .name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
@@ -490,8 +521,6 @@ pub(super) async fn remove(
         Ok(()) => Ok(see_other("/imports?done=removed")),
         Err(BeginError::Database(error)) => Err(ApiError::unavailable(error)),
         Err(BeginError::NoSuchUpload) => Err(ApiError::new(StatusCode::NOT_FOUND)),
-        Err(error) => {
-            Err(ApiError::new(StatusCode::CONFLICT).with_detail(error.to_string()))
-        }
+        Err(error) => Err(ApiError::new(StatusCode::CONFLICT).with_detail(error.to_string())),
     }
 }
