@@ -17,7 +17,8 @@ use sea_orm::DbErr;
 
 use super::definition::Definition;
 use crate::storage::Db;
-use crate::templates::{Template, TemplateError};
+use crate::templates::Template;
+use crate::templates::library::{self, LibraryError};
 
 pub use model::{Author, Draft, Gap, Review, Said, Standing, Step, gaps};
 
@@ -51,8 +52,6 @@ pub enum DraftError {
         name: String,
         status: super::model::Status,
     },
-    #[error(transparent)]
-    Template(#[from] TemplateError),
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
 }
@@ -88,44 +87,10 @@ pub async fn templates(
     db: &Db,
     folder: &Path,
     definition: &Definition,
-) -> Result<Vec<Template>, TemplateError> {
+) -> Result<Vec<Template>, LibraryError> {
     let mut templates = Vec::new();
     for name in definition.templates() {
-        templates.push(template(db, folder, name).await?);
+        templates.push(library::find(db, folder, name).await?);
     }
     Ok(templates)
-}
-
-/// The template of this name: that of the folder, else the one in the binary.
-///
-/// # Errors
-/// When there is none or it cannot be read.
-pub async fn template(_db: &Db, folder: &Path, name: &str) -> Result<Template, TemplateError> {
-    let own = folder.join(name);
-    if own.join("template.toml").exists() {
-        return Template::load(&own);
-    }
-    Template::embedded(name)
-}
-
-/// The names of the templates there are with what they say of themselves, sorted.
-///
-/// # Errors
-/// When the database is away.
-pub async fn template_names(_db: &Db, folder: &Path) -> Result<Vec<(String, String)>, DbErr> {
-    let mut names = Template::embedded_names();
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    names.extend(
-        entries
-            .filter(|entry| entry.path().join("template.toml").exists())
-            .map(|entry| entry.file_name().to_string_lossy().into_owned()),
-    );
-    names.sort();
-    names.dedup();
-    let described = |name: String| {
-        let own = Template::load(&folder.join(&name)).or_else(|_| Template::embedded(&name));
-        let description = own.map_or_else(|_| String::new(), |own| own.description().to_owned());
-        (name, description)
-    };
-    Ok(names.into_iter().map(described).collect())
 }

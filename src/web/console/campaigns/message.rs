@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::form::{Reader, amount, shown};
 use super::preview::{self, Preview};
-use super::{Choice, Fault, Given, Head, find, save_step};
+use super::{Choice, Fault, Given, Head, find, save_step, template_names};
 use crate::campaigns::definition::{Costs, Definition, Offer};
-use crate::campaigns::drafts::{self, Draft, Step};
+use crate::campaigns::drafts::{Draft, Step};
 use crate::campaigns::model::Goal;
 use crate::consent::ladder::{Level, OfferKind};
 use crate::web::console::Visit;
@@ -196,9 +196,7 @@ async fn view(
     query: &Given,
     words: &Words,
 ) -> Result<View, ApiError> {
-    let templates = drafts::template_names(&state.db, &state.settings.templates_dir)
-        .await
-        .map_err(ApiError::unavailable)?;
+    let templates = template_names(state).await?;
     Ok(View {
         title: draft.name.clone(),
         section: "campaigns",

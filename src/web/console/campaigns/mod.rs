@@ -27,7 +27,7 @@ use crate::accounts::model::Right;
 use crate::campaigns::check::{self, CheckedCampaign};
 use crate::campaigns::drafts::{self, Author, Draft, DraftError, Standing, Step, edit, gaps};
 use crate::customers::store as customers;
-use crate::templates::Template;
+use crate::templates::{Template, library};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -143,6 +143,17 @@ async fn templates_of(state: &State, draft: &Draft) -> Option<Vec<Template>> {
     drafts::templates(&state.db, &state.settings.templates_dir, &draft.definition)
         .await
         .ok()
+}
+
+/// The templates to choose from: name and description.
+async fn template_names(state: &State) -> Result<Vec<(String, String)>, ApiError> {
+    let all = library::list(&state.db, &state.settings.templates_dir)
+        .await
+        .map_err(ApiError::unavailable)?;
+    let usable = all
+        .into_iter()
+        .filter(|one| !one.is_archived && one.problem.is_none());
+    Ok(usable.map(|one| (one.name, one.description)).collect())
 }
 
 /// What a launch would do, and when that was found.
@@ -388,9 +399,7 @@ impl From<DraftError> for ApiError {
             | DraftError::NotAsked
             | DraftError::ChangedSince
             | DraftError::NotEditable { .. } => StatusCode::CONFLICT,
-            DraftError::Name { .. } | DraftError::Incomplete(_) | DraftError::Template(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            DraftError::Name { .. } | DraftError::Incomplete(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let mut detail = error.to_string();
         if let Some(first) = detail.get(..1) {

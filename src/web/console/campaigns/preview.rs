@@ -7,13 +7,13 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use super::{Choice, Given, find};
-use crate::campaigns::drafts::{self, Draft};
+use crate::campaigns::drafts::Draft;
 use crate::channels::Channels;
 use crate::consent::model::Channel;
 use crate::customers::model::Customer;
 use crate::customers::store as customers;
 use crate::delivery::trial::{self, Specimen, Trial, TrialError};
-use crate::templates::{Template, sample_customer};
+use crate::templates::{Template, library, sample_customer};
 use crate::web::console::Visit;
 use crate::web::{ApiError, State};
 
@@ -102,7 +102,7 @@ impl Preview {
             sender: plan.sender.name.clone(),
             problem: String::new(),
         };
-        let found = drafts::template(&state.db, &state.settings.templates_dir, name).await;
+        let found = library::find(&state.db, &state.settings.templates_dir, name).await;
         let template = match found {
             Ok(template) => template,
             Err(error) => {
@@ -221,7 +221,7 @@ pub(super) async fn send(
         .copied()
         .find(|channel| channel.as_str() == given.text("by"))
         .unwrap_or(plan.channel);
-    let tried = match drafts::template(&state.db, &state.settings.templates_dir, template).await {
+    let tried = match library::find(&state.db, &state.settings.templates_dir, template).await {
         Ok(template) => {
             let trial = Trial {
                 definition: plan,
@@ -232,7 +232,7 @@ pub(super) async fn send(
             };
             hand_over(&state, trial, &addresses).await
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(TrialError::Route(error.to_string())),
     };
     let words = visit.words();
     let mut view = TriedView {

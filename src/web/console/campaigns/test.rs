@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::form::{Reader, shown};
 use super::preview::by_reference;
-use super::{Choice, Given, Head, checked, find, save_step, templates_of};
+use super::{Choice, Given, Head, checked, find, save_step, template_names, templates_of};
 use crate::campaigns::cells::MOST;
 use crate::campaigns::check::TestForecast;
 use crate::campaigns::definition::{Cell, Definition, Metric, Offer, Test};
-use crate::campaigns::drafts::{self, Draft, Step};
+use crate::campaigns::drafts::{Draft, Step};
 use crate::web::console::Visit;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -246,9 +246,7 @@ async fn view(
     mut form: Form,
     words: &Words,
 ) -> Result<View, ApiError> {
-    let names = drafts::template_names(&state.db, &state.settings.templates_dir)
-        .await
-        .map_err(ApiError::unavailable)?;
+    let names = template_names(state).await?;
     for row in &mut form.cells {
         row.templates.push(Choice::new(
             "",
