@@ -203,6 +203,21 @@ pub async fn search(
         .collect()
 }
 
+/// The names of all campaigns, the latest changed first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn names(db: &Db) -> Result<Vec<String>, DbErr> {
+    db.rows(
+        "SELECT name FROM campaigns ORDER BY updated_at DESC, id DESC",
+        [],
+    )
+    .await?
+    .iter()
+    .map(|row| row.try_get("", "name"))
+    .collect()
+}
+
 /// Writes a new campaign or the next revision of one.
 ///
 /// # Errors

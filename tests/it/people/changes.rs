@@ -13,7 +13,8 @@ use visavis::storage::{Db, Sql};
 
 use super::{import_people, link, location, post};
 use crate::kit::console;
-use crate::kit::ledger::{self, CLICKS, SETTLED_AT, number};
+use crate::kit::house::House;
+use crate::kit::ledger::{SETTLED_AT, number};
 use crate::on_both;
 use crate::web::Site;
 
@@ -179,11 +180,10 @@ on_both! {
     }
 
     async fn what_was_sent_and_why_is_shown(db: &TestDb) {
-        let wave = ledger::wave(db, CLICKS).await;
-        let ada = ledger::customer(db, "ada", "en", "full").await;
-        ledger::delivery(db, wave, 1, ada).await;
-        db.run("INSERT INTO contacts (customer_id, contacted_at, wave_id, seq, channel, topic) VALUES ($1, $2, $3, 1, 'email', 'offers')",
-            [ada.0.into(), SETTLED_AT.into(), wave.0.into()]).await.unwrap();
+        let house = House::new(db, None);
+        let ada = CustomerId(house.add_customers(1, "one.example").await);
+        let wave = house.send("super-chef").await;
+        house.deliver().await;
         let site = Site::open(db).await;
         let page = text(&site, &format!("/customers/{ada}")).await;
         let sent = link(&page, "<th scope=\"row\"><a href=\"").unwrap();
@@ -192,11 +192,11 @@ on_both! {
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(crate::web::header(&answer, "content-security-policy").starts_with("default-src 'none'"));
         let message = answer.text().await.unwrap();
-        assert!(message.contains("sandbox=\"\" srcdoc=\"") && message.contains(CLICKS.campaign), "{message}");
+        assert!(message.contains("sandbox=\"\" srcdoc=\"") && message.contains("super-chef"), "{message}");
         assert!(!message.contains("/c/") && !message.contains("/u/"), "its links are nobody's");
         let nobody = site.get(&format!("/customers/{ada}/messages/999")).await;
         assert_eq!(nobody.status(), StatusCode::NOT_FOUND);
-        let why = text(&site, &format!("/customers/{ada}/why?campaign={}", CLICKS.campaign)).await;
+        let why = text(&site, &format!("/customers/{ada}/why?campaign=super-chef")).await;
         assert!(why.contains("<table") && why.contains("permission"), "{why}");
         site.close().await;
     }

@@ -368,7 +368,7 @@ struct PermissionView {
     topics: Vec<Answer>,
     bases: Vec<Answer>,
     today: String,
-    day: String,
+    said_on: String,
     no_source: String,
     yes_source: String,
     wording: String,
@@ -444,7 +444,7 @@ fn permission_view(
                 answer(basis.as_str(), name, &said.basis)
             })
             .collect(),
-        day: match said.day.as_str() {
+        said_on: match said.day.as_str() {
             "" => today.clone(),
             day => day.to_owned(),
         },

@@ -159,7 +159,7 @@ async fn view(
     let notes = notes::newest(&state.db, id, NOTES)
         .await
         .map_err(ApiError::unavailable)?;
-    let campaigns = campaigns::list(&state.db)
+    let campaigns = campaigns::names(&state.db)
         .await
         .map_err(ApiError::unavailable)?;
     let customer = &profile.customer;
@@ -183,10 +183,7 @@ async fn view(
         is_buyer: customer.orders_count > 0,
         likes: likes(&profile, words, now_ms),
         is_tracked: customer.tracking == Tracking::Full,
-        campaigns: campaigns
-            .into_iter()
-            .map(|campaign| campaign.definition.name)
-            .collect(),
+        campaigns,
         notes: notes.into_iter().map(NoteLine::from).collect(),
         draft,
         note_fault,

@@ -69,23 +69,28 @@ pub(super) async fn page(
         .map_err(ApiError::unavailable)?
         .ok_or_else(|| nobody(id))?;
     export::note_access(&state.db, id, &visit.actor(), state.clock.now_ms()).await?;
-    let all = campaigns::list(&state.db)
+    let all = campaigns::names(&state.db)
         .await
         .map_err(ApiError::unavailable)?;
-    let is_named = |name: &str| name == asked.campaign;
     let chosen = all
         .iter()
-        .find(|campaign| is_named(&campaign.definition.name))
+        .find(|name| **name == asked.campaign)
         .or_else(|| all.first());
+    let campaign = match chosen {
+        Some(name) => campaigns::by_name(&*state.db, name)
+            .await
+            .map_err(ApiError::unavailable)?,
+        None => None,
+    };
     let mut view = WhyView {
         title: words.fill("Why {name}?", &[("name", name(&customer, words))]),
         section: "customers",
         id: id.0,
         campaigns: all
             .iter()
-            .map(|campaign| CampaignChoice {
-                name: campaign.definition.name.clone(),
-                is_chosen: chosen.is_some_and(|chosen| chosen.id == campaign.id),
+            .map(|name| CampaignChoice {
+                name: name.clone(),
+                is_chosen: chosen == Some(name),
             })
             .collect(),
         answer: words.t("There is no campaign yet.").to_owned(),
@@ -93,7 +98,7 @@ pub(super) async fn page(
         segment: None,
         is_out: false,
     };
-    if let Some(campaign) = chosen {
+    if let Some(campaign) = &campaign {
         let rules = Rules::new(&state.settings).map_err(ApiError::internal)?;
         let why = why::why(&state.db, &rules, campaign, id, state.clock.now()).await;
         let why = why.map_err(|error| match error {
