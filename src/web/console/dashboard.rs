@@ -153,6 +153,7 @@ pub(super) async fn page(visit: Visit, state: web::Data<State>) -> Result<HttpRe
             deferred: one.deferred,
             per_second: one
                 .per_second
+                .filter(|rate| *rate >= 0.05)
                 .map(|rate| words.decimal(rate, usize::from(rate < 10.0))),
             done_at: one.done_at,
         })
@@ -229,6 +230,25 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
                 &[("relay", relay.as_str()), ("reason", reason.as_str())],
             );
             (told, "/settings".to_owned(), Right::Reports, true)
+        }
+        Attention::Approvals { count } => (
+            words.counted(
+                *count,
+                "{n} campaign waits for an approval",
+                "{n} campaigns wait for an approval",
+            ),
+            "/campaigns".to_owned(),
+            Right::Launch,
+            true,
+        ),
+        Attention::Rejects { id, file, count } => {
+            let told = words.counted(
+                *count,
+                "{n} row of {file} was not taken",
+                "{n} rows of {file} were not taken",
+            );
+            let told = told.replace("{file}", file);
+            (told, format!("/imports/{id}"), Right::Plan, false)
         }
         Attention::Replies { count } => (
             words.counted(
@@ -347,7 +367,10 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
     let high = |wave: &Answered| wave.rate.interval_95.map(|interval| interval.high);
     // A wave of a few people says anything between nothing and all: it does not set the scale.
     let values = waves.iter().filter_map(|wave| wave.rate.value);
-    let sure = waves.iter().filter(|wave| wave.rate.of >= SURE).filter_map(high);
+    let sure = waves
+        .iter()
+        .filter(|wave| wave.rate.of >= SURE)
+        .filter_map(high);
     let top = values
         .map(|value| value * 1.2)
         .chain(sure)
