@@ -33,6 +33,10 @@ const UPKEEPS: u32 = 60;
 const COMPLAINTS_MS: i64 = 14 * DAY_MS;
 /// The share of complaints that Gmail and Yahoo ask senders to stay below; at 0.3 % they refuse (RULES.md).
 const COMPLAINTS: f64 = 0.001;
+/// How long imports with rejected rows are told of, in milliseconds.
+const REJECTS_MS: i64 = 7 * DAY_MS;
+/// Imports that are looked at, at most.
+const IMPORTS: i64 = 5;
 /// Of fewer messages one complaint would already be too many.
 const LEAST: u64 = 500;
 
@@ -46,6 +50,10 @@ pub enum Attention {
     Complaints { campaign: String, rate: Rate },
     /// A relay or provider takes nothing now.
     Resting { relay: String, reason: String },
+    /// Drafts that wait for a second person's word.
+    Approvals { count: u64 },
+    /// An import that could not take every row.
+    Rejects { id: i64, file: String, count: u64 },
     /// Text messages nobody has answered.
     Replies { count: u64 },
     /// Mails nobody has read.
@@ -204,7 +212,17 @@ async fn attention(
             });
         }
     }
-    let counted: [(u64, fn(u64) -> Attention); 4] = [
+    for one in store::rejects(db, now_ms - REJECTS_MS, IMPORTS).await? {
+        found.push(Attention::Rejects {
+            id: one.id,
+            file: one.file,
+            count: one.rejected,
+        });
+    }
+    let counted: [(u64, fn(u64) -> Attention); 5] = [
+        (store::asked_approvals(db).await?, |count| {
+            Attention::Approvals { count }
+        }),
         (replies::page(db, true, 0, 0).await?.open, |count| {
             Attention::Replies { count }
         }),

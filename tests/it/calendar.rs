@@ -215,6 +215,19 @@ on_both! {
         assert!(matches!(&full.attention[0], Attention::Paused { campaign, reason } if campaign == "stuck" && reason.contains("sender")));
         assert!(matches!(&full.attention[1], Attention::Complaints { campaign, rate } if campaign == "spring" && rate.count == 2));
         assert_eq!(full.attention.len(), 2, "{:?}", full.attention);
+        db.run(
+            "INSERT INTO imports (name, stored, bytes, state, plan, is_dry_run, is_imported, report, actor, uploaded_at)
+             VALUES ('people.csv', 'x', 1, 'done', '{}', $2, $3, '{\"rejected\": 3}', 'test', $1)",
+            [house.clock_ms().into(), false.into(), true.into()],
+        ).await.unwrap();
+        db.run(
+            "INSERT INTO campaign_drafts (name, definition, step, standing, review, revision, made_by, made_by_name, made_at, changed_at)
+             VALUES ('draft', '{}', 'review', 'asked', '{}', 1, 'user 1', 'Anne', $1, $1)",
+            [house.clock_ms().into()],
+        ).await.unwrap();
+        let more = read().await.attention;
+        assert!(matches!(&more[2], Attention::Rejects { file, count: 3, .. } if file == "people.csv"), "{more:?}");
+        assert_eq!(more[3], Attention::Approvals { count: 1 });
         let site = Site::open(db).await;
         let page = site.get("/").await.text().await.unwrap();
         for expected in ["stuck is paused: the relay refuses our sender", "0.20\u{a0}%", "12.00\u{a0}%", "href=\"/campaigns/once\"", "<svg class=\"trend\""] {

@@ -43,7 +43,9 @@ fn named(conflicts: &[Conflict]) -> Vec<(bool, Vec<&str>)> {
                 campaigns,
                 ..
             } => (*is_certain, campaigns.iter().map(String::as_str).collect()),
-            Conflict::Capacity { first, second, .. } => (true, vec![first.as_str(), second.as_str()]),
+            Conflict::Capacity { first, second, .. } => {
+                (true, vec![first.as_str(), second.as_str()])
+            }
         })
         .collect()
 }

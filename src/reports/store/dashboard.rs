@@ -1,6 +1,7 @@
 //! What the first page reads: the last waves with the counters it shows.
 
 use sea_orm::DbErr;
+use serde_json::Value;
 
 use crate::responses::model::Terms;
 use crate::storage::{Db, Sql};
@@ -55,4 +56,53 @@ pub async fn lately(db: &Db, limit: i64) -> Result<Vec<Lately>, DbErr> {
             })
         })
         .collect()
+}
+
+/// How many drafts wait for a second person's word.
+///
+/// # Errors
+/// When the database is away.
+pub async fn asked_approvals(db: &Db) -> Result<u64, DbErr> {
+    let row = db
+        .row(
+            "SELECT COUNT(*) AS n FROM campaign_drafts WHERE standing = 'asked'",
+            [],
+        )
+        .await?;
+    let n: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
+    Ok(n.unsigned_abs())
+}
+
+/// An import whose file had rows that could not be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejects {
+    pub id: i64,
+    pub file: String,
+    pub rejected: u64,
+}
+
+/// The imports that ended since then and rejected rows, the newest first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn rejects(db: &Db, since: i64, limit: i64) -> Result<Vec<Rejects>, DbErr> {
+    let sql = format!(
+        "SELECT id, name, {} AS report FROM imports
+         WHERE uploaded_at >= $1 AND is_imported AND report IS NOT NULL ORDER BY id DESC LIMIT $2",
+        db.dialect().json_text("report")
+    );
+    let mut found = Vec::new();
+    for row in db.rows(sql, [since.into(), limit.into()]).await? {
+        let report: String = row.try_get("", "report")?;
+        let report: Value = serde_json::from_str(&report).unwrap_or_default();
+        let rejected = report.get("rejected").and_then(Value::as_u64).unwrap_or(0);
+        if rejected > 0 {
+            found.push(Rejects {
+                id: row.try_get("", "id")?,
+                file: row.try_get("", "name")?,
+                rejected,
+            });
+        }
+    }
+    Ok(found)
 }

@@ -153,6 +153,7 @@ pub(super) async fn page(visit: Visit, state: web::Data<State>) -> Result<HttpRe
             deferred: one.deferred,
             per_second: one
                 .per_second
+                .filter(|rate| *rate >= 0.05)
                 .map(|rate| words.decimal(rate, usize::from(rate < 10.0))),
             done_at: one.done_at,
         })
@@ -229,6 +230,25 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
                 &[("relay", relay.as_str()), ("reason", reason.as_str())],
             );
             (told, "/settings".to_owned(), Right::Reports, true)
+        }
+        Attention::Approvals { count } => (
+            words.counted(
+                *count,
+                "{n} campaign waits for an approval",
+                "{n} campaigns wait for an approval",
+            ),
+            "/campaigns".to_owned(),
+            Right::Launch,
+            true,
+        ),
+        Attention::Rejects { id, file, count } => {
+            let told = words.counted(
+                *count,
+                "{n} row of {file} was not taken",
+                "{n} rows of {file} were not taken",
+            );
+            let told = told.replace("{file}", file);
+            (told, format!("/imports/{id}"), Right::Plan, false)
         }
         Attention::Replies { count } => (
             words.counted(
