@@ -168,7 +168,14 @@ pub(super) async fn guard(
             .call(request)
             .await
             .map(ServiceResponse::map_into_boxed_body),
-        Err(error) => Ok(request.into_response(HttpResponse::from_error(error))),
+        // Not by `into_response`, which loses what was said.
+        Err(error) => {
+            let (request, _) = request.into_parts();
+            Ok(ServiceResponse::new(
+                request,
+                HttpResponse::from_error(error),
+            ))
+        }
     }
 }
 

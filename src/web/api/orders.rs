@@ -81,7 +81,7 @@ pub(super) struct Whose {
 #[serde(untagged)]
 #[expect(dead_code, reason = "read one by one, so that each fault is named")]
 pub(super) enum OrderBody {
-    One(OrderTold),
+    One(Box<OrderTold>),
     Many(Vec<OrderTold>),
 }
 

@@ -116,7 +116,7 @@ impl PermissionTold {
 }
 
 /// A word such as the name of a topic.
-fn word(field: &str, text: &str) -> Result<String, ApiError> {
+pub(super) fn word(field: &str, text: &str) -> Result<String, ApiError> {
     let is_word = (1..=60).contains(&text.len())
         && text
             .chars()

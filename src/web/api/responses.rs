@@ -47,7 +47,7 @@ pub(super) struct AnswerTold {
 #[serde(untagged)]
 #[expect(dead_code, reason = "read one by one, so that each fault is named")]
 pub(super) enum AnswerBody {
-    One(AnswerTold),
+    One(Box<AnswerTold>),
     Many(Vec<AnswerTold>),
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::cursor::{self, Page, Paging};
-use super::permissions::ensure_topic;
+use super::permissions::{ensure_topic, word};
 use super::{body, instant, note_in, once, refused, reply};
 use crate::consent::audit;
 use crate::consent::model::{Channel, Scope};
@@ -137,6 +137,9 @@ impl AddressTold {
             }
             _ => return Err(refused("", "names no address, or two; give email or phone")),
         };
+        if let Some(topic) = self.topic.as_deref().filter(|topic| *topic != "*") {
+            word("topic", topic)?;
+        }
         let scope = Scope::from_column(self.topic.clone().unwrap_or_else(|| "*".to_owned()));
         Ok((channel, state.keys.fingerprint(&key), scope))
     }

@@ -57,6 +57,7 @@ on_both! {
             (json!({"email": "x", "reason": "r"}), "email"),
             (json!({"email": "a@example.org", "phone": "1", "reason": "r"}), ""),
             (json!([{"email": "a@example.org", "reason": "r"}, {"email": "a@example.org", "reason": "two words"}]), "1.reason"),
+            (json!({"email": "a@example.org", "topic": "", "reason": "r"}), "topic"),
             (json!([]), ""),
         ] {
             let answer = api.post("/api/v1/suppressions", &body).await;
