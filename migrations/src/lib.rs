@@ -26,6 +26,7 @@ mod m20261123_000018_store_forecasts;
 mod m20261123_000019_keep_grids;
 mod m20261123_000020_remember_hook_tokens;
 mod m20261123_000021_add_accounts;
+mod m20261123_000030_share_reports;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000019_keep_grids::Migration),
             Box::new(m20261123_000020_remember_hook_tokens::Migration),
             Box::new(m20261123_000021_add_accounts::Migration),
+            Box::new(m20261123_000030_share_reports::Migration),
         ]
     }
 }

@@ -5,6 +5,7 @@
 
 mod assets;
 mod campaigns;
+mod compare;
 mod customer;
 pub(super) mod entry;
 mod grid;
@@ -15,7 +16,10 @@ pub mod permission;
 mod replies;
 mod report;
 mod report_cells;
+mod results;
 mod sandbox;
+mod shared;
+mod standing;
 mod visit;
 
 use actix_web::body::BoxBody;
@@ -26,6 +30,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpResponse, Resource};
 use serde::Serialize;
 
+use super::words::Words;
 use super::{configure_errors, frame, not_found, probes, resource};
 use crate::accounts::model::Right;
 use crate::clock::from_ms;
@@ -102,27 +107,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
         .service(place("/", "GET", Right::Reports).route(web::get().to(campaigns::list)))
-        // Before the page, whose pattern would take them too.
-        .service(place("/reports/grid", "GET", Right::Reports).route(web::get().to(grid::page)))
-        .service(
-            place("/reports/grid/people", "GET", Right::People)
-                .route(web::get().to(grid::people::page)),
-        )
-        .service(
-            place("/reports/{campaign}/improve", "GET", Right::Reports)
-                .route(web::get().to(improve::page)),
-        )
-        .service(
-            place("/reports/{campaign}.json", "GET", Right::Reports)
-                .route(web::get().to(report::json)),
-        )
-        .service(
-            place("/reports/{campaign}.csv", "GET", Right::Reports)
-                .route(web::get().to(report::csv)),
-        )
-        .service(
-            place("/reports/{campaign}", "GET", Right::Reports).route(web::get().to(report::page)),
-        )
+        .configure(report::configure)
         .service(
             place("/permission", "GET", Right::Reports).route(web::get().to(permission::ladder)),
         )
@@ -202,6 +187,38 @@ impl RateView {
             }),
         }
     }
+}
+
+impl RateView {
+    /// As a page says it in the reader's language.
+    fn in_words(rate: &Rate, words: &Words) -> Self {
+        let ends = rate.interval_95.map(|interval| {
+            let ends = [interval.low, interval.high].map(|end| words.percent(Some(end)));
+            (ends, words.range(interval.low, interval.high))
+        });
+        Self {
+            count: words.number(rate.count),
+            responders: words.counted(rate.count, "{n} responder", "{n} responders"),
+            total: words.number(rate.of),
+            value: words.percent(rate.value),
+            interval: match &ends {
+                Some(([low, high], _)) => words.fill(
+                    "95 % interval {low} to {high}",
+                    &[("low", low), ("high", high)],
+                ),
+                None => words.t("No interval yet").to_owned(),
+            },
+            range: ends.map_or_else(String::new, |(_, range)| range),
+        }
+    }
+}
+
+/// An instant of a report (RFC 3339) in the reader's words.
+fn told(rfc3339: &str, words: &Words) -> String {
+    chrono::DateTime::parse_from_rfc3339(rfc3339).map_or_else(
+        |_| rfc3339.to_owned(),
+        |at| words.moment(at.timestamp_millis()),
+    )
 }
 
 /// A share in per cent.
