@@ -23,6 +23,7 @@ use crate::delivery::recovery::{self, RecoveryError};
 use crate::delivery::worker::Worker;
 use crate::dialogue::notice::Notices;
 use crate::dialogue::replies::TextReplies;
+use crate::events::EventSender;
 use crate::gate::rules::Rules;
 use crate::keys::{Keys, KeysError};
 use crate::mailroom::Mailroom;
@@ -201,12 +202,24 @@ impl Parts {
             Arc::clone(&self.settings),
             channels.sms.clone(),
         );
+        let events = EventSender::new(
+            self.db.clone(),
+            Arc::clone(&self.clock),
+            self.keys.clone(),
+            &self.settings,
+            node.name(),
+        )
+        .map_err(AppError::Channel)?;
+        if node.is_sole() {
+            events.end_earlier_run().await?;
+        }
         Ok(Engine {
             parts: self.clone(),
             worker: Arc::new(worker),
             notices,
             summaries,
             text_replies,
+            events,
             channels,
             _node: node,
         })
@@ -221,6 +234,7 @@ pub struct Engine {
     notices: Notices,
     summaries: Summaries,
     text_replies: TextReplies<SmsChannel>,
+    events: EventSender,
     channels: Channels,
     /// Held so that no other process takes our leases for those of a dead one.
     _node: Node,
@@ -249,12 +263,13 @@ impl Engine {
         };
         let deliver = async {
             tokio::select! {
-                ((), (), (), ()) = async {
+                ((), (), (), (), ()) = async {
                     tokio::join!(
                         self.worker.run(stop),
                         self.notices.run(stop),
                         self.summaries.run(stop),
-                        self.text_replies.run(stop)
+                        self.text_replies.run(stop),
+                        self.events.run(stop)
                     )
                 } => {}
                 () = too_long => {
@@ -305,6 +320,7 @@ impl Engine {
             self.summaries.run_until_idle(stop).await?;
             self.text_replies.run_until_idle(stop).await?;
             accepted += self.worker.run_until_idle(stop).await?;
+            self.events.run_until_idle(stop).await?;
             if launched == 0 || stop.is_cancelled() {
                 return Ok(accepted);
             }
@@ -422,6 +438,10 @@ impl App {
             .and_then(|()| {
                 let resting = Box::new(engine.worker.resting());
                 state.metrics.registry().register(resting)
+            })
+            .and_then(|()| {
+                let tries = Box::new(engine.events.tries());
+                state.metrics.registry().register(tries)
             })
             .and_then(|()| {
                 let mails = Box::new(mailroom.mails());

@@ -47,8 +47,28 @@ id!(
 );
 
 id!(
+    /// A named segment.
+    SegmentId
+);
+
+id!(
     /// A summary for one reader.
     SummaryId
+);
+
+id!(
+    /// Where a program wants to be told of events.
+    EndpointId
+);
+
+id!(
+    /// A note about a customer.
+    NoteId
+);
+
+id!(
+    /// A file that came in through the console.
+    UploadId
 );
 
 /// The key of one row of the ledger: the wave and the place in its audience.

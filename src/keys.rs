@@ -42,6 +42,8 @@ pub enum Purpose {
     Confirmation,
     /// Links to the preference centre, and what its form was shown with.
     Preferences,
+    /// Where a list of the API goes on.
+    Cursor,
 }
 
 /// Bytes of a MAC: HMAC-SHA-256 cut to 128 bits (RFC 2104 section 5).
@@ -55,8 +57,10 @@ pub struct Keys {
     message_id: hmac::Key,
     confirmation: hmac::Key,
     preferences: hmac::Key,
+    cursor: hmac::Key,
     fingerprint: hmac::Key,
     evidence: hmac::Key,
+    webhooks: hmac::Key,
     /// `None` never: FF1 knows every radix from 2 to 65 536.
     short_codes: Option<Arc<FF1<Aes256>>>,
     /// As above.
@@ -92,8 +96,10 @@ impl Keys {
             message_id: key("message id"),
             confirmation: key("confirmation"),
             preferences: key("preferences"),
+            cursor: key("cursor"),
             fingerprint: key("fingerprint"),
             evidence: key("evidence"),
+            webhooks: key("webhooks"),
             short_codes: cipher(&prk, "short codes", SHORT_CODE_RADIX),
             coupons: cipher(&prk, "coupons", COUPON_RADIX),
         }
@@ -179,6 +185,17 @@ impl Keys {
         HEXLOWER.encode(context.sign().as_ref())
     }
 
+    /// The secret of a generation of an endpoint of webhooks, 32 bytes: derived, so that no copy of the database
+    /// holds it.
+    pub fn webhook_secret(&self, salt: &str, generation: i64) -> [u8; 32] {
+        let tag = hmac::sign(&self.webhooks, format!("{salt}.{generation}").as_bytes());
+        let mut secret = [0_u8; 32];
+        for (to, from) in secret.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        secret
+    }
+
     /// The digits of a short code, enciphered: FF1 (NIST SP 800-38G) over AES-256, as many digits as came;
     /// `None` for fewer than 4 or one that is none of the radix.
     pub fn encipher_digits(&self, digits: Vec<u16>) -> Option<Vec<u16>> {
@@ -215,6 +232,7 @@ impl Keys {
             Purpose::MessageId => &self.message_id,
             Purpose::Confirmation => &self.confirmation,
             Purpose::Preferences => &self.preferences,
+            Purpose::Cursor => &self.cursor,
         }
     }
 }

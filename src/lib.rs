@@ -14,6 +14,9 @@ pub mod tokens;
 // Who works here.
 pub mod accounts;
 
+// What other programs are told.
+pub mod events;
+
 // What they allow, who they are, whom we mean, what we say.
 pub mod consent;
 pub mod customers;
@@ -28,8 +31,9 @@ pub mod campaigns;
 pub mod channels;
 pub mod delivery;
 
-// What comes back, what is asked of us, and what it means.
+// What comes back, what comes in, what is asked of us, and what it means.
 pub mod dialogue;
+pub mod imports;
 pub mod mailroom;
 pub mod reports;
 pub mod responses;

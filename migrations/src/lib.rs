@@ -26,6 +26,11 @@ mod m20261123_000018_store_forecasts;
 mod m20261123_000019_keep_grids;
 mod m20261123_000020_remember_hook_tokens;
 mod m20261123_000021_add_accounts;
+mod m20261123_000022_tell_events;
+mod m20261123_000023_keep_segments;
+mod m20261123_000025_draft_campaigns;
+mod m20261123_000026_search_customers;
+mod m20261123_000027_take_uploads;
 mod m20261123_000030_share_reports;
 
 /// Every migration of the product, oldest first.
@@ -55,6 +60,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000019_keep_grids::Migration),
             Box::new(m20261123_000020_remember_hook_tokens::Migration),
             Box::new(m20261123_000021_add_accounts::Migration),
+            Box::new(m20261123_000022_tell_events::Migration),
+            Box::new(m20261123_000023_keep_segments::Migration),
+            Box::new(m20261123_000025_draft_campaigns::Migration),
+            Box::new(m20261123_000026_search_customers::Migration),
+            Box::new(m20261123_000027_take_uploads::Migration),
             Box::new(m20261123_000030_share_reports::Migration),
         ]
     }

@@ -1,6 +1,7 @@
 //! The arms of a test within a campaign: cells, and how it is decided between them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::offer::Offer;
 
@@ -17,7 +18,7 @@ pub const REST: &str = "rest";
 pub const MOST: usize = 12;
 
 /// One arm of a test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cell {
     /// Lower-case letters, digits and hyphens.
@@ -34,7 +35,7 @@ pub struct Cell {
 }
 
 /// By what the winner of a test is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Responders of those delivered, by the campaign's goal.
@@ -47,7 +48,7 @@ pub enum Metric {
 }
 
 /// How it is decided between the cells.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Test {
     #[serde(default)]

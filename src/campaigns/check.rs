@@ -10,7 +10,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::audience::{Audience, DueBy};
 use super::definition::Definition;
@@ -45,7 +45,7 @@ pub enum CheckError {
 }
 
 /// What a campaign would do now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CheckedCampaign {
     pub name: String,
     pub segment: String,
@@ -57,7 +57,7 @@ pub struct CheckedCampaign {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by_email: Option<u64>,
     /// Of those, who wait for the end of quiet hours, and until when (UTC).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<(String, u64)>,
     /// What the text messages would weigh and cost, of a campaign that sends any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ pub struct CheckedCampaign {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launched: Option<LaunchedBefore>,
     /// What forbids the launch.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refusals: Vec<String>,
     /// At the campaign's or the relay's rate, or as fast as the last wave went; none without either.
     pub estimated_seconds: Option<f64>,
@@ -84,7 +84,7 @@ pub struct CheckedCampaign {
 }
 
 /// What became of the plan so far.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchedBefore {
     pub wave: WaveId,
     /// UTC.

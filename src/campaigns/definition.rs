@@ -6,6 +6,7 @@ use std::str::FromStr;
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 pub use super::cells::{Cell, Metric, Test};
 use super::model::{Goal, Windows};
@@ -17,7 +18,7 @@ use crate::consent::model::Channel;
 use crate::gate::model::Request;
 
 /// A campaign's plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     /// Lower-case letters, digits and hyphens.
@@ -74,6 +75,7 @@ pub struct Definition {
         deserialize_with = "local_date_time",
         serialize_with = "print_local_date_time"
     )]
+    #[schema(value_type = Option<String>, example = "2026-12-20T18:00")]
     pub ends_at: Option<NaiveDateTime>,
     /// One message a household.
     #[serde(default)]
@@ -98,7 +100,7 @@ pub struct Definition {
 }
 
 /// Who writes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sender {
     pub name: String,
@@ -117,7 +119,7 @@ pub struct Sender {
 }
 
 /// When a campaign is launched: `at` one date-time or `every` time a cron expression says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// Local date-time, `2026-12-01T09:30`.
@@ -127,14 +129,17 @@ pub struct Schedule {
         deserialize_with = "local_date_time",
         serialize_with = "print_local_date_time"
     )]
+    #[schema(value_type = Option<String>, example = "2026-12-01T09:30")]
     pub at: Option<NaiveDateTime>,
     /// Five fields: minute hour day month weekday.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
     /// An IANA zone, or `"recipient"`: each recipient's own (with `at` only).
+    #[schema(value_type = String, example = "Europe/Paris")]
     pub zone: Zone,
     /// The zone of recipients who have none.
     #[serde(default = "paris")]
+    #[schema(value_type = String, example = "Europe/Paris")]
     pub fallback_zone: Tz,
     /// What to do with a due time that passed while nothing ran.
     #[serde(default)]
@@ -149,7 +154,7 @@ pub enum Zone {
 }
 
 /// What to do with a due time that passed more than ten minutes ago.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Missed {
     /// Launch late, once.
@@ -208,10 +213,19 @@ impl Definition {
                 problem: NO_TIME.to_owned(),
             });
         }
-        let mut definition: Self = toml::from_str(text).map_err(|error| DefinitionError::Toml {
+        let definition: Self = toml::from_str(text).map_err(|error| DefinitionError::Toml {
             path: path.to_owned(),
             message: error.to_string(),
         })?;
+        definition.completed(path)
+    }
+
+    /// What was read by other means than [`Definition::parse`], checked as that does; `path` is named in errors.
+    ///
+    /// # Errors
+    /// Names the key and what to do.
+    pub fn completed(self, path: &str) -> Result<Self, DefinitionError> {
+        let mut definition = self;
         if let Some(first) = definition.channels.first() {
             definition.channel = *first;
         }
@@ -299,7 +313,7 @@ impl Definition {
     }
 
     /// What the types cannot say; the key and the problem.
-    fn validate(&self) -> Result<(), (&'static str, String)> {
+    pub(super) fn validate(&self) -> Result<(), (&'static str, String)> {
         let is_slug = |text: &str| {
             !text.is_empty()
                 && text.len() <= 60

@@ -4,14 +4,17 @@
 //! running campaign cannot be edited; an occurrence has one due time, whatever the clock does.
 
 pub mod audience;
+pub mod calendar;
 pub mod cells;
 pub mod check;
 pub mod cron;
 pub mod definition;
+pub mod drafts;
 pub mod forecast;
 pub mod model;
 pub mod offer;
 pub mod plan;
+pub mod reschedule;
 pub mod schedule;
 pub mod sms;
 pub mod split;

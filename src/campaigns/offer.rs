@@ -2,12 +2,13 @@
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The word for coupons of a signed series; any other names a pool of imported codes.
 pub const SERIES: &str = "series";
 
 /// What is proposed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     /// As reports call it.
@@ -22,6 +23,7 @@ pub struct Offer {
     pub coupon: Option<String>,
     /// The last day on which it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
     pub deadline: Option<NaiveDate>,
     /// What of a sale is left before the costs of the campaign, in percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,7 +34,7 @@ pub struct Offer {
 }
 
 /// What the campaign costs besides what its channel bills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Costs {
     /// Of text, pictures and work, in cents.

@@ -66,31 +66,45 @@ pub async fn apply(
     templates: &[&Template],
     now: DateTime<Utc>,
 ) -> Result<(CampaignId, Applied), PlanError> {
+    let txn = db.begin().await?;
+    let applied = apply_within(&txn, definition, templates, now).await?;
+    txn.commit().await?;
+    Ok(applied)
+}
+
+/// As [`apply`], within a transaction that does more.
+///
+/// # Errors
+/// As [`apply`]; the transaction is then of no more use.
+pub async fn apply_within(
+    txn: &Txn,
+    definition: &Definition,
+    templates: &[&Template],
+    now: DateTime<Utc>,
+) -> Result<(CampaignId, Applied), PlanError> {
     Rule::parse(&definition.segment)?;
     for template in templates {
         check_sendable(template)?;
     }
     let now_ms = now.timestamp_millis();
-    let txn = db.begin().await?;
-    let version = freeze(&txn, templates, &definition.template, now_ms).await?;
+    let version = freeze(txn, templates, &definition.template, now_ms).await?;
     let mut cells = BTreeMap::new();
     for cell in &definition.cells {
         let name = cell.template.as_ref().unwrap_or(&definition.template);
         cells.insert(
             cell.name.clone(),
-            freeze(&txn, templates, name, now_ms).await?,
+            freeze(txn, templates, name, now_ms).await?,
         );
     }
-    let existing = match store::by_name(&*txn, &definition.name).await? {
-        Some(found) => store::lock(&txn, found.id).await?,
+    let existing = match store::by_name(&**txn, &definition.name).await? {
+        Some(found) => store::lock(txn, found.id).await?,
         None => None,
     };
     if let Some(existing) = &existing {
         if existing.definition == *definition
             && existing.template_version == version
-            && store::cell_versions(&*txn, existing.id).await? == cells
+            && store::cell_versions(&**txn, existing.id).await? == cells
         {
-            txn.commit().await?;
             return Ok((existing.id, Applied::Unchanged));
         }
         if !existing.status.is_editable() {
@@ -105,7 +119,7 @@ pub async fn apply(
         }
     }
     let due = match &definition.schedule {
-        Some(plan) => Some(first_due(&txn, definition, plan, existing.as_ref(), now).await?),
+        Some(plan) => Some(first_due(txn, definition, plan, existing.as_ref(), now).await?),
         None => None,
     };
     let status = if due.is_some() {
@@ -113,10 +127,9 @@ pub async fn apply(
     } else {
         Status::Ready
     };
-    let id = store::save(&txn, definition, version, status, now_ms).await?;
-    store::set_cell_versions(&txn, id, &cells).await?;
-    store::schedule(&txn, id, due.as_ref()).await?;
-    txn.commit().await?;
+    let id = store::save(txn, definition, version, status, now_ms).await?;
+    store::set_cell_versions(txn, id, &cells).await?;
+    store::schedule(txn, id, due.as_ref()).await?;
     Ok((
         id,
         if existing.is_some() {

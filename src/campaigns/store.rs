@@ -1,6 +1,8 @@
 //! Queries about campaigns, template versions and due times.
 
+pub mod calendar;
 pub mod coupons;
+mod told;
 
 use std::collections::BTreeMap;
 
@@ -114,6 +116,92 @@ pub async fn list(db: &Db) -> Result<Vec<Campaign>, DbErr> {
     .collect()
 }
 
+/// The campaigns that run or are paused, the latest changed first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn under_way(db: &Db, limit: usize) -> Result<Vec<Campaign>, DbErr> {
+    db.rows(
+        format!(
+            "SELECT {COLUMNS} FROM campaigns WHERE status IN ('running', 'paused')
+             ORDER BY updated_at DESC, id DESC LIMIT $1"
+        ),
+        [i64::try_from(limit).unwrap_or(i64::MAX).into()],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// The campaigns below `before`, the last made first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn before(db: &Db, before: i64, limit: i64) -> Result<Vec<Campaign>, DbErr> {
+    db.rows(
+        format!("SELECT {COLUMNS} FROM campaigns WHERE id < $1 ORDER BY id DESC LIMIT $2"),
+        [before.into(), limit.into()],
+    )
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
+/// The pattern of texts that hold this one, for `LIKE … ESCAPE '\\'`.
+pub(super) fn holding(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Which campaigns are looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search<'a> {
+    /// Part of the name; empty: any.
+    pub text: &'a str,
+    /// Any, where none is given.
+    pub status: Option<Status>,
+    /// Those applied before this one; none: from the newest on.
+    pub before: Option<CampaignId>,
+    pub limit: u32,
+}
+
+/// Campaigns that are looked for, the last applied first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn search(
+    connection: &impl ConnectionTrait,
+    search: &Search<'_>,
+) -> Result<Vec<Campaign>, DbErr> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM campaigns
+         WHERE id < $1 AND name LIKE $2 ESCAPE '\\' AND ($3 = '' OR status = $3) ORDER BY id DESC LIMIT $4"
+    );
+    connection
+        .rows(
+            sql,
+            [
+                search.before.map_or(i64::MAX, |id| id.0).into(),
+                holding(search.text).into(),
+                search.status.map_or("", Status::as_str).into(),
+                i64::from(search.limit).into(),
+            ],
+        )
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
 /// Writes a new campaign or the next revision of one.
 ///
 /// # Errors
@@ -147,7 +235,7 @@ pub async fn save(
     id_of(row).map(CampaignId)
 }
 
-/// Moves a campaign to another status, with the reason where there is one.
+/// Moves a campaign to another status, with the reason where there is one, and tells those who want to know.
 ///
 /// # Errors
 /// When the database is away.
@@ -158,6 +246,7 @@ pub async fn set_status(
     reason: Option<&str>,
     now_ms: i64,
 ) -> Result<(), DbErr> {
+    told::tell(connection, id, status, reason, now_ms).await?;
     connection
         .run(
             "UPDATE campaigns SET status = $2, status_reason = $3, updated_at = $4 WHERE id = $1",

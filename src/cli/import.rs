@@ -6,10 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Common, print, progress};
-use crate::consent::anchor::{self, AnchorFile};
 use crate::customers::import::{self, ImportKind, ImportRequest};
-use crate::responses::effects;
-use crate::responses::orders::{OrderRules, adopt_all, attribute_orders};
+use crate::imports::take_in::take_in;
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -18,7 +16,7 @@ pub(super) struct Import {
     /// What the rows are
     #[arg(long, value_enum, default_value_t = Kind::Customers)]
     kind: Kind,
-    /// Takes one of their columns for one of our fields; may be given several times
+    /// Takes one of their columns for one of our fields (#2 is the second column); may be given several times
     #[arg(long, value_name = "COLUMN=FIELD")]
     map: Vec<String>,
     /// Does everything and takes it back
@@ -60,6 +58,7 @@ impl Import {
         let bar = progress::bar("importing", bytes, "bytes");
         let request = ImportRequest {
             path: self.file.clone(),
+            name: None,
             kind: match self.kind {
                 Kind::Customers => ImportKind::Customers,
                 Kind::Orders => ImportKind::Orders,
@@ -75,34 +74,18 @@ impl Import {
                     .unwrap_or_else(|| import::rejects_path(&self.file)),
             ),
         };
-        let report = import::run(
+        let now_ms = parts.clock.now_ms();
+        let report = take_in(
             &parts.db,
             &parts.keys,
-            parts.clock.now_ms(),
+            &parts.settings,
+            now_ms,
             request,
             |progress| bar.set_position(progress.bytes_read),
         )
-        .await?;
+        .await;
         bar.finish_and_clear();
-        if !self.dry_run {
-            let file = AnchorFile::in_folder(&parts.settings.data_dir);
-            anchor::seal_or_log(&parts.db, &parts.keys, &file, parts.clock.now_ms()).await?;
-        }
-        if matches!(self.kind, Kind::Customers) && !self.dry_run {
-            // Some may be those whose orders came before them.
-            let rules = OrderRules::new(&parts.keys, &parts.settings);
-            adopt_all(&parts.db, &rules, parts.clock.now_ms()).await?;
-        }
-        if !self.dry_run {
-            let rules = OrderRules::new(&parts.keys, &parts.settings);
-            let now_ms = parts.clock.now_ms();
-            let attributed = attribute_orders(&parts.db, &rules, now_ms).await?;
-            // Whoever looks at a report now sees what these orders tell of the control groups.
-            effects::reckon(&parts.db, &parts.settings.orders.currency, now_ms).await?;
-            if attributed > 0 {
-                tracing::info!(attributed, "orders attributed to deliveries");
-            }
-        }
+        let report = report?;
         if self.json {
             print(serde_json::to_string_pretty(&report)?);
         } else {

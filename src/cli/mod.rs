@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod bench_data;
 mod campaign;
 mod check;
 mod consent;
@@ -22,6 +23,7 @@ mod suppression;
 mod template;
 mod upkeep;
 mod user;
+mod webhook;
 mod why;
 
 use std::path::PathBuf;
@@ -63,6 +65,9 @@ pub struct Common {
 enum Command {
     /// Shows the whole loop: a customer base, a campaign, its mails and its report
     Demo(demo::Demo),
+    /// Fills an empty data folder with a large invented base, for measuring; nothing is sent
+    #[command(hide = true)]
+    BenchData(bench_data::BenchData),
     /// Reads customers or orders from a CSV file
     Import(import::Import),
     /// Counts a segment, or explains it for one customer
@@ -120,6 +125,9 @@ enum Command {
     /// Who may sign in to the console: adds, lists, shuts out
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Tells other programs of events: endpoints, their secrets, and what they were told
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Brings the database schema up to date
     Migrate,
 }
@@ -208,8 +216,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mail(mail) => mail.run(common).await,
         Command::Check(check) => check.run(common).await,
         Command::Customer(customer) => customer.run(common).await,
+        Command::BenchData(bench_data) => bench_data.run(common).await,
         Command::Upkeep(upkeep) => upkeep.run(common).await,
         Command::User(user) => user.run(common).await,
+        Command::Webhook(webhook) => webhook.run(common).await,
         Command::Migrate => migrate(common).await,
     }
 }

@@ -9,6 +9,7 @@ mod control;
 mod database;
 mod delivery;
 mod email;
+mod imports;
 mod inbound;
 mod limits;
 mod mail_hooks;
@@ -19,6 +20,7 @@ mod secret;
 mod sms;
 mod summary;
 mod web;
+mod webhooks;
 
 pub use accounts::AccountSettings;
 pub use api::{ApiSettings, ApiTokenSettings, Scope};
@@ -26,6 +28,7 @@ pub use control::{ControlSettings, Rotation};
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
+pub use imports::ImportSettings;
 pub use inbound::{ImapSettings, InboundMailSettings, LmtpSettings, Then};
 pub use limits::{LimitSettings, domain_of};
 pub use mail_hooks::{
@@ -51,6 +54,7 @@ pub use sms::{
 };
 pub use summary::SummarySettings;
 pub use web::WebSettings;
+pub use webhooks::WebhookSettings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -111,12 +115,14 @@ pub struct Settings {
     pub sign_up: SignUpSettings,
     pub notices: NoticeSettings,
     pub retention: RetentionSettings,
+    pub imports: ImportSettings,
     pub orders: OrderSettings,
     pub tracking: TrackingSettings,
     pub api: ApiSettings,
     pub accounts: AccountSettings,
     pub control: ControlSettings,
     pub summary: SummarySettings,
+    pub webhooks: WebhookSettings,
 }
 
 impl Settings {
@@ -185,6 +191,7 @@ impl Settings {
         self.control.validate()?;
         self.summary.validate()?;
         self.sign_up.validate(&self.permission)?;
+        self.imports.validate()?;
         self.orders.validate()?;
         self.api.validate()?;
         self.accounts.validate()?;

@@ -57,6 +57,37 @@ pub async fn enrol(
     profile.id.ok_or(DbErr::RecordNotInserted)
 }
 
+/// The customer whom the base knows by the key, the address or the number of a row, the oldest where there are
+/// several. From then on until the transaction ends nobody is imported, so that he stays the only one.
+///
+/// # Errors
+/// When the database is away.
+pub async fn known(txn: &Txn, row: &Row) -> Result<Option<CustomerId>, DbErr> {
+    store::begin(txn).await?;
+    let by_address = store::matching(txn, &[row]).await?;
+    // A file looks for a number only where there is no address; somebody who asks wants to know both.
+    let by_phone = Row {
+        phone: row.phone.clone(),
+        ..Row::default()
+    };
+    let by_phone = store::matching(txn, &[&by_phone]).await?;
+    let mut known = by_address.iter().chain(&by_phone);
+    Ok(known.find_map(|profile| profile.id))
+}
+
+/// Writes a customer whom nobody knows yet ([`known`]), as somebody told him.
+///
+/// # Errors
+/// When the database is away.
+pub async fn by_hand(txn: &Txn, keys: &Keys, row: &Row, now_ms: i64) -> Result<CustomerId, DbErr> {
+    let mut profile = Profile::new("fr", "FR");
+    profile.merge(row);
+    let mut profiles = [profile];
+    store::write(txn, keys, &mut profiles, now_ms).await?;
+    let [profile] = profiles;
+    profile.id.ok_or(DbErr::RecordNotInserted)
+}
+
 /// Sets what is not known yet; whether there was anything.
 fn fill(profile: &mut Profile, address: Address, fields: &BTreeMap<String, String>) -> bool {
     let mut is_changed = false;

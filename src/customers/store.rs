@@ -1,9 +1,11 @@
 //! Queries about customers.
 
 pub(super) mod import;
+pub(super) mod notes;
 pub mod numbers;
 pub(crate) mod orders;
 pub(super) mod said;
+pub(super) mod search;
 pub mod value;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
@@ -201,6 +203,22 @@ pub async fn with_ids(db: &Db, ids: &[i64]) -> Result<Vec<Customer>, DbErr> {
         db.dialect().list(1, Kind::Int)
     );
     db.rows(sql, [serde_json::json!(ids).to_string().into()])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
+/// The customers behind this id, in the order of their ids.
+///
+/// # Errors
+/// When the database is away.
+pub async fn after(db: &Db, id: i64, limit: i64) -> Result<Vec<Customer>, DbErr> {
+    let sql = format!(
+        "SELECT {} FROM customers c WHERE c.id > $1 ORDER BY c.id LIMIT $2",
+        select_list(db.dialect(), "c")
+    );
+    db.rows(sql, [id.into(), limit.into()])
         .await?
         .iter()
         .map(from_row)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
+use serde_json::json;
 
 use super::store::cells::CellTotals;
 use super::{decide, store};
@@ -16,6 +17,7 @@ use crate::campaigns::split::Split;
 use crate::campaigns::{check, forecast, schedule, store as campaign_store};
 use crate::clock::from_ms;
 use crate::config::Settings;
+use crate::events::{self, model::EventKind};
 use crate::gate::model::Withheld;
 use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
@@ -95,23 +97,43 @@ pub async fn launch(
     options: LaunchOptions,
     now: DateTime<Utc>,
 ) -> Result<Launched, LaunchError> {
-    let now_ms = now.timestamp_millis();
     let txn = db.begin().await?;
-    let campaign = campaign_store::lock(&txn, id)
+    let launched = launch_within(&txn, id, occurrence, &options, now).await?;
+    txn.commit().await?;
+    if !launched.was_already {
+        let (wave, deliveries) = (launched.wave, launched.deliveries);
+        tracing::info!(%id, %wave, deliveries, "wave launched");
+    }
+    Ok(launched)
+}
+
+/// As [`launch`], within a transaction that does more.
+///
+/// # Errors
+/// As [`launch`]; the transaction is then of no more use.
+pub async fn launch_within(
+    txn: &Txn,
+    id: CampaignId,
+    occurrence: Occurrence<'_>,
+    options: &LaunchOptions,
+    now: DateTime<Utc>,
+) -> Result<Launched, LaunchError> {
+    let now_ms = now.timestamp_millis();
+    let campaign = campaign_store::lock(txn, id)
         .await?
         .ok_or(LaunchError::Gone)?;
     let definition = &campaign.definition;
     let (due_key, due_at) = match occurrence {
         Occurrence::Due(key) => {
-            let due_at = campaign_store::waiting_due(&*txn, id, key).await?;
+            let due_at = campaign_store::waiting_due(&**txn, id, key).await?;
             (key.to_owned(), due_at)
         }
-        Occurrence::ByHand => campaign_store::next_due(&*txn, id).await?.map_or_else(
+        Occurrence::ByHand => campaign_store::next_due(&**txn, id).await?.map_or_else(
             || (format!("by-hand-{}", campaign.revision), None),
             |(key, at)| (key, Some(at)),
         ),
     };
-    if let Some(wave) = store::wave_of(&*txn, id, &due_key).await? {
+    if let Some(wave) = store::wave_of(&**txn, id, &due_key).await? {
         return Ok(Launched {
             wave,
             was_already: true,
@@ -149,13 +171,13 @@ pub async fn launch(
     let routes = check::routes_of(definition, &options.settings).map_err(LaunchError::Relay)?;
     let requests = check::requests_by(definition, &routes);
     let request = definition.request(definition.channel);
-    let places = gate_store::places(&*txn, request.fallback_zone).await?;
-    let rivals = campaign_store::rivals(&*txn, request.priority, None).await?;
+    let places = gate_store::places(&**txn, request.fallback_zone).await?;
+    let rivals = campaign_store::rivals(&**txn, request.priority, None).await?;
     let standing = match definition.global_control {
-        true => campaign_store::begin_standing_control(&txn, &options.rules, now).await?,
+        true => campaign_store::begin_standing_control(txn, &options.rules, now).await?,
         false => None,
     };
-    let split = split_of(&txn, id, definition).await?;
+    let split = split_of(txn, id, definition).await?;
     let audience = Audience {
         rule: &rule,
         rules: &options.rules,
@@ -178,45 +200,51 @@ pub async fn launch(
         now_ms,
     )
     .await?;
-    let written = store::insert_audience(&txn, wave, &audience).await?;
+    let written = store::insert_audience(txn, wave, &audience).await?;
     // As `check` says: whoever is in the audience decides which rules hold.
-    let countries = store::text_countries(&txn, wave).await?;
+    let countries = store::text_countries(txn, wave).await?;
     if let Some(refusal) = check::sender_refusal(definition, &options.settings, &countries) {
         return Err(LaunchError::Offer(refusal));
     }
-    store::insert_counters(&txn, wave, &written).await?;
-    forecast::at_launch(&txn, id, wave, definition, options.is_simulated, now_ms).await?;
-    store::insert_leases(&txn, wave, &written, &routes, options.chunk).await?;
-    let versions = campaign_store::cell_versions(&*txn, id).await?;
+    store::insert_counters(txn, wave, &written).await?;
+    forecast::at_launch(txn, id, wave, definition, options.is_simulated, now_ms).await?;
+    store::insert_leases(txn, wave, &written, &routes, options.chunk).await?;
+    let versions = campaign_store::cell_versions(&**txn, id).await?;
     let own_version = campaign.template_version;
-    store::cells::insert_cells(&txn, wave, &split, &versions, own_version, &written).await?;
+    store::cells::insert_cells(txn, wave, &split, &versions, own_version, &written).await?;
     if let Some(test) = definition.test.as_ref().filter(|_| split.has_rest()) {
         let wait_ms = i64::from(test.wait_hours) * HOUR_MS;
         let last_due = written.last_due_of_test().unwrap_or(now_ms).max(now_ms);
-        store::cells::decide_at(&txn, wave, Some(last_due.saturating_add(wait_ms))).await?;
+        store::cells::decide_at(txn, wave, Some(last_due.saturating_add(wait_ms))).await?;
     }
-    if let Some(refusal) = broken_promise(&txn, definition, &versions, own_version).await? {
+    if let Some(refusal) = broken_promise(txn, definition, &versions, own_version).await? {
         return Err(LaunchError::Coupons(refusal));
     }
-    store::coupons::give_coupons(&txn, wave, definition, written.deliveries)
+    store::coupons::give_coupons(txn, wave, definition, written.deliveries)
         .await?
         .map_err(LaunchError::Coupons)?;
-    campaign_store::close_due(&txn, id, &due_key, "launched").await?;
+    campaign_store::close_due(txn, id, &due_key, "launched").await?;
     if let Some(every @ Schedule { every: Some(_), .. }) = &definition.schedule {
         // After the one just launched, also where that was launched before its time.
         let after = due_at.map_or(now, |at| now.max(from_ms(at)));
         let next = schedule::next(every, after);
-        campaign_store::schedule(&txn, id, next.as_ref()).await?;
+        campaign_store::schedule(txn, id, next.as_ref()).await?;
     }
-    campaign_store::set_status(&*txn, id, Status::Running, None, now_ms).await?;
-    store::finish_if_done(&txn, wave, now_ms).await?;
-    txn.commit().await?;
+    campaign_store::set_status(&**txn, id, Status::Running, None, now_ms).await?;
     let deliveries = written.deliveries;
-    tracing::info!(%id, %wave, deliveries, "wave launched");
+    let content = json!({
+        "campaign": { "id": id, "name": definition.name },
+        "wave": wave,
+        "deliveries": deliveries,
+        "withheld": written.withheld,
+        "is_simulated": options.is_simulated,
+    });
+    events::record(&**txn, EventKind::CampaignLaunched, &content, now_ms).await?;
+    store::finish_if_done(txn, wave, now_ms).await?;
     Ok(Launched {
         wave,
         was_already: false,
-        deliveries,
+        deliveries: written.deliveries,
         withheld: written.withheld,
     })
 }

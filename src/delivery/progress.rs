@@ -202,7 +202,7 @@ async fn test_of(
 }
 
 /// The least of the limits that hold for all messages of a wave.
-fn least_limit(settings: &Settings, wave: &WaveRow) -> Option<u32> {
+pub(super) fn least_limit(settings: &Settings, wave: &WaveRow) -> Option<u32> {
     wave.routes()
         .flat_map(|route| Limits::new(settings, wave.subject(route)).shared)
         .map(|limit| limit.per_second)

@@ -3,6 +3,8 @@
 //! Promise: nothing is changed by looking; whatever he says is evidence or an audit record before he is
 //! told so; and the same answer goes to everyone whether or not we know him.
 
+pub mod admit;
+pub mod attest;
 pub mod clean_up;
 pub mod confirmation;
 pub mod erase;
@@ -11,6 +13,7 @@ pub mod lookup;
 pub mod model;
 pub mod notice;
 pub mod object;
+pub mod permit;
 pub mod preferences;
 pub mod rectify;
 pub mod replies;
@@ -41,6 +44,8 @@ pub enum DialogueError {
     Erased { customer: CustomerId, on: NaiveDate },
     #[error("{0}; nothing was changed")]
     Field(String),
+    #[error("customer {0} is known by this key, address or number already; nothing was changed")]
+    Known(CustomerId),
     #[error("{0}")]
     Whom(String),
     #[error("the archive could not be made: {0}; the export can be tried again")]

@@ -21,6 +21,8 @@ use crate::consent::anchor::{self, AnchorFile, SealError};
 use crate::consent::expiry;
 use crate::consent::overview::{self, OverviewError};
 use crate::customers::value;
+use crate::events;
+use crate::imports;
 use crate::keys::Keys;
 use crate::responses::{feedback, inbox, texts};
 use crate::storage::{Db, Dialect};
@@ -52,6 +54,9 @@ pub struct UpkeepReport {
     /// Mails that came back and are remembered no longer.
     #[serde(default)]
     pub mails: u64,
+    /// Uploaded files that were removed.
+    #[serde(default)]
+    pub uploads: u64,
     /// People by rung, strangers first, by topic; of the empty name: the best of each person's topics.
     #[serde(default)]
     pub standings: BTreeMap<String, [u64; 6]>,
@@ -91,6 +96,7 @@ impl fmt::Display for UpkeepReport {
         line(self.clean_up.deliveries, "deliveries of old waves let go")?;
         line(self.texts, "old texts of people emptied")?;
         line(self.mails, "old mails forgotten")?;
+        line(self.uploads, "old uploads removed")?;
         if !kept.is_acting && !self.is_dry_run {
             writeln!(
                 f,
@@ -199,6 +205,10 @@ pub async fn run(
     texts::let_go_unmatched(db, now_ms - UNMATCHED_DAYS * DAY_MS).await?;
     let texts = texts::let_go_old(db, now_ms).await?;
     let mails = inbox::let_go_old(db, settings.inbound.keep_days, now_ms).await?;
+    events::forget_old(db, now_ms).await?;
+    let keep_days = settings.imports.keep_days;
+    let uploads =
+        imports::upkeep::let_go_old(db, &settings.data_dir, keep_days, now_ms).await?;
     value::find_breaks(db, now_ms).await?;
     feedback::forget_untracked(db).await?;
     sessions::let_go(db, Lifetime::of(&settings.accounts), now_ms).await?;
@@ -213,6 +223,7 @@ pub async fn run(
         clean_up,
         texts,
         mails,
+        uploads,
         standings: if stop.is_cancelled() {
             BTreeMap::new()
         } else {
@@ -254,6 +265,7 @@ pub async fn dry_run(
         clean_up: clean_up::count(db, settings.delivery.keep_days, now_ms).await?,
         texts: texts::count_old(db, now_ms).await?,
         mails: inbox::count_old(db, settings.inbound.keep_days, now_ms).await?,
+        uploads: 0,
         standings: BTreeMap::new(),
     })
 }

@@ -8,5 +8,7 @@ pub mod holidays;
 pub mod model;
 pub mod moment;
 pub mod quiet_hours;
+pub mod reach;
 pub mod rules;
 pub mod store;
+pub mod study;

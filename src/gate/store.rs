@@ -3,6 +3,8 @@
 //! Cheap tests stand first, and both databases stop at the first that holds; the contact history is
 //! looked at last, in one range of its primary key for each customer of the mailbox.
 
+pub(super) mod reach;
+
 use chrono_tz::Tz;
 use sea_orm::{ConnectionTrait, DbErr};
 

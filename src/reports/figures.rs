@@ -1,12 +1,13 @@
 //! Rates and their intervals, without I/O. Definitions: METHODS.md, "Definitions of the report figures".
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::statistics::proportions::wilson;
 pub use crate::statistics::{Interval, Z_95, as_f64};
 
 /// What a rate is taken of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Denominator {
     /// Handed over, whatever the answer.
@@ -37,7 +38,7 @@ impl Denominator {
 }
 
 /// A rate with all that is needed to judge it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Rate {
     pub count: u64,
     pub of: u64,

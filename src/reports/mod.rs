@@ -11,6 +11,7 @@ pub mod chance;
 pub mod channels;
 pub mod compare;
 pub mod csv;
+pub mod dashboard;
 pub mod economics;
 pub mod figures;
 pub mod forecast;

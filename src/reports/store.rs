@@ -1,5 +1,6 @@
 //! Queries of the reports: campaigns, waves and counters, nothing of the size of an audience.
 
+pub mod dashboard;
 pub mod grid;
 pub mod overview;
 pub(super) mod shares;
@@ -13,12 +14,13 @@ use super::ReportError;
 use super::cells::{Agreed, Assigned, Facts};
 use super::model::{Counters, Report, Wave};
 use super::money::Proposal;
+use crate::campaigns::store::Campaign;
 use crate::delivery::decide::Decision;
 use crate::delivery::store::cells::CellKind;
 use crate::ids::CampaignId;
 use crate::responses::model::Terms;
 use crate::responses::{effects, links};
-use crate::storage::{Db, Sql};
+use crate::storage::{Db, Kind, Sql};
 
 /// The report of the campaign with this name; `None` when there is no such campaign.
 ///
@@ -110,18 +112,44 @@ pub async fn list(db: &Db, offset: i64, limit: i64) -> Result<Page, ReportError>
         Some(row) => row.try_get("", "n")?,
         None => 0,
     };
+    let which = "ORDER BY id DESC LIMIT $1 OFFSET $2";
+    let reports = shown(db, which, [limit.into(), offset.into()]).await?;
+    Ok(Page {
+        reports: reports.into_iter().map(|(_, report)| report).collect(),
+        campaigns: total.unsigned_abs(),
+    })
+}
+
+/// The reports of campaigns below `before` with their numbers, the last applied first; without links.
+///
+/// # Errors
+/// When the database is away.
+pub async fn before(
+    db: &Db,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<(CampaignId, Report)>, ReportError> {
+    let which = "WHERE id < $2 ORDER BY id DESC LIMIT $1";
+    shown(db, which, [limit.into(), before.into()]).await
+}
+
+/// The reports of the campaigns that `which` says.
+async fn shown(
+    db: &Db,
+    which: &str,
+    values: [Value; 2],
+) -> Result<Vec<(CampaignId, Report)>, ReportError> {
     let campaigns = db
         .rows(
-            "SELECT id, name, status FROM campaigns ORDER BY id DESC LIMIT $1 OFFSET $2",
-            [limit.into(), offset.into()],
+            format!("SELECT id, name, status FROM campaigns {which}"),
+            values.clone(),
         )
         .await?;
-    let shown = "IN (SELECT id FROM campaigns ORDER BY id DESC LIMIT $1 OFFSET $2)";
-    let values: [Value; 2] = [limit.into(), offset.into()];
+    let of = format!("IN (SELECT id FROM campaigns {which})");
     // The list draws no curve.
     let without = "AND c.counter NOT LIKE 'responders.%'";
     let mut by_campaign: BTreeMap<i64, Vec<Wave>> = BTreeMap::new();
-    for (campaign, wave) in waves(db, shown, &values, without).await? {
+    for (campaign, wave) in waves(db, &of, &values, without).await? {
         by_campaign.entry(campaign).or_default().push(wave);
     }
     let mut reports = Vec::with_capacity(campaigns.len());
@@ -130,12 +158,33 @@ pub async fn list(db: &Db, offset: i64, limit: i64) -> Result<Page, ReportError>
         let name: String = row.try_get("", "name")?;
         let status: String = row.try_get("", "status")?;
         let waves = by_campaign.remove(&id).unwrap_or_default();
-        reports.push(Report::new(&name, &status, &waves, &[]));
+        reports.push((CampaignId(id), Report::new(&name, &status, &waves, &[])));
     }
-    Ok(Page {
-        reports,
-        campaigns: total.unsigned_abs(),
-    })
+    Ok(reports)
+}
+
+/// The reports of these campaigns, in their order; without links.
+///
+/// # Errors
+/// When the database is away.
+pub async fn of_campaigns(db: &Db, campaigns: &[Campaign]) -> Result<Vec<Report>, ReportError> {
+    let ids: Vec<i64> = campaigns.iter().map(|campaign| campaign.id.0).collect();
+    let ids = serde_json::Value::from(ids).to_string();
+    let shown = format!("IN {}", db.dialect().list(1, Kind::Int));
+    // The list draws no curve.
+    let without = "AND c.counter NOT LIKE 'responders.%'";
+    let mut by_campaign: BTreeMap<i64, Vec<Wave>> = BTreeMap::new();
+    for (campaign, wave) in waves(db, &shown, &[ids.into()], without).await? {
+        by_campaign.entry(campaign).or_default().push(wave);
+    }
+    Ok(campaigns
+        .iter()
+        .map(|campaign| {
+            let waves = by_campaign.remove(&campaign.id.0).unwrap_or_default();
+            let name = &campaign.definition.name;
+            Report::new(name, campaign.status.as_str(), &waves, &[])
+        })
+        .collect())
 }
 
 /// Waves with their campaign and their counters, the newest first: of the campaigns that `of` says, and the

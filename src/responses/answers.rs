@@ -6,6 +6,7 @@
 
 use sea_orm::DbErr;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ResponseError;
 use super::model::{Goal, MadeBy, Response, What};
@@ -17,7 +18,7 @@ use crate::storage::Txn;
 use crate::tokens::coupon_key;
 
 /// Where he answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     Shop,

@@ -2,6 +2,7 @@
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use crate::campaigns::model::Goal;
 use crate::campaigns::model::Windows;
@@ -62,7 +63,7 @@ impl What {
 }
 
 /// Who made a request (RULES.md §1.10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MadeBy {
     #[default]

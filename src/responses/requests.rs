@@ -10,6 +10,8 @@ use crate::storage::{Db, Txn, is_conflict};
 
 /// How long an answer is kept, in milliseconds.
 const KEPT_MS: i64 = 86_400_000;
+/// After what time without an answer a request was cut short, in milliseconds.
+const PATIENCE_MS: i64 = 60_000;
 /// How often a transaction that lost a race is tried.
 const TRIES: usize = 5;
 
@@ -38,6 +40,8 @@ pub(crate) enum Failed<E> {
     Refused(E),
     /// The key was used for another request.
     KeyReused,
+    /// The first request with the key is still being worked on, or was cut short a moment ago.
+    Unanswered,
     Room(ResponseError),
 }
 
@@ -93,14 +97,54 @@ async fn in_transaction<E>(
     };
     store::forget(txn, now - KEPT_MS).await?;
     if !store::begin(txn, request, now).await? {
-        let (digest, reply) = store::answered(txn, request).await?;
-        return if digest == request.digest {
-            Ok(reply)
-        } else {
-            Err(Failed::KeyReused)
-        };
+        let first = store::answered(txn, request).await?;
+        if first.digest != request.digest {
+            return Err(Failed::KeyReused);
+        }
+        return first.reply.ok_or(Failed::Unanswered);
     }
     let reply = work(txn).await?;
     store::finish(txn, request, &reply).await?;
     Ok(reply)
+}
+
+/// As [`once`], of work that has transactions of its own: the key is taken before it and answered behind it. A
+/// request that was cut short between leaves a key without an answer; after [`PATIENCE_MS`] it is done again, which
+/// such work must bear.
+///
+/// # Errors
+/// When the work refuses, the first request has no answer yet, or the database is away.
+pub(crate) async fn around<E>(
+    db: &Db,
+    request: Option<&Request>,
+    now: i64,
+    work: impl AsyncFnOnce() -> Result<Reply, E>,
+) -> Result<Reply, Failed<E>> {
+    let Some(request) = request else {
+        return work().await.map_err(Failed::Refused);
+    };
+    let txn = db.begin().await?;
+    store::forget(&txn, now - KEPT_MS).await?;
+    if !store::begin(&txn, request, now).await? {
+        let first = store::answered(&txn, request).await?;
+        if first.digest != request.digest {
+            return Err(Failed::KeyReused);
+        }
+        if let Some(reply) = first.reply {
+            return Ok(reply);
+        }
+        if first.received_at > now - PATIENCE_MS || !store::take_over(&txn, request, now).await? {
+            return Err(Failed::Unanswered);
+        }
+    }
+    txn.commit().await?;
+    let done = work().await;
+    let txn = db.begin().await?;
+    match &done {
+        Ok(reply) => store::finish(&txn, request, reply).await?,
+        // It may be mended and sent again.
+        Err(_) => store::let_go(&txn, request).await?,
+    }
+    txn.commit().await?;
+    done.map_err(Failed::Refused)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 use serde_json::Value as Json;
 
 use super::evaluate::{Asker, Found};
@@ -14,13 +15,14 @@ use crate::customers::model::{EmailState, PhoneState};
 use crate::storage::text::counted;
 
 /// A part of a rule, whether it is true of a customer, and why. Shows as an indented outline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Explanation {
     /// The part's text; of a compound `all of`, `any of` or `not`.
     pub rule: String,
     pub is_true: bool,
     /// What the base holds about him; none for a compound.
     pub found: Option<String>,
+    #[schema(no_recursion)]
     pub parts: Vec<Explanation>,
 }
 

@@ -29,10 +29,14 @@
 //! span       = number ("days" | "weeks" | "months" | "years")
 //! ```
 //!
-//! `x not within …` is another way to write `not x within …`. This room does not name or keep segments:
-//! a campaign's definition does.
+//! `x not within …` is another way to write `not x within …`.
+//!
+//! A segment that bears a name is kept by [`library`]; [`builder`] shows a rule as a form and loses nothing of
+//! it; [`analysis`] counts it line by line; [`verdict`] judges whether it is a useful one.
 
+pub mod analysis;
 mod asked;
+pub mod builder;
 mod calendar;
 mod comparison;
 mod condition;
@@ -40,11 +44,13 @@ mod error;
 mod evaluate;
 mod explain;
 mod lexer;
+pub mod library;
 pub mod model;
 pub mod names;
 mod parse;
 mod print;
 pub mod store;
+pub mod verdict;
 pub mod vocabulary;
 
 pub use error::ParseError;

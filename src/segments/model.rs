@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use crate::consent::model::Channel;
 use crate::customers::fading::Fading;
@@ -28,6 +29,13 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The rule that means every customer.
+    pub fn everyone() -> Self {
+        Self {
+            root: Node::Everyone,
+        }
+    }
+
     /// The rule's tree.
     pub fn root(&self) -> &Node {
         &self.root
@@ -163,7 +171,7 @@ pub enum Subject {
 }
 
 /// A name that stands for something in the base.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Name {
     Campaign(String),
     Tag(String),

@@ -48,14 +48,20 @@ pub async fn unknown(db: &Db, rule: &Rule) -> Result<Vec<String>, DbErr> {
     let mut told = Vec::new();
     for name in rule.names() {
         if !store::is_known(db, &name).await? {
-            told.push(match name {
-                Name::Campaign(name) => format!("there is no campaign {name:?}"),
-                Name::Tag(name) => format!("nobody is tagged {name:?}"),
-                Name::Interest(name) => format!("nobody has shown interest in {name:?}"),
-                Name::Topic(name) => format!("nobody was ever asked about the topic {name:?}"),
-                Name::Attribute(name) => format!("nobody has attribute.{name}"),
-            });
+            let (pattern, name) = pattern(&name);
+            told.push(pattern.replace("{name}", name));
         }
     }
     Ok(told)
+}
+
+/// What to tell about a name that nothing bears: a sentence in which `{name}` stands for the name.
+pub fn pattern(name: &Name) -> (&'static str, &str) {
+    match name {
+        Name::Campaign(name) => ("there is no campaign “{name}”", name),
+        Name::Tag(name) => ("nobody is tagged “{name}”", name),
+        Name::Interest(name) => ("nobody has shown interest in “{name}”", name),
+        Name::Topic(name) => ("nobody was ever asked about the topic “{name}”", name),
+        Name::Attribute(name) => ("nobody has attribute.{name}", name),
+    }
 }

@@ -1,5 +1,8 @@
 //! Who a rule means, and one customer's profile.
 
+pub(super) mod analysis;
+pub(super) mod library;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder};
 use sea_orm::{DbErr, Value};
@@ -38,7 +41,13 @@ pub async fn count(db: &Db, rule: &Rule, now: DateTime<Utc>) -> Result<u64, DbEr
 /// # Errors
 /// When the database is away.
 pub(super) async fn is_known(db: &Db, name: &Name) -> Result<bool, DbErr> {
-    let (sql, value) = match name {
+    let (sql, value) = name_query(db.dialect(), name);
+    db.row(sql, [value.into()]).await.map(|row| row.is_some())
+}
+
+/// SQL that has a row where something in the base bears the name, and its parameter.
+fn name_query(dialect: Dialect, name: &Name) -> (&'static str, String) {
+    match name {
         Name::Campaign(name) => (
             "SELECT 1 AS one FROM campaigns WHERE LOWER(name) = $1 LIMIT 1",
             name.to_ascii_lowercase(),
@@ -55,7 +64,7 @@ pub(super) async fn is_known(db: &Db, name: &Name) -> Result<bool, DbErr> {
             "SELECT 1 AS one FROM permissions WHERE topic = $1 LIMIT 1",
             topic.clone(),
         ),
-        Name::Attribute(name) => match db.dialect() {
+        Name::Attribute(name) => match dialect {
             Dialect::Sqlite => (
                 "SELECT 1 AS one FROM customers WHERE EXISTS
                  (SELECT 1 FROM json_each(customers.attributes) WHERE key = $1) LIMIT 1",
@@ -66,8 +75,7 @@ pub(super) async fn is_known(db: &Db, name: &Name) -> Result<bool, DbErr> {
                 name.clone(),
             ),
         },
-    };
-    db.row(sql, [value.into()]).await.map(|row| row.is_some())
+    }
 }
 
 /// The first `limit` customers the rule means, by id.
@@ -82,6 +90,33 @@ pub async fn ids(
 ) -> Result<Vec<CustomerId>, DbErr> {
     let mut query = selection(rule, db.dialect(), now);
     query
+        .order_by(("customers", "id"), sea_orm::sea_query::Order::Asc)
+        .limit(limit.min(i64::MAX.unsigned_abs()));
+    let (sql, values) = build(&query, db.dialect());
+    db.rows(sql, values)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id").map(CustomerId))
+        .collect()
+}
+
+/// As [`ids`], of those behind `after`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn ids_after(
+    db: &Db,
+    rule: &Rule,
+    now: DateTime<Utc>,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<CustomerId>, DbErr> {
+    let mut query = selection(rule, db.dialect(), now);
+    query
+        .and_where(sea_orm::sea_query::ExprTrait::gt(
+            Expr::col(("customers", "id")),
+            after,
+        ))
         .order_by(("customers", "id"), sea_orm::sea_query::Order::Asc)
         .limit(limit.min(i64::MAX.unsigned_abs()));
     let (sql, values) = build(&query, db.dialect());

@@ -14,6 +14,7 @@ pub mod several;
 pub mod verdict;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 pub use proportions::Share;
@@ -25,7 +26,7 @@ pub const Z_95: f64 = 1.959_963_984_540_054;
 pub const ALPHA: f64 = 0.05;
 
 /// Two ends between which a figure lies, as far as one knows.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Interval {
     pub low: f64,
     pub high: f64,

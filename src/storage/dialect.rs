@@ -8,6 +8,14 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// SQL for now in milliseconds: the database's clock where nodes share one, ours where there is one node.
+    pub fn now(self, now_ms: i64) -> String {
+        match self {
+            Self::Sqlite => now_ms.to_string(),
+            Self::Postgres => "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint".to_owned(),
+        }
+    }
+
     /// Placeholder `n` for a JSON column, cast where the database insists on its type.
     pub fn json(self, n: usize) -> String {
         match self {

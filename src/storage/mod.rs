@@ -9,12 +9,14 @@ mod bulk;
 pub mod chance;
 mod connect;
 mod dialect;
+mod patience;
 mod secret;
 pub mod text;
 
 pub use bulk::{Kind, insert, take_numbers};
 pub use connect::{DbUrl, StorageError};
 pub use dialect::Dialect;
+pub use patience::{Unanswered, rows_within};
 
 use std::ops::Deref;
 use std::sync::Arc;

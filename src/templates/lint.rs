@@ -5,7 +5,8 @@ mod sms;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::email::Imprint;
 use super::fields::{FieldFacts, FieldUse, sample_customer};
@@ -31,7 +32,7 @@ const SMS_TEXT: &str = "sms.text";
 const HTML_BYTES: usize = 100_000;
 
 /// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// It must not go out like this.
@@ -50,7 +51,7 @@ impl fmt::Display for Severity {
 }
 
 /// One remark.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     pub severity: Severity,
     /// None when it is about the template as a whole.

@@ -3,12 +3,14 @@
 //! What a stranger may know is the status, a stable code and a sentence; what went wrong inside goes to
 //! the log, under the request id that the answer shows.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::dialogue::DialogueError;
 use crate::reports::ReportError;
@@ -20,8 +22,10 @@ use crate::storage::StorageError;
 pub struct ApiError {
     status: StatusCode,
     detail: Option<String>,
-    allow: Option<&'static str>,
+    allow: Option<Cow<'static, str>>,
     fields: Vec<FieldProblem>,
+    /// Seconds until it is worth trying again, where that is known.
+    wait: Option<u32>,
     /// For the log only.
     cause: Option<String>,
 }
@@ -34,6 +38,7 @@ impl ApiError {
             detail: None,
             allow: None,
             fields: Vec::new(),
+            wait: None,
             cause: None,
         }
     }
@@ -53,8 +58,15 @@ impl ApiError {
     }
 
     #[must_use]
-    pub(super) fn with_allow(mut self, methods: &'static str) -> Self {
-        self.allow = Some(methods);
+    pub(super) fn with_allow(mut self, methods: impl Into<Cow<'static, str>>) -> Self {
+        self.allow = Some(methods.into());
+        self
+    }
+
+    /// Says when it is worth trying again.
+    #[must_use]
+    pub(super) fn with_wait(mut self, seconds: u32) -> Self {
+        self.wait = Some(seconds);
         self
     }
 
@@ -78,13 +90,14 @@ impl ApiError {
         self.status
     }
 
-    pub(super) fn allow(&self) -> Option<&'static str> {
-        self.allow
+    pub(super) fn allow(&self) -> Option<&str> {
+        self.allow.as_deref()
     }
 
     /// Seconds until it is worth trying again, for one who asked too often.
     pub(super) fn retry_after(&self) -> Option<u32> {
-        (self.status == StatusCode::TOO_MANY_REQUESTS).then_some(3600)
+        let is_too_often = self.status == StatusCode::TOO_MANY_REQUESTS;
+        is_too_often.then_some(self.wait.unwrap_or(3600))
     }
 
     pub(super) fn cause(&self) -> Option<&str> {
@@ -122,10 +135,12 @@ pub(super) struct Problem<'a> {
 }
 
 /// What is wrong with one field of a body.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct FieldProblem {
+    /// Its name; of one within another `order.amount`. Empty: the whole.
     pub field: String,
-    pub detail: &'static str,
+    #[schema(value_type = String)]
+    pub detail: Cow<'static, str>,
 }
 
 /// Code, title and sentence of a status.
@@ -157,6 +172,16 @@ pub(super) fn words(status: StatusCode) -> (&'static str, &'static str, &'static
             "method_not_allowed",
             "Method not allowed",
             "This address does not answer that method; the Allow header names those it does.",
+        ),
+        StatusCode::PRECONDITION_FAILED => (
+            "precondition_failed",
+            "Changed meanwhile",
+            "It is not any more what If-Match names; read it again and decide anew.",
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "unsupported_media_type",
+            "Unsupported media type",
+            "The body is read as JSON; send Content-Type: application/json.",
         ),
         StatusCode::PAYLOAD_TOO_LARGE => (
             "payload_too_large",
@@ -211,8 +236,8 @@ impl ResponseError for ApiError {
     /// The bare form; [`super::frame`] puts the request id in and makes a page of it for people.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        if let Some(allow) = self.allow {
-            response.insert_header((ALLOW, allow));
+        if let Some(allow) = &self.allow {
+            response.insert_header((ALLOW, allow.as_ref()));
         }
         response
             .insert_header((CONTENT_TYPE, "application/problem+json"))
@@ -237,6 +262,9 @@ impl From<DialogueError> for ApiError {
             DialogueError::Field(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY),
             DialogueError::NoSuchCustomer(_) | DialogueError::Whom(_) => {
                 Self::new(StatusCode::NOT_FOUND)
+            }
+            DialogueError::Known(_) => {
+                Self::new(StatusCode::CONFLICT).with_detail(error.to_string())
             }
             DialogueError::Erased { .. } => Self::new(StatusCode::GONE),
         }

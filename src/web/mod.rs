@@ -27,6 +27,8 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::Settings;
+use crate::gate::rules::Rules;
+use crate::gate::study::Studies;
 use crate::keys::Keys;
 use crate::responses::ResponseWriter;
 use crate::responses::judge::Visitors;
@@ -65,6 +67,10 @@ pub struct State {
     pub mail: MailHooks,
     /// The programs that may tell us of events.
     tokens: api::Tokens,
+    /// Who may be contacted, when and how often.
+    pub rules: Arc<Rules>,
+    /// What was counted of segments within the last minute.
+    pub studies: Studies,
     /// How often forms may be sent.
     limits: Limits,
     /// Whose links each visitor follows.
@@ -75,8 +81,8 @@ impl State {
     /// Makes the state.
     ///
     /// # Errors
-    /// When a page of the binary does not compile or a metric cannot be registered: a defect of this
-    /// program, found by any test that starts it.
+    /// When the rules of permission and pressure are not in order; when a page of the binary does not compile
+    /// or a metric cannot be registered: a defect of this program, found by any test that starts it.
     pub fn new(
         db: Db,
         clock: SharedClock,
@@ -89,6 +95,7 @@ impl State {
         let limits = Limits::new(&settings.sign_up);
         let visitors = Visitors::new(settings.web.recipients_per_visitor);
         let tokens = api::Tokens::new(&settings.api);
+        let rules = Arc::new(Rules::new(&settings)?);
         let pages = Pages::new(&settings.orders.currency, settings.accounts.zone)?;
         Ok(Self {
             db,
@@ -103,6 +110,8 @@ impl State {
             sms: SmsHooks::default(),
             mail: MailHooks::default(),
             tokens,
+            rules,
+            studies: Studies::default(),
             limits,
             visitors,
         })

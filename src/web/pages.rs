@@ -20,6 +20,7 @@ use super::ApiError;
 use super::public::words::Language;
 use super::speaking;
 use super::words::Words;
+use crate::config::ConfigError;
 
 /// Pages by their file names: `{style}` in a layout becomes the style, `{console_style}` the address of the
 /// console's.
@@ -39,6 +40,8 @@ pub enum PagesError {
     File(String),
     #[error("a metric cannot be registered: {0}")]
     Metric(#[from] prometheus::Error),
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
 }
 
 /// The compiled pages.

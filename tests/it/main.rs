@@ -7,8 +7,10 @@
 )]
 
 mod anchor;
+mod api;
 mod audience;
 mod browser;
+mod calendar;
 mod cells;
 mod channels;
 mod clean_up;
@@ -17,6 +19,8 @@ mod config;
 mod consent;
 mod customers;
 mod delivery;
+mod events;
+mod drafts;
 mod evidence;
 mod faults;
 mod feedback;

@@ -12,6 +12,7 @@ const ORDER: &[&str] = &[
     "statistics",
     "config", // the ground floor
     "accounts",
+    "events",
     "consent",
     "customers",
     "segments",
@@ -21,6 +22,7 @@ const ORDER: &[&str] = &[
     "channels",
     "delivery",
     "responses",
+    "imports",
     "dialogue",
     "mailroom",
     "reports",

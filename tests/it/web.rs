@@ -360,7 +360,7 @@ on_both! {
         let wave = ledger::wave(db, Plan { is_simulated: true, campaign: "été & <b>", ..CLICKS }).await;
         set(db, wave, &FIGURES).await;
         let site = Site::open(db).await;
-        let list = site.get("/").await.text().await.unwrap();
+        let list = site.get("/campaigns").await.text().await.unwrap();
         assert!(list.contains("%C3%A9t%C3%A9%20%26%20%3Cb%3E") && list.contains("été &amp; &lt;b&gt;"), "{list}");
         assert!(list.contains("simulated responses") && list.contains("10.00\u{a0}%"));
         let path = "/reports/campaigns/%C3%A9t%C3%A9%20%26%20%3Cb%3E";

@@ -43,7 +43,7 @@ pub fn unmet(offer: Option<&Offer>, template: &Template) -> Vec<String> {
 }
 
 /// As [`unmet`], of each cell; `templates` are those that [`Definition::templates`] names.
-pub(super) fn unmet_by_cells(definition: &Definition, templates: &[&Template]) -> Vec<String> {
+pub fn unmet_by_cells(definition: &Definition, templates: &[&Template]) -> Vec<String> {
     let names = definition.templates();
     let named = |name: &str| {
         let place = names.iter().position(|known| *known == name)?;

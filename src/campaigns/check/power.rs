@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::campaigns::cells::{Metric, Test};
 use crate::campaigns::definition::Definition;
@@ -16,14 +16,14 @@ use crate::statistics::{ALPHA, as_f64};
 const ASSUMED: f64 = 0.02;
 
 /// An arm of a test, or those held back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellForecast {
     pub cell: String,
     pub people: u64,
 }
 
 /// What a test could find.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TestForecast {
     /// The arms; with a control group alone those contacted and those held back.
     pub cells: Vec<CellForecast>,

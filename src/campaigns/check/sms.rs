@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::sender::{Outgoing, Verdict};
 use crate::campaigns::definition::Definition;
@@ -30,7 +30,7 @@ const OFFENDERS_SHOWN: usize = 8;
 const LONG_TOKEN: &str = "/c/00000000000000000000000000000000000000000000000";
 
 /// What was reckoned.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SmsForecast {
     pub provider: String,
     /// How many will get it by text message.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::first;
 use super::permission::{derive, lock};
 use super::suppression::{OPT_OUT, Suppression, suppress};
+use super::told;
 use super::{CHUNK, as_text};
 use crate::consent::ladder::Level;
 use crate::consent::model::{Action, Basis, Evidence, Scope};
@@ -136,6 +137,7 @@ pub async fn record_with_new(
     derive(connection, &changed).await?;
     first::append(connection, &first, recorded_at).await?;
     concerned.extend(first.iter().map(|(piece, _)| piece.customer));
+    told::tell(connection, evidence, &concerned, recorded_at).await?;
     Ok(concerned)
 }
 

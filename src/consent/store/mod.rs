@@ -17,6 +17,7 @@ mod permission;
 pub(super) mod proof;
 pub(super) mod standing;
 mod suppression;
+mod told;
 pub(super) mod topics;
 
 use serde_json::Value;

@@ -90,6 +90,7 @@ impl Columns {
             let place = folded
                 .iter()
                 .position(|name| *name == wanted)
+                .or_else(|| numbered(&wanted).filter(|place| *place < folded.len()))
                 .ok_or_else(|| ImportError::UnknownColumn {
                     column: column.clone(),
                     columns: headers.join(", "),
@@ -189,7 +190,7 @@ impl Columns {
 
     /// The cell of a field, trimmed; `None` where the column is missing or the cell empty.
     pub fn cell<'a>(&self, field: &Field, cells: &'a Cells) -> Option<&'a str> {
-        let text = cells.get(*self.places.get(field)?)?.trim();
+        let text = said(cells, *self.places.get(field)?);
         (!text.is_empty()).then_some(text)
     }
 
@@ -217,6 +218,39 @@ impl Columns {
             .and_then(|place| self.headers.get(*place))
             .map_or("", String::as_str)
     }
+}
+
+/// The place of a column that is named by its number, `#1` the first: where two have the same name.
+fn numbered(name: &str) -> Option<usize> {
+    name.strip_prefix('#')?.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// What a cell says, trimmed, and without the apostrophe that keeps a spreadsheet from taking it for a formula
+/// ([`crate::storage::text::formula_safe`]): our own files come back with it.
+pub(super) fn said(cells: &Cells, place: usize) -> &str {
+    let text = cells.get(place).unwrap_or_default().trim();
+    match text.strip_prefix('\'') {
+        Some(rest) if rest.starts_with(['=', '+', '-', '@']) => rest,
+        _ => text,
+    }
+}
+
+/// Our name of what a column of this name holds, as far as the name tells.
+pub(super) fn guess(header: &str, kind: ImportKind) -> Option<String> {
+    let name = fold(header);
+    match field_named(&name, kind, true).ok()?? {
+        Field::Attribute(attribute) => Some(format!("attribute.{attribute}")),
+        Field::Permission(..) | Field::Proof(Some(_), _) => Some(name),
+        field => names(kind)
+            .iter()
+            .find(|(_, known, _)| *known == field)
+            .map(|(name, _, _)| (*name).to_owned()),
+    }
+}
+
+/// What an attribute from a column of this name is called.
+pub(super) fn attribute_name(header: &str) -> String {
+    format!("attribute.{}", word(&fold(header)))
 }
 
 /// The field of a folded name; aliases only where `with_aliases`.

@@ -1,6 +1,6 @@
 //! Rows of a customer file: what they say.
 
-use super::columns::{Columns, Field, Proof};
+use super::columns::{Columns, Field, Proof, said};
 use super::records::Cells;
 use super::report::{Remarks, WarningKind};
 use super::{Defaults, values};
@@ -33,7 +33,7 @@ pub(super) struct Answer {
 }
 
 /// A row that can be taken.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub line: u64,
     pub row: Row,
@@ -132,7 +132,7 @@ pub(super) fn read(
             .filter(|at| *at <= defaults.now_ms);
     }
     for (name, place) in &columns.attributes {
-        let text = cells.get(*place).unwrap_or_default().trim();
+        let text = said(cells, *place);
         if text.is_empty() {
             continue;
         }
@@ -216,7 +216,7 @@ fn answers(
     let mut lacks_proof = false;
     let mut lacks_wording = false;
     for (channel, scope, place) in &columns.permissions {
-        let text = cells.get(*place).unwrap_or_default().trim();
+        let text = said(cells, *place);
         if text.is_empty() {
             continue;
         }

@@ -10,10 +10,12 @@ pub(super) mod encoding;
 mod fields;
 pub(super) mod names;
 mod orders;
+mod preview;
 mod reading;
 pub(super) mod records;
 mod rejects;
 mod report;
+pub mod told;
 pub(super) mod values;
 mod write;
 
@@ -24,8 +26,11 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub use fields::{Correction, read_fields};
+pub use preview::{Preview, PreviewColumn, fields_of, is_workbook, preview, rejected};
+pub use write::Change;
 pub use report::{ImportReport, Rejection, Warning, WarningKind, Warnings};
 
 use self::columns::Columns;
@@ -34,6 +39,7 @@ use self::records::{Cells, MAX_RECORD};
 use self::rejects::Rejects;
 use super::store::import as store;
 use crate::clock;
+use crate::events::{self, model::EventKind};
 use crate::ids::CustomerId;
 use crate::keys::Keys;
 use crate::storage::Db;
@@ -51,6 +57,8 @@ pub enum ImportKind {
 #[derive(Debug, Clone)]
 pub struct ImportRequest {
     pub path: PathBuf,
+    /// What the person calls the file, where that is not what it is called here.
+    pub name: Option<String>,
     pub kind: ImportKind,
     /// Columns of the file and the fields they hold, where the names alone do not tell.
     pub map: Vec<(String, String)>,
@@ -75,6 +83,7 @@ impl ImportRequest {
         Self {
             rejects: Some(rejects_path(&path)),
             path,
+            name: None,
             kind,
             map: Vec::new(),
             default_region: "FR".to_owned(),
@@ -101,7 +110,27 @@ pub fn rejects_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Reads `Their column=our_field` of the command line.
+impl ImportRequest {
+    fn check_defaults(&self) -> Result<(), ImportError> {
+        for code in [&self.default_region, &self.default_country] {
+            if values::country(code).as_deref() != Some(code) {
+                return Err(ImportError::DefaultCountry(code.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the file can be opened and its header understood, without reading a row; blocks the thread.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn check(&self) -> Result<(), ImportError> {
+        self.check_defaults()?;
+        Source::open(self).map(|_| ())
+    }
+}
+
+/// Reads `Their column=our_field` of the command line; `#2=our_field` names the second column.
 ///
 /// # Errors
 /// A sentence, when there is no `=` or nothing on one side of it.
@@ -210,11 +239,7 @@ pub async fn run(
     request: ImportRequest,
     mut progress: impl FnMut(Progress),
 ) -> Result<ImportReport, ImportError> {
-    for code in [&request.default_region, &request.default_country] {
-        if values::country(code).as_deref() != Some(code) {
-            return Err(ImportError::DefaultCountry(code.clone()));
-        }
-    }
+    request.check_defaults()?;
     if let Some(rejects) = &request.rejects
         && is_same_file(rejects, &request.path)
     {
@@ -223,11 +248,14 @@ pub async fn run(
         });
     }
     let source = Source::open(&request)?;
-    let name = request
-        .path
-        .file_name()
-        .map(|name| name.to_string_lossy())
-        .unwrap_or_default();
+    let name = match &request.name {
+        Some(name) => name.as_str().into(),
+        None => request
+            .path
+            .file_name()
+            .map(|name| name.to_string_lossy())
+            .unwrap_or_default(),
+    };
     let defaults = Arc::new(Defaults {
         region: request.default_region.clone(),
         language: request.default_language.clone(),
@@ -280,6 +308,16 @@ pub async fn run(
     if request.dry_run {
         txn.rollback().await?;
     } else {
+        let content = json!({
+            "kind": report.kind,
+            "file": name,
+            "rows": report.rows,
+            "created": report.created,
+            "updated": report.updated,
+            "unchanged": report.unchanged,
+            "rejected": report.rejected,
+        });
+        events::record(&*txn, EventKind::ImportFinished, &content, now_ms).await?;
         txn.commit().await?;
     }
     Ok(report)

@@ -1,5 +1,6 @@
 //! Rejected rows as a file that can be mended and imported: the cells as they were, and behind them the
-//! line and the reason, two columns the next import passes over.
+//! line and the reason, two columns the next import passes over. A cell that a spreadsheet would take for a
+//! formula has an apostrophe before it, which the next import takes away.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::columns::Columns;
 use super::records::Cells;
+use crate::storage::text::formula_safe;
 
 /// A file of rejected rows; it has its name only when it is whole.
 pub(super) struct Rejects {
@@ -43,9 +45,8 @@ impl Rejects {
             path: path.to_owned(),
         };
         let header = kept(columns, columns.headers.iter().map(String::as_str));
-        rejects
-            .writer
-            .write_record(header.into_iter().chain(["line", "reason"]))?;
+        let header = header.into_iter().chain(["line", "reason"]);
+        rejects.writer.write_record(header.map(formula_safe))?;
         Ok(rejects)
     }
 
@@ -61,8 +62,8 @@ impl Rejects {
             (0..wanted).map(|n| cells.get(n).unwrap_or_default()),
         );
         let beyond = cells.iter().skip(wanted);
-        self.writer
-            .write_record(own.into_iter().chain([line.as_str(), reason]).chain(beyond))?;
+        let row = own.into_iter().chain([line.as_str(), reason]).chain(beyond);
+        self.writer.write_record(row.map(formula_safe))?;
         Ok(())
     }
 

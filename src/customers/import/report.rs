@@ -52,7 +52,8 @@ pub enum WarningKind {
 }
 
 impl WarningKind {
-    pub(super) fn sentence(self) -> &'static str {
+    /// What was done with it, in words.
+    pub fn sentence(self) -> &'static str {
         match self {
             Self::MalformedEmail => "e-mail address is not one; kept, not reachable by e-mail",
             Self::EmailKept => "e-mail address is not one; the known one was kept",

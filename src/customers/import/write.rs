@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::DbErr;
+use serde::Serialize;
 
 use super::customers::{Answer, Entry};
 use super::report::{ImportReport, WarningKind};
@@ -97,8 +98,10 @@ impl Base {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
+/// What a row did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
     Created,
     Updated,
     Unchanged,
@@ -115,6 +118,31 @@ pub(super) async fn write(
     batch: &[Entry],
     report: &mut ImportReport,
 ) -> Result<Vec<CustomerId>, DbErr> {
+    let written = write_each(txn, keys, defaults, batch, report).await?;
+    for (_, change) in &written {
+        match change {
+            Change::Created => report.created += 1,
+            Change::Unchanged => report.unchanged += 1,
+            Change::Updated => report.updated += 1,
+        }
+    }
+    let mut customers: Vec<CustomerId> = written.into_iter().filter_map(|(id, _)| id).collect();
+    customers.sort_unstable();
+    customers.dedup();
+    Ok(customers)
+}
+
+/// Writes a batch; returns whom each of its rows was about, and what it did.
+///
+/// # Errors
+/// When the database is away.
+pub(super) async fn write_each(
+    txn: &Txn,
+    keys: &Keys,
+    defaults: &Defaults,
+    batch: &[Entry],
+    report: &mut ImportReport,
+) -> Result<Vec<(Option<CustomerId>, Change)>, DbErr> {
     let rows: Vec<&Row> = batch.iter().map(|entry| &entry.row).collect();
     let mut base = Base::new(store::matching(txn, &rows).await?);
     let before = base.profiles.clone();
@@ -147,20 +175,16 @@ pub(super) async fn write(
     // Before the answers: a newer yes of this file lifts what follows.
     consent::follow(&**txn, &moved(&before, &base.profiles, keys)).await?;
     let concerned = write_answers(txn, keys, defaults, batch, &changes, &base.profiles).await?;
-    for ((n, change), entry) in changes.iter().zip(batch) {
+    let written = changes.iter().zip(batch).map(|((n, change), entry)| {
         let id = base.profiles.get(*n).and_then(|profile| profile.id);
         let has_news = !entry.answers.is_empty() && id.is_some_and(|id| concerned.contains(&id));
-        match change {
-            Change::Created => report.created += 1,
-            Change::Unchanged if !has_news => report.unchanged += 1,
-            Change::Updated | Change::Unchanged => report.updated += 1,
-        }
-    }
-    Ok(base
-        .profiles
-        .iter()
-        .filter_map(|profile| profile.id)
-        .collect())
+        let change = match change {
+            Change::Unchanged if has_news => Change::Updated,
+            change => *change,
+        };
+        (id, change)
+    });
+    Ok(written.collect())
 }
 
 /// The addresses that became others.

@@ -15,10 +15,7 @@ use crate::storage::{Db, Dialect, Sql, Txn};
 
 /// SQL for now in milliseconds: the database's clock where nodes share one, ours where there is one node.
 pub(super) fn database_now(dialect: Dialect, now_ms: i64) -> String {
-    match dialect {
-        Dialect::Sqlite => now_ms.to_string(),
-        Dialect::Postgres => "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint".to_owned(),
-    }
+    dialect.now(now_ms)
 }
 
 /// Takes the next due lease of a route for `owner`, for `seconds`; `None` when nothing is due.

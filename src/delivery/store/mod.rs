@@ -11,6 +11,7 @@ mod in_flight;
 mod lease;
 mod minutes;
 mod pace;
+mod rehearsal;
 mod relays;
 mod settle;
 mod texts;
@@ -25,6 +26,7 @@ pub use in_flight::is_in_flight;
 pub use lease::{claim, give_routes, recover, release, revoke_of_node, take_back};
 pub use minutes::minutes;
 pub use pace::{forget_idle, free_slots, is_waiting, take_slots};
+pub use rehearsal::settle_as_sent;
 pub use relays::{NewRest, begin_rest, end_rest, rests_of};
 pub use settle::{Remains, withhold_rest};
 pub use wave::{

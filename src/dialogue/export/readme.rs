@@ -18,6 +18,7 @@ This archive holds everything we keep about you, and nothing about anyone else.
 everything.json    all of it in one document, for programs
 profile.csv        who you are, as we know you, and your settings
 tags.csv           the words by which we group you
+notes.csv          what our people wrote down about you
 orders.csv         what you bought
 permissions.csv    what you allow us to send you, and on which legal basis
 evidence.csv       what you said about that, when and where
@@ -49,6 +50,7 @@ Cette archive contient tout ce que nous conservons à votre sujet, et rien sur q
 everything.json    l’ensemble en un seul document, pour les logiciels
 profile.csv        qui vous êtes, tel que nous vous connaissons, et vos réglages
 tags.csv           les mots par lesquels nous vous classons
+notes.csv          ce que nos collaborateurs ont noté à votre sujet
 orders.csv         vos achats
 permissions.csv    ce que vous nous autorisez à vous envoyer, et sur quelle base légale
 evidence.csv       ce que vous avez dit à ce sujet, quand et où
@@ -81,6 +83,7 @@ Dieses Archiv enthält alles, was wir über Sie gespeichert haben, und nichts ü
 everything.json    alles in einem Dokument, für Programme
 profile.csv        wer Sie sind, soweit wir Sie kennen, und Ihre Einstellungen
 tags.csv           die Stichwörter, unter denen wir Sie führen
+notes.csv          was unsere Mitarbeiter über Sie notiert haben
 orders.csv         was Sie gekauft haben
 permissions.csv    was wir Ihnen senden dürfen, und auf welcher Rechtsgrundlage
 evidence.csv       was Sie dazu erklärt haben, wann und wo
@@ -113,6 +116,7 @@ Este archivo contiene todo lo que conservamos sobre usted, y nada sobre otras pe
 everything.json    todo en un solo documento, para programas
 profile.csv        quién es usted, según nuestros datos, y sus preferencias
 tags.csv           las palabras con las que le clasificamos
+notes.csv          lo que nuestro personal ha anotado sobre usted
 orders.csv         sus compras
 permissions.csv    lo que nos permite enviarle y con qué base jurídica
 evidence.csv       lo que usted ha declarado al respecto, cuándo y dónde

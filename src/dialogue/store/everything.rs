@@ -98,6 +98,15 @@ const TABLES: &[Table] = &[
         from: "customer_tags t WHERE t.customer_id = $1 ORDER BY t.tag_key",
     },
     Table {
+        name: "notes",
+        columns: &[
+            ("text", "n.body", Text),
+            ("author", "n.author", Text),
+            ("written_at", "n.written_at", Instant),
+        ],
+        from: "customer_notes n WHERE n.customer_id = $1 ORDER BY n.written_at, n.id",
+    },
+    Table {
         name: "interests",
         columns: &[
             ("interest", "i.interest", Text),

@@ -1,11 +1,12 @@
 //! The words of attribution, without I/O.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::ids::{CampaignId, DeliveryKey};
 
 /// The rule by which an order was given to a message, the surest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchedBy {
     Token,

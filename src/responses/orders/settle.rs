@@ -10,7 +10,7 @@ use crate::responses::attribution::{Claim, MatchedBy, earned_by};
 use crate::responses::model::{MadeBy, Response, What};
 use crate::responses::store::coupons as coupon_store;
 use crate::responses::store::orders::{self as store, Counted, DueOrder, Ruling, Sale};
-use crate::responses::store::{self as responses, Waves};
+use crate::responses::store::{self as responses, Waves, told};
 use crate::storage::Txn;
 use crate::tokens::{self, LinkKind, LinkToken};
 
@@ -47,7 +47,7 @@ pub(super) async fn settle(
     let mut gone = Vec::new();
     let mut sales = Vec::new();
     let mut cancelled = Vec::new();
-    let mut given = 0;
+    let mut given = Vec::new();
     for order in &orders {
         if order.cancelled_at.is_some() {
             gone.extend(order.sale());
@@ -93,12 +93,13 @@ pub(super) async fn settle(
                     rulings.push(Ruling::of(order));
                     continue;
                 };
-                given += 1;
-                sales.push(Sale {
+                let sale = Sale {
                     key: claim.key,
                     by: claim.by,
                     counted: counted.clone(),
-                });
+                };
+                given.push((order, sale.clone(), claim.campaign));
+                sales.push(sale);
                 rulings.push(Ruling {
                     delivery: Some((claim.key, claim.by)),
                     campaign: Some(claim.campaign),
@@ -109,6 +110,7 @@ pub(super) async fn settle(
         }
     }
     store::write_rulings(txn, &rulings).await?;
+    told::tell_orders(txn, &given, now).await?;
     store::delete_cancelled(txn, &cancelled, now).await?;
     store::take_back(txn, waves, &gone, &rules.currency).await?;
     let mut written = others;
@@ -131,7 +133,7 @@ pub(super) async fn settle(
     }
     let losers: BTreeSet<CustomerId> = cancelled.iter().map(|order| order.customer).collect();
     store::add_up(txn, &losers, &rules.currency).await?;
-    Ok(given)
+    Ok(u64::try_from(given.len()).unwrap_or(u64::MAX))
 }
 
 /// What tokens and coupons claim for orders, and the coupons that are redeemed by them.

@@ -9,6 +9,7 @@ mod journal;
 pub(super) mod orders;
 pub(super) mod requests;
 pub(super) mod timeline;
+pub(super) mod told;
 mod waves;
 
 pub(super) use addressee::{Addressee, addressee};
@@ -79,6 +80,7 @@ pub(super) async fn write(
 
     let mut followed = feedback::followed_links(txn, &judged_all).await?;
     insert(txn, &judged_all).await?;
+    told::tell(txn, &judged_all).await?;
     let taken_back: Vec<i64> = judged_all
         .iter()
         .flat_map(|(_, _, judged)| judged.taken_back.iter().map(|click| click.id))

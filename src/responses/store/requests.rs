@@ -25,24 +25,63 @@ pub(in crate::responses) async fn begin(
     .map(|done| done.rows_affected() == 1)
 }
 
+/// The first request with a key.
+#[derive(Debug)]
+pub(in crate::responses) struct First {
+    pub digest: String,
+    /// `None`: it has no answer yet.
+    pub reply: Option<Reply>,
+    pub received_at: i64,
+}
+
 /// What the first request with a key was, and what it was answered.
-pub(in crate::responses) async fn answered(
-    txn: &Txn,
-    request: &Request,
-) -> Result<(String, Reply), DbErr> {
+pub(in crate::responses) async fn answered(txn: &Txn, request: &Request) -> Result<First, DbErr> {
     let row = txn
         .row(
-            "SELECT digest, status, body FROM api_requests WHERE token = $1 AND request_key = $2",
+            "SELECT digest, status, body, received_at FROM api_requests WHERE token = $1 AND request_key = $2",
             [request.token.as_str().into(), request.key.as_str().into()],
         )
         .await?
         .ok_or_else(|| DbErr::RecordNotFound("api_requests".to_owned()))?;
-    let status: i64 = row.try_get("", "status")?;
-    let reply = Reply {
-        status: u16::try_from(status).unwrap_or(200),
-        body: row.try_get("", "body")?,
-    };
-    Ok((row.try_get("", "digest")?, reply))
+    let status: Option<i64> = row.try_get("", "status")?;
+    let body: Option<String> = row.try_get("", "body")?;
+    Ok(First {
+        digest: row.try_get("", "digest")?,
+        reply: status.zip(body).map(|(status, body)| Reply {
+            status: u16::try_from(status).unwrap_or(200),
+            body,
+        }),
+        received_at: row.try_get("", "received_at")?,
+    })
+}
+
+/// Takes the key of a request that was cut short; `false` when it was answered meanwhile.
+pub(in crate::responses) async fn take_over(
+    txn: &Txn,
+    request: &Request,
+    now: i64,
+) -> Result<bool, DbErr> {
+    txn.run(
+        "UPDATE api_requests SET received_at = $3
+         WHERE token = $1 AND request_key = $2 AND status IS NULL AND received_at < $3",
+        [
+            request.token.as_str().into(),
+            request.key.as_str().into(),
+            now.into(),
+        ],
+    )
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Lets a key go whose request was refused.
+pub(in crate::responses) async fn let_go(txn: &Txn, request: &Request) -> Result<(), DbErr> {
+    txn.run(
+        "DELETE FROM api_requests WHERE token = $1 AND request_key = $2 AND status IS NULL",
+        [request.token.as_str().into(), request.key.as_str().into()],
+    )
+    .await
+    .map(drop)
 }
 
 /// Keeps the answer.

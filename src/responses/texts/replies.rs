@@ -46,8 +46,21 @@ pub async fn page(db: &Db, is_open_only: bool, offset: i64, limit: i64) -> Resul
     Ok(Page {
         count,
         open,
-        replies: store::replies(&**db, is_open_only, offset, limit).await?,
+        replies: store::replies(&**db, is_open_only, i64::MAX, offset, limit).await?,
     })
+}
+
+/// Replies below `before`, the newest first; `is_open_only`: those nobody has dealt with.
+///
+/// # Errors
+/// When the database is away.
+pub async fn before(
+    db: &Db,
+    is_open_only: bool,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Reply>, DbErr> {
+    store::replies(&**db, is_open_only, before, 0, limit).await
 }
 
 /// Marks a reply as dealt with; whether there is such a reply.

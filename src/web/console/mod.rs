@@ -4,9 +4,11 @@
 //! form of another site is refused before it is read.
 
 mod assets;
+mod calendar;
 mod campaigns;
 mod compare;
 mod customer;
+mod dashboard;
 pub(super) mod entry;
 mod grid;
 mod improve;
@@ -18,6 +20,7 @@ mod report;
 mod report_cells;
 mod results;
 mod sandbox;
+mod segments;
 mod shared;
 mod standing;
 mod visit;
@@ -35,7 +38,6 @@ use super::{configure_errors, frame, not_found, probes, resource};
 use crate::accounts::model::Right;
 use crate::clock::from_ms;
 use crate::reports::figures::Rate;
-use crate::reports::table::{counted, percent, thousands};
 
 pub(super) use visit::{Visit, forbidden};
 
@@ -104,9 +106,25 @@ pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
+    campaigns::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
-        .service(place("/", "GET", Right::Reports).route(web::get().to(campaigns::list)))
+        .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
+        .service(place("/calendar", "GET", Right::Reports).route(web::get().to(calendar::page)))
+        .service(
+            place("/calendar/move", "POST", Right::Launch)
+                .route(web::post().to(calendar::move_to)),
+        )
+        .service(
+            place("/calendar/key", "POST", Right::Reports)
+                .route(web::post().to(calendar::renew_key)),
+        )
+        .service(
+            place("/calendar/key/forget", "POST", Right::Reports)
+                .route(web::post().to(calendar::forget_key)),
+        )
+        // Programs that read it cannot sign in: its address holds a secret.
+        .service(place_for_all("/calendar.ics", "GET").route(web::get().to(calendar::ics)))
         .configure(report::configure)
         .service(
             place("/permission", "GET", Right::Reports).route(web::get().to(permission::ladder)),
@@ -119,6 +137,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             place("/customers/{id}", "GET", Right::People).route(web::get().to(customer::page)),
         )
+        .configure(segments::configure)
         .service(place("/replies", "GET", Right::People).route(web::get().to(replies::list)))
         .service(
             place("/replies/{id}/done", "POST", Right::EditPeople)
@@ -169,27 +188,6 @@ struct RateView {
 }
 
 impl RateView {
-    fn new(rate: &Rate) -> Self {
-        let ends = rate
-            .interval_95
-            .map(|interval| (share_of(Some(interval.low)), share_of(Some(interval.high))));
-        Self {
-            count: thousands(rate.count),
-            responders: counted(rate.count, "responder", "responders"),
-            total: thousands(rate.of),
-            value: share_of(rate.value),
-            interval: match &ends {
-                Some((low, high)) => format!("95\u{a0}% interval {low} to {high}"),
-                None => "No interval yet".to_owned(),
-            },
-            range: ends.map_or_else(String::new, |(low, high)| {
-                format!("{} – {high}", low.trim_end_matches("\u{a0}%"))
-            }),
-        }
-    }
-}
-
-impl RateView {
     /// As a page says it in the reader's language.
     fn in_words(rate: &Rate, words: &Words) -> Self {
         let ends = rate.interval_95.map(|interval| {
@@ -219,16 +217,6 @@ fn told(rfc3339: &str, words: &Words) -> String {
         |_| rfc3339.to_owned(),
         |at| words.moment(at.timestamp_millis()),
     )
-}
-
-/// A share in per cent.
-fn share_of(value: Option<f64>) -> String {
-    unparted(&percent(value))
-}
-
-/// Figures that no line break parts from their per cent signs.
-fn unparted(figures: &str) -> String {
-    figures.replace(" %", "\u{a0}%")
 }
 
 /// An instant as the pages show it: `2026-11-22 13:25 UTC`.

@@ -84,7 +84,7 @@ async fn take(
             );
             let fields = faults.into_iter().map(|fault| FieldProblem {
                 field: fault.field,
-                detail: fault.detail,
+                detail: fault.detail.into(),
             });
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_fields(fields.collect())
         })?;
@@ -99,7 +99,7 @@ async fn take(
     match done.await {
         Ok(_) => Ok(HttpResponse::NoContent().finish()),
         Err(Failed::Refused(error)) => Err(error),
-        Err(Failed::KeyReused) => Err(ApiError::new(StatusCode::BAD_REQUEST)),
+        Err(Failed::KeyReused | Failed::Unanswered) => Err(ApiError::new(StatusCode::BAD_REQUEST)),
         Err(Failed::Room(error)) => Err(error.into()),
     }
 }

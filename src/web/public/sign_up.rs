@@ -117,7 +117,7 @@ pub(super) async fn api(
     let filled = form::read(&state.settings, &typed, language.code()).map_err(|faults| {
         let fields = faults.into_iter().map(|fault| FieldProblem {
             field: fault.field,
-            detail: fault.kind.describe(),
+            detail: fault.kind.describe().into(),
         });
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_fields(fields.collect())
     })?;

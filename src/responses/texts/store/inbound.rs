@@ -182,10 +182,11 @@ pub(in crate::responses::texts) async fn queue(
     .map(drop)
 }
 
-/// Replies for people to read, the newest first.
+/// Replies for people to read, the newest first: those below `before`, but for the first `offset`.
 pub(in crate::responses::texts) async fn replies(
     connection: &impl ConnectionTrait,
     is_open_only: bool,
+    before: i64,
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Reply>, DbErr> {
@@ -201,9 +202,9 @@ pub(in crate::responses::texts) async fn replies(
                     m.name AS campaign, t.received_at, t.done_at
                  FROM inbound_texts t LEFT JOIN customers c ON c.id = t.customer_id
                  LEFT JOIN waves w ON w.id = t.wave_id LEFT JOIN campaigns m ON m.id = w.campaign_id
-                 WHERE t.kind = 'reply' {open} ORDER BY t.id DESC LIMIT $1 OFFSET $2"
+                 WHERE t.kind = 'reply' {open} AND t.id < $3 ORDER BY t.id DESC LIMIT $1 OFFSET $2"
             ),
-            [limit.into(), offset.into()],
+            [limit.into(), offset.into(), before.into()],
         )
         .await?
         .iter()

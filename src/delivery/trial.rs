@@ -1,0 +1,279 @@
+//! A trial: the message of a plan, as one customer would get it, sent to people named by hand.
+//!
+//! It goes the way of the real ones and looks like them, but stands in no ledger, its links are not tracked,
+//! and its subject says that it is a test. Who opted out gets none.
+
+use sea_orm::DbErr;
+
+use super::wave::imprint;
+use crate::campaigns::check::routes_of;
+use crate::campaigns::definition::Definition;
+use crate::campaigns::sms::{frame, sender_of};
+use crate::channels::Channels;
+use crate::channels::model::{EmailMessage, Outcome, Sender, WaveFrame};
+use crate::channels::sms::model::SmsMessage;
+use crate::config::{Settings, provider_of};
+use crate::consent::model::Channel;
+use crate::consent::store::is_suppressed;
+use crate::customers::model::Customer;
+use crate::customers::normalise;
+use crate::ids::{DeliveryKey, WaveId};
+use crate::keys::Keys;
+use crate::storage::Db;
+use crate::templates::model::{Link, OfferWords, RecipientLinks};
+use crate::templates::sms::{RenderedSms, size};
+use crate::templates::{RenderError, Template, TemplateError};
+use crate::tokens;
+
+/// Stands before what is no real message.
+const MARK: &str = "[Test]";
+
+/// Addresses of one trial.
+pub const MOST: usize = 10;
+
+/// Why nothing of a trial could be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    #[error("name one to {MOST} addresses")]
+    Addresses,
+    #[error("{0}")]
+    Route(String),
+    #[error("this campaign does not go by {0}")]
+    Channel(Channel),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error("it cannot be written for this customer: {0}")]
+    Render(#[from] RenderError),
+    #[error("the database failed: {0}")]
+    Database(#[from] DbErr),
+}
+
+/// What is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Trial<'a> {
+    pub definition: &'a Definition,
+    pub template: &'a Template,
+    /// The cell whose offer it proposes; empty: the campaign's.
+    pub cell: &'a str,
+    /// As whom it is written.
+    pub customer: &'a Customer,
+    pub channel: Channel,
+}
+
+/// What became of one address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    pub to: String,
+    /// Why it was not taken.
+    pub problem: Option<String>,
+}
+
+/// A message to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Specimen {
+    Email {
+        subject: String,
+        html: String,
+        text: String,
+    },
+    Sms(RenderedSms),
+}
+
+impl Trial<'_> {
+    /// The message as this customer would get it; its links lead where they will, untracked.
+    ///
+    /// # Errors
+    /// When the template cannot be compiled, or not be rendered for this customer.
+    pub fn specimen(&self, settings: &Settings) -> Result<Specimen, TrialError> {
+        let language = self.template.language_for(&self.customer.language);
+        match self.channel {
+            Channel::Email => {
+                let imprint = imprint(self.definition);
+                let compiled = self.template.compile_email(language, &imprint)?;
+                let links = self.links(settings, compiled.links());
+                let rendered = compiled.render(self.customer, &links)?;
+                Ok(Specimen::Email {
+                    subject: rendered.subject,
+                    html: rendered.html,
+                    text: rendered.text,
+                })
+            }
+            Channel::Sms => {
+                let provider = settings.sms.route(self.definition.provider.as_deref());
+                let provider = provider.map_err(|problem| TrialError::Route(problem.to_string()))?;
+                let frame = frame(&settings.sms, provider, language);
+                let compiled = self.template.compile_sms(language, &frame)?;
+                let mut links = crate::templates::sms::sample_links(&compiled);
+                self.propose(&mut links);
+                Ok(Specimen::Sms(compiled.render(self.customer, &links)?))
+            }
+        }
+    }
+
+    fn links(&self, settings: &Settings, links: &[Link]) -> RecipientLinks {
+        let base = &settings.web.public_url;
+        let mut links = RecipientLinks {
+            clicks: links.iter().map(|link| link.url.clone()).collect(),
+            unsubscribe: format!("{base}/u/test"),
+            preferences: format!("{base}/p/test"),
+            browser: format!("{base}/v/test"),
+            ..RecipientLinks::default()
+        };
+        self.propose(&mut links);
+        links
+    }
+
+    /// The offer of the cell, and an invented coupon where each has his own.
+    fn propose(&self, links: &mut RecipientLinks) {
+        let Some(offer) = self.definition.offer_of(self.cell) else {
+            return;
+        };
+        let sample = RecipientLinks::default().with_sample_offer();
+        links.coupon = offer.coupon.as_ref().and(sample.coupon);
+        links.offer = Some(std::sync::Arc::new(OfferWords {
+            name: offer.name.clone(),
+            code: offer.code.clone(),
+            deadline: offer.deadline.map(|day| day.to_string()),
+        }));
+    }
+}
+
+/// Sends a trial to each of the addresses, and says what became of each.
+///
+/// # Errors
+/// When it cannot be written or sent to anybody.
+pub async fn send(
+    db: &Db,
+    keys: &Keys,
+    (settings, channels): (&Settings, &Channels),
+    trial: Trial<'_>,
+    addresses: &[String],
+    now_ms: i64,
+) -> Result<Vec<Tried>, TrialError> {
+    if addresses.is_empty() || addresses.len() > MOST {
+        return Err(TrialError::Addresses);
+    }
+    let definition = trial.definition;
+    let place = definition.channels().iter().position(|one| *one == trial.channel);
+    let routes = routes_of(definition, settings).map_err(TrialError::Route)?;
+    let route = place
+        .and_then(|place| routes.get(place))
+        .ok_or(TrialError::Channel(trial.channel))?;
+    let specimen = trial.specimen(settings)?;
+    let mut tried = Vec::with_capacity(addresses.len());
+    for (at, address) in (0_i64..).zip(addresses) {
+        let problem = match known_as(trial.channel, address) {
+            Err(problem) => Some(problem),
+            Ok((to, key)) => {
+                let fingerprint = keys.fingerprint(&key);
+                let topic = &definition.topic;
+                if is_suppressed(&**db, &fingerprint, trial.channel, topic).await? {
+                    Some("opted out, or is on the suppression list".to_owned())
+                } else {
+                    // Wave 0 is nobody's: what comes back of it belongs to no delivery.
+                    let delivery = DeliveryKey {
+                        wave: WaveId(0),
+                        seq: now_ms.saturating_add(at),
+                    };
+                    let way = Way {
+                        keys,
+                        settings,
+                        channels,
+                        route,
+                    };
+                    way.hand_over(definition, &specimen, to, delivery, now_ms)
+                        .await
+                }
+            }
+        };
+        tried.push(Tried {
+            to: address.clone(),
+            problem,
+        });
+    }
+    Ok(tried)
+}
+
+/// An address as it is written to, and as it is matched.
+fn known_as(channel: Channel, address: &str) -> Result<(String, String), String> {
+    match channel {
+        Channel::Email => normalise::email(address)
+            .map(|email| (email.address, email.key))
+            .map_err(|error| format!("no email address: {error}")),
+        Channel::Sms => normalise::phone(address, "FR")
+            .map(|number| (number.clone(), number))
+            .map_err(|error| format!("no telephone number: {error}")),
+    }
+}
+
+/// The way out of a trial.
+struct Way<'a> {
+    keys: &'a Keys,
+    settings: &'a Settings,
+    channels: &'a Channels,
+    route: &'a str,
+}
+
+impl Way<'_> {
+    /// Hands one message over; why it was not taken, where it was not.
+    async fn hand_over(
+        &self,
+        definition: &Definition,
+        specimen: &Specimen,
+        to: String,
+        delivery: DeliveryKey,
+        now_ms: i64,
+    ) -> Option<String> {
+        let outcome = match specimen {
+            Specimen::Email {
+                subject,
+                html,
+                text,
+            } => {
+                let frame = WaveFrame {
+                    sender: Sender {
+                        name: definition.sender.name.clone(),
+                        address: definition.sender.address.clone(),
+                        reply_to: definition.sender.reply_to.clone(),
+                    },
+                    campaign: definition.name.clone(),
+                    topic: definition.topic.clone(),
+                };
+                let Some(wave) = self.channels.email.open_wave_through(self.route, &frame) else {
+                    return Some(format!("the relay {} is not in the settings", self.route));
+                };
+                let message = EmailMessage {
+                    delivery,
+                    to_name: None,
+                    to_address: to,
+                    subject: format!("{MARK} {subject}"),
+                    html: html.clone(),
+                    text: text.clone(),
+                    unsubscribe_url: format!("{}/u/test", self.settings.web.public_url),
+                    at: now_ms,
+                };
+                wave.send(&message).await
+            }
+            Specimen::Sms(rendered) => {
+                let provider = provider_of(self.route).unwrap_or_default();
+                let account = self.settings.sms.provider_named(provider);
+                let text = format!("{MARK} {}", rendered.text);
+                let message = SmsMessage {
+                    reference: tokens::return_path_tag(delivery, self.keys),
+                    to,
+                    sender: sender_of(definition, account),
+                    size: size(&text),
+                    text,
+                    is_marketing: true,
+                };
+                self.channels.sms.send(provider, &message).await
+            }
+        };
+        match outcome {
+            Outcome::Accepted => None,
+            Outcome::Deferred { reply, .. } => Some(format!("put off by the server ({reply})")),
+            Outcome::Rejected { reply, .. } => Some(format!("refused by the server ({reply})")),
+            Outcome::Unknown { why } => Some(format!("may or may not have arrived: {why}")),
+        }
+    }
+}

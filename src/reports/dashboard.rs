@@ -1,0 +1,236 @@
+//! The first page: what runs, what is next, what needs a person, and how it goes.
+//!
+//! Promise: it reads counters and the reports of the upkeep, so it takes as long for a million people as for ten.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
+
+use super::ReportError;
+use super::figures::{Denominator, Rate};
+use super::store::dashboard::{self as store, Lately};
+use crate::campaigns::calendar::{self, model::Entry, model::Span};
+use crate::campaigns::model::Status;
+use crate::clock::DAY_MS;
+use crate::config::Settings;
+use crate::delivery::running::{Running, running};
+use crate::dialogue::upkeep;
+use crate::events;
+use crate::gate::rules::Rules;
+use crate::responses::{inbox::kept, orders, texts::replies};
+use crate::storage::Db;
+
+/// Campaigns under way that are shown at most.
+const RUNNING: usize = 20;
+/// What is next, at most.
+const NEXT: usize = 6;
+/// How far is looked ahead, in days.
+const AHEAD_DAYS: i64 = 30;
+/// Waves in the trend.
+const WAVES: i64 = 24;
+/// Days in the trend of the reachable.
+const UPKEEPS: u32 = 60;
+/// How long after its launch a wave's complaints are looked at, in milliseconds.
+const COMPLAINTS_MS: i64 = 14 * DAY_MS;
+/// The share of complaints that Gmail and Yahoo ask senders to stay below; at 0.3 % they refuse (RULES.md).
+const COMPLAINTS: f64 = 0.001;
+/// Of fewer messages one complaint would already be too many.
+const LEAST: u64 = 500;
+
+/// Something that a person has to look at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Attention {
+    /// A campaign stands still.
+    Paused { campaign: String, reason: String },
+    /// More people call a campaign spam than mailbox providers bear.
+    Complaints { campaign: String, rate: Rate },
+    /// A relay or provider takes nothing now.
+    Resting { relay: String, reason: String },
+    /// Text messages nobody has answered.
+    Replies { count: u64 },
+    /// Mails nobody has read.
+    Mails { count: u64 },
+    /// Endpoints of webhooks that fail or were given up.
+    Webhooks { count: u64 },
+    /// Orders whose customer is not known.
+    Orders { count: u64 },
+    /// Permissions that ended by themselves at the last upkeep.
+    Expired { count: u64, at: i64 },
+    /// The daily upkeep did not run for two days.
+    NoUpkeep { last: i64 },
+}
+
+/// How many could be reached on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Reach {
+    /// Milliseconds since the epoch.
+    pub at: i64,
+    pub people: u64,
+    /// All customers, reachable or not.
+    pub of: u64,
+}
+
+/// How a wave was answered.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answered {
+    pub campaign: String,
+    pub launched_at: i64,
+    pub is_simulated: bool,
+    /// Whether responses to it still count.
+    pub is_open: bool,
+    pub rate: Rate,
+}
+
+/// The first page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Dashboard {
+    pub running: Vec<Running>,
+    /// In the order of time.
+    pub next: Vec<Entry>,
+    pub attention: Vec<Attention>,
+    /// In the order of time.
+    pub reach: Vec<Reach>,
+    /// In the order of time.
+    pub answered: Vec<Answered>,
+}
+
+/// Reads the first page.
+///
+/// # Errors
+/// When the database is away.
+pub async fn dashboard(
+    db: &Db,
+    rules: &Rules,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<Dashboard, ReportError> {
+    let now_ms = now.timestamp_millis();
+    let under_way = running(db, settings, RUNNING, now_ms).await?;
+    let lately = store::lately(db, WAVES).await?;
+    let attention = attention(db, &under_way, &lately, now_ms).await?;
+    let history = upkeep::history(db, UPKEEPS).await?;
+    let mut reach: Vec<Reach> = history
+        .iter()
+        .filter_map(|report| {
+            let rungs = report.standings.get("")?;
+            let of = rungs.iter().sum::<u64>();
+            // Strangers stand on the first rung.
+            let people = of - rungs.first().copied().unwrap_or(0);
+            Some(Reach { at: report.at, people, of })
+        })
+        .collect();
+    reach.reverse();
+    Ok(Dashboard {
+        running: under_way.into_iter().filter(|one| one.launched_at.is_some()).collect(),
+        next: next(db, rules, settings, now).await?,
+        attention,
+        reach,
+        answered: lately.into_iter().rev().map(|wave| wave.answered(now_ms)).collect(),
+    })
+}
+
+async fn next(
+    db: &Db,
+    rules: &Rules,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<Vec<Entry>, ReportError> {
+    let today = now.with_timezone(&settings.summary.zone).date_naive();
+    let span = Span {
+        from: today,
+        until: today + Duration::days(AHEAD_DAYS),
+        zone: settings.summary.zone,
+    };
+    let ahead = calendar::calendar(db, rules, settings, span, now).await?;
+    let to_come = ahead
+        .entries
+        .into_iter()
+        .filter(|entry| !entry.is_wave && entry.at < span.until_ms());
+    Ok(to_come.take(NEXT).collect())
+}
+
+async fn attention(
+    db: &Db,
+    under_way: &[Running],
+    lately: &[Lately],
+    now_ms: i64,
+) -> Result<Vec<Attention>, ReportError> {
+    let mut found = Vec::new();
+    for one in under_way {
+        if one.status == Status::Paused {
+            found.push(Attention::Paused {
+                campaign: one.name.clone(),
+                reason: one.reason.clone().unwrap_or_default(),
+            });
+        }
+        for rest in &one.resting {
+            let resting = Attention::Resting {
+                relay: rest.relay.clone(),
+                reason: rest.reason.clone(),
+            };
+            if !found.contains(&resting) {
+                found.push(resting);
+            }
+        }
+    }
+    for wave in lately {
+        let rate = Rate::new(wave.complaints, wave.accepted, Denominator::Delivered);
+        if !wave.is_simulated
+            && now_ms - wave.launched_at < COMPLAINTS_MS
+            && wave.accepted >= LEAST
+            && rate.value.is_some_and(|value| value >= COMPLAINTS)
+        {
+            found.push(Attention::Complaints {
+                campaign: wave.campaign.clone(),
+                rate,
+            });
+        }
+    }
+    let counted: [(u64, fn(u64) -> Attention); 4] = [
+        (
+            replies::page(db, true, 0, 0).await?.open,
+            |count| Attention::Replies { count },
+        ),
+        (
+            kept::page(db, true, None, 0).await?.open,
+            |count| Attention::Mails { count },
+        ),
+        (
+            events::store::failing(&**db).await?,
+            |count| Attention::Webhooks { count },
+        ),
+        (
+            orders::unmatched(db, 0).await?.0.unsigned_abs(),
+            |count| Attention::Orders { count },
+        ),
+    ];
+    for (count, make) in counted {
+        if count > 0 {
+            found.push(make(count));
+        }
+    }
+    if let Some(last) = upkeep::history(db, 1).await?.first() {
+        if last.expired > 0 {
+            found.push(Attention::Expired {
+                count: last.expired,
+                at: last.at,
+            });
+        }
+        if now_ms - last.at > 2 * DAY_MS {
+            found.push(Attention::NoUpkeep { last: last.at });
+        }
+    }
+    Ok(found)
+}
+
+impl Lately {
+    fn answered(self, now_ms: i64) -> Answered {
+        Answered {
+            rate: Rate::new(self.responders, self.accepted, Denominator::Delivered),
+            is_open: self.launched_at + i64::from(self.window_days) * DAY_MS > now_ms,
+            campaign: self.campaign,
+            launched_at: self.launched_at,
+            is_simulated: self.is_simulated,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Which scope a token needs for what: the one table that the guard, the routes and the document read.
+
+use actix_web::http::Method;
+
+use crate::config::Scope;
+use crate::config::Scope::{
+    Admin, CampaignsLaunch, CampaignsRead, CampaignsWrite, CouponsRead, CouponsRedeem,
+    CouponsWrite, CustomersRead, CustomersWrite, InboxRead, InboxWrite, OrdersRead, OrdersWrite,
+    PermissionsWrite, ReportsRead, ResponsesWrite, SegmentsRead, SuppressionsRead,
+    SuppressionsWrite, TemplatesRead,
+};
+
+/// Method, path, and the scope; `None`: any token of ours.
+pub(super) const TABLE: &[(&str, &str, Option<Scope>)] = &[
+    ("GET", "/api/v1/token", None),
+    ("GET", "/api/v1/customers", Some(CustomersRead)),
+    ("POST", "/api/v1/customers", Some(CustomersWrite)),
+    ("POST", "/api/v1/customers/bulk", Some(CustomersWrite)),
+    ("GET", "/api/v1/customers/{customer}", Some(CustomersRead)),
+    (
+        "PATCH",
+        "/api/v1/customers/{customer}",
+        Some(CustomersWrite),
+    ),
+    (
+        "DELETE",
+        "/api/v1/customers/{customer}",
+        Some(CustomersWrite),
+    ),
+    (
+        "GET",
+        "/api/v1/customers/{customer}/export",
+        Some(CustomersWrite),
+    ),
+    (
+        "GET",
+        "/api/v1/customers/{customer}/timeline",
+        Some(CustomersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/customers/{customer}/why",
+        Some(CustomersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/customers/{customer}/permissions",
+        Some(CustomersRead),
+    ),
+    (
+        "POST",
+        "/api/v1/customers/{customer}/permissions",
+        Some(PermissionsWrite),
+    ),
+    (
+        "POST",
+        "/api/v1/customers/{customer}/opt-out",
+        Some(PermissionsWrite),
+    ),
+    (
+        "GET",
+        "/api/v1/customers/{customer}/proof",
+        Some(CustomersRead),
+    ),
+    ("GET", "/api/v1/suppressions", Some(SuppressionsRead)),
+    ("POST", "/api/v1/suppressions", Some(SuppressionsWrite)),
+    ("POST", "/api/v1/suppressions/check", Some(SuppressionsRead)),
+    ("POST", "/api/v1/orders", Some(OrdersWrite)),
+    ("GET", "/api/v1/orders/unmatched", Some(OrdersRead)),
+    ("POST", "/api/v1/responses", Some(ResponsesWrite)),
+    ("POST", "/api/v1/coupons/redeem", Some(CouponsRedeem)),
+    ("GET", "/api/v1/coupons/{code}", Some(CouponsRead)),
+    ("GET", "/api/v1/coupon-pools", Some(CouponsRead)),
+    (
+        "POST",
+        "/api/v1/coupon-pools/{pool}/codes",
+        Some(CouponsWrite),
+    ),
+    ("POST", "/api/v1/segments/count", Some(SegmentsRead)),
+    ("POST", "/api/v1/segments/explain", Some(SegmentsRead)),
+    ("GET", "/api/v1/segments/words", Some(SegmentsRead)),
+    ("GET", "/api/v1/templates", Some(TemplatesRead)),
+    ("GET", "/api/v1/templates/{template}", Some(TemplatesRead)),
+    (
+        "GET",
+        "/api/v1/templates/{template}/check",
+        Some(TemplatesRead),
+    ),
+    (
+        "POST",
+        "/api/v1/templates/{template}/preview",
+        Some(TemplatesRead),
+    ),
+    ("GET", "/api/v1/campaigns", Some(CampaignsRead)),
+    ("POST", "/api/v1/campaigns/check", Some(CampaignsRead)),
+    ("GET", "/api/v1/campaigns/{campaign}", Some(CampaignsRead)),
+    ("PUT", "/api/v1/campaigns/{campaign}", Some(CampaignsWrite)),
+    (
+        "GET",
+        "/api/v1/campaigns/{campaign}/check",
+        Some(CampaignsRead),
+    ),
+    (
+        "GET",
+        "/api/v1/campaigns/{campaign}/progress",
+        Some(CampaignsRead),
+    ),
+    (
+        "POST",
+        "/api/v1/campaigns/{campaign}/launch",
+        Some(CampaignsLaunch),
+    ),
+    (
+        "POST",
+        "/api/v1/campaigns/{campaign}/pause",
+        Some(CampaignsWrite),
+    ),
+    (
+        "POST",
+        "/api/v1/campaigns/{campaign}/resume",
+        Some(CampaignsLaunch),
+    ),
+    (
+        "POST",
+        "/api/v1/campaigns/{campaign}/cancel",
+        Some(CampaignsWrite),
+    ),
+    (
+        "POST",
+        "/api/v1/campaigns/{campaign}/decide",
+        Some(CampaignsWrite),
+    ),
+    ("GET", "/api/v1/reports", Some(ReportsRead)),
+    ("GET", "/api/v1/reports/grid", Some(ReportsRead)),
+    ("GET", "/api/v1/reports/standing", Some(ReportsRead)),
+    ("GET", "/api/v1/reports/{campaign}", Some(ReportsRead)),
+    ("GET", "/api/v1/reports/{campaign}/csv", Some(ReportsRead)),
+    (
+        "GET",
+        "/api/v1/reports/{campaign}/improve",
+        Some(ReportsRead),
+    ),
+    ("GET", "/api/v1/replies", Some(InboxRead)),
+    ("POST", "/api/v1/replies/{reply}/done", Some(InboxWrite)),
+    ("GET", "/api/v1/mails", Some(InboxRead)),
+    ("GET", "/api/v1/mails/{mail}", Some(InboxRead)),
+    ("POST", "/api/v1/mails/{mail}/done", Some(InboxWrite)),
+    ("GET", "/api/v1/permission-levels", Some(ReportsRead)),
+    ("GET", "/api/v1/evidence/verification", Some(Admin)),
+    ("GET", "/api/v1/users", Some(Admin)),
+    ("POST", "/api/v1/users", Some(Admin)),
+    ("GET", "/api/v1/audit-log", Some(Admin)),
+];
+
+/// What a token needs for a method of a path; `None`: there is no such method. HEAD needs what GET needs.
+pub(super) fn needed(path: &str, method: &Method) -> Option<Option<Scope>> {
+    let method = match *method {
+        Method::HEAD => "GET",
+        _ => method.as_str(),
+    };
+    TABLE
+        .iter()
+        .find(|(of, at, _)| *of == method && *at == path)
+        .map(|(_, _, scope)| *scope)
+}
+
+/// The methods of a path, as Allow names them.
+pub(super) fn methods(path: &str) -> String {
+    let mut methods = Vec::new();
+    for (method, _, _) in TABLE.iter().filter(|(_, at, _)| *at == path) {
+        methods.push(*method);
+        if *method == "GET" {
+            methods.push("HEAD");
+        }
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}

@@ -1,0 +1,167 @@
+//! What a form of the wizard gave.
+
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::Fault;
+use crate::web::words::Words;
+
+/// The fields of a form, by name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(in crate::web::console) struct Given(Vec<(String, String)>);
+
+impl Given {
+    /// A field without the blanks around it; empty where it was not given.
+    pub fn text(&self, name: &str) -> &str {
+        let field = self.0.iter().find(|(field, _)| field == name);
+        field.map_or("", |(_, value)| value.trim())
+    }
+
+    /// The same, where it is not empty.
+    pub fn some(&self, name: &str) -> Option<String> {
+        let text = self.text(name);
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Whether the field was given at all, as a ticked box is.
+    pub fn is(&self, name: &str) -> bool {
+        self.0.iter().any(|(field, _)| field == name)
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The revision of the draft that the form showed.
+    pub fn revision(&self) -> i64 {
+        self.text("revision").parse().unwrap_or(0)
+    }
+}
+
+/// Reads texts of a form into values, and notes what cannot be read.
+pub(super) struct Reader<'a> {
+    pub words: &'a Words,
+    pub faults: Vec<Fault>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(words: &'a Words) -> Self {
+        Self {
+            words,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Notes a fault.
+    pub fn fault(&mut self, field: &'static str, problem: impl Into<String>) {
+        self.faults.push(Fault {
+            field,
+            problem: problem.into(),
+        });
+    }
+
+    /// A whole number; none where the field is empty.
+    pub fn whole<T: FromStr>(&mut self, field: &'static str, text: &str) -> Option<T> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let read = text.replace(['\u{a0}', '\u{202f}', ' '], "").parse().ok();
+        if read.is_none() {
+            self.fault(field, self.words.t("Give a whole number."));
+        }
+        read
+    }
+
+    /// A number with a point or a comma; none where the field is empty.
+    pub fn decimal(&mut self, field: &'static str, text: &str) -> Option<f64> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let read = text
+            .replace(['\u{a0}', '\u{202f}', ' '], "")
+            .replace(',', ".")
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite());
+        if read.is_none() {
+            self.fault(field, self.words.t("Give a number, such as 2.5."));
+        }
+        read
+    }
+
+    /// An amount of money in cents.
+    pub fn cents(&mut self, field: &'static str, text: &str) -> Option<i64> {
+        let amount = self.decimal(field, text)?;
+        if !(0.0..1e12).contains(&amount) {
+            self.fault(field, self.words.t("Give an amount of money, such as 12.50."));
+            return None;
+        }
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_possible_truncation,
+            reason = "bounded above"
+        )]
+        let cents = (amount * 100.0).round() as i64;
+        Some(cents)
+    }
+
+    /// A value that is read from a text by its own rule.
+    pub fn parsed<T>(
+        &mut self,
+        field: &'static str,
+        text: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+        problem: &'static str,
+    ) -> Option<T> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let value = read(text);
+        if value.is_none() {
+            self.fault(field, self.words.t(problem));
+        }
+        value
+    }
+}
+
+/// An amount as a field shows it: `12.50`; empty for nothing.
+pub(super) fn amount(cents: i64) -> String {
+    if cents == 0 {
+        return String::new();
+    }
+    format!("{}.{:02}", cents / 100, cents.abs() % 100)
+}
+
+/// A number as a field shows it; empty for none.
+pub(super) fn shown<T: ToString>(number: Option<T>) -> String {
+    number.map_or_else(String::new, |number| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_without_their_blanks() {
+        let given = Given(vec![
+            ("name".to_owned(), "  spring ".to_owned()),
+            ("tick".to_owned(), String::new()),
+        ]);
+        assert_eq!(given.text("name"), "spring");
+        assert_eq!(given.some("tick"), None);
+        assert!(given.is("tick") && !given.is("tock"));
+    }
+
+    #[test]
+    fn amounts_come_back_as_they_were_shown() {
+        assert_eq!(amount(1_250), "12.50");
+        assert_eq!(amount(5), "0.05");
+        assert_eq!(amount(0), "");
+    }
+}

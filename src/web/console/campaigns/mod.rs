@@ -1,0 +1,387 @@
+//! `/campaigns`: plan a campaign step by step, launch it, and see how it goes.
+//!
+//! Every step is a form of its own that saves what is there, complete or not; the review tells what is
+//! missing. Nothing is launched but by the form of the confirmation page.
+
+mod answer;
+mod audience;
+mod begin;
+mod form;
+mod launch;
+mod list;
+mod message;
+mod preview;
+mod review;
+mod running;
+mod schedule;
+mod test;
+mod when;
+
+use std::borrow::Cow;
+
+use actix_web::web::{self, ServiceConfig};
+use serde::Serialize;
+
+use super::{Visit, path_segment, place};
+use crate::accounts::model::Right;
+use crate::campaigns::check::{self, CheckedCampaign};
+use crate::campaigns::drafts::{self, Author, Draft, DraftError, Standing, Step, edit, gaps};
+use crate::customers::store as customers;
+use crate::templates::Template;
+use crate::web::words::Words;
+use crate::web::{ApiError, State};
+
+pub(super) use form::Given;
+
+/// Customers from which on an audience is counted when somebody asks for it, not for each look at a page.
+const MANY: u64 = 50_000;
+
+/// Registers the pages.
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(place("/campaigns", "GET", Right::Reports).route(web::get().to(list::page)))
+        .service(
+            place("/campaigns/new", "GET, POST", Right::Plan)
+                .route(web::get().to(begin::page))
+                .route(web::post().to(begin::begin)),
+        )
+        .service(
+            place("/campaigns/{name}", "GET", Right::Reports).route(web::get().to(running::page)),
+        )
+        .service(
+            place("/campaigns/{name}/audience", "GET, POST", Right::Plan)
+                .route(web::get().to(audience::page))
+                .route(web::post().to(audience::save)),
+        )
+        .service(
+            place("/campaigns/{name}/count", "GET", Right::Plan)
+                .route(web::get().to(audience::fragment)),
+        )
+        .service(
+            place("/campaigns/{name}/message", "GET, POST", Right::Plan)
+                .route(web::get().to(message::page))
+                .route(web::post().to(message::save)),
+        )
+        .service(
+            place("/campaigns/{name}/schedule", "GET, POST", Right::Plan)
+                .route(web::get().to(schedule::page))
+                .route(web::post().to(schedule::save)),
+        )
+        .service(
+            place("/campaigns/{name}/test", "GET, POST", Right::Plan)
+                .route(web::get().to(test::page))
+                .route(web::post().to(test::save)),
+        )
+        .service(
+            place("/campaigns/{name}/review", "GET", Right::Plan)
+                .route(web::get().to(review::page)),
+        )
+        .service(
+            place("/campaigns/{name}/check", "POST", Right::Plan)
+                .route(web::post().to(review::count)),
+        )
+        .service(
+            place("/campaigns/{name}/approval", "POST", Right::Plan)
+                .route(web::post().to(answer::answer)),
+        )
+        .service(
+            place("/campaigns/{name}/trial", "POST", Right::Plan)
+                .route(web::post().to(preview::send)),
+        )
+        .service(
+            place("/campaigns/{name}/launch", "GET, POST", Right::Plan)
+                .route(web::get().to(launch::page))
+                .route(web::post().to(launch::launch)),
+        )
+        .service(
+            place("/campaigns/{name}/delete", "GET, POST", Right::Plan)
+                .route(web::get().to(begin::delete_page))
+                .route(web::post().to(begin::delete)),
+        )
+        .service(
+            place("/campaigns/{name}/reopen", "POST", Right::Plan)
+                .route(web::post().to(begin::reopen)),
+        )
+        .service(
+            place("/campaigns/{name}/progress", "GET", Right::Reports)
+                .route(web::get().to(running::fragment)),
+        )
+        .service(
+            place("/campaigns/{name}/cancel", "GET", Right::Plan)
+                .route(web::get().to(running::cancel_page)),
+        )
+        .service(
+            place("/campaigns/{name}/act", "POST", Right::Plan)
+                .route(web::post().to(running::act)),
+        );
+}
+
+/// The address of a page of a campaign.
+fn address(name: &str, page: &str) -> String {
+    format!("/campaigns/{}/{page}", path_segment(name))
+}
+
+/// Who works on a draft.
+fn author(visit: &Visit) -> Author {
+    Author {
+        key: format!("user {}", visit.user),
+        name: visit.name.clone(),
+        actor: visit.actor(),
+        may_launch: visit.may(Right::Launch),
+    }
+}
+
+/// The draft of this name.
+async fn find(state: &State, name: &str) -> Result<Draft, ApiError> {
+    Ok(edit::find(&state.db, name).await?)
+}
+
+/// The templates a definition names; none while one of them is missing or cannot be read.
+async fn templates_of(state: &State, draft: &Draft) -> Option<Vec<Template>> {
+    if draft.definition.template.is_empty() {
+        return None;
+    }
+    drafts::templates(&state.db, &state.settings.templates_dir, &draft.definition)
+        .await
+        .ok()
+}
+
+/// What a launch would do, and when that was found.
+struct Checked {
+    found: CheckedCampaign,
+    at: i64,
+}
+
+/// What a launch of the draft would do: as it was found last, or looked at now where that is quick. `None`: it
+/// is incomplete, or somebody has to ask for it.
+async fn checked(
+    state: &State,
+    draft: &Draft,
+    templates: &[&Template],
+) -> Result<Option<Checked>, ApiError> {
+    if !gaps(&draft.definition).is_empty() || templates.is_empty() {
+        return Ok(None);
+    }
+    let known = customers::count(&state.db)
+        .await
+        .map_err(ApiError::unavailable)?;
+    if known < MANY {
+        let now = state.clock.now();
+        return Ok(
+            check::check(&state.db, &draft.definition, templates, &state.settings, now)
+                .await
+                .ok()
+                .map(|found| Checked {
+                    found,
+                    at: now.timestamp_millis(),
+                }),
+        );
+    }
+    let digest = drafts::digest(&draft.definition, templates).map_err(ApiError::internal)?;
+    let kept = drafts::store::kept_check(&*state.db, &draft.name, &digest)
+        .await
+        .map_err(ApiError::unavailable)?;
+    Ok(kept.map(|(found, at)| Checked { found, at }))
+}
+
+/// Looks at the audience of a large base and keeps what was found, so that the page has it.
+async fn check_and_keep(state: &State, draft: &Draft) -> Result<(), ApiError> {
+    if !gaps(&draft.definition).is_empty() {
+        return Ok(());
+    }
+    let known = customers::count(&state.db)
+        .await
+        .map_err(ApiError::unavailable)?;
+    let Some(templates) = templates_of(state, draft).await.filter(|_| known >= MANY) else {
+        return Ok(());
+    };
+    let templates: Vec<&Template> = templates.iter().collect();
+    let now = state.clock.now();
+    let digest = drafts::digest(&draft.definition, &templates).map_err(ApiError::internal)?;
+    let found = check::check(&state.db, &draft.definition, &templates, &state.settings, now).await;
+    if let Ok(found) = found {
+        let now_ms = now.timestamp_millis();
+        drafts::store::keep_check(&*state.db, &draft.name, &digest, &found, now_ms)
+            .await
+            .map_err(ApiError::unavailable)?;
+    }
+    Ok(())
+}
+
+/// What stands above every step: the name, the standing, and where one is.
+#[derive(Debug, Serialize)]
+struct Head {
+    name: String,
+    path: String,
+    revision: i64,
+    standing: Cow<'static, str>,
+    is_asked: bool,
+    is_approved: bool,
+    is_sent_back: bool,
+    who: String,
+    word: String,
+    steps: Vec<StepLink>,
+    /// Said once, after a save.
+    done: Option<Cow<'static, str>>,
+    faults: Vec<Fault>,
+}
+
+#[derive(Debug, Serialize)]
+struct StepLink {
+    number: usize,
+    title: Cow<'static, str>,
+    href: String,
+    is_here: bool,
+    /// Saved, with nothing missing.
+    is_done: bool,
+    has_gap: bool,
+}
+
+/// What is wrong with a field of a form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Fault {
+    field: &'static str,
+    problem: String,
+}
+
+impl Head {
+    fn new(draft: &Draft, here: Step, words: &Words, done: Option<&str>) -> Self {
+        let gaps = gaps(&draft.definition);
+        let review = &draft.review;
+        let said = match draft.standing {
+            Standing::Open => None,
+            Standing::Asked => review.asked.as_ref(),
+            Standing::Approved => review.approved.as_ref(),
+            Standing::SentBack => review.sent_back.as_ref(),
+        };
+        Self {
+            name: draft.name.clone(),
+            path: path_segment(&draft.name),
+            revision: draft.revision,
+            standing: match draft.standing {
+                Standing::Open => words.t("draft").into(),
+                Standing::Asked => words.t("waits for approval").into(),
+                Standing::Approved => words.t("approved").into(),
+                Standing::SentBack => words.t("sent back").into(),
+            },
+            is_asked: draft.standing == Standing::Asked,
+            is_approved: draft.standing == Standing::Approved,
+            is_sent_back: draft.standing == Standing::SentBack,
+            who: said.map_or_else(String::new, |said| said.name.clone()),
+            word: said.map_or_else(String::new, |said| said.word.clone()),
+            steps: Step::ALL
+                .into_iter()
+                .zip(1..)
+                .map(|(step, number)| {
+                    let has_gap = gaps.iter().any(|gap| gap.step == step);
+                    StepLink {
+                        number,
+                        title: title_of(step, words).into(),
+                        href: address(&draft.name, step.as_str()),
+                        is_here: step == here,
+                        is_done: draft.step >= step && !has_gap && step != Step::Review,
+                        has_gap: has_gap && draft.step >= step,
+                    }
+                })
+                .collect(),
+            done: match done {
+                Some("saved") => Some(words.t("Saved.").into()),
+                Some("counted") => Some(words.t("Counted anew.").into()),
+                Some("asked") => Some(words.t("The approval is asked for.").into()),
+                Some("approved") => Some(words.t("Approved. Who asked may launch it now.").into()),
+                Some("sent_back") => Some(words.t("Sent back.").into()),
+                Some("withdrawn") => Some(words.t("The request is withdrawn.").into()),
+                _ => None,
+            },
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// A step as the pages call it.
+fn title_of(step: Step, words: &Words) -> Cow<'static, str> {
+    match step {
+        Step::Audience => words.t("Audience").into(),
+        Step::Message => words.t("Message").into(),
+        Step::Schedule => words.t("Channel & schedule").into(),
+        Step::Test => words.t("Test & control").into(),
+        Step::Review => words.t("Review").into(),
+    }
+}
+
+/// One of several to choose from.
+#[derive(Debug, Serialize)]
+struct Choice {
+    value: String,
+    title: String,
+    is_chosen: bool,
+}
+
+impl Choice {
+    fn new(value: &str, title: impl Into<String>, chosen: &str) -> Self {
+        Self {
+            value: value.to_owned(),
+            title: title.into(),
+            is_chosen: value == chosen,
+        }
+    }
+}
+
+/// Saves a step and leads on: to the next one, or back to it.
+async fn save_step(
+    visit: &Visit,
+    state: &State,
+    draft: &Draft,
+    given: &Given,
+    definition: crate::campaigns::definition::Definition,
+    step: Step,
+) -> Result<actix_web::HttpResponse, ApiError> {
+    let revision = given.revision();
+    let now_ms = state.clock.now_ms();
+    let saved = edit::save(
+        &state.db,
+        &draft.name,
+        revision,
+        definition,
+        step,
+        &author(visit),
+        now_ms,
+    )
+    .await?;
+    let onward = given.text("go") == "next";
+    let next = step.next().filter(|_| onward).unwrap_or(step);
+    if next == Step::Review || (step == Step::Test && !onward) {
+        check_and_keep(state, &saved).await?;
+    }
+    let mut to = address(&saved.name, next.as_str());
+    if !onward {
+        to.push_str("?done=saved");
+    }
+    Ok(super::see_other(&to))
+}
+
+impl From<DraftError> for ApiError {
+    fn from(error: DraftError) -> Self {
+        use actix_web::http::StatusCode;
+        let status = match &error {
+            DraftError::Database(_) => return Self::unavailable(error),
+            DraftError::NotFound { .. } | DraftError::NoCampaign { .. } => StatusCode::NOT_FOUND,
+            DraftError::OwnRequest | DraftError::MayNotApprove | DraftError::NeedsApproval => {
+                StatusCode::FORBIDDEN
+            }
+            DraftError::Taken { .. }
+            | DraftError::Stale
+            | DraftError::NotAsked
+            | DraftError::ChangedSince
+            | DraftError::NotEditable { .. } => StatusCode::CONFLICT,
+            DraftError::Name { .. } | DraftError::Incomplete(_) | DraftError::Template(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+        };
+        let mut detail = error.to_string();
+        if let Some(first) = detail.get(..1) {
+            detail.replace_range(..1, &first.to_uppercase());
+        }
+        Self::new(status).with_detail(detail)
+    }
+}

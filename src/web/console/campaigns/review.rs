@@ -1,0 +1,435 @@
+//! `/campaigns/{name}/review`: the whole plan in a sentence, who is withheld and why, and what speaks against it.
+
+use std::borrow::Cow;
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use super::message::goal_in_words;
+use super::preview::{self, Preview, by_reference};
+use super::test::Power;
+use super::{Checked, Given, Head, address, author, check_and_keep, checked, find, templates_of};
+use super::{title_of, when};
+use crate::campaigns::check::CheckedCampaign;
+use crate::campaigns::definition::Definition;
+use crate::campaigns::drafts::{self, Draft, DraftError, Standing, Step, gaps};
+use crate::campaigns::forecast::Forecast;
+use crate::consent::model::Channel;
+use crate::gate::model::Withheld;
+use crate::statistics::prediction::Range;
+use crate::templates::Severity;
+use crate::web::console::{Visit, see_other};
+use crate::web::words::Words;
+use crate::web::{ApiError, State};
+
+/// The length of a full bar, in the units of its drawing.
+const FULL: u64 = 1000;
+
+#[derive(Debug, Serialize)]
+struct View {
+    title: String,
+    section: &'static str,
+    script: &'static str,
+    head: Head,
+    gaps: Vec<GapLine>,
+    problem: String,
+    found: Option<Found>,
+    is_uncounted: bool,
+    facts: Vec<Fact>,
+    preview: Option<Preview>,
+    can: Can,
+}
+
+/// What is missing, with where it is given.
+#[derive(Debug, Serialize)]
+struct GapLine {
+    step: Cow<'static, str>,
+    href: String,
+    key: String,
+    problem: String,
+}
+
+/// What this person may do now.
+#[derive(Debug, Default, Serialize)]
+struct Can {
+    launch: bool,
+    /// Launching is then the approval of what somebody else made.
+    launch_approves: bool,
+    ask: bool,
+    answer: bool,
+    withdraw: bool,
+    /// Why there is no launch, in words.
+    why_not: Cow<'static, str>,
+}
+
+/// What a look at the audience found.
+#[derive(Debug, Serialize)]
+pub(super) struct Found {
+    pub sentence: String,
+    pub will_receive: u64,
+    pub at: i64,
+    /// Whether it is of now, not of an earlier look.
+    is_fresh: bool,
+    selected: u64,
+    steps: Vec<WaterStep>,
+    held: Vec<Held>,
+    refusals: Vec<String>,
+    errors: Vec<String>,
+    remarks: Vec<String>,
+    warnings: Vec<String>,
+    pub is_ready: bool,
+    forecast: Vec<ForecastLine>,
+    rests_on: String,
+    power: Option<Power>,
+}
+
+/// A step of the waterfall.
+#[derive(Debug, Serialize)]
+struct WaterStep {
+    reason: Cow<'static, str>,
+    people: u64,
+    share: f64,
+    /// Those left after it, and those it took, as lengths.
+    left: u64,
+    taken: u64,
+    is_control: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Held {
+    until: String,
+    people: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ForecastLine {
+    name: Cow<'static, str>,
+    value: String,
+    range: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Fact {
+    name: Cow<'static, str>,
+    value: String,
+}
+
+/// The page.
+pub(super) async fn page(
+    visit: Visit,
+    name: web::Path<String>,
+    query: web::Query<Given>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let draft = find(&state, &name).await?;
+    let words = visit.words();
+    let templates = templates_of(&state, &draft).await;
+    let has_templates = templates.is_some();
+    let templates = templates.unwrap_or_default();
+    let by_reference = by_reference(&templates);
+    let checked = checked(&state, &draft, &by_reference).await?;
+    let missing = gaps(&draft.definition);
+    let digest =
+        drafts::digest(&draft.definition, &by_reference).map_err(ApiError::internal)?;
+    let done = query.some("done");
+    let is_uncounted = checked.is_none() && missing.is_empty() && has_templates;
+    let found = checked.map(|checked| Found::new(&state, &draft.definition, &checked, &words));
+    let is_ready = missing.is_empty()
+        && has_templates
+        && found.as_ref().is_none_or(|found| found.is_ready);
+    let view = View {
+        title: draft.name.clone(),
+        section: "campaigns",
+        script: "/assets/campaigns.js",
+        head: Head::new(&draft, Step::Review, &words, done.as_deref()),
+        gaps: missing
+            .into_iter()
+            .map(|gap| GapLine {
+                step: title_of(gap.step, &words),
+                href: address(&draft.name, gap.step.as_str()),
+                key: gap.key,
+                problem: gap.problem,
+            })
+            .collect(),
+        problem: match has_templates || draft.definition.template.is_empty() {
+            true => String::new(),
+            false => words.fill(
+                "The template {name} is not there, or cannot be read.",
+                &[("name", draft.definition.templates().join(", "))],
+            ),
+        },
+        found,
+        is_uncounted,
+        facts: facts(&draft.definition, &words),
+        preview: Preview::of(&state, &draft, &query).await?,
+        can: Can::of(&visit, &draft, &digest, is_ready),
+    };
+    Ok(preview::framed(visit.answer(&state, "campaign_review", &view)?))
+}
+
+/// Counts the audience of a large base anew.
+pub(super) async fn count(
+    visit: Visit,
+    name: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let _ = visit;
+    let draft = find(&state, &name).await?;
+    check_and_keep(&state, &draft).await?;
+    let to = format!("{}?done=counted", address(&draft.name, "review"));
+    Ok(see_other(&to))
+}
+
+impl Can {
+    fn of(visit: &Visit, draft: &Draft, digest: &str, is_ready: bool) -> Self {
+        let (who, words) = (author(visit), visit.words());
+        let launched = draft.launched_by(&who, digest);
+        let asked_himself = draft
+            .review
+            .asked
+            .as_ref()
+            .is_some_and(|asked| asked.by == who.key);
+        Self {
+            launch: launched.is_ok() && is_ready,
+            launch_approves: who.may_launch && draft.made_by != who.key,
+            ask: is_ready
+                && matches!(draft.standing, Standing::Open | Standing::SentBack)
+                && draft.launched_by(&who, digest).is_err(),
+            answer: draft.answered_by(&who).is_ok(),
+            withdraw: asked_himself
+                && matches!(draft.standing, Standing::Asked | Standing::Approved),
+            why_not: match launched {
+                Ok(()) if is_ready => "".into(),
+                Ok(()) => words.t("Mend what is named above first.").into(),
+                Err(DraftError::NeedsApproval) if draft.standing == Standing::Asked => {
+                    words.t("It waits for a second person.").into()
+                }
+                Err(DraftError::NeedsApproval) => {
+                    words.t("Your role needs a second person's approval.").into()
+                }
+                Err(DraftError::ChangedSince) => words
+                    .t("A template was changed after the approval, so that it no longer holds. Withdraw it and ask again.")
+                    .into(),
+                Err(DraftError::OwnRequest) => words
+                    .t("You asked for an approval, so another person gives it. Or withdraw the request.")
+                    .into(),
+                Err(_) => "".into(),
+            },
+        }
+    }
+}
+
+impl Found {
+    pub fn new(state: &State, plan: &Definition, checked: &Checked, words: &Words) -> Self {
+        let found = &checked.found;
+        let mut left = found.selected;
+        let of = found.selected.max(1);
+        let steps = found
+            .withheld
+            .iter()
+            .map(|(reason, people)| {
+                left = left.saturating_sub(*people);
+                WaterStep {
+                    reason: words.t(reason.describe()).into(),
+                    people: *people,
+                    share: crate::statistics::as_f64(*people) / crate::statistics::as_f64(of),
+                    left: left.saturating_mul(FULL) / of,
+                    taken: (people.saturating_mul(FULL) / of).max(u64::from(*people > 0) * 4),
+                    is_control: is_control(*reason),
+                }
+            })
+            .collect();
+        let (errors, remarks): (Vec<_>, Vec<_>) = found
+            .findings
+            .iter()
+            .partition(|finding| finding.severity == Severity::Error);
+        let told = |findings: Vec<&crate::templates::Finding>| {
+            let told = findings.into_iter();
+            told.map(|finding| format!("[{}] {}: {}", finding.language, finding.key, finding.message))
+                .collect()
+        };
+        Self {
+            sentence: sentence(plan, found, words),
+            will_receive: found.will_receive,
+            at: checked.at,
+            is_fresh: checked.at >= state.clock.now_ms() - 60_000,
+            selected: found.selected,
+            steps,
+            held: found
+                .held
+                .iter()
+                .map(|(until, people)| Held {
+                    until: until.clone(),
+                    people: *people,
+                })
+                .collect(),
+            refusals: found.refusals.clone(),
+            errors: told(errors),
+            remarks: told(remarks),
+            warnings: found.warnings.clone(),
+            is_ready: found.is_ready() && found.will_receive > 0,
+            forecast: forecast(&found.forecast, words),
+            rests_on: words.say(&found.forecast.rests_on()),
+            power: found.test.as_ref().map(Power::new),
+        }
+    }
+}
+
+fn is_control(reason: Withheld) -> bool {
+    matches!(reason, Withheld::Control | Withheld::GlobalControl)
+}
+
+/// The plan in plain words: whom, who is held back, by which way, when, how long and for how much.
+fn sentence(plan: &Definition, found: &CheckedCampaign, words: &Words) -> String {
+    let mut parts = vec![people(found.will_receive, words)];
+    let held_back: u64 = found
+        .withheld
+        .iter()
+        .filter(|(reason, _)| is_control(*reason))
+        .map(|(_, people)| people)
+        .sum();
+    if held_back > 0 {
+        let n = words.number(held_back);
+        parts.push(words.fill("{n} held back as control", &[("n", n)]));
+    }
+    parts.push(format!(
+        "{} {}",
+        way_in_words(plan, words),
+        when::in_words(plan.schedule.as_ref(), words)
+    ));
+    if let Some(seconds) = found.estimated_seconds {
+        parts.push(duration(seconds, words));
+    }
+    let texts = found.sms.as_ref().and_then(|sms| sms.typical_micros);
+    let cost = match (found.forecast.cost_cents, texts) {
+        (Some(range), _) => Some(whole(range.expected)),
+        (None, Some(micros)) => Some(micros / 10_000),
+        (None, None) => None,
+    };
+    if let Some(cents) = cost {
+        let cost = words.money(cents);
+        parts.push(words.fill("cost {cost}", &[("cost", cost)]));
+    }
+    format!("{}.", parts.join(", "))
+}
+
+/// `1 person`, `12,410 people`.
+pub(super) fn people(count: u64, words: &Words) -> String {
+    words.counted(count, "1 person", "{n} people")
+}
+
+/// `email`, `text message`, or both in their order.
+pub(super) fn way_in_words(plan: &Definition, words: &Words) -> String {
+    match plan.channels() {
+        [Channel::Email] => words.t("by email"),
+        [Channel::Sms] => words.t("by text message"),
+        [Channel::Email, ..] => words.t("by email, else by text message,"),
+        _ => words.t("by text message, else by email,"),
+    }
+    .to_owned()
+}
+
+/// `about 7 minutes`.
+pub(super) fn duration(seconds: f64, words: &Words) -> String {
+    let minutes = (seconds / 60.0).round();
+    let whole = |number: f64| format!("{number:.0}");
+    if seconds < 90.0 {
+        let n = whole(seconds.max(1.0));
+        words.fill("about {n} s", &[("n", n)])
+    } else if minutes < 90.0 {
+        words.fill("about {n} minutes", &[("n", whole(minutes))])
+    } else {
+        words.fill(
+            "about {h} h {min} min",
+            &[
+                ("h", whole((minutes / 60.0).floor())),
+                ("min", whole(minutes % 60.0)),
+            ],
+        )
+    }
+}
+
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "as saturates"
+)]
+fn whole(number: f64) -> i64 {
+    number.round() as i64
+}
+
+fn forecast(forecast: &Forecast, words: &Words) -> Vec<ForecastLine> {
+    let people = |value: f64| words.number(whole(value).unsigned_abs());
+    let money = |value: f64| words.money(whole(value));
+    let share = |value: f64| words.percent(Some(value));
+    type Show<'a> = &'a dyn Fn(f64) -> String;
+    let lines: [(Cow<'static, str>, Option<Range>, Show<'_>); 6] = [
+        (words.t("Response rate").into(), forecast.response_rate, &share),
+        (words.t("Responses").into(), forecast.responses, &people),
+        (words.t("Orders").into(), forecast.orders, &people),
+        (words.t("Revenue").into(), forecast.revenue_cents, &money),
+        (words.t("Cost").into(), forecast.cost_cents, &money),
+        (words.t("Profit").into(), forecast.profit_cents, &money),
+    ];
+    lines
+        .into_iter()
+        .filter_map(|(name, range, show)| {
+            let range = range?;
+            let ends = (!range.is_exact()).then(|| {
+                words.fill(
+                    "{low} to {high}",
+                    &[("low", show(range.low_95)), ("high", show(range.high_95))],
+                )
+            });
+            Some(ForecastLine {
+                name,
+                value: show(range.expected),
+                range: ends.unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+/// Every choice once more.
+fn facts(plan: &Definition, words: &Words) -> Vec<Fact> {
+    let mut facts: Vec<(&'static str, String)> = vec![
+        (words.t("Audience"), plan.segment.clone()),
+        (words.t("Template"), plan.templates().join(", ")),
+        (words.t("Goal"), goal_in_words(plan.goal, words)),
+        (words.t("Topic"), plan.topic.clone()),
+        (
+            words.t("Sender"),
+            format!("{} <{}>", plan.sender.name, plan.sender.address),
+        ),
+        (words.t("Channel"), way_in_words(plan, words).trim_end_matches(',').to_owned()),
+        (words.t("Launch"), when::in_words(plan.schedule.as_ref(), words)),
+    ];
+    if let Some(offer) = &plan.offer {
+        facts.push((words.t("Offer"), offer.name.clone()));
+    }
+    if !plan.cells.is_empty() {
+        let cells: Vec<&str> = plan.cells.iter().map(|cell| cell.name.as_str()).collect();
+        facts.push((words.t("Cells"), cells.join(", ")));
+    }
+    facts.push((
+        words.t("Control group"),
+        match plan.control_percent {
+            0 => words.t("none").to_owned(),
+            percent => words.percent(Some(f64::from(percent) / 100.0)),
+        },
+    ));
+    if let Some(rate) = plan.rate_per_second {
+        facts.push((
+            words.t("Rate"),
+            words.fill("at most {n} a second", &[("n", rate.to_string())]),
+        ));
+    }
+    facts
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| Fact {
+            name: name.into(),
+            value,
+        })
+        .collect()
+}
