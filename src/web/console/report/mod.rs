@@ -82,7 +82,7 @@ async fn moved(request: HttpRequest) -> HttpResponse {
 }
 
 /// The page.
-async fn page(
+pub(super) async fn page(
     visit: Visit,
     campaign: web::Path<String>,
     state: web::Data<State>,
