@@ -42,6 +42,8 @@ pub enum Purpose {
     Confirmation,
     /// Links to the preference centre, and what its form was shown with.
     Preferences,
+    /// What a browser carries from one step of signing in to the next.
+    SignIn,
     /// Where a list of the API goes on.
     Cursor,
 }
@@ -57,6 +59,8 @@ pub struct Keys {
     message_id: hmac::Key,
     confirmation: hmac::Key,
     preferences: hmac::Key,
+    sign_in: hmac::Key,
+    second_factor: hmac::Key,
     cursor: hmac::Key,
     fingerprint: hmac::Key,
     evidence: hmac::Key,
@@ -96,6 +100,8 @@ impl Keys {
             message_id: key("message id"),
             confirmation: key("confirmation"),
             preferences: key("preferences"),
+            sign_in: key("sign-in"),
+            second_factor: key("second factor"),
             cursor: key("cursor"),
             fingerprint: key("fingerprint"),
             evidence: key("evidence"),
@@ -185,6 +191,17 @@ impl Keys {
         HEXLOWER.encode(context.sign().as_ref())
     }
 
+    /// The secret that a user's telephone makes codes of, 20 bytes (RFC 4226 section 4 asks for 16 at least): derived,
+    /// so that no copy of the database holds it.
+    pub fn second_factor(&self, user: i64, salt: &str) -> [u8; 20] {
+        let tag = hmac::sign(&self.second_factor, format!("{user}.{salt}").as_bytes());
+        let mut secret = [0_u8; 20];
+        for (to, from) in secret.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        secret
+    }
+
     /// The secret of a generation of an endpoint of webhooks, 32 bytes: derived, so that no copy of the database
     /// holds it.
     pub fn webhook_secret(&self, salt: &str, generation: i64) -> [u8; 32] {
@@ -232,6 +249,7 @@ impl Keys {
             Purpose::MessageId => &self.message_id,
             Purpose::Confirmation => &self.confirmation,
             Purpose::Preferences => &self.preferences,
+            Purpose::SignIn => &self.sign_in,
             Purpose::Cursor => &self.cursor,
         }
     }

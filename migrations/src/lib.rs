@@ -28,9 +28,11 @@ mod m20261123_000020_remember_hook_tokens;
 mod m20261123_000021_add_accounts;
 mod m20261123_000022_tell_events;
 mod m20261123_000023_keep_segments;
+mod m20261123_000024_keep_templates;
 mod m20261123_000025_draft_campaigns;
 mod m20261123_000026_search_customers;
 mod m20261123_000027_take_uploads;
+mod m20261123_000028_name_sessions;
 mod m20261123_000030_share_reports;
 
 /// Every migration of the product, oldest first.
@@ -62,9 +64,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000021_add_accounts::Migration),
             Box::new(m20261123_000022_tell_events::Migration),
             Box::new(m20261123_000023_keep_segments::Migration),
+            Box::new(m20261123_000024_keep_templates::Migration),
             Box::new(m20261123_000025_draft_campaigns::Migration),
             Box::new(m20261123_000026_search_customers::Migration),
             Box::new(m20261123_000027_take_uploads::Migration),
+            Box::new(m20261123_000028_name_sessions::Migration),
             Box::new(m20261123_000030_share_reports::Migration),
         ]
     }

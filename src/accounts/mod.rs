@@ -7,11 +7,15 @@
 pub mod audit;
 pub mod links;
 pub mod model;
+pub mod oidc;
 pub mod passwords;
 pub mod sessions;
 pub mod sign_in;
 mod store;
+pub mod tickets;
 pub mod tokens;
+pub mod totp;
+pub mod two_factors;
 pub mod users;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -41,6 +45,20 @@ pub enum AccountError {
         "this link was used or has expired; ask an administrator for a new one (`visavis user link ADDRESS`)"
     )]
     Link,
+    #[error(
+        "this code is not the one of now, or was used; wait for the next one, or take a recovery code"
+    )]
+    Code,
+    #[error("a token has a name of 1 to 60 letters, digits, spaces, - or _")]
+    TokenName,
+    #[error("there is a token of this name already; take another, also when it was revoked")]
+    TokenTaken,
+    #[error("a token that may do nothing is of no use; choose what it may do")]
+    NoScope,
+    #[error("there is no such token, or it was revoked already")]
+    NoSuchToken,
+    #[error("there is no such session, or it has ended")]
+    NoSuchSession,
     #[error("the system gave no random bytes")]
     NoRandom,
     #[error("the password could not be read or written: {0}")]

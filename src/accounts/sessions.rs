@@ -3,7 +3,7 @@
 use sea_orm::DbErr;
 
 use super::model::{User, UserId};
-use super::{AccountError, digest_of, random_token, store};
+use super::{AccountError, audit, digest_of, random_token, store};
 use crate::clock::DAY_MS;
 use crate::config::AccountSettings;
 use crate::storage::{Db, Txn};
@@ -25,6 +25,17 @@ impl Lifetime {
             whole_ms: i64::from(settings.session_days) * DAY_MS,
         }
     }
+}
+
+/// One session of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub digest: String,
+    /// The browser, as it named itself.
+    pub agent: String,
+    /// Milliseconds since the epoch, as below.
+    pub began_at: i64,
+    pub seen_at: i64,
 }
 
 /// How often it is written that a session is in use.
@@ -84,6 +95,59 @@ pub async fn end(db: &Db, token: &str) -> Result<(), DbErr> {
 pub async fn end_others(txn: &Txn, user: UserId, kept: Option<&str>) -> Result<(), DbErr> {
     let kept = kept.map(digest_of).unwrap_or_default();
     store::end_sessions(txn, user, &kept).await
+}
+
+/// The sessions of a user that have not ended, the last used first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn list(
+    db: &Db,
+    user: UserId,
+    lifetime: Lifetime,
+    now_ms: i64,
+) -> Result<Vec<Session>, DbErr> {
+    let (idle, whole) = (now_ms - lifetime.idle_ms, now_ms - lifetime.whole_ms);
+    store::sessions_of(db, user, idle, whole).await
+}
+
+/// Ends one session of a user, by its digest.
+///
+/// # Errors
+/// [`AccountError::NoSuchSession`] when he has none of this digest.
+pub async fn end_one(
+    txn: &Txn,
+    user: UserId,
+    digest: &str,
+    actor: &str,
+    now_ms: i64,
+) -> Result<(), AccountError> {
+    if !store::end_session_of(txn, user, digest).await? {
+        return Err(AccountError::NoSuchSession);
+    }
+    audit::note(
+        &**txn,
+        actor,
+        "user.session.end",
+        &user.to_string(),
+        "",
+        now_ms,
+    )
+    .await?;
+    Ok(())
+}
+
+/// Notes by which browser a session was begun, as it names itself.
+///
+/// # Errors
+/// When the database is away.
+pub async fn set_agent(txn: &Txn, token: &str, agent: &str) -> Result<(), DbErr> {
+    let agent: String = agent
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(300)
+        .collect();
+    store::set_agent(txn, &digest_of(token), &agent).await
 }
 
 /// Lets sessions and links go that are over.

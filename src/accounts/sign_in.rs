@@ -13,6 +13,9 @@ const WINDOW_MS: i64 = 15 * 60_000;
 const PER_PAIR: i64 = 5;
 /// Failures of one account from everywhere; more than of a pair, so that nobody can lock another out alone.
 const PER_ACCOUNT: i64 = 50;
+/// Codes of one account that are looked at: a code has six digits, three of them hold at a time (RFC 4226
+/// section 7.3).
+const CODES_PER_ACCOUNT: i64 = 10;
 /// Failures from one network, whichever the account.
 const PER_NETWORK: i64 = 50;
 
@@ -59,7 +62,8 @@ pub async fn check(
     }
 }
 
-/// Notes a wrong second factor, which counts as a wrong password does; whether there were too many.
+/// Whether a code may be looked at; that it was is noted, before it is. Codes are counted apart from passwords:
+/// who knows the password could else begin anew by signing in again.
 ///
 /// # Errors
 /// When the database is away.
@@ -70,8 +74,11 @@ pub async fn is_code_allowed(
     network: &str,
     now_ms: i64,
 ) -> Result<bool, DbErr> {
-    let (account, network) = fingerprints(keys, email, network);
-    if is_too_often(db, &account, &network, now_ms).await? {
+    let account = keys.fingerprint(&format!("code\n{}", key_of(email)));
+    let (_, network) = fingerprints(keys, email, network);
+    let (_, of_account, of_network) =
+        store::failures(db, &account, &network, now_ms - WINDOW_MS).await?;
+    if of_account >= CODES_PER_ACCOUNT || of_network >= PER_NETWORK {
         return Ok(false);
     }
     store::note_failure(db, &account, &network, now_ms).await?;

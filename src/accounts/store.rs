@@ -1,5 +1,17 @@
 //! The rows of users, sessions, links, tokens and the audit log.
 
+pub(super) mod oidc;
+mod sessions;
+mod tokens;
+mod two_factors;
+
+pub(super) use sessions::{end_session_of, sessions_of, set_agent};
+pub(super) use tokens::{add_token, revoke_token, tokens};
+pub(super) use two_factors::{
+    lock_second_factor, recovery_codes, set_recovery_codes, set_second_factor, set_taken_step,
+    take_recovery_code,
+};
+
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::audit::{Entry, Filter};

@@ -16,6 +16,7 @@ pub mod offer;
 pub mod plan;
 pub mod reschedule;
 pub mod schedule;
+pub mod senders;
 pub mod sms;
 pub mod split;
 pub mod store;

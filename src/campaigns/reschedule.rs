@@ -71,7 +71,10 @@ pub async fn reschedule(
     let due = schedule::next(plan, now)
         .filter(|due| schedule::last_instant(plan, due.at) >= now)
         .ok_or_else(|| {
-            PlanError::Schedule(format!("{} lies behind us; give a time to come", spoken(to)))
+            PlanError::Schedule(format!(
+                "{} lies behind us; give a time to come",
+                spoken(to)
+            ))
         })?;
     if definition.ends_at.is_some_and(|end| end <= to) {
         return Err(PlanError::Schedule(format!(

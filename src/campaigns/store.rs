@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod coupons;
 mod told;
+pub mod uses;
 
 use std::collections::BTreeMap;
 

@@ -5,6 +5,7 @@
 //! or `sms/` and the name of a provider.
 
 pub mod breaker;
+pub mod check;
 pub mod email;
 pub mod health;
 pub mod limits;

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{Common, print};
+use crate::app::Parts;
 use crate::campaigns::check::{self, CheckedCampaign};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::{plan, schedule, store};
-use crate::config::Settings;
 use crate::delivery::launch::{self, Occurrence};
 use crate::delivery::{cancel, decide, progress};
 use crate::storage::text::counted;
-use crate::templates::{self, Template};
+use crate::templates::{Template, library};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CampaignCommand {
@@ -74,7 +74,7 @@ impl CampaignCommand {
         match self {
             Self::Apply { file } => {
                 let definition = Definition::load(&file)?;
-                let templates = find_templates(&parts.settings, &definition)?;
+                let templates = find_templates(&parts, &definition).await?;
                 let templates: Vec<&Template> = templates.iter().collect();
                 // What check and launch would refuse is not stored either.
                 if let Some(refusal) = check::offer_refusal(&definition, &parts.rules) {
@@ -154,7 +154,7 @@ impl CampaignCommand {
             Self::Check { name, json } => {
                 let (definition, templates) = if name.ends_with(".toml") {
                     let definition = Definition::load(name.as_ref())?;
-                    let templates = find_templates(&parts.settings, &definition)?;
+                    let templates = find_templates(&parts, &definition).await?;
                     (definition, templates)
                 } else {
                     let campaign = plan::find(db, &name).await?;
@@ -261,25 +261,13 @@ fn show(checked: &CheckedCampaign, json: bool) -> anyhow::Result<()> {
 }
 
 /// The templates a definition names, its own first.
-fn find_templates(
-    settings: &Settings,
+async fn find_templates(
+    parts: &Parts,
     definition: &Definition,
-) -> Result<Vec<Template>, templates::TemplateError> {
-    definition
-        .templates()
-        .into_iter()
-        .map(|name| find_template(&settings.templates_dir, name))
-        .collect()
-}
-
-/// The template folder of this name, or the one in the binary.
-pub(super) fn find_template(
-    folder: &std::path::Path,
-    name: &str,
-) -> Result<Template, templates::TemplateError> {
-    let own = folder.join(name);
-    if own.join("template.toml").exists() {
-        return Template::load(&own);
+) -> Result<Vec<Template>, library::LibraryError> {
+    let mut templates = Vec::new();
+    for name in definition.templates() {
+        templates.push(library::find(&parts.db, &parts.settings.templates_dir, name).await?);
     }
-    Template::embedded(name)
+    Ok(templates)
 }

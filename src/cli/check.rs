@@ -2,6 +2,7 @@
 
 mod inbound;
 mod mail_hooks;
+mod senders;
 mod texts;
 
 use std::path::Path;
@@ -9,17 +10,20 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::template::own_folders;
 use super::{Common, print};
-use crate::channels::email::EmailChannel;
+use crate::channels;
 use crate::config::{DEFAULT_RELAY, Settings};
 use crate::gate::rules::{Cap, Rules};
 use crate::keys::Keys;
 use crate::storage::{Db, DbUrl, Dialect};
-use crate::templates::{FieldFacts, Severity, Template};
+use crate::templates::{FieldFacts, Severity, Template, library};
 
 #[derive(Debug, Args)]
-pub(super) struct Check {}
+pub(super) struct Check {
+    /// Also looks up what must stand in DNS for your senders.
+    #[arg(long)]
+    dns: bool,
+}
 
 /// One line of the answer.
 enum Line {
@@ -52,6 +56,9 @@ impl Check {
         lines.push(public_url(&settings));
         lines.push(console(&settings));
         lines.extend(sender_domain(&settings));
+        if self.dns {
+            lines.extend(senders::lines(&settings).await);
+        }
         lines.extend(templates(&settings));
         show(&lines);
         Ok(if lines.iter().any(|line| matches!(line, Line::Bad(_))) {
@@ -148,28 +155,21 @@ async fn secret(settings: &Settings) -> Line {
 }
 
 async fn relays(settings: &Settings) -> Vec<Line> {
-    // A look at the relay signs nothing that stays; no secret is made for it.
-    let keys = Keys::from_secret(&[0; 32]);
     let outbox = settings.data_dir.join("outbox");
-    let channel = match EmailChannel::new(&settings.email, keys, &outbox) {
-        Ok(channel) => channel,
-        Err(error) => return vec![Line::Bad(format!("email: {error}"))],
-    };
-    let tries = channel
-        .relays()
-        .map(|name| relay(name, &channel, settings, &outbox));
-    let lines = futures_util::future::join_all(tries).await;
-    channel.close().await;
-    lines
+    let tries = settings
+        .email
+        .routes()
+        .map(|(name, _)| relay(name, settings, &outbox));
+    futures_util::future::join_all(tries).await
 }
 
-async fn relay(name: &str, channel: &EmailChannel, settings: &Settings, outbox: &Path) -> Line {
+async fn relay(name: &str, settings: &Settings, outbox: &Path) -> Line {
     let label = if name == DEFAULT_RELAY {
         "relay".to_owned()
     } else {
         format!("relay {name}")
     };
-    match channel.check_relay(name).await {
+    match channels::check::relay(settings, name).await {
         Ok(_) if settings.email.relay.is_none() => Line::Note(format!(
             "relay: none; messages go to the outbox in {} and nothing leaves this machine",
             outbox.display()
@@ -265,7 +265,7 @@ fn notices(settings: &Settings) -> Line {
 }
 
 fn templates(settings: &Settings) -> Vec<Line> {
-    let own = own_folders(&settings.templates_dir)
+    let own = library::folders(&settings.templates_dir)
         .into_iter()
         .map(|folder| (folder.display().to_string(), Template::load(&folder)));
     let embedded = Template::embedded_names()

@@ -151,7 +151,11 @@ impl Segment {
             }
             Self::List { archived } => {
                 let parts = common.open().await?;
-                let archived = if archived { Archived::Yes } else { Archived::No };
+                let archived = if archived {
+                    Archived::Yes
+                } else {
+                    Archived::No
+                };
                 let segments = library::list(&parts.db, archived).await?;
                 if segments.is_empty() {
                     print("no segments; `visavis segment save NAME RULE` keeps one");

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, OidcSettings};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +14,11 @@ pub struct AccountSettings {
     pub session_days: u32,
     /// In whose time the console tells instants.
     pub zone: Tz,
+    /// Whether everybody who has a password needs a second factor beside it.
+    pub require_two_factors: bool,
+    /// Where the firm's people sign in already.
+    #[serde(default)]
+    pub oidc: Option<OidcSettings>,
 }
 
 impl AccountSettings {
@@ -26,6 +31,6 @@ impl AccountSettings {
                 return Err(ConfigError::key(key, format!("must be 1 to {most}")));
             }
         }
-        Ok(())
+        self.oidc.as_ref().map_or(Ok(()), OidcSettings::validate)
     }
 }

@@ -1,6 +1,7 @@
 //! `[email]`
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -41,6 +42,9 @@ pub struct EmailSettings {
     pub feedback_id: String,
     #[serde(default)]
     pub dkim: Vec<DkimSettings>,
+    /// Whom DNS is asked when the records of senders are looked up; `None`: whom this machine asks.
+    #[serde(default)]
+    pub name_server: Option<SocketAddr>,
     /// Whether an opt-out by mail to the bounce domain is read: `[inbound]` says so.
     #[serde(skip)]
     pub takes_opt_outs: bool,

@@ -13,6 +13,7 @@ mod imports;
 mod inbound;
 mod limits;
 mod mail_hooks;
+mod oidc;
 mod orders;
 mod permission;
 mod relay;
@@ -35,6 +36,7 @@ pub use mail_hooks::{
     BrevoMailSettings, MailHookSettings, MailProvider, MailgunSettings, PostmarkSettings,
     SendgridSettings, SesSettings,
 };
+pub use oidc::OidcSettings;
 pub use orders::{
     OrderField, OrderHookSettings, OrderSettings, SignatureEncoding, SignatureSettings,
     TrackingSettings,

@@ -151,7 +151,12 @@ pub(super) enum Way {
 /// How a text may be meant, the likeliest first.
 pub(super) fn ways(text: &str, region: &str) -> Vec<Way> {
     // PostgreSQL knows no text with this character, so nobody is called so.
-    let text: String = text.trim().replace('\0', "").chars().take(MAX_TEXT).collect();
+    let text: String = text
+        .trim()
+        .replace('\0', "")
+        .chars()
+        .take(MAX_TEXT)
+        .collect();
     if text.is_empty() {
         return vec![Way::Everyone];
     }
@@ -216,9 +221,16 @@ pub(super) fn ways(text: &str, region: &str) -> Vec<Way> {
         let parted = [folded.split_once(' '), folded.rsplit_once(' ')];
         let [before, behind] = parted;
         let places = [before, behind.map(|(city, code)| (code, city))];
-        for (code, city) in places.into_iter().flatten().filter(|(code, _)| has_digit(code)) {
+        for (code, city) in places
+            .into_iter()
+            .flatten()
+            .filter(|(code, _)| has_digit(code))
+        {
             let code = code.to_uppercase();
-            add(&[(Field::PostalCode, &code, false), (Field::City, city, false)]);
+            add(&[
+                (Field::PostalCode, &code, false),
+                (Field::City, city, false),
+            ]);
         }
     }
     ways
@@ -309,7 +321,10 @@ mod tests {
             Some("anne@mail.example")
         );
         assert_eq!(known(" 42 ").0, Some(42));
-        let place = way(&[(Field::PostalCode, "75011", false), (Field::City, "paris", false)]);
+        let place = way(&[
+            (Field::PostalCode, "75011", false),
+            (Field::City, "paris", false),
+        ]);
         for text in ["75011 Paris", "Paris 75011"] {
             assert!(ways(text, "FR").contains(&place), "{text}");
         }

@@ -6,6 +6,7 @@ pub mod numbers;
 pub(crate) mod orders;
 pub(super) mod said;
 pub(super) mod search;
+pub mod spread;
 pub mod value;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
@@ -207,6 +208,17 @@ pub async fn with_ids(db: &Db, ids: &[i64]) -> Result<Vec<Customer>, DbErr> {
         .iter()
         .map(from_row)
         .collect()
+}
+
+/// Whether there are more customers than this; quicker than to count them all.
+///
+/// # Errors
+/// When the database is away.
+pub async fn are_more_than(db: &Db, few: u32) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 AS one FROM customers ORDER BY id LIMIT 1 OFFSET $1";
+    db.row(sql, [i64::from(few).into()])
+        .await
+        .map(|row| row.is_some())
 }
 
 /// The customers behind this id, in the order of their ids.

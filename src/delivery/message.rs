@@ -6,13 +6,15 @@ use super::model::{Bill, TextFacts};
 use super::offering::Offering;
 use super::store;
 use super::wave::{EmailWay, SmsWay, WaveContext};
+use crate::campaigns::sms;
 use crate::channels::model::EmailMessage;
 use crate::channels::sms::model::SmsMessage;
+use crate::config::{SANDBOX, Settings, provider_of};
 use crate::consent::model::{Channel, Tracking};
 use crate::customers::model::Customer;
 use crate::customers::number;
 use crate::customers::store as customer_store;
-use crate::ids::{CustomerId, DeliveryKey};
+use crate::ids::{CustomerId, DeliveryKey, WaveId};
 use crate::keys::Keys;
 use crate::storage::Db;
 use crate::templates::model::{Link, RecipientLinks, Rendered};
@@ -233,6 +235,91 @@ pub async fn for_browser(
     offering.put(&mut links, delivery, keys)?;
     Ok(compiled.render(&customer, &links)?.html)
 }
+
+/// A message as somebody got it, made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsSent {
+    pub campaign: String,
+    pub channel: Channel,
+    /// Of an email.
+    pub subject: Option<String>,
+    pub html: Option<String>,
+    pub text: String,
+}
+
+/// The message of a wave to a customer, from the template and the plan as they were frozen, and his profile as it
+/// is. Its links lead nowhere: whoever looks at it is not he.
+///
+/// # Errors
+/// When he was not written to by the wave, one of both is gone, or the database is away.
+pub async fn as_sent(
+    db: &Db,
+    settings: &Settings,
+    keys: &Keys,
+    wave: WaveId,
+    customer: CustomerId,
+) -> Result<AsSent, BrowserError> {
+    let row = store::wave(&**db, wave).await?.ok_or(BrowserError::Gone)?;
+    let contact = store::contact_of(&**db, wave, customer).await?;
+    let (seq, channel) = contact.ok_or(BrowserError::Gone)?;
+    let delivery = DeliveryKey { wave, seq };
+    let customer = customer_store::get(&**db, db.dialect(), customer)
+        .await?
+        .ok_or(BrowserError::Gone)?;
+    let version = store::cells::template_version_at(&**db, delivery)
+        .await?
+        .ok_or(BrowserError::Gone)?;
+    let source = crate::campaigns::store::template_source(&**db, version).await?;
+    let template = Template::from_source(&source)?;
+    let language = template.language_for(&customer.language);
+    let cell = store::coupons::cell_at(db, delivery).await?;
+    let cell = super::wave::sent_as(db, wave, &cell).await?;
+    let offering = Offering::new(row.definition.offer_of(&cell), &template);
+    offering.fetch(db, wave, std::iter::once(seq)).await?;
+    let mut links = RecipientLinks {
+        clicks: vec![NOWHERE.to_owned(); template.links().len()],
+        unsubscribe: NOWHERE.to_owned(),
+        preferences: NOWHERE.to_owned(),
+        browser: NOWHERE.to_owned(),
+        ..RecipientLinks::default()
+    };
+    offering.put(&mut links, delivery, keys)?;
+    let campaign = row.definition.name.clone();
+    Ok(match channel {
+        Channel::Email => {
+            let imprint = super::wave::imprint(&row.definition);
+            let compiled = template.compile_email(language, &imprint)?;
+            let rendered = compiled.render(&customer, &links)?;
+            AsSent {
+                campaign,
+                channel,
+                subject: Some(rendered.subject),
+                html: Some(rendered.html),
+                text: rendered.text,
+            }
+        }
+        Channel::Sms => {
+            // The route is of the wave: a provider, or what stands behind the mark of one.
+            let routes = [Some(&row.relay), row.next_relay.as_ref()];
+            let provider = routes
+                .into_iter()
+                .flatten()
+                .find_map(|route| provider_of(route));
+            let frame = sms::frame(&settings.sms, provider.unwrap_or(SANDBOX), language);
+            let compiled = template.compile_sms(language, &frame)?;
+            AsSent {
+                campaign,
+                channel,
+                subject: None,
+                html: None,
+                text: compiled.render(&customer, &links)?.text,
+            }
+        }
+    })
+}
+
+/// Where a link leads that is only to be seen.
+const NOWHERE: &str = "#";
 
 /// "Élodie Lefèvre", or whichever of the two names is known.
 fn full_name(customer: &Customer) -> Option<String> {

@@ -73,7 +73,8 @@ pub async fn running(
             one.done = one.accepted + one.failed + of(State::Unknown);
             one.messages = open + one.done;
             for route in wave.routes() {
-                one.resting.extend(store::rests_of(&**db, route, now_ms).await?);
+                one.resting
+                    .extend(store::rests_of(&**db, route, now_ms).await?);
             }
             if one.status == Status::Running && open > 0 {
                 let estimate = Facts {

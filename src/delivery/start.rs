@@ -84,7 +84,11 @@ pub async fn start(
     let refusals = check::offer_refusal(definition, &options.rules)
         .or_else(|| check::sender_refusal(definition, &options.settings, &BTreeSet::new()))
         .or_else(|| check::routes_of(definition, &options.settings).err())
-        .or_else(|| check::offer::unmet_by_cells(definition, templates).into_iter().next());
+        .or_else(|| {
+            check::offer::unmet_by_cells(definition, templates)
+                .into_iter()
+                .next()
+        });
     if let Some(refusal) = refusals {
         return Err(StartError::Refused(refusal));
     }
@@ -96,7 +100,10 @@ pub async fn start(
             Some(launch_within(&txn, campaign, by_hand, options, now).await?)
         }
     };
-    if launched.as_ref().is_some_and(|launched| launched.was_already) {
+    if launched
+        .as_ref()
+        .is_some_and(|launched| launched.was_already)
+    {
         return Err(StartError::NothingNew);
     }
     drafts::delete(&txn, draft.id).await?;

@@ -100,7 +100,8 @@ impl Trial<'_> {
             }
             Channel::Sms => {
                 let provider = settings.sms.route(self.definition.provider.as_deref());
-                let provider = provider.map_err(|problem| TrialError::Route(problem.to_string()))?;
+                let provider =
+                    provider.map_err(|problem| TrialError::Route(problem.to_string()))?;
                 let frame = frame(&settings.sms, provider, language);
                 let compiled = self.template.compile_sms(language, &frame)?;
                 let mut links = crate::templates::sms::sample_links(&compiled);
@@ -154,7 +155,10 @@ pub async fn send(
         return Err(TrialError::Addresses);
     }
     let definition = trial.definition;
-    let place = definition.channels().iter().position(|one| *one == trial.channel);
+    let place = definition
+        .channels()
+        .iter()
+        .position(|one| *one == trial.channel);
     let routes = routes_of(definition, settings).map_err(TrialError::Route)?;
     let route = place
         .and_then(|place| routes.get(place))

@@ -53,7 +53,9 @@ pub async fn permit(
         return refuse("there is no such topic");
     };
     if !topic.bases.iter().any(|basis| basis == yes.basis.as_str()) {
-        return refuse("the topic cannot be allowed on this basis; permission.topics in the settings names those it can");
+        return refuse(
+            "the topic cannot be allowed on this basis; permission.topics in the settings names those it can",
+        );
     }
     let source = line(&yes.source, MAX_SOURCE);
     if source.is_empty() {
@@ -95,8 +97,7 @@ pub async fn permit(
         "basis": yes.basis.as_str(),
     });
     audit::record(&*txn, now_ms, actor, PERMISSION, Some(customer), details).await?;
-    let may =
-        consent::may_contact(&*txn, customer, fingerprint, yes.channel, &yes.topic).await?;
+    let may = consent::may_contact(&*txn, customer, fingerprint, yes.channel, &yes.topic).await?;
     txn.commit().await?;
     Ok(may)
 }

@@ -207,8 +207,7 @@ pub async fn run(
     let mails = inbox::let_go_old(db, settings.inbound.keep_days, now_ms).await?;
     events::forget_old(db, now_ms).await?;
     let keep_days = settings.imports.keep_days;
-    let uploads =
-        imports::upkeep::let_go_old(db, &settings.data_dir, keep_days, now_ms).await?;
+    let uploads = imports::upkeep::let_go_old(db, &settings.data_dir, keep_days, now_ms).await?;
     value::find_breaks(db, now_ms).await?;
     feedback::forget_untracked(db).await?;
     sessions::let_go(db, Lifetime::of(&settings.accounts), now_ms).await?;

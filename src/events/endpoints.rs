@@ -75,7 +75,15 @@ pub async fn add(
         new.kinds.clone()
     };
     store::set_kinds(&txn, id, &kinds).await?;
-    audit::note(&*txn, actor, "webhook.add", &id.to_string(), &host_of(&url), now_ms).await?;
+    audit::note(
+        &*txn,
+        actor,
+        "webhook.add",
+        &id.to_string(),
+        &host_of(&url),
+        now_ms,
+    )
+    .await?;
     txn.commit().await?;
     Ok((id, shown(&keys.webhook_secret(&salt, 1))))
 }
@@ -107,7 +115,15 @@ pub async fn subscribe(
     store::set_kinds(&txn, id, kinds).await?;
     let told: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     let told = told.join(", ");
-    audit::note(&*txn, actor, "webhook.subscribe", &id.to_string(), &told, now_ms).await?;
+    audit::note(
+        &*txn,
+        actor,
+        "webhook.subscribe",
+        &id.to_string(),
+        &told,
+        now_ms,
+    )
+    .await?;
     Ok(txn.commit().await?)
 }
 
@@ -201,7 +217,15 @@ pub async fn resend(
         return Err(EventError::NothingToResend);
     }
     let which = message.unwrap_or("all that was not told");
-    audit::note(&*txn, actor, "webhook.resend", &id.to_string(), which, now_ms).await?;
+    audit::note(
+        &*txn,
+        actor,
+        "webhook.resend",
+        &id.to_string(),
+        which,
+        now_ms,
+    )
+    .await?;
     txn.commit().await?;
     Ok(again)
 }

@@ -25,7 +25,7 @@ pub struct Reach {
     pub withheld: BTreeMap<Withheld, u64>,
 }
 
-/// Counts who may be reached, and gives it up after `patience`.
+/// Counts who may be reached by each channel, and gives it up after `patience`.
 ///
 /// # Errors
 /// When it took too long or the database is away.
@@ -33,9 +33,9 @@ pub async fn reach(
     db: &Db,
     rules: &Rules,
     rule: &Rule,
-    (channel, topic): (Channel, &str),
+    topic: &str,
     now: DateTime<Utc>,
     patience: Duration,
-) -> Result<Reach, Unanswered> {
-    store::reach::count(db, rules, rule, (channel, topic), now, patience).await
+) -> Result<Vec<Reach>, Unanswered> {
+    store::reach::count(db, rules, rule, topic, now, patience).await
 }

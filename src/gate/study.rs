@@ -14,10 +14,10 @@ use super::reach::{self, Reach};
 use super::rules::Rules;
 use crate::consent::model::Channel;
 use crate::ids::CustomerId;
+use crate::segments::Rule;
 use crate::segments::analysis::{self, Analysis};
 use crate::segments::library::{self, Counted};
 use crate::segments::verdict::{self, Finding, Reached};
-use crate::segments::Rule;
 use crate::storage::chance::lot_of;
 use crate::storage::{Db, Unanswered};
 
@@ -145,10 +145,7 @@ impl Studies {
             rest.ok_or_else(late)
         };
         let analysis = analysis::analyse(db, rule, now, rest()?).await?;
-        let mut reach = Vec::with_capacity(Channel::ALL.len());
-        for channel in Channel::ALL {
-            reach.push(reach::reach(db, rules, rule, (channel, topic), now, rest()?).await?);
-        }
+        let reach = reach::reach(db, rules, rule, topic, now, rest()?).await?;
         let sample = self.sample(db, rule, now, &analysis, rest()?).await?;
         let study = Arc::new(Study {
             analysis,

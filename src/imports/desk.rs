@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 
 use super::model::{Outcome, Plan, Standing, Upload};
 use super::shelf::{Kept, Shelf};
-use super::take_in::{TakeInError, take_in};
 use super::store;
+use super::take_in::{TakeInError, take_in};
 use crate::accounts::audit;
 use crate::clock::SharedClock;
 use crate::config::Settings;
@@ -87,7 +87,9 @@ impl Desk {
 
     /// How an upload stands, seen from here.
     pub fn standing(&self, shelf: &Shelf, upload: &Upload) -> Standing {
-        let is_running = self.running().is_some_and(|running| running.upload == upload.id);
+        let is_running = self
+            .running()
+            .is_some_and(|running| running.upload == upload.id);
         upload.standing(shelf.holds(&upload.stored), is_running)
     }
 
@@ -122,7 +124,9 @@ impl Desk {
         actor: &str,
     ) -> Result<(), BeginError> {
         let place = self.take(upload, is_dry_run).ok_or(BeginError::Busy)?;
-        let known = get(&parts.db, upload).await?.ok_or(BeginError::NoSuchUpload)?;
+        let known = get(&parts.db, upload)
+            .await?
+            .ok_or(BeginError::NoSuchUpload)?;
         if known.is_imported {
             return Err(BeginError::Imported);
         }
@@ -140,14 +144,25 @@ impl Desk {
         if !store::begin(&txn, upload, &plan, is_dry_run, now_ms).await? {
             return Err(BeginError::NoSuchUpload);
         }
-        let action = if is_dry_run { "import.try" } else { "import.run" };
+        let action = if is_dry_run {
+            "import.try"
+        } else {
+            "import.run"
+        };
         let detail = match plan.kind {
             ImportKind::Customers => "customers",
             ImportKind::Orders => "orders",
         };
         audit::note(&*txn, actor, action, &upload.to_string(), detail, now_ms).await?;
         txn.commit().await?;
-        let run = run(parts.clone(), self.running.clone(), shelf, known, request, place);
+        let run = run(
+            parts.clone(),
+            self.running.clone(),
+            shelf,
+            known,
+            request,
+            place,
+        );
         match &self.runtime {
             Some(runtime) => drop(runtime.spawn(run)),
             None => drop(tokio::spawn(run)),
@@ -232,7 +247,9 @@ async fn run(
 fn told(error: &TakeInError) -> String {
     match error {
         TakeInError::Import(ImportError::Read { cause, .. }) => {
-            format!("the file could not be read to its end: {cause}; nothing was imported, upload it again")
+            format!(
+                "the file could not be read to its end: {cause}; nothing was imported, upload it again"
+            )
         }
         TakeInError::Import(ImportError::Rejects { cause, .. }) => {
             format!("the rejected rows could not be written: {cause}; nothing was imported")

@@ -135,7 +135,9 @@ impl From<&ImportReport> for Outcome {
             updated: report.updated,
             unchanged: report.unchanged,
             rejected: report.rejected,
-            reachable: reachable.map(|(name, n)| ((*name).to_owned(), *n)).collect(),
+            reachable: reachable
+                .map(|(name, n)| ((*name).to_owned(), *n))
+                .collect(),
             has_permissions: report.has_permissions,
             no_basis: report.no_basis,
             warnings: report
@@ -191,11 +193,7 @@ impl Upload {
 /// A file name as it is kept: the last part of a path, on one line, not too long.
 pub fn file_name(text: &str) -> String {
     let last = text.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = last
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(100)
-        .collect();
+    let name: String = last.chars().filter(|c| !c.is_control()).take(100).collect();
     let name = name.trim();
     if name.is_empty() {
         "file.csv".to_owned()
@@ -210,7 +208,10 @@ mod tests {
 
     #[test]
     fn a_name_is_the_last_part_of_a_path() {
-        assert_eq!(file_name("C:\\Users\\Anne\\clients été.csv"), "clients été.csv");
+        assert_eq!(
+            file_name("C:\\Users\\Anne\\clients été.csv"),
+            "clients été.csv"
+        );
         assert_eq!(file_name("../../etc/passwd"), "passwd");
         assert_eq!(file_name("a\r\nb.csv"), "ab.csv");
         assert_eq!(file_name(" / "), "file.csv");

@@ -19,9 +19,13 @@ pub struct Shelf {
 /// Why a file was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ShelfError {
-    #[error("the file is larger than {max_mb} MB; split it, or raise imports.max_mb in the settings")]
+    #[error(
+        "the file is larger than {max_mb} MB; split it, or raise imports.max_mb in the settings"
+    )]
     TooLarge { max_mb: u32 },
-    #[error("the file could not be kept: {0}; look whether the data folder can be written and has room")]
+    #[error(
+        "the file could not be kept: {0}; look whether the data folder can be written and has room"
+    )]
     Write(#[from] std::io::Error),
 }
 

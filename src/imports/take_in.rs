@@ -3,7 +3,9 @@
 
 use crate::config::Settings;
 use crate::consent::anchor::{self, AnchorFile};
-use crate::customers::import::{self, ImportError, ImportKind, ImportReport, ImportRequest, Progress};
+use crate::customers::import::{
+    self, ImportError, ImportKind, ImportReport, ImportRequest, Progress,
+};
 use crate::keys::Keys;
 use crate::responses::orders::{OrderRules, adopt_all, attribute_orders};
 use crate::responses::{ResponseError, effects};

@@ -116,16 +116,27 @@ pub async fn dashboard(
             let of = rungs.iter().sum::<u64>();
             // Strangers stand on the first rung.
             let people = of - rungs.first().copied().unwrap_or(0);
-            Some(Reach { at: report.at, people, of })
+            Some(Reach {
+                at: report.at,
+                people,
+                of,
+            })
         })
         .collect();
     reach.reverse();
     Ok(Dashboard {
-        running: under_way.into_iter().filter(|one| one.launched_at.is_some()).collect(),
+        running: under_way
+            .into_iter()
+            .filter(|one| one.launched_at.is_some())
+            .collect(),
         next: next(db, rules, settings, now).await?,
         attention,
         reach,
-        answered: lately.into_iter().rev().map(|wave| wave.answered(now_ms)).collect(),
+        answered: lately
+            .into_iter()
+            .rev()
+            .map(|wave| wave.answered(now_ms))
+            .collect(),
     })
 }
 
@@ -146,7 +157,14 @@ async fn next(
         .entries
         .into_iter()
         .filter(|entry| !entry.is_wave && entry.at < span.until_ms());
-    Ok(to_come.take(NEXT).collect())
+    // Of what comes again and again, the next time only.
+    let mut found: Vec<Entry> = Vec::new();
+    for entry in to_come {
+        if found.len() < NEXT && !found.iter().any(|known| known.campaign == entry.campaign) {
+            found.push(entry);
+        }
+    }
+    Ok(found)
 }
 
 async fn attention(
@@ -187,22 +205,18 @@ async fn attention(
         }
     }
     let counted: [(u64, fn(u64) -> Attention); 4] = [
-        (
-            replies::page(db, true, 0, 0).await?.open,
-            |count| Attention::Replies { count },
-        ),
-        (
-            kept::page(db, true, None, 0).await?.open,
-            |count| Attention::Mails { count },
-        ),
-        (
-            events::store::failing(&**db).await?,
-            |count| Attention::Webhooks { count },
-        ),
-        (
-            orders::unmatched(db, 0).await?.0.unsigned_abs(),
-            |count| Attention::Orders { count },
-        ),
+        (replies::page(db, true, 0, 0).await?.open, |count| {
+            Attention::Replies { count }
+        }),
+        (kept::page(db, true, None, 0).await?.open, |count| {
+            Attention::Mails { count }
+        }),
+        (events::store::failing(&**db).await?, |count| {
+            Attention::Webhooks { count }
+        }),
+        (orders::unmatched(db, 0).await?.0.unsigned_abs(), |count| {
+            Attention::Orders { count }
+        }),
     ];
     for (count, make) in counted {
         if count > 0 {

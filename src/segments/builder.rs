@@ -78,9 +78,14 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// A new line at the end of a group.
-    AddLine { group: usize, about: About },
+    AddLine {
+        group: usize,
+        about: About,
+    },
     /// A new group at the end of a group.
-    AddGroup { group: usize },
+    AddGroup {
+        group: usize,
+    },
     Remove(usize),
     Up(usize),
     Down(usize),
@@ -251,7 +256,10 @@ fn part(node: &Node, depth: usize) -> Part {
     }
     Part::Group(Group {
         join,
-        parts: inner.into_iter().map(|node| part(node, depth + 1)).collect(),
+        parts: inner
+            .into_iter()
+            .map(|node| part(node, depth + 1))
+            .collect(),
     })
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::ToSchema;
 use serde_json::Value as Json;
+use utoipa::ToSchema;
 
 use super::evaluate::{Asker, Found};
 use super::model::{Behaviour, Deed, Field, Node, Profile, Rule, Subject};

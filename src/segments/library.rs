@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sea_orm::DbErr;
 
 use super::model::Rule;
-pub use super::store::library::{Archived, Counted, Segment};
 use super::store::library as store;
+pub use super::store::library::{Archived, Counted, Segment};
 use crate::accounts::audit;
 use crate::ids::SegmentId;
 use crate::storage::text::fold;
@@ -139,9 +139,7 @@ pub async fn change(
 ) -> Result<Segment, LibraryError> {
     let name = checked(draft)?;
     let txn = db.begin().await?;
-    let before = store::lock(&txn, id)
-        .await?
-        .ok_or_else(|| unknown(name))?;
+    let before = store::lock(&txn, id).await?.ok_or_else(|| unknown(name))?;
     if before.revision != revision {
         return Err(LibraryError::Changed {
             by: before.updated_by,
@@ -205,12 +203,7 @@ pub async fn archive(
 ///
 /// # Errors
 /// When the database is away.
-pub async fn note_count(
-    db: &Db,
-    rule: &Rule,
-    counted: &Counted,
-    study: &str,
-) -> Result<(), DbErr> {
+pub async fn note_count(db: &Db, rule: &Rule, counted: &Counted, study: &str) -> Result<(), DbErr> {
     store::note_count(db, &rule.to_string(), counted, study).await
 }
 

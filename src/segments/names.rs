@@ -49,7 +49,9 @@ pub async fn unknown(db: &Db, rule: &Rule) -> Result<Vec<String>, DbErr> {
     for name in rule.names() {
         if !store::is_known(db, &name).await? {
             let (pattern, name) = pattern(&name);
-            told.push(pattern.replace("{name}", name));
+            // In plain quotes, as the language has them.
+            let told_of = pattern.replace("“{name}”", &format!("{name:?}"));
+            told.push(told_of.replace("{name}", name));
         }
     }
     Ok(told)

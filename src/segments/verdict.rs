@@ -466,7 +466,10 @@ mod tests {
         assert_eq!(grades("age >= 30", &analysis(100), 90)[1], Failed);
         assert_eq!(grades("age >= 30", &analysis(300), 290)[1], Doubtful);
         assert_eq!(grades("age >= 30", &analysis(4_000), 1_000)[2], Doubtful);
-        assert_eq!(grades("age >= 30", &analysis(4_000), 0)[2..=4], [Failed, Passed, Failed]);
+        assert_eq!(
+            grades("age >= 30", &analysis(4_000), 0)[2..=4],
+            [Failed, Passed, Failed]
+        );
 
         let mut same = analysis(4_000);
         same.responded = Contrast {

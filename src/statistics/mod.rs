@@ -14,8 +14,8 @@ pub mod several;
 pub mod verdict;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 use statrs::distribution::{ContinuousCDF, Normal};
+use utoipa::ToSchema;
 
 pub use proportions::Share;
 pub use sentence::Sentence;

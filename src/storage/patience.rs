@@ -118,7 +118,9 @@ fn bind(arguments: &mut SqliteArguments, value: Value) -> Result<(), DbErr> {
         Value::String(text) => arguments.add(text),
         Value::BigInt(number) => arguments.add(number),
         // A LIMIT.
-        Value::BigUnsigned(Some(number)) => arguments.add(i64::try_from(number).unwrap_or(i64::MAX)),
+        Value::BigUnsigned(Some(number)) => {
+            arguments.add(i64::try_from(number).unwrap_or(i64::MAX))
+        }
         Value::Int(number) => arguments.add(number),
         Value::Bool(boolean) => arguments.add(boolean),
         Value::Double(number) => arguments.add(number),

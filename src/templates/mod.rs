@@ -1,23 +1,29 @@
 //! What we say: the four AIDA parts, lint, layouts, compile once, render per recipient.
 //!
-//! A template is a folder with `template.toml` and a `template.<language>.toml` per translation.
+//! A template is a folder with `template.toml` and a `template.<language>.toml` per translation, or the
+//! same texts in the library, where the console edits them.
 //! Promise: what is accepted here cannot break a message, whatever the values of a customer are; a link
 //! leads where the template says and nowhere else; the unsubscribe link is always there.
 
+pub mod difference;
+pub mod draft;
 mod email;
 mod error;
 mod fields;
 mod fill;
 mod layouts;
+pub mod library;
 mod links;
 mod lint;
 mod markdown;
 pub mod model;
 pub mod notice;
+pub mod preview;
 mod read;
 mod ready;
 pub mod sms;
 mod tags;
+mod texts;
 mod wording;
 mod wrap;
 
@@ -26,6 +32,7 @@ pub use error::{Place, RenderError, TemplateError};
 pub use fields::{FIELDS, Field, FieldFacts, FieldUse, OFFER_FIELDS, sample_customer};
 pub use lint::{Finding, Severity};
 pub use sms::{CompiledSms, Encoding, RenderedSms, Size, SmsFrame, SmsMeasure};
+pub use texts::FileTexts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -78,6 +85,14 @@ impl Template {
     /// When there is none of this name.
     pub fn embedded(name: &str) -> Result<Self, TemplateError> {
         Self::from_files(&Files::embedded(name)?)
+    }
+
+    /// Reads a template from its texts.
+    ///
+    /// # Errors
+    /// As for [`Template::load`].
+    pub fn from_texts(texts: &FileTexts) -> Result<Self, TemplateError> {
+        Self::from_files(&Files::of_texts(texts)?)
     }
 
     /// The names of the templates that come with the program, sorted.
@@ -324,6 +339,14 @@ fn numbered(places: Vec<(Part, Target)>) -> Option<Vec<Link>> {
     places.into_iter().enumerate().map(number).collect()
 }
 
+/// Whether a template may be called this.
+pub fn is_name(name: &str) -> bool {
+    (1..=60).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 /// Name, languages and colours.
 fn check_frame(
     script: &Script,
@@ -334,12 +357,6 @@ fn check_frame(
             place: locate(None, key, ""),
             problem,
         })
-    };
-    let is_name = |name: &str| {
-        (1..=60).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     if !is_name(&script.name) {
         return refuse(

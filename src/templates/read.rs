@@ -10,12 +10,13 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Place, TemplateError};
 use super::tags::nearest;
+use super::texts::FileTexts;
 use super::wording::{MainFile, Script, Wording};
 
 /// Bytes of a file: a letter has a few thousand.
 const MAX_FILE_BYTES: usize = 256 * 1024;
 
-const MAIN: &str = "template.toml";
+pub(super) const MAIN: &str = "template.toml";
 
 /// The templates that come with the program.
 #[derive(RustEmbed)]
@@ -96,6 +97,43 @@ impl Files {
         }
     }
 
+    /// Takes a template from its texts; errors name the files as they are named there.
+    pub(super) fn of_texts(texts: &FileTexts) -> Result<Self, TemplateError> {
+        let mut main = None;
+        let mut translations = BTreeMap::new();
+        for (name, text) in texts.iter() {
+            let file = File {
+                path: name.to_owned(),
+                text: decode(Path::new(name), text.as_bytes().to_vec())?,
+            };
+            if name == MAIN {
+                main = Some(file);
+            } else if let Some(language) = translation_language(name) {
+                translations.insert(language.to_owned(), file);
+            } else {
+                return Err(written(
+                    name,
+                    format!(
+                        "a template has {MAIN} and template.<language>.toml, and no other file"
+                    ),
+                ));
+            }
+        }
+        match main {
+            Some(main) => Ok(Self { main, translations }),
+            None => Err(written(MAIN, "it is missing".to_owned())),
+        }
+    }
+
+    /// The texts, by the names that the files have in a folder.
+    pub(super) fn texts(self) -> FileTexts {
+        let mut texts = FileTexts::new(self.main.text);
+        for (language, file) in self.translations {
+            texts.set_translation(&language, file.text);
+        }
+        texts
+    }
+
     /// What the files say.
     pub(super) fn script(&self) -> Result<Script, TemplateError> {
         let main: MainFile = parse(&self.main)?;
@@ -110,16 +148,12 @@ impl Files {
         wordings.insert(main.language.clone(), own);
         for (language, file) in &self.translations {
             if *language == main.language {
-                return Err(TemplateError::Written {
-                    place: Place {
-                        file: file.path.clone(),
-                        line: None,
-                        key: String::new(),
-                    },
-                    problem: format!(
+                return Err(written(
+                    &file.path,
+                    format!(
                         "{MAIN} is in {language:?} already; move this text there, or rename the file"
                     ),
-                });
+                ));
             }
             wordings.insert(language.clone(), parse(file)?);
         }
@@ -159,7 +193,19 @@ pub(super) fn embedded_names() -> Vec<String> {
     names
 }
 
-fn translation_language(file_name: &str) -> Option<&str> {
+/// A complaint about a whole file.
+fn written(file: &str, problem: String) -> TemplateError {
+    TemplateError::Written {
+        place: Place {
+            file: file.to_owned(),
+            line: None,
+            key: String::new(),
+        },
+        problem,
+    }
+}
+
+pub(super) fn translation_language(file_name: &str) -> Option<&str> {
     file_name.strip_prefix("template.")?.strip_suffix(".toml")
 }
 

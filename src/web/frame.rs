@@ -267,6 +267,10 @@ async fn refusal(
             )
         });
     };
+    let must_add_factor = state.settings.accounts.require_two_factors && visit.lacks_second_factor;
+    if must_add_factor && !entry::is_open_without_factor(request.path()) {
+        return Some(Refused::Led(entry::SECOND_FACTOR.to_owned()));
+    }
     let may = right.is_none_or(|right| visit.may(right));
     let home = entry::home(&visit);
     request.extensions_mut().insert(visit);

@@ -29,6 +29,7 @@ use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::gate::rules::Rules;
 use crate::gate::study::Studies;
+use crate::imports::desk::Desk;
 use crate::keys::Keys;
 use crate::responses::ResponseWriter;
 use crate::responses::judge::Visitors;
@@ -65,6 +66,8 @@ pub struct State {
     pub sms: SmsHooks,
     /// The providers of email that post to us.
     pub mail: MailHooks,
+    /// Where uploaded files are read.
+    pub imports: Desk,
     /// The programs that may tell us of events.
     tokens: api::Tokens,
     /// Who may be contacted, when and how often.
@@ -109,6 +112,7 @@ impl State {
             destinations: Destinations::default(),
             sms: SmsHooks::default(),
             mail: MailHooks::default(),
+            imports: Desk::default(),
             tokens,
             rules,
             studies: Studies::default(),

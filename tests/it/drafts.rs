@@ -2,7 +2,9 @@
 
 use visavis::campaigns::check;
 use visavis::campaigns::definition::Definition;
-use visavis::campaigns::drafts::{self, Author, Draft, DraftError, Standing, Step, approval, edit, store};
+use visavis::campaigns::drafts::{
+    self, Author, Draft, DraftError, Standing, Step, approval, edit, store,
+};
 use visavis::campaigns::model::Status;
 use visavis::campaigns::plan;
 use visavis::channels::outbox::Outbox;

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, in its kit too"
 )]
 
+mod accounts;
 mod anchor;
 mod api;
 mod audience;
@@ -19,8 +20,8 @@ mod config;
 mod consent;
 mod customers;
 mod delivery;
-mod events;
 mod drafts;
+mod events;
 mod evidence;
 mod faults;
 mod feedback;
@@ -32,6 +33,7 @@ mod mail;
 mod mail_hooks;
 mod numbers;
 mod orders;
+mod people;
 mod plain_words;
 mod preferences;
 mod readme;
@@ -51,9 +53,11 @@ mod sms;
 mod sms_check;
 mod statistics;
 mod storage;
+mod template_pages;
 mod templates;
 mod time_to_effect;
 mod tracking;
 mod turns;
 mod verdicts;
 mod web;
+mod wizard;

@@ -1,6 +1,8 @@
 //! Templates as an author, a copywriter and a recipient meet them.
 
 mod counting;
+mod draft;
+mod library;
 mod sms;
 
 use std::collections::BTreeSet;

@@ -432,7 +432,7 @@ on_both! {
             ("localhost:8081", StatusCode::OK), ("[::1]:8081", StatusCode::OK), ("127.0.0.1", StatusCode::OK),
             ("evil.example", StatusCode::MISDIRECTED_REQUEST), ("localhost.evil.example:8081", StatusCode::MISDIRECTED_REQUEST),
         ] {
-            let response = site.ask(Method::GET, "/").header("host", host).send().await.unwrap();
+            let response = site.ask(Method::GET, "/campaigns").header("host", host).send().await.unwrap();
             assert_eq!(response.status(), status, "{host}");
         }
         site.close().await;
@@ -468,7 +468,7 @@ on_both! {
         let site = Site::open(db).await;
         for (method, path, status, code, allow) in [
             (Method::GET, "/nothing", 404, "not_found", ""),
-            (Method::POST, "/", 405, "method_not_allowed", "GET"),
+            (Method::POST, "/campaigns", 405, "method_not_allowed", "GET"),
             (Method::DELETE, "/c/x", 405, "method_not_allowed", "GET, HEAD"),
             (Method::PUT, "/u/x", 405, "method_not_allowed", "GET, HEAD, POST"),
             (Method::GET, "/reports/campaigns/x", 404, "not_found", ""),

@@ -188,11 +188,20 @@ mod tests {
         abroad.day = chrono::NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
         abroad.status = Status::Paused;
         let now = from_ms(1_795_000_000_000);
-        let text = write("Ventes; été", "visavis.example", &[moved, abroad], now, |entry| Shown {
-            title: format!("{}, par courriel", entry.name),
-            text: format!("une ligne\nune autre {}", "é".repeat(60)),
-        });
-        assert!(text.starts_with("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n"), "{text}");
+        let text = write(
+            "Ventes; été",
+            "visavis.example",
+            &[moved, abroad],
+            now,
+            |entry| Shown {
+                title: format!("{}, par courriel", entry.name),
+                text: format!("une ligne\nune autre {}", "é".repeat(60)),
+            },
+        );
+        assert!(
+            text.starts_with("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n"),
+            "{text}"
+        );
         assert!(text.ends_with("END:VCALENDAR\r\n"));
         assert!(text.lines().all(|line| line.len() <= 75), "{text}");
         assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
@@ -209,7 +218,10 @@ mod tests {
         ] {
             assert!(whole.lines().any(|known| known == line), "{line}: {whole}");
         }
-        assert!(whole.contains(&format!("DESCRIPTION:une ligne\\nune autre {}", "é".repeat(60))));
+        assert!(whole.contains(&format!(
+            "DESCRIPTION:une ligne\\nune autre {}",
+            "é".repeat(60)
+        )));
         assert_eq!(whole.matches("BEGIN:VEVENT").count(), 2);
     }
 
@@ -219,7 +231,10 @@ mod tests {
         daily.is_recurring = true;
         assert_eq!(uid(&daily, true), "campaign-100-1000");
         let once = entry("once", "x", 1_000);
-        let elsewhen = Entry { at: 5_000, ..once.clone() };
+        let elsewhen = Entry {
+            at: 5_000,
+            ..once.clone()
+        };
         assert_eq!(uid(&once, true), uid(&elsewhen, true));
         assert_ne!(uid(&once, false), uid(&elsewhen, true));
     }

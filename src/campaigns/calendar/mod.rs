@@ -49,7 +49,10 @@ pub async fn calendar(
     }
     entries.sort_by_key(|entry| (entry.at, entry.campaign));
     let rate_of = |entry: &Entry| {
-        let relay = settings.email.route(entry.relay.as_deref(), &entry.sender).ok()?;
+        let relay = settings
+            .email
+            .route(entry.relay.as_deref(), &entry.sender)
+            .ok()?;
         Some((relay.to_owned(), settings.email.rate_of(relay)?))
     };
     let now_ms = now.timestamp_millis();
@@ -134,10 +137,19 @@ fn to_come(waiting: &Waiting, span: Span, until: DateTime<Utc>, now: DateTime<Ut
         at: at.timestamp_millis(),
         people: waiting.people,
         may_move: waiting.status.is_editable() && !definition.is_recurring(),
-        ..Entry::of(definition, waiting.campaign, waiting.name.clone(), waiting.status)
+        ..Entry::of(
+            definition,
+            waiting.campaign,
+            waiting.name.clone(),
+            waiting.status,
+        )
     };
     let mut found = vec![entry(from_ms(waiting.due_at))];
-    if let Some(plan) = definition.schedule.as_ref().filter(|plan| plan.every.is_some()) {
+    if let Some(plan) = definition
+        .schedule
+        .as_ref()
+        .filter(|plan| plan.every.is_some())
+    {
         let mut after = from_ms(waiting.due_at).max(now);
         while found.len() < MOST
             && let Some(due) = schedule::next(plan, after)

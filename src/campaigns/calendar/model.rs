@@ -8,9 +8,13 @@ use serde::Serialize;
 
 use crate::campaigns::model::Status;
 use crate::clock::{DAY_MS, from_ms, local_instant};
+use crate::config::WindowKind;
 use crate::consent::model::Channel;
 use crate::gate::rules::Cap;
 use crate::ids::CampaignId;
+
+/// The rule that selects every customer.
+const EVERYONE: &str = "everyone";
 
 /// Days in a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +93,6 @@ impl Entry {
 
     /// Whether both reach the same people for certain: the rules are the same, or one is of everyone.
     fn reaches_those_of(&self, other: &Self) -> bool {
-        const EVERYONE: &str = "everyone";
         self.segment == other.segment || self.segment == EVERYONE || other.segment == EVERYONE
     }
 }
@@ -124,8 +127,7 @@ pub enum Conflict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pressure {
     pub segment: String,
-    pub channel: Channel,
-    /// Messages in the span.
+    /// Messages in the span, by any channel.
     pub planned: usize,
     /// The most in any stretch of the cap's days.
     pub peak: usize,
@@ -154,6 +156,18 @@ fn counted<'a>(entries: &'a [Entry], cap: &Cap) -> Vec<&'a Entry> {
         .collect()
 }
 
+/// Whether an entry falls into the days of a cap that begin with another.
+fn is_within(cap: &Cap, first: &Entry, entry: &Entry) -> bool {
+    match cap.window {
+        WindowKind::Sliding => {
+            (first.at..first.at + i64::from(cap.days) * DAY_MS).contains(&entry.at)
+        }
+        WindowKind::Calendar => {
+            (0..i64::from(cap.days)).contains(&(entry.day - first.day).num_days())
+        }
+    }
+}
+
 /// What exceeds a cap; only where something of it is to come. What may exceed it because nobody has counted how far
 /// the segments overlap is told where nothing is certain.
 pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<Conflict> {
@@ -162,13 +176,12 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
     for cap in caps {
         let counted = counted(entries, cap);
         for (n, first) in counted.iter().enumerate() {
-            let end = first.at + i64::from(cap.days) * DAY_MS;
             let behind: Vec<&Entry> = counted
                 .get(n..)
                 .unwrap_or_default()
                 .iter()
                 .copied()
-                .take_while(|entry| entry.at < end)
+                .filter(|entry| is_within(cap, first, entry))
                 .collect();
             let same: Vec<&Entry> = behind
                 .iter()
@@ -188,11 +201,18 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
             // One that only repeats itself says the same each day.
             let key = group
                 .iter()
-                .map(|entry| (entry.campaign.0, if names.len() == 1 { 0 } else { entry.at }))
+                .map(|entry| {
+                    (
+                        entry.campaign.0,
+                        if names.len() == 1 { 0 } else { entry.at },
+                    )
+                })
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect();
-            if group.iter().all(|entry| entry.at < now_ms) || is_part(&told, &key) || !told.insert(key)
+            if group.iter().all(|entry| entry.at < now_ms)
+                || is_part(&told, &key)
+                || !told.insert(key)
             {
                 continue;
             }
@@ -206,7 +226,9 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
         }
     }
     found.sort_by_key(|conflict| match conflict {
-        Conflict::Pressure { is_certain, from, .. } => (!is_certain, *from),
+        Conflict::Pressure {
+            is_certain, from, ..
+        } => (!is_certain, *from),
         Conflict::Capacity { at, .. } => (false, *at),
     });
     found
@@ -214,7 +236,8 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
 
 /// Whether all of a group was told with others already.
 fn is_part(told: &BTreeSet<Vec<(i64, i64)>>, group: &Vec<(i64, i64)>) -> bool {
-    told.iter().any(|known| group.iter().all(|one| known.contains(one)))
+    told.iter()
+        .any(|known| group.iter().all(|one| known.contains(one)))
 }
 
 /// Two by one relay, of which the second begins before the first is through. `rate_of`: the relay of an entry and
@@ -254,61 +277,63 @@ pub fn capacity_conflicts(
     found
 }
 
-/// How much each group of people gets in the span, the most pressed first; a group is a segment by a channel.
+/// How much each group of people gets in the span, the most pressed first; a group is a segment.
 pub fn pressure(entries: &[Entry], caps: &[Cap], span: Span, now_ms: i64) -> Vec<Pressure> {
-    let (from, until) = (span.from_ms(), span.until_ms());
-    let mut groups: BTreeMap<(&str, Channel), Vec<&Entry>> = BTreeMap::new();
-    for entry in entries {
-        groups.entry((&entry.segment, entry.channel())).or_default();
-    }
-    for ((segment, channel), group) in &mut groups {
-        *group = entries
-            .iter()
-            .filter(|entry| entry.status != Status::Cancelled || entry.is_wave)
-            .filter(|entry| entry.channel() == *channel)
-            .filter(|entry| entry.segment == *segment || entry.segment == "everyone")
-            .collect();
-    }
-    let mut found: Vec<Pressure> = groups
+    let in_span = span.from_ms()..span.until_ms();
+    let segments: BTreeSet<&str> = entries.iter().map(|entry| entry.segment.as_str()).collect();
+    let mut found: Vec<Pressure> = segments
         .into_iter()
-        .filter_map(|((segment, channel), group)| {
-            let in_span = |entry: &&&Entry| (from..until).contains(&entry.at);
-            let planned = group.iter().filter(in_span).count();
-            let is_to_come = group.iter().filter(in_span).any(|entry| entry.at >= now_ms);
-            let (cap, peak) = caps
+        .filter_map(|segment| {
+            let group: Vec<&Entry> = entries
                 .iter()
-                .filter_map(|cap| {
-                    let of_cap: Vec<&&Entry> = group
-                        .iter()
-                        .filter(|entry| cap.concerns(channel, &entry.topic))
-                        .collect();
-                    let length = i64::from(cap.days) * DAY_MS;
-                    let peak = of_cap
-                        .iter()
-                        .map(|first| {
-                            let stretch = first.at..first.at + length;
-                            of_cap.iter().filter(|entry| stretch.contains(&entry.at)).count()
-                        })
-                        .max()?;
-                    Some((cap, peak))
-                })
-                // The one that is filled most: peak ÷ max, compared without a division.
-                .max_by_key(|(cap, peak)| peak * 1_000_000 / usize::try_from(cap.max).unwrap_or(1).max(1))?;
-            (planned > 0 && is_to_come).then(|| Pressure {
+                .filter(|entry| entry.status != Status::Cancelled || entry.is_wave)
+                .filter(|entry| entry.segment == segment || entry.segment == EVERYONE)
+                .collect();
+            let here = || group.iter().filter(|entry| in_span.contains(&entry.at));
+            if !here().any(|entry| entry.at >= now_ms) {
+                return None;
+            }
+            let tightest = caps
+                .iter()
+                .filter_map(|cap| Some((cap, peak(&group, cap, span)?)))
+                .max_by_key(|(cap, peak)| filled(*peak, cap.max));
+            let (cap, peak) = tightest?;
+            Some(Pressure {
                 segment: segment.to_owned(),
-                channel,
-                planned,
+                planned: here().count(),
                 peak,
                 max: cap.max,
                 cap: cap.describe(),
             })
         })
         .collect();
-    found.sort_by_key(|one| {
-        let filled = one.peak * 1_000_000 / usize::try_from(one.max).unwrap_or(1).max(1);
-        std::cmp::Reverse((filled, one.planned))
-    });
+    found.sort_by_key(|one| std::cmp::Reverse((filled(one.peak, one.max), one.planned)));
     found
+}
+
+/// The most messages in any stretch of a cap's days that reaches into the span; none of its business: `None`.
+fn peak(group: &[&Entry], cap: &Cap, span: Span) -> Option<usize> {
+    let counted: Vec<&&Entry> = group
+        .iter()
+        .filter(|entry| cap.concerns(entry.channel(), &entry.topic))
+        .collect();
+    counted
+        .iter()
+        .map(|first| {
+            let stretch = counted.iter().filter(|entry| is_within(cap, first, entry));
+            let reaches = stretch.clone().any(|entry| entry.at >= span.from_ms());
+            if reaches && first.at < span.until_ms() {
+                stretch.count()
+            } else {
+                0
+            }
+        })
+        .max()
+}
+
+/// How far a cap is filled, in millionths.
+fn filled(peak: usize, max: u32) -> usize {
+    peak * 1_000_000 / usize::try_from(max).unwrap_or(1).max(1)
 }
 
 #[cfg(test)]

@@ -38,9 +38,11 @@ fn named(conflicts: &[Conflict]) -> Vec<(bool, Vec<&str>)> {
     conflicts
         .iter()
         .map(|conflict| match conflict {
-            Conflict::Pressure { is_certain, campaigns, .. } => {
-                (*is_certain, campaigns.iter().map(String::as_str).collect())
-            }
+            Conflict::Pressure {
+                is_certain,
+                campaigns,
+                ..
+            } => (*is_certain, campaigns.iter().map(String::as_str).collect()),
             Conflict::Capacity { first, second, .. } => (true, vec![first, second]),
         })
         .collect()
@@ -58,20 +60,39 @@ fn too_much_for_the_same_people_is_certain_and_for_others_possible() {
     let day = DAY_MS;
     assert_eq!(told(&[entry("a", "x", 0), entry("b", "x", 7 * day)]), []);
     let both = vec!["a".to_owned(), "b".to_owned()];
-    assert_eq!(told(&[entry("a", "x", 0), entry("b", "x", 7 * day - 1)]), [(true, both.clone())]);
-    assert_eq!(told(&[entry("a", "x", 0), entry("b", "everyone", day)]), [(true, both.clone())]);
-    assert_eq!(told(&[entry("a", "x", 0), entry("b", "y", day)]), [(false, both)]);
+    assert_eq!(
+        told(&[entry("a", "x", 0), entry("b", "x", 7 * day - 1)]),
+        [(true, both.clone())]
+    );
+    assert_eq!(
+        told(&[entry("a", "x", 0), entry("b", "everyone", day)]),
+        [(true, both.clone())]
+    );
+    assert_eq!(
+        told(&[entry("a", "x", 0), entry("b", "y", day)]),
+        [(false, both)]
+    );
     // Of another topic or channel it is none of the cap's business.
     let mut news = entry("b", "x", day);
     news.topic = "news".to_owned();
-    let about_offers = [Cap { topic: Some("offers".to_owned()), ..cap(1, 7) }];
-    assert_eq!(pressure_conflicts(&[entry("a", "x", 0), news], &about_offers, 0), []);
+    let about_offers = [Cap {
+        topic: Some("offers".to_owned()),
+        ..cap(1, 7)
+    }];
+    assert_eq!(
+        pressure_conflicts(&[entry("a", "x", 0), news], &about_offers, 0),
+        []
+    );
 }
 
 #[test]
 fn what_lies_behind_us_is_no_conflict_and_a_group_is_told_once() {
     let day = DAY_MS;
-    let entries = [entry("a", "x", day), entry("b", "x", 2 * day), entry("c", "x", 3 * day)];
+    let entries = [
+        entry("a", "x", day),
+        entry("b", "x", 2 * day),
+        entry("c", "x", 3 * day),
+    ];
     assert_eq!(pressure_conflicts(&entries, &[cap(1, 7)], 4 * day), []);
     let told = pressure_conflicts(&entries, &[cap(1, 7)], 0);
     assert_eq!(named(&told), [(true, vec!["a", "b", "c"])]);
@@ -88,8 +109,14 @@ fn a_relay_that_is_still_busy_is_told() {
     let hour = 3_600_000;
     let busy = capacity_conflicts(&[first.clone(), entry("b", "y", hour - 1)], rate, 0);
     assert_eq!(named(&busy), [(true, vec!["a", "b"])]);
-    assert_eq!(capacity_conflicts(&[first.clone(), entry("b", "y", hour)], rate, 0), []);
-    assert_eq!(capacity_conflicts(&[first, entry("b", "y", 1)], |_| None, 0), []);
+    assert_eq!(
+        capacity_conflicts(&[first.clone(), entry("b", "y", hour)], rate, 0),
+        []
+    );
+    assert_eq!(
+        capacity_conflicts(&[first, entry("b", "y", 1)], |_| None, 0),
+        []
+    );
 }
 
 #[test]
@@ -114,7 +141,10 @@ fn pressure_is_the_most_in_any_stretch_of_the_tightest_cap() {
         .map(|one| (one.segment.as_str(), one.planned, one.peak, one.max))
         .collect();
     // Whoever is of x is of everyone too; of y nobody gets anything of his own in the span.
-    assert_eq!(told, [("x", 3, 2, 3), ("everyone", 1, 1, 3), ("y", 1, 1, 3)]);
+    assert_eq!(
+        told,
+        [("x", 3, 2, 3), ("everyone", 1, 1, 3), ("y", 1, 1, 3)]
+    );
     assert_eq!(pressure(&entries, &[cap(3, 7)], span, 35 * day), []);
 }
 
@@ -127,6 +157,29 @@ fn a_day_is_that_of_the_zone() {
     };
     // The day on which clocks go back has 25 hours.
     assert_eq!(span.until_ms() - span.from_ms(), 25 * 3_600_000);
-    assert_eq!(span.day_of(span.from_ms() - 1), span.from.pred_opt().unwrap());
+    assert_eq!(
+        span.day_of(span.from_ms() - 1),
+        span.from.pred_opt().unwrap()
+    );
     assert_eq!(span.day_of(span.until_ms() - 1), span.from);
+}
+
+#[test]
+fn a_calendar_day_ends_at_midnight() {
+    let mut late = entry("a", "x", 22 * 3_600_000);
+    late.day = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
+    let mut early = entry("b", "x", 30 * 3_600_000);
+    early.day = NaiveDate::from_ymd_opt(1970, 1, 2).unwrap();
+    let both = [late, early];
+    let daily = Cap {
+        window: WindowKind::Calendar,
+        ..cap(1, 1)
+    };
+    assert_eq!(
+        pressure_conflicts(&both, std::slice::from_ref(&daily), 0),
+        []
+    );
+    assert_eq!(pressure_conflicts(&both, &[cap(1, 1)], 0).len(), 1);
+    let two_days = Cap { days: 2, ..daily };
+    assert_eq!(pressure_conflicts(&both, &[two_days], 0).len(), 1);
 }

@@ -1,18 +1,30 @@
 //! Begin, save, duplicate, delete: a draft in the hands of who plans it.
 
-use super::model::{Author, Draft, Review, Standing, Step, blank, is_name};
+use super::model::{Author, Draft, Review, Standing, Step, blank, gaps, is_name};
 use super::{DraftError, store};
 use crate::accounts::audit;
 use crate::campaigns::definition::Definition;
 use crate::campaigns::store as campaign_store;
 use crate::storage::{Db, Txn};
 
-/// Begins a draft of this name, of which nothing is chosen yet.
+/// Begins a draft of this name, of which nothing is chosen yet but what seldom changes: the sender and the topic
+/// of the latest campaign.
 ///
 /// # Errors
 /// When the name is taken or cannot be one.
 pub async fn begin(db: &Db, name: &str, author: &Author, now_ms: i64) -> Result<Draft, DraftError> {
-    create(db, blank(name), author, "draft.begin", "", now_ms).await
+    let mut definition = blank(name);
+    let latest = campaign_store::Search {
+        limit: 1,
+        ..campaign_store::Search::default()
+    };
+    if let Some(latest) = campaign_store::search(&**db, &latest).await?.pop() {
+        definition.sender = latest.definition.sender;
+        // What is about text messages stands in no plan that sends none.
+        definition.sender.sms = None;
+        definition.topic = latest.definition.topic;
+    }
+    create(db, definition, author, "draft.begin", "", now_ms).await
 }
 
 /// Begins a draft from a whole definition, as the API gives it.
@@ -58,20 +70,26 @@ pub async fn duplicate(
 ///
 /// # Errors
 /// When there is no such campaign, or it runs, is paused or was cancelled.
-pub async fn reopen(db: &Db, name: &str, author: &Author, now_ms: i64) -> Result<Draft, DraftError> {
+pub async fn reopen(
+    db: &Db,
+    name: &str,
+    author: &Author,
+    now_ms: i64,
+) -> Result<Draft, DraftError> {
     let txn = db.begin().await?;
-    let campaign = campaign_store::by_name(&*txn, name)
-        .await?
-        .ok_or_else(|| DraftError::NoCampaign {
-            name: name.to_owned(),
-        })?;
+    let campaign =
+        campaign_store::by_name(&*txn, name)
+            .await?
+            .ok_or_else(|| DraftError::NoCampaign {
+                name: name.to_owned(),
+            })?;
     if !campaign.status.is_editable() {
         return Err(DraftError::NotEditable {
             name: name.to_owned(),
             status: campaign.status,
         });
     }
-    if store::insert(&txn, &campaign.definition, author, now_ms).await? {
+    if store::insert(&txn, &campaign.definition, Step::Review, author, now_ms).await? {
         audit::note(&*txn, &author.actor, "draft.reopen", name, "", now_ms).await?;
     }
     finish(txn, name).await
@@ -90,8 +108,13 @@ async fn create(
         return Err(DraftError::Name { name });
     }
     let txn = db.begin().await?;
+    // What begins whole has nothing left to be chosen.
+    let step = match gaps(&definition).is_empty() {
+        true => Step::Review,
+        false => Step::Audience,
+    };
     if campaign_store::by_name(&*txn, &name).await?.is_some()
-        || !store::insert(&txn, &definition, author, now_ms).await?
+        || !store::insert(&txn, &definition, step, author, now_ms).await?
     {
         return Err(DraftError::Taken { name });
     }

@@ -181,8 +181,8 @@ impl Draft {
         let is_approved =
             self.standing == Standing::Approved && self.review.digest.as_deref() == Some(digest);
         let asked = self.review.asked.as_ref();
-        let asked_himself = self.standing == Standing::Asked
-            && asked.is_some_and(|asked| asked.by == author.key);
+        let asked_himself =
+            self.standing == Standing::Asked && asked.is_some_and(|asked| asked.by == author.key);
         match () {
             () if is_approved => Ok(()),
             () if author.may_launch && !asked_himself => Ok(()),
@@ -351,7 +351,10 @@ mod tests {
     fn who_asked_neither_approves_nor_launches_in_spite_of_it() {
         let (boss, marketer) = (author("boss", true), author("marketer", false));
         let own = draft(Standing::Asked, asked_by(&boss));
-        assert!(matches!(own.answered_by(&boss), Err(DraftError::OwnRequest)));
+        assert!(matches!(
+            own.answered_by(&boss),
+            Err(DraftError::OwnRequest)
+        ));
         assert!(matches!(
             own.launched_by(&boss, "x"),
             Err(DraftError::OwnRequest)

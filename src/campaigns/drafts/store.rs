@@ -24,7 +24,8 @@ fn from_row(row: &QueryResult) -> Result<Draft, DbErr> {
         (row.try_get("", "definition")?, row.try_get("", "review")?);
     let (step, standing): (String, String) =
         (row.try_get("", "step")?, row.try_get("", "standing")?);
-    let wrong = |column: &str, value: &str| DbErr::Type(format!("campaign_drafts.{column}: {value}"));
+    let wrong =
+        |column: &str, value: &str| DbErr::Type(format!("campaign_drafts.{column}: {value}"));
     Ok(Draft {
         id: row.try_get("", "id")?,
         name: row.try_get("", "name")?,
@@ -86,7 +87,13 @@ pub async fn list(
          ORDER BY changed_at DESC, id DESC LIMIT $2"
     );
     connection
-        .rows(sql, [super::super::store::holding(text).into(), i64::from(limit).into()])
+        .rows(
+            sql,
+            [
+                super::super::store::holding(text).into(),
+                i64::from(limit).into(),
+            ],
+        )
         .await?
         .iter()
         .map(from_row)
@@ -100,6 +107,7 @@ pub async fn list(
 pub async fn insert(
     txn: &Txn,
     definition: &Definition,
+    step: Step,
     author: &Author,
     now_ms: i64,
 ) -> Result<bool, DbErr> {
@@ -107,13 +115,14 @@ pub async fn insert(
         .run(
             "INSERT INTO campaign_drafts (name, definition, step, standing, review, revision, made_by, made_by_name,
                 made_at, changed_at)
-             VALUES ($1, $2, 'audience', 'open', '{}', 1, $3, $4, $5, $5) ON CONFLICT (name) DO NOTHING",
+             VALUES ($1, $2, $6, 'open', '{}', 1, $3, $4, $5, $5) ON CONFLICT (name) DO NOTHING",
             [
                 definition.name.as_str().into(),
                 write(definition)?.into(),
                 author.key.as_str().into(),
                 author.name.as_str().into(),
                 now_ms.into(),
+                step.as_str().into(),
             ],
         )
         .await?;
@@ -194,5 +203,7 @@ pub async fn kept_check(
     let text: String = row.try_get("", "checked")?;
     let at: i64 = row.try_get("", "checked_at")?;
     // One that an older program wrote is looked at anew.
-    Ok(serde_json::from_str(&text).ok().map(|checked| (checked, at)))
+    Ok(serde_json::from_str(&text)
+        .ok()
+        .map(|checked| (checked, at)))
 }

@@ -131,7 +131,10 @@ pub async fn set_key(txn: &Txn, user: i64, digest: &str, now_ms: i64) -> Result<
 /// When the database is away.
 pub async fn forget_key(txn: &Txn, user: i64) -> Result<bool, DbErr> {
     let gone = txn
-        .run("DELETE FROM calendar_keys WHERE user_id = $1", [user.into()])
+        .run(
+            "DELETE FROM calendar_keys WHERE user_id = $1",
+            [user.into()],
+        )
         .await?;
     Ok(gone.rows_affected() > 0)
 }
@@ -141,10 +144,13 @@ pub async fn forget_key(txn: &Txn, user: i64) -> Result<bool, DbErr> {
 /// # Errors
 /// When the database is away.
 pub async fn user_of(db: &Db, digest: &str) -> Result<Option<i64>, DbErr> {
-    db.row("SELECT user_id FROM calendar_keys WHERE digest = $1", [digest.into()])
-        .await?
-        .map(|row| row.try_get("", "user_id"))
-        .transpose()
+    db.row(
+        "SELECT user_id FROM calendar_keys WHERE digest = $1",
+        [digest.into()],
+    )
+    .await?
+    .map(|row| row.try_get("", "user_id"))
+    .transpose()
 }
 
 /// When a user was given his key.
@@ -152,8 +158,11 @@ pub async fn user_of(db: &Db, digest: &str) -> Result<Option<i64>, DbErr> {
 /// # Errors
 /// When the database is away.
 pub async fn key_since(db: &Db, user: i64) -> Result<Option<i64>, DbErr> {
-    db.row("SELECT created_at FROM calendar_keys WHERE user_id = $1", [user.into()])
-        .await?
-        .map(|row| row.try_get("", "created_at"))
-        .transpose()
+    db.row(
+        "SELECT created_at FROM calendar_keys WHERE user_id = $1",
+        [user.into()],
+    )
+    .await?
+    .map(|row| row.try_get("", "created_at"))
+    .transpose()
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::BASE64;
 use mail_auth::common::crypto::{DkimKey, Ed25519Key, RsaKey, Sha256, SigningKey};
 use mail_auth::common::headers::{HeaderWriter, Writable, Writer};
 use mail_auth::dkim::canonicalize::CanonicalHeaders;
@@ -63,6 +64,8 @@ pub enum DkimError {
 pub(super) struct DkimSigner {
     key: DkimKey,
     template: Signature,
+    /// The DNS record of the public half.
+    published: String,
 }
 
 impl fmt::Debug for DkimSigner {
@@ -100,13 +103,18 @@ impl DkimSigner {
         };
         let der = PrivateKeyDer::from_pem_slice(secret.expose().as_bytes())
             .map_err(|cause| malformed(cause.to_string()))?;
-        let key = match settings.kind {
-            DkimKeyKind::Rsa => RsaKey::<Sha256>::from_key_der(der).map(DkimKey::Rsa),
+        let (key, published) = match settings.kind {
+            DkimKeyKind::Rsa => RsaKey::<Sha256>::from_key_der(der).map(|key| {
+                let public = subject_public_key_info(&key.public_key());
+                (DkimKey::Rsa(key), record_text("rsa", &public))
+            }),
             DkimKeyKind::Ed25519 => match der {
                 // OpenSSL writes version 1, which holds no public key to check against.
                 PrivateKeyDer::Pkcs8(der) => {
-                    Ed25519Key::from_pkcs8_maybe_unchecked_der(der.secret_pkcs8_der())
-                        .map(DkimKey::Ed25519)
+                    Ed25519Key::from_pkcs8_maybe_unchecked_der(der.secret_pkcs8_der()).map(|key| {
+                        let published = record_text("ed25519", &key.public_key());
+                        (DkimKey::Ed25519(key), published)
+                    })
                 }
                 _ => return Err(malformed("it is not PKCS#8".to_owned())),
             },
@@ -121,7 +129,16 @@ impl DkimSigner {
             cb: Canonicalization::Relaxed,
             ..Signature::default()
         };
-        Ok(Self { key, template })
+        Ok(Self {
+            key,
+            template,
+            published,
+        })
+    }
+
+    /// What must stand in the record: the public key (RFC 6376 section 3.6.1, RFC 8463 section 4).
+    pub fn published(&self) -> String {
+        self.published.clone()
     }
 
     /// The name of the DNS record that must hold the public key.
@@ -230,6 +247,40 @@ pub(super) fn sign(signers: &[DkimSigner], raw: Vec<u8>, at: i64) -> Result<Vec<
     }
     signed.extend_from_slice(&raw);
     Ok(signed)
+}
+
+fn record_text(kind: &str, public: &[u8]) -> String {
+    format!("v=DKIM1; k={kind}; p={}", BASE64.encode(public))
+}
+
+/// An RSA key (PKCS #1) with its algorithm before it (RFC 5280 section 4.1.2.7), as it is published everywhere
+/// (RFC 6376 erratum 3017).
+fn subject_public_key_info(key: &[u8]) -> Vec<u8> {
+    /// rsaEncryption without parameters, DER.
+    const ALGORITHM: [u8; 15] = [
+        0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
+    ];
+    let bits = [&[0], key].concat();
+    let body = [&ALGORITHM[..], &der(0x03, &bits)].concat();
+    der(0x30, &body)
+}
+
+/// A DER element: tag, length, content.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let digits: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+    let mut out = vec![tag];
+    match digits.as_slice() {
+        [] => out.push(0),
+        [short] if *short < 0x80 => out.push(*short),
+        long => {
+            // At most 8 of them.
+            out.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
+            out.extend_from_slice(long);
+        }
+    }
+    out.extend_from_slice(content);
+    out
 }
 
 /// Where the public key stands in DNS (RFC 6376 section 3.6.2.1).

@@ -8,6 +8,7 @@ mod carrier;
 mod classify;
 mod connect;
 mod dkim;
+pub mod dns;
 mod facts;
 mod health;
 mod mime;

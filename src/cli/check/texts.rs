@@ -1,14 +1,10 @@
 //! What `visavis check` says of SMS.
 
-use std::sync::Arc;
-
 use super::Line;
-use crate::channels::outbox::Outbox;
-use crate::channels::sms::SmsChannel;
+use crate::channels::check;
 use crate::channels::sms::model::Looked;
 use crate::cli::clock;
 use crate::config::{ProviderSettings, Settings, SmsSettings};
-use crate::keys::Keys;
 
 /// Whether each provider is there and knows us, where it is to post to, and what is missing.
 pub(super) async fn providers(settings: &Settings) -> Vec<Line> {
@@ -19,24 +15,14 @@ pub(super) async fn providers(settings: &Settings) -> Vec<Line> {
             folder.display()
         ))];
     }
-    let outbox = match Outbox::open(&folder) {
-        Ok(outbox) => Arc::new(outbox),
-        Err(error) => return vec![Line::Bad(format!("sms: {error}"))],
-    };
-    // A look at a provider signs nothing that stays; no secret is made for it.
-    let keys = Keys::from_secret(&[0; 32]);
-    let url = &settings.web.public_url;
-    let channel = match SmsChannel::new(&settings.sms, url, &keys, &outbox, &clock()) {
-        Ok(channel) => channel,
-        Err(error) => return vec![Line::Bad(format!("sms: {error}"))],
-    };
+    let clock = clock();
     let tries = settings
         .sms
         .providers
         .keys()
-        .map(|name| channel.check(name));
+        .map(|name| check::provider(settings, name, &clock));
     let answers = futures_util::future::join_all(tries).await;
-    channel.close().await;
+    let url = &settings.web.public_url;
     let mut lines = Vec::new();
     for ((name, account), answer) in settings.sms.providers.iter().zip(answers) {
         lines.push(match answer {

@@ -222,7 +222,10 @@ impl Columns {
 
 /// The place of a column that is named by its number, `#1` the first: where two have the same name.
 fn numbered(name: &str) -> Option<usize> {
-    name.strip_prefix('#')?.parse::<usize>().ok()?.checked_sub(1)
+    name.strip_prefix('#')?
+        .parse::<usize>()
+        .ok()?
+        .checked_sub(1)
 }
 
 /// What a cell says, trimmed, and without the apostrophe that keeps a spreadsheet from taking it for a formula

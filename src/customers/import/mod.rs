@@ -30,8 +30,8 @@ use serde_json::json;
 
 pub use fields::{Correction, read_fields};
 pub use preview::{Preview, PreviewColumn, fields_of, is_workbook, preview, rejected};
-pub use write::Change;
 pub use report::{ImportReport, Rejection, Warning, WarningKind, Warnings};
+pub use write::Change;
 
 use self::columns::Columns;
 use self::reading::{Batch, Source};

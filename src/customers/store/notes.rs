@@ -17,12 +17,7 @@ pub(in crate::customers) async fn add(
     txn.row(
         "INSERT INTO customer_notes (customer_id, body, author, written_at)
          SELECT c.id, $2, $3, $4 FROM customers c WHERE c.id = $1 RETURNING id",
-        [
-            customer.0.into(),
-            text.into(),
-            author.into(),
-            now_ms.into(),
-        ],
+        [customer.0.into(), text.into(), author.into(), now_ms.into()],
     )
     .await?
     .map(|row| row.try_get("", "id").map(NoteId))

@@ -100,7 +100,10 @@ impl Way {
         let mut known = vec![("external_id", values.put(external_id.as_str()))];
         known.extend(id.map(|id| ("id", values.put(id))));
         for (column, text) in [("email_key", email), ("phone", phone)] {
-            known.extend(text.as_ref().map(|text| (column, values.put(text.as_str()))));
+            known.extend(
+                text.as_ref()
+                    .map(|text| (column, values.put(text.as_str()))),
+            );
         }
         known
     }

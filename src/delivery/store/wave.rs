@@ -117,6 +117,32 @@ pub async fn wave_of(
         .transpose()
 }
 
+/// The message of a wave that went to a customer: its place in the wave, and its channel.
+///
+/// # Errors
+/// When the database is away.
+pub async fn contact_of(
+    connection: &impl ConnectionTrait,
+    wave: WaveId,
+    customer: CustomerId,
+) -> Result<Option<(i64, Channel)>, DbErr> {
+    let row = connection
+        .row(
+            "SELECT seq, channel FROM contacts WHERE customer_id = $1 AND wave_id = $2 LIMIT 1",
+            [customer.0.into(), wave.0.into()],
+        )
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let channel: String = row.try_get("", "channel")?;
+    Ok(channel
+        .parse()
+        .ok()
+        .zip(Some(row.try_get("", "seq")?))
+        .map(|(channel, seq)| (seq, channel)))
+}
+
 /// Whom a delivery is for, also when the ledger has let it go.
 ///
 /// # Errors

@@ -111,7 +111,10 @@ pub(super) fn read_or_empty<T: DeserializeOwned>(
     if body.is_empty() {
         return typed(Value::Object(Map::new()));
     }
-    read(request, body)
+    match json(request, body)? {
+        Value::Null => typed(Value::Object(Map::new())),
+        value => typed(value),
+    }
 }
 
 /// Reads a value into what it is to be.

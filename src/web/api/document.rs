@@ -101,6 +101,10 @@ fn document() -> Value {
         },
     });
     document["components"]["responses"] = common_answers();
+    // They are made of parts, of which none knows the fields of the other.
+    for name in ["CustomerTold", "SuppressionTold"] {
+        document["components"]["schemas"][name]["unevaluatedProperties"] = false.into();
+    }
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for (path, item) in paths.iter_mut() {
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
@@ -183,7 +187,9 @@ fn complete(path: &str, method: &Method, operation: &mut Map<String, Value>) {
     operation.insert("security".to_owned(), json!([{ "token": scopes }]));
     let is_post = *method == Method::POST;
     let has_body = operation.contains_key("requestBody");
-    if is_post {
+    // What only asks needs no key: it may be asked again.
+    let is_asking = scopes.iter().any(|scope| scope.ends_with(":read"));
+    if is_post && !is_asking {
         let parameters = operation
             .entry("parameters")
             .or_insert_with(|| Value::Array(Vec::new()));

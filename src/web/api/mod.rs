@@ -322,6 +322,10 @@ fn key(value: &HeaderValue) -> Result<String, ApiError> {
         .ok()
         .map(|text| text.trim().trim_matches('"').to_owned())
         .filter(|text| (1..=LONGEST_KEY).contains(&text.len()))
+        .filter(|text| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'"')
+        })
         .ok_or_else(|| {
             ApiError::new(StatusCode::BAD_REQUEST)
                 .with_detail("The Idempotency-Key must be 1 to 255 visible ASCII characters.")

@@ -265,7 +265,7 @@ pub(super) struct Preview {
 #[utoipa::path(
     post, path = "/api/v1/templates/{template}/preview", operation_id = "previewTemplate", tag = "Templates",
     params(("template" = String, Path, description = "Its name", example = "super-chef")),
-    request_body(content = PreviewTold, example = json!({"language": "fr"})),
+    request_body(content = Option<PreviewTold>, example = json!({"language": "fr"})),
     responses((status = 200, description = "The message", body = Preview)),
 )]
 pub(super) async fn preview(

@@ -24,7 +24,8 @@
     const focused = document.activeElement;
     const place = focused && form.contains(focused) ? [focused.name, focused.value, focused.tagName] : null;
     // What is wrong with a line stands in the line.
-    const told = page.querySelector("#building .faulty") && !only.includes("building") && doing === "lines";
+    const isFaulty = page.querySelector("#building .faulty") || form.querySelector("#building .faulty");
+    const told = isFaulty && doing === "lines" && !only.includes("building");
     for (const id of told ? [...only, "building"] : only) {
       const old = document.getElementById(id);
       const fresh = page.getElementById(id);

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::calendar::told;
+use super::calendar::{channel_name, told, when};
 use super::{Visit, path_segment};
 use crate::accounts::model::Right;
 use crate::campaigns::model::Status;
@@ -49,7 +49,7 @@ struct NextView {
     path: String,
     channel: &'static str,
     told: String,
-    at: i64,
+    at: String,
     is_recipients: bool,
     people: Option<i64>,
 }
@@ -72,7 +72,8 @@ struct ReachView {
     since: i64,
     line: String,
     area: String,
-    most: u64,
+    /// Two days make a trend.
+    is_trend: bool,
     days: Vec<ReachDay>,
 }
 
@@ -85,10 +86,10 @@ struct ReachDay {
 
 #[derive(Debug, Serialize)]
 struct AnsweredView {
-    /// Over all waves shown whose responses are all in.
+    /// Over all waves shown whose responses are all in; where there is none, over all so far.
     rate: Option<f64>,
     delivered: u64,
-    top: Option<f64>,
+    is_so_far: bool,
     points: Vec<Point>,
     waves: Vec<WaveView>,
 }
@@ -125,12 +126,13 @@ struct WaveView {
 /// The size of the drawings, in units of their own.
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 120.0;
+/// Columns there is room for at least, so that two do not fill the drawing.
+const SLOTS: usize = 12;
+/// Messages from which on an interval is narrow enough to set the scale.
+const SURE: u64 = 200;
 
 /// The page.
-pub(super) async fn page(
-    visit: Visit,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn page(visit: Visit, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     let rules = Rules::new(&state.settings).map_err(ApiError::internal)?;
     let now = state.clock.now();
     let read = dashboard(&state.db, &rules, &state.settings, now).await?;
@@ -149,7 +151,9 @@ pub(super) async fn page(
             width: one.done.saturating_mul(1_000) / one.messages.max(1),
             failed: one.failed,
             deferred: one.deferred,
-            per_second: one.per_second.map(|rate| words.decimal(rate, usize::from(rate < 10.0))),
+            per_second: one
+                .per_second
+                .map(|rate| words.decimal(rate, usize::from(rate < 10.0))),
             done_at: one.done_at,
         })
         .collect();
@@ -165,9 +169,9 @@ pub(super) async fn page(
             .map(|entry| NextView {
                 name: entry.name.clone(),
                 path: campaign_path(&entry.name),
-                channel: super::calendar::channel_name(words, entry.channel()),
+                channel: channel_name(words, entry.channel()),
                 told: told(words, entry),
-                at: entry.at,
+                at: when(words, entry),
                 is_recipients: entry.zone_is_recipients,
                 people: entry.people,
             })
@@ -187,7 +191,10 @@ fn campaign_path(name: &str) -> String {
     format!("/campaigns/{}", path_segment(name))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of people, for a drawing")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of people, for a drawing"
+)]
 fn real(count: i64) -> f64 {
     count as f64
 }
@@ -224,19 +231,31 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
             (told, "/settings".to_owned(), Right::Reports, true)
         }
         Attention::Replies { count } => (
-            words.counted(*count, "{n} text message waits for an answer", "{n} text messages wait for an answer"),
+            words.counted(
+                *count,
+                "{n} text message waits for an answer",
+                "{n} text messages wait for an answer",
+            ),
             "/replies".to_owned(),
             Right::People,
             false,
         ),
         Attention::Mails { count } => (
-            words.counted(*count, "{n} mail waits to be read", "{n} mails wait to be read"),
+            words.counted(
+                *count,
+                "{n} mail waits to be read",
+                "{n} mails wait to be read",
+            ),
             "/mail".to_owned(),
             Right::People,
             false,
         ),
         Attention::Webhooks { count } => (
-            words.counted(*count, "{n} webhook fails or was given up", "{n} webhooks fail or were given up"),
+            words.counted(
+                *count,
+                "{n} webhook fails or was given up",
+                "{n} webhooks fail or were given up",
+            ),
             "/settings/webhooks".to_owned(),
             Right::Administer,
             true,
@@ -261,7 +280,11 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
             (told, "/permission".to_owned(), Right::Reports, false)
         }
         Attention::NoUpkeep { last } => (
-            said("The daily upkeep last ran on {day}; is the server running?", "day", &words.day(*last)),
+            said(
+                "The daily upkeep last ran on {day}; is the server running?",
+                "day",
+                &words.day(*last),
+            ),
             "/permission".to_owned(),
             Right::Reports,
             true,
@@ -282,7 +305,11 @@ fn reach(words: &Words, days: &[Reach]) -> Option<ReachView> {
         let y = HEIGHT - HEIGHT * wide(people) / wide(most);
         format!("{:.1},{y:.1}", step * count(n))
     };
-    let line: Vec<String> = days.iter().enumerate().map(|(n, day)| at(n, day.people)).collect();
+    let line: Vec<String> = days
+        .iter()
+        .enumerate()
+        .map(|(n, day)| at(n, day.people))
+        .collect();
     let line = line.join(" ");
     let end = step * count(days.len().saturating_sub(1));
     let difference = i128::from(last.people) - i128::from(first.people);
@@ -300,7 +327,7 @@ fn reach(words: &Words, days: &[Reach]) -> Option<ReachView> {
         since: first.at,
         area: format!("0,{HEIGHT} {line} {end:.1},{HEIGHT}"),
         line,
-        most,
+        is_trend: days.len() > 1,
         days: days
             .iter()
             .rev()
@@ -318,9 +345,24 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
         return None;
     }
     let high = |wave: &Answered| wave.rate.interval_95.map(|interval| interval.high);
-    let top = waves.iter().filter_map(high).fold(0.0_f64, f64::max);
-    let step = WIDTH / count(waves.len());
-    let y = |share: f64| if top > 0.0 { HEIGHT - HEIGHT * share / top } else { HEIGHT };
+    // A wave of a few people says anything between nothing and all: it does not set the scale.
+    let values = waves.iter().filter_map(|wave| wave.rate.value);
+    let sure = waves
+        .iter()
+        .filter(|wave| wave.rate.of >= SURE)
+        .filter_map(high);
+    let top = values
+        .map(|value| value * 1.2)
+        .chain(sure)
+        .fold(0.0_f64, f64::max);
+    let step = WIDTH / count(waves.len().max(SLOTS));
+    let y = |share: f64| {
+        if top > 0.0 {
+            HEIGHT - HEIGHT * (share / top).min(1.0)
+        } else {
+            HEIGHT
+        }
+    };
     let points = waves
         .iter()
         .enumerate()
@@ -340,15 +382,18 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
             }
         })
         .collect();
+    let is_so_far = waves.iter().all(|wave| wave.is_open || wave.is_simulated);
     let (mut responders, mut delivered) = (0_u64, 0_u64);
-    for wave in waves.iter().filter(|wave| !wave.is_open && !wave.is_simulated) {
-        responders += wave.rate.count;
-        delivered += wave.rate.of;
+    for wave in waves {
+        if is_so_far || !(wave.is_open || wave.is_simulated) {
+            responders += wave.rate.count;
+            delivered += wave.rate.of;
+        }
     }
     Some(AnsweredView {
         rate: (delivered > 0).then(|| wide(responders) / wide(delivered)),
         delivered,
-        top: (top > 0.0).then_some(top),
+        is_so_far,
         points,
         waves: waves
             .iter()
@@ -373,7 +418,10 @@ fn count(n: usize) -> f64 {
     wide(u64::try_from(n).unwrap_or(u64::MAX))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of people, for a drawing")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of people, for a drawing"
+)]
 fn wide(n: u64) -> f64 {
     n as f64
 }

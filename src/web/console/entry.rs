@@ -1,18 +1,18 @@
 //! The ways in and out: sign-in by address and password, one-time links, sign-out.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
+use actix_web::http::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE, USER_AGENT};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
-use super::{Visit, door, path_segment, place_for_all, see_other};
+use super::{Visit, door, oidc, path_segment, place_for_all, second_step, see_other};
 use crate::accounts::links::{self, Link, Purpose};
 use crate::accounts::model::{Right, Role, User};
 use crate::accounts::sessions::{self, Lifetime};
 use crate::accounts::sign_in::{self, SignIn};
 use crate::accounts::users::{self, NewUser};
-use crate::accounts::{AccountError, passwords};
+use crate::accounts::{AccountError, audit, passwords};
 use crate::web::limits;
 use crate::web::public::words::Language;
 use crate::web::{ApiError, State};
@@ -28,6 +28,13 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .route(web::get().to(page))
                 .route(web::post().to(enter)),
         )
+        .service(
+            place_for_all("/sign-in/code", "GET, POST")
+                .route(web::get().to(second_step::page))
+                .route(web::post().to(second_step::enter)),
+        )
+        .service(place_for_all("/sign-in/oidc", "GET").route(web::get().to(oidc::leave)))
+        .service(place_for_all("/sign-in/oidc/back", "GET").route(web::get().to(oidc::enter)))
         .service(
             place_for_all("/enter/{token}", "GET, POST")
                 .route(web::get().to(link_page))
@@ -74,8 +81,16 @@ pub(in crate::web) fn path_to(uri: &actix_web::http::Uri) -> String {
     }
 }
 
+/// Where one sets up a second factor.
+pub(in crate::web) const SECOND_FACTOR: &str = "/settings/profile/two-factors";
+
+/// What is open to who must set up a second factor first.
+pub(in crate::web) fn is_open_without_factor(path: &str) -> bool {
+    path == SECOND_FACTOR || path == "/sign-out"
+}
+
 /// A path of ours, or the first page: nobody is led elsewhere by a link to the sign-in.
-fn safe_path(next: &str) -> &str {
+pub(super) fn safe_path(next: &str) -> &str {
     let is_path = next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains('\\')
@@ -98,9 +113,21 @@ struct View<'a> {
     fault: Option<&'a str>,
     /// Whether nobody was ever added.
     is_new: bool,
+    /// With whom one may sign in instead, and where.
+    oidc: Option<&'a str>,
+    oidc_path: String,
 }
 
-fn browser_language(request: &HttpRequest) -> Language {
+fn oidc_title(state: &State) -> Option<&str> {
+    let oidc = state.settings.accounts.oidc.as_ref();
+    oidc.map(|oidc| oidc.title.as_str())
+}
+
+fn oidc_path(next: &str) -> String {
+    format!("/sign-in/oidc?next={}", path_segment(next))
+}
+
+pub(super) fn browser_language(request: &HttpRequest) -> Language {
     let header = request
         .headers()
         .get(actix_web::http::header::ACCEPT_LANGUAGE);
@@ -130,6 +157,8 @@ async fn page(
         email: "",
         fault: None,
         is_new,
+        oidc: oidc_title(&state),
+        oidc_path: oidc_path(safe_path(&wanted.next)),
     };
     state.pages.answer_in(language, "sign_in", &view)
 }
@@ -164,7 +193,7 @@ async fn enter(
     )
     .await?;
     let fault = match tried {
-        SignIn::Right(user) => return begin(&state, &user, safe_path(&form.next)).await,
+        SignIn::Right(user) => return admit(&request, &state, &user, safe_path(&form.next)).await,
         SignIn::Wrong => words.t("Address or password is not right."),
         SignIn::TooOften => words
             .t("Too many tries. Wait a quarter of an hour, or ask an administrator for a link."),
@@ -176,14 +205,54 @@ async fn enter(
         email: &form.email,
         fault: Some(fault),
         is_new: false,
+        oidc: oidc_title(&state),
+        oidc_path: oidc_path(safe_path(&form.next)),
     };
     state.pages.refuse_in(language, "sign_in", &view)
 }
 
+/// Begins a session, or asks for the second factor first.
+pub(super) async fn admit(
+    request: &HttpRequest,
+    state: &State,
+    user: &User,
+    next: &str,
+) -> Result<HttpResponse, ApiError> {
+    if user.has_totp {
+        return Ok(second_step::ask(state, user, next));
+    }
+    begin(request, state, user, next).await
+}
+
 /// Begins a session and leads on.
-async fn begin(state: &State, user: &User, next: &str) -> Result<HttpResponse, ApiError> {
+pub(super) async fn begin(
+    request: &HttpRequest,
+    state: &State,
+    user: &User,
+    next: &str,
+) -> Result<HttpResponse, ApiError> {
+    let now_ms = state.clock.now_ms();
+    let agent = request
+        .headers()
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default();
     let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
-    let token = sessions::begin(&txn, user.id, state.clock.now_ms()).await?;
+    let token = sessions::begin(&txn, user.id, now_ms).await?;
+    sessions::set_agent(&txn, &token, agent)
+        .await
+        .map_err(ApiError::unavailable)?;
+    let actor = format!("user {} {}", user.id, user.name);
+    audit::note(
+        &*txn,
+        &actor,
+        "user.sign_in",
+        &user.id.to_string(),
+        "",
+        now_ms,
+    )
+    .await
+    .map_err(ApiError::unavailable)?;
     txn.commit().await.map_err(ApiError::unavailable)?;
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, next))
@@ -291,7 +360,7 @@ async fn use_link(
     let link = link_of(&state, &token).await?;
     let language = browser_language(&request);
     match pass(&state, &token, &link, &form, language).await {
-        Ok(user) => begin(&state, &user, "/").await,
+        Ok(user) => admit(&request, &state, &user, "/").await,
         Err(
             fault @ (AccountError::Email
             | AccountError::Name
@@ -348,13 +417,21 @@ impl From<AccountError> for ApiError {
         match error {
             AccountError::Database(_) => Self::unavailable(error),
             AccountError::NoRandom | AccountError::Hash(_) => Self::internal(error),
-            AccountError::NoSuchUser | AccountError::Link => {
+            AccountError::NoSuchUser
+            | AccountError::Link
+            | AccountError::NoSuchToken
+            | AccountError::NoSuchSession => {
                 Self::new(StatusCode::NOT_FOUND).with_detail(error.to_string())
             }
-            AccountError::Taken | AccountError::LastAdministrator => {
+            AccountError::Taken | AccountError::TokenTaken | AccountError::LastAdministrator => {
                 Self::new(StatusCode::CONFLICT).with_detail(error.to_string())
             }
-            AccountError::Email | AccountError::Name | AccountError::Password => {
+            AccountError::Email
+            | AccountError::Name
+            | AccountError::Password
+            | AccountError::Code
+            | AccountError::TokenName
+            | AccountError::NoScope => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(error.to_string())
             }
         }

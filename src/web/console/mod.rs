@@ -7,12 +7,14 @@ mod assets;
 mod calendar;
 mod campaigns;
 mod compare;
-mod customer;
+mod customers;
 mod dashboard;
 pub(super) mod entry;
 mod grid;
+mod imports;
 mod improve;
 mod mail;
+mod oidc;
 pub mod outbox;
 pub mod permission;
 mod replies;
@@ -20,9 +22,12 @@ mod report;
 mod report_cells;
 mod results;
 mod sandbox;
+mod second_step;
 mod segments;
+mod settings;
 mod shared;
 mod standing;
+mod templates;
 mod visit;
 
 use actix_web::body::BoxBody;
@@ -106,14 +111,17 @@ pub fn configure_console(config: &mut ServiceConfig) {
     configure_errors(config);
     config.default_service(web::route().to(not_found).wrap(from_fn(frame::console)));
     entry::configure(config);
+    settings::configure(config);
     campaigns::configure(config);
+    customers::configure(config);
+    imports::configure(config);
+    templates::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
         .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
         .service(place("/calendar", "GET", Right::Reports).route(web::get().to(calendar::page)))
         .service(
-            place("/calendar/move", "POST", Right::Launch)
-                .route(web::post().to(calendar::move_to)),
+            place("/calendar/move", "POST", Right::Launch).route(web::post().to(calendar::move_to)),
         )
         .service(
             place("/calendar/key", "POST", Right::Reports)
@@ -132,10 +140,6 @@ pub fn configure_console(config: &mut ServiceConfig) {
         .service(
             place("/permission/customers/{id}", "GET", Right::People)
                 .route(web::get().to(permission::proof)),
-        )
-        .service(place("/customers", "GET", Right::People).route(web::get().to(customer::search)))
-        .service(
-            place("/customers/{id}", "GET", Right::People).route(web::get().to(customer::page)),
         )
         .configure(segments::configure)
         .service(place("/replies", "GET", Right::People).route(web::get().to(replies::list)))

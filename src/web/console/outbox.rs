@@ -12,7 +12,7 @@ use crate::web::{ApiError, State};
 
 /// The policy of a message's page. The message stands in a sandboxed frame, which inherits it: its
 /// styles are let in, its remote pictures (and with them its own open pixel) are not.
-const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; \
+pub(super) const MESSAGE_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A line of the list.

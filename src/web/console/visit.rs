@@ -18,9 +18,10 @@ use crate::web::{ApiError, State};
 pub(crate) struct Visit {
     pub user: UserId,
     pub name: String,
-    pub email: String,
     pub role: Role,
     pub language: Language,
+    /// Whether he has a password and nothing beside it.
+    pub lacks_second_factor: bool,
     words: Words,
 }
 
@@ -63,9 +64,9 @@ impl Visit {
         Self {
             user: user.id,
             name: user.name,
-            email: user.email,
             role: user.role,
             language,
+            lacks_second_factor: user.has_password && !user.has_totp,
             words: state.pages.words(language).clone(),
         }
     }
@@ -198,9 +199,9 @@ pub(in crate::web) mod tests {
         let visit = Visit {
             user: UserId(1),
             name: "Anne Petit".to_owned(),
-            email: "anne@example.com".to_owned(),
             role: Role::Administrator,
             language: Language::English,
+            lacks_second_factor: true,
             words: pages.words(Language::English).clone(),
         };
         pages

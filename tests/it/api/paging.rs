@@ -75,7 +75,7 @@ on_both! {
         assert_eq!(prints.len(), 25);
         for n in 0..7 {
             let name = format!("c{n}");
-            let plan = super::campaigns::plan(&name);
+            let plan = crate::api::campaigns::plan(&name);
             let put = api.ask(reqwest::Method::PUT, &format!("/api/v1/campaigns/{name}"), Some(&plan), &[]).await;
             assert_eq!(put.status, 201, "{}", put.body);
         }

@@ -18,6 +18,7 @@ fn sandbox(folder: &Path) -> (EmailChannel, EmailWave) {
         feedback_id: "visavis".to_owned(),
         takes_opt_outs: false,
         dkim: Vec::new(),
+        name_server: None,
     };
     let keys = Keys::from_secret(&[7; 32]);
     let channel = EmailChannel::new(&settings, keys, folder).expect("it opens");

@@ -140,6 +140,7 @@ impl SmtpPeer {
             feedback_id: "visavis".to_owned(),
             takes_opt_outs: false,
             dkim: Vec::new(),
+            name_server: None,
         }
     }
 

@@ -175,7 +175,10 @@ fn values_are_read_as_people_write_them() {
     assert!(matches!(more("1.999"), Err(Problem::Said(_))));
     let born = |a| said(About::Field(Field::BirthDate), Word::Is, a);
     assert_eq!(born("1990-02-28").unwrap(), "birth_date = 1990-02-28");
-    assert_eq!(born("28/02/1990"), Err(Problem::NoDate("28/02/1990".to_owned())));
+    assert_eq!(
+        born("28/02/1990"),
+        Err(Problem::NoDate("28/02/1990".to_owned()))
+    );
     let city = |word, a| said(About::Field(Field::City), word, a);
     assert_eq!(
         city(Word::In, "Amiens,  Lille ,").unwrap(),

@@ -21,7 +21,9 @@ struct Page {
 
 impl Page {
     fn new(html: String) -> Self {
-        let (_, form) = html.split_once("<form method=\"post\" action=\"/segments").expect("a form");
+        let (_, form) = html
+            .split_once("<form method=\"post\" action=\"/segments")
+            .expect("a form");
         let (form, _) = form.split_once("</form>").expect("its end");
         let (path, _) = form.split_once('"').unwrap();
         let action = format!("/segments{path}");
@@ -31,7 +33,9 @@ impl Page {
             let tag = &rest[open..];
             let (head, after) = tag.split_once('>').unwrap();
             rest = after;
-            let Some(name) = attribute(head, "name") else { continue };
+            let Some(name) = attribute(head, "name") else {
+                continue;
+            };
             if head.starts_with("<input") {
                 fields.push((name, attribute(head, "value").unwrap_or_default()));
             } else if head.starts_with("<textarea") {
@@ -41,18 +45,28 @@ impl Page {
             } else if head.starts_with("<select") {
                 let (options, after) = after.split_once("</select>").unwrap();
                 let options: Vec<&str> = options.split("<option").skip(1).collect();
-                let chosen = options.iter().find(|option| option.split('>').next().unwrap().ends_with(" selected"));
-                let chosen = chosen.or(options.first()).map(|option| attribute(option, "value").unwrap());
+                let chosen = options
+                    .iter()
+                    .find(|option| option.split('>').next().unwrap().ends_with(" selected"));
+                let chosen = chosen
+                    .or(options.first())
+                    .map(|option| attribute(option, "value").unwrap());
                 fields.push((name, chosen.unwrap_or_default()));
                 rest = after;
             }
         }
-        Self { html, action, fields }
+        Self {
+            html,
+            action,
+            fields,
+        }
     }
 
     fn field(&self, name: &str) -> &str {
         let found = self.fields.iter().find(|(known, _)| known == name);
-        &found.unwrap_or_else(|| panic!("no field {name}: {:?}", self.fields)).1
+        &found
+            .unwrap_or_else(|| panic!("no field {name}: {:?}", self.fields))
+            .1
     }
 
     fn fill(&mut self, name: &str, value: &str) -> &mut Self {
@@ -63,7 +77,10 @@ impl Page {
 
     /// The text without what browsers lay out as they like.
     fn text(&self) -> String {
-        self.field("text").split_whitespace().collect::<Vec<_>>().join(" ")
+        self.field("text")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     fn says(&self, words: &str) -> bool {
@@ -77,7 +94,12 @@ fn attribute(head: &str, name: &str) -> Option<String> {
 }
 
 fn plain(text: &str) -> String {
-    text.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&#x27;", "'").replace("&#x3D;", "=").replace("&amp;", "&")
+    text.replace("&quot;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&#x27;", "'")
+        .replace("&#x3D;", "=")
+        .replace("&amp;", "&")
 }
 
 async fn open(site: &Site, path: &str) -> Page {
@@ -97,12 +119,19 @@ fn encoded(text: &str) -> String {
 async fn press(site: &Site, page: &Page, button: &str) -> Result<Page, String> {
     let mut fields = page.fields.clone();
     fields.push(("do".to_owned(), button.to_owned()));
-    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
-    let post = site.ask(Method::POST, &page.action).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+        .collect();
+    let post = site
+        .ask(Method::POST, &page.action)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     let response = post.body(fields.join("&")).send().await.unwrap();
     match response.status() {
         StatusCode::SEE_OTHER => Err(header(&response, "location").to_owned()),
-        StatusCode::OK | StatusCode::UNPROCESSABLE_ENTITY => Ok(Page::new(response.text().await.unwrap())),
+        StatusCode::OK | StatusCode::UNPROCESSABLE_ENTITY => {
+            Ok(Page::new(response.text().await.unwrap()))
+        }
         other => panic!("{other}"),
     }
 }
@@ -122,12 +151,16 @@ async fn people(db: &Db) {
         first_name: Some("Élodie".to_owned()),
         ..Person::default()
     };
-    base::insert(db, &[
-        person("Amiens", "customer", &["vip"]),
-        person("Amiens", "customer", &[]),
-        person("Lille", "prospect", &["vip", "staff"]),
-        person("Lille", "suspect", &[]),
-    ]).await;
+    base::insert(
+        db,
+        &[
+            person("Amiens", "customer", &["vip"]),
+            person("Amiens", "customer", &[]),
+            person("Lille", "prospect", &["vip", "staff"]),
+            person("Lille", "suspect", &[]),
+        ],
+    )
+    .await;
 }
 
 on_both! {

@@ -157,7 +157,7 @@ on_both! {
         change(&format!("UPDATE customers SET paused_until = {} WHERE id = {}", house.clock_ms() + 1, first + 5)).await;
         let everyone = rule("everyone");
         let rules: &Rules = &house.parts.rules;
-        let reach = async |channel, topic| reach::reach(db, rules, &everyone, (channel, topic), house.now(), PATIENCE).await.unwrap();
+        let reach = async |channel, topic| reach::reach(db, rules, &everyone, topic, house.now(), PATIENCE).await.unwrap().into_iter().find(|reach| reach.channel == channel).unwrap();
         let email = reach(Channel::Email, "offers").await;
         assert_eq!(email.reachable, 35);
         let withheld: Vec<(&str, u64)> = email.withheld.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
@@ -167,7 +167,7 @@ on_both! {
         assert_eq!(reach(Channel::Email, "' OR TRUE --").await.reachable, 0);
         // The launch contacts as many, but for the pause.
         let wave = house.send("spring").await;
-        assert_eq!(house.ledger(wave).await["due"], 34);
+        assert_eq!(house.ledger(wave).await["pending"], 34);
     }
 
     async fn a_study_is_noted_on_the_segment_and_kept_for_a_minute(db: &TestDb) {
@@ -213,4 +213,47 @@ on_both! {
         let refused = Studies::patient(Duration::ZERO).of(db, &House::new(db, None).parts.rules, &rule("everyone"), "offers", now()).await;
         assert!(matches!(refused, Err(Unanswered::TooLong(_))), "{refused:?}");
     }
+}
+
+/// The commands, as a person types them.
+#[test]
+fn segments_are_kept_from_the_command_line() {
+    use crate::cli::{refused, told};
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(
+        folder.join("customers.csv"),
+        "id;prénom;ville;courriel\n1;Élodie;Amiens;elodie@mail.example\n2;Paul;Lille;paul@mail.example\n",
+    )
+    .unwrap();
+    told(folder, &["import", "customers.csv"]);
+    let saved = told(
+        folder,
+        &[
+            "segment",
+            "save",
+            "Picards",
+            "city = \"amiens\" and not tagged \"vpi\"",
+        ],
+    );
+    assert!(
+        saved.contains("saved Picards") && saved.contains("nobody is tagged \"vpi\""),
+        "{saved}"
+    );
+    let shown = told(folder, &["segment", "show", "PICARDS"]);
+    assert!(
+        shown.contains("1 of 2 customers") && shown.contains("Measurable: failed"),
+        "{shown}"
+    );
+    let changed = told(folder, &["segment", "save", "picards", "city = \"Amiens\""]);
+    assert!(changed.contains("changed Picards"), "{changed}");
+    assert!(told(folder, &["segment", "list"]).contains("Picards: city = \"Amiens\""));
+    told(folder, &["segment", "archive", "Picards"]);
+    assert!(told(folder, &["segment", "list"]).contains("no segments"));
+    assert!(told(folder, &["segment", "list", "--archived"]).contains("Picards"));
+    let unknown = refused(folder, &["segment", "show", "Bretons"]);
+    assert!(
+        unknown.contains("there is no segment \"Bretons\""),
+        "{unknown}"
+    );
 }

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::view::{channel_name, told};
 use crate::accounts::model::{Right, UserId};
 use crate::accounts::users;
+use crate::campaigns::calendar::calendar;
 use crate::campaigns::calendar::feed::{self, Shown};
 use crate::campaigns::calendar::model::{Entry, Span};
-use crate::campaigns::calendar::calendar;
 use crate::gate::rules::Rules;
 use crate::web::public::words::Language;
 use crate::web::words::Words;
@@ -50,8 +50,12 @@ pub(crate) async fn answer(
     let zone = words.zone();
     let today = now.with_timezone(&zone).date_naive();
     let span = Span {
-        from: today.checked_sub_days(Days::new(FEED_BEFORE)).unwrap_or(today),
-        until: today.checked_add_days(Days::new(FEED_AFTER)).unwrap_or(today),
+        from: today
+            .checked_sub_days(Days::new(FEED_BEFORE))
+            .unwrap_or(today),
+        until: today
+            .checked_add_days(Days::new(FEED_AFTER))
+            .unwrap_or(today),
         zone,
     };
     let rules = Rules::new(&state.settings).map_err(ApiError::internal)?;
@@ -65,9 +69,13 @@ pub(crate) async fn answer(
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned))
         .unwrap_or_else(|| "visavis".to_owned());
-    let text = feed::write(words.t("Campaigns"), &host, &calendar.entries, now, |entry| {
-        show(words, entry)
-    });
+    let text = feed::write(
+        words.t("Campaigns"),
+        &host,
+        &calendar.entries,
+        now,
+        |entry| show(words, entry),
+    );
     Ok(HttpResponse::Ok()
         .content_type("text/calendar; charset=utf-8")
         .insert_header(("Content-Disposition", "inline; filename=\"visavis.ics\""))
@@ -79,7 +87,9 @@ fn show(words: &Words, entry: &Entry) -> Shown {
     if let Some(people) = entry.people {
         lines.push(words.counted(people.unsigned_abs(), "{n} message", "{n} messages"));
     }
-    if entry.is_wave && let Some(responders) = entry.responders {
+    if entry.is_wave
+        && let Some(responders) = entry.responders
+    {
         lines.push(words.counted(responders.unsigned_abs(), "{n} responder", "{n} responders"));
     }
     if let Some(until) = entry.window_until.filter(|_| entry.is_wave) {

@@ -18,7 +18,7 @@ use crate::web::{ApiError, State};
 use view::View;
 
 pub(super) use ics::answer as ics;
-pub(super) use view::{channel_name, told};
+pub(super) use view::{channel_name, told, when};
 
 /// What is asked for; whatever cannot be read is this month.
 #[derive(Debug, Default, Deserialize)]
@@ -209,7 +209,9 @@ pub(super) async fn renew_key(
     let key = feed::renew_key(&state.db, visit.user.0, now.timestamp_millis())
         .await
         .map_err(ApiError::unavailable)?;
-    visit.note(&state, "calendar.key", &visit.user.to_string(), "").await?;
+    visit
+        .note(&state, "calendar.key", &visit.user.to_string(), "")
+        .await?;
     let today = now.with_timezone(&visit.words().zone()).date_naive();
     let mut view = read(&visit, &state, Shown::of(&Asked::default(), today)).await?;
     let connection = request.connection_info();
@@ -230,7 +232,14 @@ pub(super) async fn forget_key(
         .await
         .map_err(ApiError::unavailable)?;
     if had_one {
-        visit.note(&state, "calendar.key_forgotten", &visit.user.to_string(), "").await?;
+        visit
+            .note(
+                &state,
+                "calendar.key_forgotten",
+                &visit.user.to_string(),
+                "",
+            )
+            .await?;
     }
     Ok(see_other("/calendar?done=forgotten"))
 }
@@ -269,7 +278,10 @@ mod tests {
 
     #[test]
     fn a_day_and_perhaps_a_time_say_where_to() {
-        assert_eq!(where_to("2026-12-01", ""), Some(MoveTo::Day(day("2026-12-01"))));
+        assert_eq!(
+            where_to("2026-12-01", ""),
+            Some(MoveTo::Day(day("2026-12-01")))
+        );
         let at = day("2026-12-01").and_hms_opt(9, 30, 0).unwrap();
         assert_eq!(where_to("2026-12-01", "09:30"), Some(MoveTo::At(at)));
         assert_eq!(where_to("tomorrow", ""), None);

@@ -108,13 +108,13 @@ struct Chip {
 struct Movable {
     id: i64,
     name: String,
-    at: i64,
+    /// When it is to go out, in words.
+    at: String,
 }
 
 #[derive(Debug, Serialize)]
 struct Pressed {
     segment: String,
-    channel: &'static str,
     planned: usize,
     peak: usize,
     max: u32,
@@ -128,7 +128,13 @@ struct Pressed {
 const LANES: [Channel; 2] = [Channel::Email, Channel::Sms];
 
 const WEEKDAYS: [&str; 7] = [
-    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
 ];
 
 impl View {
@@ -173,7 +179,12 @@ impl View {
             is_outside: matches!(shown, Shown::Month(first) if first.month() != date.month()),
             new: (may_plan && date >= today).then(|| format!("/campaigns/new?at={date}")),
             holiday: calendar.holidays.get(&date).map(|where_| where_.join(", ")),
-            entries: calendar.entries.iter().filter(|entry| entry.day == date).map(chip).collect(),
+            entries: calendar
+                .entries
+                .iter()
+                .filter(|entry| entry.day == date)
+                .map(chip)
+                .collect(),
         };
         let span = calendar.span;
         let weeks: Vec<Week> = span
@@ -208,21 +219,32 @@ impl View {
             Shown::Month(first) => words.month(first),
             Shown::Week(first) => words.fill(
                 "{from} to {until}",
-                &[("from", words.date(first)), ("until", words.date(after(first, 6)))],
+                &[
+                    ("from", words.date(first)),
+                    ("until", words.date(after(first, 6))),
+                ],
             ),
         };
         let anchor = match shown {
             // The month of a week is that of its Thursday, as weeks are counted.
             Shown::Week(first) => after(first, 3),
-            Shown::Month(first) if first.year() == today.year() && first.month() == today.month() => today,
+            Shown::Month(first)
+                if first.year() == today.year() && first.month() == today.month() =>
+            {
+                today
+            }
             Shown::Month(first) => first,
         };
         let mut movable: Vec<Movable> = Vec::new();
-        for entry in calendar.entries.iter().filter(|entry| may_launch && entry.may_move) {
+        for entry in calendar
+            .entries
+            .iter()
+            .filter(|entry| may_launch && entry.may_move)
+        {
             movable.push(Movable {
                 id: entry.campaign.0,
                 name: entry.name.clone(),
-                at: entry.at,
+                at: when(words, entry),
             });
         }
         Self {
@@ -244,7 +266,10 @@ impl View {
                 Shown::Week(first) => ("week", first.format("%G-W%V").to_string()),
             },
             weekdays: WEEKDAYS.iter().map(|name| words.t(name)).collect(),
-            is_empty: weeks.iter().flat_map(|week| &week.days).all(|day| day.entries.is_empty()),
+            is_empty: weeks
+                .iter()
+                .flat_map(|week| &week.days)
+                .all(|day| day.entries.is_empty()),
             weeks,
             agenda,
             conflicts: calendar
@@ -253,7 +278,7 @@ impl View {
                 .filter(|conflict| is_in(conflict, calendar))
                 .map(|conflict| conflict_told(words, conflict))
                 .collect(),
-            pressure: pressure(words, calendar),
+            pressure: pressure(calendar),
             movable,
             may_plan,
             is_moved: false,
@@ -288,7 +313,9 @@ fn cell(calendar: &Calendar, channel: Channel, day: &Day, date: NaiveDate) -> Ce
         .iter()
         .filter(|entry| entry.is_wave && entry.channel() == channel && entry.day < date)
         .filter(|entry| {
-            entry.window_until.is_some_and(|until| span.day_of(until - 1) >= date)
+            entry
+                .window_until
+                .is_some_and(|until| span.day_of(until - 1) >= date)
         })
         .map(|entry| entry.name.clone())
         .collect();
@@ -330,18 +357,34 @@ pub(in crate::web::console) fn told(words: &Words, entry: &Entry) -> String {
     }
 }
 
+/// When it goes out; where each gets it at his own time, the day of all.
+pub(in crate::web::console) fn when(words: &Words, entry: &Entry) -> String {
+    if entry.zone_is_recipients && !entry.is_wave {
+        words.date(entry.day)
+    } else {
+        words.moment(entry.at)
+    }
+}
+
 fn time(entry: &Entry, zone: chrono_tz::Tz) -> String {
     // Where each gets it at his own time, ours would mislead.
     if entry.zone_is_recipients && !entry.is_wave {
         return String::new();
     }
-    from_ms(entry.at).with_timezone(&zone).format("%H:%M").to_string()
+    from_ms(entry.at)
+        .with_timezone(&zone)
+        .format("%H:%M")
+        .to_string()
 }
 
 fn is_in(conflict: &Conflict, calendar: &Calendar) -> bool {
     let (from, until) = (calendar.span.from_ms(), calendar.span.until_ms());
     match conflict {
-        Conflict::Pressure { from: first, until: last, .. } => *first < until && *last >= from,
+        Conflict::Pressure {
+            from: first,
+            until: last,
+            ..
+        } => *first < until && *last >= from,
         Conflict::Capacity { at, .. } => (from..until).contains(at),
     }
 }
@@ -377,7 +420,7 @@ fn conflict_told(words: &Words, conflict: &Conflict) -> String {
     }
 }
 
-fn pressure(words: &Words, calendar: &Calendar) -> Vec<Pressed> {
+fn pressure(calendar: &Calendar) -> Vec<Pressed> {
     calendar
         .pressure
         .iter()
@@ -386,7 +429,6 @@ fn pressure(words: &Words, calendar: &Calendar) -> Vec<Pressed> {
             let max = usize::try_from(one.max).unwrap_or(1).max(1);
             Pressed {
                 segment: one.segment.clone(),
-                channel: channel_name(words, one.channel),
                 planned: one.planned,
                 peak: one.peak,
                 max: one.max,
@@ -397,4 +439,3 @@ fn pressure(words: &Words, calendar: &Calendar) -> Vec<Pressed> {
         })
         .collect()
 }
-

@@ -7,7 +7,7 @@ use super::{Choice, Given, Head, find, save_step};
 use crate::campaigns::drafts::{Draft, Step};
 use crate::consent::model::Channel;
 use crate::customers::store as customers;
-use crate::segments::{Rule, names, store as segments};
+use crate::segments::{Rule, library, names, store as segments};
 use crate::web::console::Visit;
 use crate::web::{ApiError, State};
 
@@ -46,7 +46,9 @@ pub(super) async fn page(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let draft = find(&state, &name).await?;
-    let tried = query.is("segment").then(|| query.text("segment").to_owned());
+    let tried = query
+        .is("segment")
+        .then(|| query.text("segment").to_owned());
     let counted = match &tried {
         Some(rule) => Some(count(&state, &draft, rule).await?),
         None => None,
@@ -59,11 +61,7 @@ pub(super) async fn page(
         section: "campaigns",
         script: "/assets/campaigns.js",
         head: Head::new(&draft, Step::Audience, &words, done.as_deref()),
-        saved: saved_segments(&state)
-            .await?
-            .into_iter()
-            .map(|(name, rule)| Choice::new(&rule, name, &segment))
-            .collect(),
+        saved: saved_segments(&state, &segment).await?,
         segment,
         per_household: match query.is("segment") {
             true => query.is("per_household"),
@@ -74,9 +72,15 @@ pub(super) async fn page(
     visit.answer(&state, "campaign_audience", &view)
 }
 
-/// The names and rules of the segments that are kept.
-async fn saved_segments(_state: &State) -> Result<Vec<(String, String)>, ApiError> {
-    Ok(Vec::new())
+/// The segments that are kept, with their rules as values.
+async fn saved_segments(state: &State, segment: &str) -> Result<Vec<Choice>, ApiError> {
+    let kept = library::list(&state.db, library::Archived::No)
+        .await
+        .map_err(ApiError::unavailable)?;
+    let choices = kept.into_iter();
+    Ok(choices
+        .map(|one| Choice::new(&one.rule, one.name, segment))
+        .collect())
 }
 
 /// Only the count, for the script.
@@ -125,8 +129,8 @@ async fn count(state: &State, draft: &Draft, rule: &str) -> Result<Counted, ApiE
     counted.of = customers::count(&state.db)
         .await
         .map_err(ApiError::unavailable)?;
-    counted.share = crate::statistics::as_f64(counted.people)
-        / crate::statistics::as_f64(counted.of.max(1));
+    counted.share =
+        crate::statistics::as_f64(counted.people) / crate::statistics::as_f64(counted.of.max(1));
     for channel in Channel::ALL {
         let reachable = format!("({rule}) and can receive {channel} about \"{topic}\"");
         let Ok(reachable) = Rule::parse(&reachable) else {
@@ -185,7 +189,7 @@ pub(super) async fn save(
             section: "campaigns",
             script: "/assets/campaigns.js",
             head,
-            saved: Vec::new(),
+            saved: saved_segments(&state, &definition.segment).await?,
             segment: definition.segment,
             per_household: definition.per_household,
             counted: None,

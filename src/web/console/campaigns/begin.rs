@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use actix_web::{HttpResponse, web};
+use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Given, address, author};
-use crate::campaigns::drafts::{DraftError, edit};
+use crate::campaigns::definition::{Missed, Schedule, Zone};
+use crate::campaigns::drafts::{Draft, DraftError, edit};
 use crate::web::console::{Visit, see_other};
 use crate::web::{ApiError, State};
 
@@ -15,6 +17,9 @@ use crate::web::{ApiError, State};
 pub(super) struct Asked {
     #[serde(default)]
     from: String,
+    /// The day on which it is to leave, as the calendar has it.
+    #[serde(default)]
+    at: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -23,6 +28,7 @@ struct View {
     section: &'static str,
     name: String,
     from: String,
+    at: String,
     faults: Vec<Fault>,
 }
 
@@ -32,7 +38,7 @@ pub(super) async fn page(
     asked: web::Query<Asked>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let from = asked.into_inner().from;
+    let Asked { from, at } = asked.into_inner();
     let name = match from.is_empty() {
         true => String::new(),
         false => next_name(&from),
@@ -42,6 +48,7 @@ pub(super) async fn page(
         section: "campaigns",
         name,
         from,
+        at,
         faults: Vec::new(),
     };
     visit.answer(&state, "campaign_new", &view)
@@ -87,14 +94,17 @@ pub(super) async fn begin(
     };
     let words = visit.words();
     let problem = match begun {
-        Ok(draft) => return Ok(see_other(&address(&draft.name, "audience"))),
+        Ok(draft) => {
+            plan_day(&visit, &state, &draft, given.text("at")).await?;
+            return Ok(see_other(&address(&draft.name, "audience")));
+        }
         Err(DraftError::Taken { name }) => words.fill(
             "{name} is taken by another campaign. Take another name.",
             &[("name", name)],
         ),
-        Err(DraftError::Name { .. }) => {
-            words.t("Give a name of letters and digits, at most 60.").into()
-        }
+        Err(DraftError::Name { .. }) => words
+            .t("Give a name of letters and digits, at most 60.")
+            .into(),
         Err(error) => return Err(error.into()),
     };
     let view = View {
@@ -102,12 +112,41 @@ pub(super) async fn begin(
         section: "campaigns",
         name: given.text("name").to_owned(),
         from: from.to_owned(),
+        at: given.text("at").to_owned(),
         faults: vec![Fault {
             field: "name",
             problem,
         }],
     };
     visit.refuse(&state, "campaign_new", &view)
+}
+
+/// Plans the launch for the morning of a day that was chosen in the calendar.
+async fn plan_day(visit: &Visit, state: &State, draft: &Draft, day: &str) -> Result<(), ApiError> {
+    let nine = NaiveTime::from_hms_opt(9, 30, 0).unwrap_or_default();
+    let Ok(day) = NaiveDate::parse_from_str(day, "%Y-%m-%d") else {
+        return Ok(());
+    };
+    let mut definition = draft.definition.clone();
+    let zone = visit.words().zone();
+    definition.schedule = Some(Schedule {
+        at: Some(day.and_time(nine)),
+        every: None,
+        zone: Zone::Named(zone),
+        fallback_zone: zone,
+        missed: Missed::default(),
+    });
+    edit::save(
+        &state.db,
+        &draft.name,
+        draft.revision,
+        definition,
+        draft.step,
+        &author(visit),
+        state.clock.now_ms(),
+    )
+    .await?;
+    Ok(())
 }
 
 /// Opens a campaign that is not under way for a change.

@@ -30,11 +30,6 @@ impl Given {
         self.0.iter().any(|(field, _)| field == name)
     }
 
-    /// Whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The revision of the draft that the form showed.
     pub fn revision(&self) -> i64 {
         self.text("revision").parse().unwrap_or(0)
@@ -98,7 +93,10 @@ impl<'a> Reader<'a> {
     pub fn cents(&mut self, field: &'static str, text: &str) -> Option<i64> {
         let amount = self.decimal(field, text)?;
         if !(0.0..1e12).contains(&amount) {
-            self.fault(field, self.words.t("Give an amount of money, such as 12.50."));
+            self.fault(
+                field,
+                self.words.t("Give an amount of money, such as 12.50."),
+            );
             return None;
         }
         #[expect(

@@ -28,7 +28,6 @@ struct View {
     people: String,
     sentence: String,
     is_scheduled: bool,
-    is_sandbox: bool,
     warnings: Vec<String>,
 }
 
@@ -58,7 +57,6 @@ pub(super) async fn page(
         people: people(found.will_receive, &words),
         sentence: found.sentence,
         is_scheduled: draft.definition.schedule.is_some(),
-        is_sandbox: state.settings.email.relay.is_none() && state.settings.sms.providers.is_empty(),
         warnings: checked.found.warnings,
         name: draft.name,
     };

@@ -12,7 +12,7 @@ use crate::campaigns::store::{self, Campaign};
 use crate::ids::CampaignId;
 use crate::reports::Report;
 use crate::reports::store as reports;
-use crate::web::console::{RateView, Visit, path_segment};
+use crate::web::console::{Visit, path_segment};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -72,7 +72,9 @@ struct Line {
     next_at: Option<i64>,
     delivered: u64,
     withheld: u64,
-    response: RateView,
+    response_rate: String,
+    /// Of the rate; empty: none yet.
+    interval: String,
 }
 
 /// The page.
@@ -149,7 +151,7 @@ pub(super) async fn page(
 
 fn statuses(chosen: &str, words: &Words) -> Vec<Choice> {
     let mut choices = vec![
-        Choice::new("", words.t("All"), chosen),
+        Choice::new("", words.t("Any status"), chosen),
         Choice::new("draft", words.t("draft"), chosen),
         Choice::new("asked", words.t("waits for approval"), chosen),
     ];
@@ -205,6 +207,7 @@ impl Line {
     fn new(campaign: &Campaign, report: &Report, next_at: Option<i64>, words: &Words) -> Self {
         let name = &campaign.definition.name;
         let newest = report.waves.first();
+        let interval = report.response_rate.interval_95;
         Self {
             name: name.clone(),
             path: path_segment(name),
@@ -220,7 +223,15 @@ impl Line {
             next_at,
             delivered: report.accepted,
             withheld: report.withheld,
-            response: RateView::in_words(&report.response_rate, words),
+            response_rate: words.percent(report.response_rate.value),
+            interval: interval.map_or_else(String::new, |interval| {
+                let (low, high) = (interval.low * 100.0, interval.high * 100.0);
+                format!(
+                    "{} – {}\u{a0}%",
+                    words.decimal(low, 2),
+                    words.decimal(high, 2)
+                )
+            }),
         }
     }
 }

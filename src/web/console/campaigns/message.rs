@@ -96,7 +96,9 @@ impl Form {
         plan.offer = self.offer(read);
         let costs = Costs {
             fixed_cents: read.cents("fixed_cost", &self.fixed_cost).unwrap_or(0),
-            per_thousand_cents: read.cents("thousand_cost", &self.thousand_cost).unwrap_or(0),
+            per_thousand_cents: read
+                .cents("thousand_cost", &self.thousand_cost)
+                .unwrap_or(0),
         };
         // What costs nothing is not known to cost nothing.
         plan.costs = (costs != Costs::default()).then_some(costs);
@@ -179,7 +181,11 @@ pub(super) async fn page(
     let head = Head::new(&draft, Step::Message, &words, done.as_deref());
     let form = Form::of(&draft.definition);
     let view = view(&state, &draft, head, form, &query, &words).await?;
-    Ok(preview::framed(visit.answer(&state, "campaign_message", &view)?))
+    Ok(preview::framed(visit.answer(
+        &state,
+        "campaign_message",
+        &view,
+    )?))
 }
 
 async fn view(
@@ -222,10 +228,14 @@ async fn view(
 fn goals(chosen: &str, words: &Words) -> Vec<Choice> {
     vec![
         Choice::new("click", words.t("clicks a link"), chosen),
-        Choice::new("order", words.t("orders"), chosen),
+        Choice::new("order", words.t("places an order"), chosen),
         Choice::new("reply", words.t("writes back"), chosen),
         Choice::new("coupon", words.t("redeems a coupon"), chosen),
-        Choice::new("answer", words.t("names the code in a shop or on the telephone"), chosen),
+        Choice::new(
+            "answer",
+            words.t("names the code in a shop or on the telephone"),
+            chosen,
+        ),
     ]
 }
 
@@ -240,24 +250,46 @@ pub(super) fn goal_in_words(goal: Goal, words: &Words) -> String {
 fn level_in_words(level: Level, words: &Words) -> Cow<'static, str> {
     match level {
         Level::Stranger => words.t("Stranger").into(),
-        Level::Situational => words.t("Situational: whoever has an order or a question open").into(),
-        Level::BrandTrust => words.t("Brand trust: whoever asked for news, or bought").into(),
-        Level::PersonalRelationship => {
-            words.t("Personal relationship: whoever told us about himself").into()
-        }
+        Level::Situational => words
+            .t("Situational: whoever has an order or a question open")
+            .into(),
+        Level::BrandTrust => words
+            .t("Brand trust: whoever asked for news, or bought")
+            .into(),
+        Level::PersonalRelationship => words
+            .t("Personal relationship: whoever told us about himself")
+            .into(),
         Level::Points => words.t("Points: whoever collects something").into(),
-        Level::Intravenous => words.t("Intravenous: whoever lets us choose for him").into(),
+        Level::Intravenous => words
+            .t("Intravenous: whoever lets us choose for him")
+            .into(),
     }
 }
 
 fn offer_kinds(chosen: &str, words: &Words) -> Vec<Choice> {
     vec![
         Choice::new("", words.t("Not said"), chosen),
-        Choice::new("information", words.t("Information: helps with what they are doing"), chosen),
+        Choice::new(
+            "information",
+            words.t("Information: helps with what they are doing"),
+            chosen,
+        ),
         Choice::new("general", words.t("General: the same for everyone"), chosen),
-        Choice::new("personal", words.t("Personal: made for what we know of each"), chosen),
-        Choice::new("reward", words.t("Reward: for points or a status they earned"), chosen),
-        Choice::new("on_approval", words.t("On approval: sent without asking, kept or given back"), chosen),
+        Choice::new(
+            "personal",
+            words.t("Personal: made for what we know of each"),
+            chosen,
+        ),
+        Choice::new(
+            "reward",
+            words.t("Reward: for points or a status they earned"),
+            chosen,
+        ),
+        Choice::new(
+            "on_approval",
+            words.t("On approval: sent without asking, kept or given back"),
+            chosen,
+        ),
     ]
 }
 
@@ -282,5 +314,9 @@ pub(super) async fn save(
     head.revision = given.revision();
     head.faults = faults;
     let view = view(&state, &draft, head, form, &Given::default(), &words).await?;
-    Ok(preview::framed(visit.refuse(&state, "campaign_message", &view)?))
+    Ok(preview::framed(visit.refuse(
+        &state,
+        "campaign_message",
+        &view,
+    )?))
 }

@@ -34,7 +34,7 @@ use crate::web::{ApiError, State};
 pub(super) use form::Given;
 
 /// Customers from which on an audience is counted when somebody asks for it, not for each look at a page.
-const MANY: u64 = 50_000;
+const MANY: u32 = 50_000;
 
 /// Registers the pages.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -111,8 +111,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .route(web::get().to(running::cancel_page)),
         )
         .service(
-            place("/campaigns/{name}/act", "POST", Right::Plan)
-                .route(web::post().to(running::act)),
+            place("/campaigns/{name}/act", "POST", Right::Plan).route(web::post().to(running::act)),
         );
 }
 
@@ -162,20 +161,21 @@ async fn checked(
     if !gaps(&draft.definition).is_empty() || templates.is_empty() {
         return Ok(None);
     }
-    let known = customers::count(&state.db)
-        .await
-        .map_err(ApiError::unavailable)?;
-    if known < MANY {
+    if !is_large(state).await? {
         let now = state.clock.now();
-        return Ok(
-            check::check(&state.db, &draft.definition, templates, &state.settings, now)
-                .await
-                .ok()
-                .map(|found| Checked {
-                    found,
-                    at: now.timestamp_millis(),
-                }),
-        );
+        return Ok(check::check(
+            &state.db,
+            &draft.definition,
+            templates,
+            &state.settings,
+            now,
+        )
+        .await
+        .ok()
+        .map(|found| Checked {
+            found,
+            at: now.timestamp_millis(),
+        }));
     }
     let digest = drafts::digest(&draft.definition, templates).map_err(ApiError::internal)?;
     let kept = drafts::store::kept_check(&*state.db, &draft.name, &digest)
@@ -184,21 +184,35 @@ async fn checked(
     Ok(kept.map(|(found, at)| Checked { found, at }))
 }
 
+/// Whether the base is so large that counting takes its time.
+async fn is_large(state: &State) -> Result<bool, ApiError> {
+    customers::are_more_than(&state.db, MANY)
+        .await
+        .map_err(ApiError::unavailable)
+}
+
 /// Looks at the audience of a large base and keeps what was found, so that the page has it.
 async fn check_and_keep(state: &State, draft: &Draft) -> Result<(), ApiError> {
     if !gaps(&draft.definition).is_empty() {
         return Ok(());
     }
-    let known = customers::count(&state.db)
-        .await
-        .map_err(ApiError::unavailable)?;
-    let Some(templates) = templates_of(state, draft).await.filter(|_| known >= MANY) else {
+    if !is_large(state).await? {
+        return Ok(());
+    }
+    let Some(templates) = templates_of(state, draft).await else {
         return Ok(());
     };
     let templates: Vec<&Template> = templates.iter().collect();
     let now = state.clock.now();
     let digest = drafts::digest(&draft.definition, &templates).map_err(ApiError::internal)?;
-    let found = check::check(&state.db, &draft.definition, &templates, &state.settings, now).await;
+    let found = check::check(
+        &state.db,
+        &draft.definition,
+        &templates,
+        &state.settings,
+        now,
+    )
+    .await;
     if let Ok(found) = found {
         let now_ms = now.timestamp_millis();
         drafts::store::keep_check(&*state.db, &draft.name, &digest, &found, now_ms)

@@ -26,7 +26,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self';
 /// Lets a message stand in a page.
 pub(super) fn framed(mut response: HttpResponse) -> HttpResponse {
     let policy = HeaderValue::from_static(POLICY);
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
     response
 }
 
@@ -53,11 +55,7 @@ pub(super) struct Preview {
 
 impl Preview {
     /// Of the draft's template, as `query` asks: `as`, `language`, `cell` and `by`. None while there is no template.
-    pub async fn of(
-        state: &State,
-        draft: &Draft,
-        query: &Given,
-    ) -> Result<Option<Self>, ApiError> {
+    pub async fn of(state: &State, draft: &Draft, query: &Given) -> Result<Option<Self>, ApiError> {
         let plan = &draft.definition;
         if plan.template.is_empty() {
             return Ok(None);

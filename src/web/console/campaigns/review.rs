@@ -129,14 +129,12 @@ pub(super) async fn page(
     let by_reference = by_reference(&templates);
     let checked = checked(&state, &draft, &by_reference).await?;
     let missing = gaps(&draft.definition);
-    let digest =
-        drafts::digest(&draft.definition, &by_reference).map_err(ApiError::internal)?;
+    let digest = drafts::digest(&draft.definition, &by_reference).map_err(ApiError::internal)?;
     let done = query.some("done");
     let is_uncounted = checked.is_none() && missing.is_empty() && has_templates;
     let found = checked.map(|checked| Found::new(&state, &draft.definition, &checked, &words));
-    let is_ready = missing.is_empty()
-        && has_templates
-        && found.as_ref().is_none_or(|found| found.is_ready);
+    let is_ready =
+        missing.is_empty() && has_templates && found.as_ref().is_none_or(|found| found.is_ready);
     let view = View {
         title: draft.name.clone(),
         section: "campaigns",
@@ -164,7 +162,11 @@ pub(super) async fn page(
         preview: Preview::of(&state, &draft, &query).await?,
         can: Can::of(&visit, &draft, &digest, is_ready),
     };
-    Ok(preview::framed(visit.answer(&state, "campaign_review", &view)?))
+    Ok(preview::framed(visit.answer(
+        &state,
+        "campaign_review",
+        &view,
+    )?))
 }
 
 /// Counts the audience of a large base anew.
@@ -245,8 +247,13 @@ impl Found {
             .partition(|finding| finding.severity == Severity::Error);
         let told = |findings: Vec<&crate::templates::Finding>| {
             let told = findings.into_iter();
-            told.map(|finding| format!("[{}] {}: {}", finding.language, finding.key, finding.message))
-                .collect()
+            told.map(|finding| {
+                format!(
+                    "[{}] {}: {}",
+                    finding.language, finding.key, finding.message
+                )
+            })
+            .collect()
         };
         Self {
             sentence: sentence(plan, found, words),
@@ -267,10 +274,11 @@ impl Found {
             errors: told(errors),
             remarks: told(remarks),
             warnings: found.warnings.clone(),
-            is_ready: found.is_ready() && found.will_receive > 0,
+            // Who is meant may come by the time it is due.
+            is_ready: found.is_ready() && (found.will_receive > 0 || plan.schedule.is_some()),
             forecast: forecast(&found.forecast, words),
             rests_on: words.say(&found.forecast.rests_on()),
-            power: found.test.as_ref().map(Power::new),
+            power: found.test.as_ref().map(|test| Power::new(test, words)),
         }
     }
 }
@@ -364,7 +372,11 @@ fn forecast(forecast: &Forecast, words: &Words) -> Vec<ForecastLine> {
     let share = |value: f64| words.percent(Some(value));
     type Show<'a> = &'a dyn Fn(f64) -> String;
     let lines: [(Cow<'static, str>, Option<Range>, Show<'_>); 6] = [
-        (words.t("Response rate").into(), forecast.response_rate, &share),
+        (
+            words.t("Response rate").into(),
+            forecast.response_rate,
+            &share,
+        ),
         (words.t("Responses").into(), forecast.responses, &people),
         (words.t("Orders").into(), forecast.orders, &people),
         (words.t("Revenue").into(), forecast.revenue_cents, &money),
@@ -401,8 +413,14 @@ fn facts(plan: &Definition, words: &Words) -> Vec<Fact> {
             words.t("Sender"),
             format!("{} <{}>", plan.sender.name, plan.sender.address),
         ),
-        (words.t("Channel"), way_in_words(plan, words).trim_end_matches(',').to_owned()),
-        (words.t("Launch"), when::in_words(plan.schedule.as_ref(), words)),
+        (
+            words.t("Channel"),
+            way_in_words(plan, words).trim_end_matches(',').to_owned(),
+        ),
+        (
+            words.t("Launch"),
+            when::in_words(plan.schedule.as_ref(), words),
+        ),
     ];
     if let Some(offer) = &plan.offer {
         facts.push((words.t("Offer"), offer.name.clone()));
@@ -414,7 +432,7 @@ fn facts(plan: &Definition, words: &Words) -> Vec<Fact> {
     facts.push((
         words.t("Control group"),
         match plan.control_percent {
-            0 => words.t("none").to_owned(),
+            0 => words.t("no control group").to_owned(),
             percent => words.percent(Some(f64::from(percent) / 100.0)),
         },
     ));

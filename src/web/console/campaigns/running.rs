@@ -126,9 +126,11 @@ pub(super) async fn page(
         (Some(campaign), _) => campaign,
     };
     let is_over = matches!(campaign.status, Status::Finished | Status::Cancelled);
-    if is_over && draft.is_none() && campaigns::has_wave(&*state.db, campaign.id)
-        .await
-        .map_err(ApiError::unavailable)?
+    if is_over
+        && draft.is_none()
+        && campaigns::has_wave(&*state.db, campaign.id)
+            .await
+            .map_err(ApiError::unavailable)?
     {
         return report::page(visit, name, state).await;
     }
@@ -154,14 +156,20 @@ pub(super) async fn page(
         can_resume: status == Status::Paused,
         can_cancel: !is_over,
         done: match query.text("done") {
-            "launched" if status == Status::Scheduled => {
-                Some(words.t("Scheduled: it leaves by itself when its time has come.").into())
-            }
+            "launched" if status == Status::Scheduled => Some(
+                words
+                    .t("Scheduled: it leaves by itself when its time has come.")
+                    .into(),
+            ),
             "launched" => Some(words.t("Launched.").into()),
             "pause" => Some(words.t("Paused: nothing more is handed over.").into()),
             "resume" => Some(words.t("It goes on.").into()),
             "cancel" => Some(words.t("Cancelled. What was sent stays on record.").into()),
-            "decide" => Some(words.t("The winner is chosen; those who wait get it.").into()),
+            "decide" => Some(
+                words
+                    .t("The winner is chosen; those who wait get it.")
+                    .into(),
+            ),
             _ => None,
         },
         sentence: format!(
@@ -220,7 +228,7 @@ impl ProgressView {
         let counts = [
             (words.t("Withheld"), count(progress.withheld), "withheld"),
             (words.t("Accepted"), accepted, "accepted"),
-            (words.t("Failed"), failed, "failed"),
+            (words.t("Failures"), failed, "failed"),
             (words.t("Deferred"), deferred, "deferred"),
             (words.t("Unknown"), unknown, "unknown"),
             (words.t("Pending"), count(progress.pending), "pending"),
@@ -302,7 +310,10 @@ impl ProgressView {
             test: progress.test.as_ref().map(|test| TestView {
                 waiting: count(test.waiting),
                 decide_at: test.decide_at,
-                winner: test.decision.as_ref().map(|decision| decision.winner.clone()),
+                winner: test
+                    .decision
+                    .as_ref()
+                    .map(|decision| decision.winner.clone()),
             }),
         }
     }
@@ -347,7 +358,9 @@ pub(super) async fn act(
     let detail = match act {
         "pause" => {
             let reason = given.some("reason").unwrap_or_else(|| {
-                let by = visit.words().fill("by {name}", &[("name", visit.name.clone())]);
+                let by = visit
+                    .words()
+                    .fill("by {name}", &[("name", visit.name.clone())]);
                 by.chars().take(200).collect()
             });
             plan::pause(db, &name, &reason, now_ms).await?;
@@ -364,10 +377,11 @@ pub(super) async fn act(
         "decide" => {
             let cell = given.some("cell");
             let decision = decide::decide_now(db, &name, cell.as_deref(), now_ms).await;
-            decision.map_err(|error| {
-                ApiError::new(StatusCode::CONFLICT).with_detail(error.to_string())
-            })?
-            .winner
+            decision
+                .map_err(|error| {
+                    ApiError::new(StatusCode::CONFLICT).with_detail(error.to_string())
+                })?
+                .winner
         }
         _ => return Err(ApiError::new(StatusCode::BAD_REQUEST)),
     };

@@ -199,7 +199,11 @@ impl Form {
         let way = WAYS.iter().find(|(name, _)| *name == self.way);
         let way = way.map_or(&[Channel::Email][..], |(_, way)| way);
         plan.channel = way.first().copied().unwrap_or(Channel::Email);
-        plan.channels = if way.len() > 1 { way.to_vec() } else { Vec::new() };
+        plan.channels = if way.len() > 1 {
+            way.to_vec()
+        } else {
+            Vec::new()
+        };
         let by_sms = way.contains(&Channel::Sms);
         plan.topic.clone_from(&self.topic);
         plan.sender.name.clone_from(&self.sender_name);
@@ -212,7 +216,11 @@ impl Form {
         plan.relay = some(&self.relay);
         plan.rate_per_second = read.whole("rate", &self.rate);
         plan.priority = read.whole("priority", &self.priority).unwrap_or(0);
-        plan.ends_at = self.moment(("ends_day", &self.ends_day), ("ends_time", &self.ends_time), read);
+        plan.ends_at = self.moment(
+            ("ends_day", &self.ends_day),
+            ("ends_time", &self.ends_time),
+            read,
+        );
         plan.schedule = self.schedule(read);
     }
 
@@ -354,7 +362,11 @@ fn view(state: &State, draft: &Draft, head: Head, form: Form, words: &Words) -> 
     }
     let routes = |names: Vec<&str>, chosen: &str| {
         let mut choices = vec![Choice::new("", words.t("The usual one"), chosen)];
-        choices.extend(names.into_iter().map(|name| Choice::new(name, name, chosen)));
+        choices.extend(
+            names
+                .into_iter()
+                .map(|name| Choice::new(name, name, chosen)),
+        );
         choices
     };
     let relays: Vec<&str> = settings.email.relays.keys().map(String::as_str).collect();
@@ -374,10 +386,10 @@ fn view(state: &State, draft: &Draft, head: Head, form: Form, words: &Words) -> 
         section: "campaigns",
         script: "/assets/campaigns.js",
         ways: [
-            ("email", words.t("Email")),
-            ("sms", words.t("Text message")),
-            ("email,sms", words.t("Email, else a text message")),
-            ("sms,email", words.t("Text message, else an email")),
+            ("email", words.t("By email")),
+            ("sms", words.t("By text message")),
+            ("email,sms", words.t("By email, else by text message")),
+            ("sms,email", words.t("By text message, else by email")),
         ]
         .map(|(value, title)| Choice::new(value, title, &form.way))
         .into(),

@@ -203,8 +203,8 @@ struct PowerCell {
 }
 
 impl Power {
-    pub fn new(test: &TestForecast) -> Self {
-        let points = |points: f64| format!("{points:.2}").replace(".00", "");
+    pub fn new(test: &TestForecast, words: &Words) -> Self {
+        let points = |points: f64| words.decimal(points, 2);
         Self {
             cells: test
                 .cells
@@ -250,8 +250,11 @@ async fn view(
         .await
         .map_err(ApiError::unavailable)?;
     for row in &mut form.cells {
-        row.templates
-            .push(Choice::new("", words.t("The campaign's template"), &row.template));
+        row.templates.push(Choice::new(
+            "",
+            words.t("The campaign's template"),
+            &row.template,
+        ));
         let named = names.iter();
         row.templates
             .extend(named.map(|(name, _)| Choice::new(name, name.as_str(), &row.template)));
@@ -275,7 +278,7 @@ async fn view(
         power: checked
             .as_ref()
             .and_then(|checked| checked.found.test.as_ref())
-            .map(Power::new),
+            .map(|test| Power::new(test, words)),
         form,
     })
 }

@@ -4,6 +4,7 @@ use chrono::{NaiveDateTime, NaiveTime};
 use chrono_tz::Tz;
 
 use crate::campaigns::definition::{Missed, Schedule, Zone};
+use crate::web::public::words::Language;
 use crate::web::words::Words;
 
 /// What comes again and again, as far as fields can say it.
@@ -63,6 +64,14 @@ pub(super) fn weekday(day: u8, words: &Words) -> &'static str {
     }
 }
 
+/// A day of the week within a sentence: French has it small there.
+fn within(day: &str, words: &Words) -> String {
+    match words.language() {
+        Language::French => day.to_lowercase(),
+        _ => day.to_owned(),
+    }
+}
+
 /// A repetition as a sentence has it: `every Monday at 09:30`.
 pub(super) fn every_in_words(cron: &str, words: &Words) -> String {
     let Some((repeat, time)) = read(cron) else {
@@ -74,7 +83,7 @@ pub(super) fn every_in_words(cron: &str, words: &Words) -> String {
         Repeat::Workdays => words.fill("from Monday to Friday at {time}", &[("time", time)]),
         Repeat::Weekly(day) => words.fill(
             "every {day} at {time}",
-            &[("day", weekday(day, words).to_owned()), ("time", time)],
+            &[("day", within(weekday(day, words), words)), ("time", time)],
         ),
         Repeat::Monthly(day) => words.fill(
             "on day {day} of every month at {time}",
@@ -148,7 +157,13 @@ mod tests {
 
     #[test]
     fn what_says_more_is_left_as_it_is() {
-        for cron in ["*/30 * * * *", "0 9 * 5 *", "0 9 1 * 1", "0 9 31 * *", "0 9 * * 1,3"] {
+        for cron in [
+            "*/30 * * * *",
+            "0 9 * 5 *",
+            "0 9 1 * 1",
+            "0 9 31 * *",
+            "0 9 * * 1,3",
+        ] {
             assert_eq!(read(cron), None, "{cron}");
         }
     }

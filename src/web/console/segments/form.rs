@@ -15,6 +15,8 @@ use crate::web::words::Words;
 /// A group or a line.
 #[derive(Debug, Serialize)]
 pub(super) struct PartView {
+    // Not its own name, which a figure of the pages has.
+    #[serde(rename = "at")]
     number: usize,
     parent: usize,
     is_group: bool,
@@ -119,7 +121,9 @@ impl Beside {
 fn told(words: &Words, problem: &Problem) -> String {
     match problem {
         Problem::NoValue => words.t("a value is missing").to_owned(),
-        Problem::NoName => words.t("the name is missing; write it as in your files").to_owned(),
+        Problem::NoName => words
+            .t("the name is missing; write it as in your files")
+            .to_owned(),
         Problem::NoNumber(text) => {
             words.fill("“{text}” is not a number that fits", &[("text", text)])
         }
@@ -229,7 +233,11 @@ impl Inputs<'_> {
             About::Text => vec![Input {
                 is_text: true,
                 is_wide: true,
-                ..self.field("a", &self.of.a, self.words.t("A condition, such as age >= 30"))
+                ..self.field(
+                    "a",
+                    &self.of.a,
+                    self.words.t("A condition, such as age >= 30"),
+                )
             }],
             About::Tagged => vec![self.field("a", &self.of.a, self.words.t("The tag"))],
             About::Interested => vec![self.field("a", &self.of.a, self.words.t("The interest"))],
@@ -267,7 +275,11 @@ impl Inputs<'_> {
             ]),
             Word::In => inputs.push(Input {
                 is_wide: true,
-                ..self.field("a", &self.of.a, self.words.t("Values, with commas between them"))
+                ..self.field(
+                    "a",
+                    &self.of.a,
+                    self.words.t("Values, with commas between them"),
+                )
             }),
             _ => inputs.push(self.value("a", &self.of.a, self.words.t("Value"))),
         }
@@ -291,7 +303,11 @@ impl Inputs<'_> {
                 labelled(self.number("amount", &self.of.amount, t("For at least"))),
             ]);
         }
-        inputs.push(labelled(self.number("times", &self.of.times, t("Times at least"))));
+        inputs.push(labelled(self.number(
+            "times",
+            &self.of.times,
+            t("Times at least"),
+        )));
         let choices = When::ALL.map(|when| Choice {
             value: when.as_str().to_owned(),
             label: t(labels::when(when)).to_owned(),

@@ -142,7 +142,8 @@ pub(super) fn deed(deed: Deed) -> &'static str {
 
 /// What a test is called in a list of choices, of a date or of another value.
 pub(super) fn word(word: Word, about: &About) -> &'static str {
-    let is_date = matches!(about, About::Field(field) if matches!(field.kind(), Kind::Day | Kind::Instant));
+    let is_date =
+        matches!(about, About::Field(field) if matches!(field.kind(), Kind::Day | Kind::Instant));
     match (word, is_date) {
         (Word::Is, false) => "is",
         (Word::IsNot, false) => "is not",
@@ -171,7 +172,8 @@ pub(super) fn word(word: Word, about: &About) -> &'static str {
 
 /// The same as a sentence about `{what}` with its values.
 pub(super) fn sentence(word: Word, about: &About) -> &'static str {
-    let is_date = matches!(about, About::Field(field) if matches!(field.kind(), Kind::Day | Kind::Instant));
+    let is_date =
+        matches!(about, About::Field(field) if matches!(field.kind(), Kind::Day | Kind::Instant));
     match (word, is_date) {
         (Word::Is, false) => "{what} is {a}",
         (Word::IsNot, false) => "{what} is not {a}",

@@ -136,7 +136,11 @@ async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let words = visit.words();
     let is_archive = asked.archived.is_some();
-    let archived = if is_archive { Archived::Yes } else { Archived::No };
+    let archived = if is_archive {
+        Archived::Yes
+    } else {
+        Archived::No
+    };
     let segments = library::list(&state.db, archived)
         .await
         .map_err(ApiError::unavailable)?;
@@ -177,7 +181,9 @@ async fn list(
 fn done(words: &Words, word: Option<&str>) -> Option<String> {
     let said = match word? {
         "saved" => words.t("The segment is saved."),
-        "archived" => words.t("The segment is put away. Campaigns keep the rule they were planned with."),
+        "archived" => {
+            words.t("The segment is put away. Campaigns keep the rule they were planned with.")
+        }
         "back" => words.t("The segment is back in the list."),
         _ => return None,
     };
@@ -318,7 +324,7 @@ fn told(words: &Words, error: &LibraryError) -> Option<String> {
         ),
         LibraryError::Changed { by, at, .. } => words.fill(
             "{who} changed the segment while you worked on it, on {when}. Compare both; saving again replaces the other’s.",
-            &[("who", by.clone()), ("when", words.moment(*at))],
+            &[("who", person(by).to_owned()), ("when", words.moment(*at))],
         ),
         other => other.to_string(),
     })
@@ -582,9 +588,9 @@ impl View {
     ) -> Result<Self, ApiError> {
         let words = visit.words();
         let mut beside = Beside::new(words, &draft.faults, draft.is_strict);
-        let study = shown.study.filter(|study| {
-            draft.rule_text().as_deref() == Some(study.analysis.rule.as_str())
-        });
+        let study = shown
+            .study
+            .filter(|study| draft.rule_text().as_deref() == Some(study.analysis.rule.as_str()));
         if let Some(study) = &study {
             let analysis = &study.analysis;
             if analysis.lines.len() == draft.builder.root.parts.len() {
@@ -627,7 +633,9 @@ impl View {
             name: draft.name.clone(),
             description: draft.description.clone(),
             revision: draft.revision,
-            changed_by: segment.map_or_else(String::new, |segment| segment.updated_by.clone()),
+            changed_by: segment
+                .map_or("", |segment| person(&segment.updated_by))
+                .to_owned(),
             changed_at: segment.map(|segment| segment.updated_at),
             uses: uses.iter().map(UseView::new).collect(),
             done: shown.done,
@@ -636,7 +644,7 @@ impl View {
             root: form::view(words, &draft.builder, &beside),
             shelves: form::shelves(words),
             said: draft.said(words),
-            rows: draft.text.lines().count().clamp(4, 24),
+            rows: rows(&draft.text),
             text: draft.text.clone(),
             text_was: draft.text_was.clone(),
             text_fault: draft.text_fault.clone(),
@@ -659,6 +667,20 @@ impl View {
     fn is_refused(&self) -> bool {
         self.is_refused
     }
+}
+
+/// The name of an actor, without the number of a user.
+fn person(actor: &str) -> &str {
+    let user = actor.strip_prefix("user ");
+    let name = user.and_then(|user| user.split_once(' '));
+    name.map_or(actor, |(_, name)| name)
+}
+
+/// Lines a text needs, wrapped as the page has it.
+fn rows(text: &str) -> usize {
+    const COLUMNS: usize = 30;
+    let lines = text.lines().map(|line| 1 + line.chars().count() / COLUMNS);
+    lines.sum::<usize>().clamp(4, 24)
 }
 
 /// What the reach can be counted for.
@@ -696,4 +718,3 @@ async fn sample(
         })
         .collect())
 }
-

@@ -70,7 +70,7 @@ pub(super) fn of_line(words: &Words, line: &Line) -> String {
         About::Field(_) | About::Attribute(_) => compared(words, line),
     };
     if line.is_negated {
-        words.fill("except: {what}", &[("what", said)])
+        words.fill("not: {what}", &[("what", said)])
     } else {
         said
     }
@@ -212,20 +212,23 @@ mod tests {
         assert_eq!(
             said(Language::English, rule),
             "the age is between 30 and 60 and the town is one of “Amiens”, “Lille” and \
-             (the revenue is at least 1,250.50\u{a0}€ or except: has the tag “vip”) and \
+             (the revenue is at least 1,250.50\u{a0}€ or not: has the tag “vip”) and \
              ordered of the category “pans” at least 2 times within the last 1 year and \
              the last order is longer ago than 6 months"
         );
         assert_eq!(
             said(Language::French, rule),
             "l’âge est entre 30 et 60 et la ville est parmi «\u{a0}Amiens\u{a0}», «\u{a0}Lille\u{a0}» et \
-             (le chiffre d’affaires vaut au moins 1\u{202f}250,50\u{a0}€ ou sauf\u{a0}: porte l’étiquette «\u{a0}vip\u{a0}») et \
+             (le chiffre d’affaires vaut au moins 1\u{202f}250,50\u{a0}€ ou pas\u{a0}: porte l’étiquette «\u{a0}vip\u{a0}») et \
              a commandé de la catégorie «\u{a0}pans\u{a0}» au moins 2 fois il y a moins de 1 an et \
              la dernière commande date de plus de 6 mois"
         );
         assert_eq!(said(Language::English, "everyone"), "everyone");
         assert_eq!(
-            said(Language::English, "not (stage = \"lapsed\" or created >= 2026-02-01)"),
+            said(
+                Language::English,
+                "not (stage = \"lapsed\" or created >= 2026-02-01)"
+            ),
             "not (the stage is lapsed (has not ordered for long) or the day of entry into the base is on or after 1 February 2026)"
         );
     }
@@ -253,15 +256,26 @@ mod tests {
         english.extend(Join::ALL.map(labels::join));
         english.extend(When::ALL.map(labels::when));
         english.extend(Unit::ALL.map(labels::unit));
-        english.extend(Unit::ALL.map(labels::span).iter().flat_map(|(a, b)| [*a, *b]));
+        english.extend(
+            Unit::ALL
+                .map(labels::span)
+                .iter()
+                .flat_map(|(a, b)| [*a, *b]),
+        );
         english.extend(labels::shelves().iter().map(|(name, _)| *name));
         // These are the same in both.
         let same = ["alpha (2013 to 2024)"];
         for text in english {
-            assert!(words.t(text) != text || same.contains(&text), "{text:?} has no French");
+            assert!(
+                words.t(text) != text || same.contains(&text),
+                "{text:?} has no French"
+            );
         }
         // Nothing a line can be about is left out of the list.
-        let listed: usize = labels::shelves().iter().map(|(_, abouts)| abouts.len()).sum();
+        let listed: usize = labels::shelves()
+            .iter()
+            .map(|(_, abouts)| abouts.len())
+            .sum();
         assert_eq!(listed, About::all().len());
     }
 }

@@ -127,7 +127,7 @@ impl FindingView {
                 Grade::Failed => "✗",
                 Grade::Open => "?",
             },
-            said: said.join("; "),
+            said: said.join(" · "),
         }
     }
 }

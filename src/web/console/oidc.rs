@@ -1,0 +1,119 @@
+//! `/sign-in/oidc`: to the provider of OpenID Connect, and back from it.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{LOCATION, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use super::entry;
+use super::second_step::{brief_cookie, cookie_of, no_cookie};
+use crate::accounts::AccountError;
+use crate::accounts::oidc::{self, Journey, OidcError, Provider};
+use crate::accounts::tickets;
+use crate::config::OidcSettings;
+use crate::web::{ApiError, State};
+
+/// Holds the journey, for some minutes.
+const COOKIE_NAME: &str = "__Host-visavis-oidc";
+const STEP: &str = "oidc";
+
+impl From<OidcError> for ApiError {
+    fn from(error: OidcError) -> Self {
+        match error {
+            OidcError::Database(_) => Self::unavailable(error),
+            OidcError::Account(error) => error.into(),
+            OidcError::Settings(_) => Self::internal(error),
+            OidcError::Unreachable(_) | OidcError::Answer(_) => {
+                tracing::warn!(%error, "signing in by OpenID Connect");
+                Self::new(StatusCode::BAD_GATEWAY).with_detail(
+                    "The sign-in provider gave no answer that could be used. Try again, or sign in with your password.",
+                )
+            }
+            OidcError::Refused(_) | OidcError::Claim(_) => {
+                tracing::warn!(%error, "signing in by OpenID Connect");
+                Self::new(StatusCode::FORBIDDEN)
+                    .with_detail("The sign-in provider did not let you in. Sign in once more.")
+            }
+            OidcError::Unverified | OidcError::Unknown | OidcError::Disabled => {
+                let mut said = error.to_string();
+                if let Some(first) = said.get_mut(..1) {
+                    first.make_ascii_uppercase();
+                }
+                Self::new(StatusCode::FORBIDDEN).with_detail(format!("{said}."))
+            }
+        }
+    }
+}
+
+fn settings_of(state: &State) -> Result<&OidcSettings, ApiError> {
+    state
+        .settings
+        .accounts
+        .oidc
+        .as_ref()
+        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    next: String,
+}
+
+/// To the provider.
+pub(super) async fn leave(
+    wanted: web::Query<Wanted>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let settings = settings_of(&state)?;
+    let journey = Journey::new(entry::safe_path(&wanted.next))?;
+    let door = Provider::discover(settings).await?.door(&journey)?;
+    let ticket = tickets::write(&state.keys, STEP, &journey, state.clock.now_ms());
+    Ok(HttpResponse::SeeOther()
+        .insert_header((LOCATION, door))
+        .insert_header((SET_COOKIE, brief_cookie(COOKIE_NAME, &ticket)))
+        .finish())
+}
+
+#[derive(Deserialize)]
+pub(super) struct Back {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    state: String,
+    /// RFC 9207.
+    #[serde(default)]
+    iss: Option<String>,
+}
+
+/// Back from the provider: begins the session of who it says it is.
+pub(super) async fn enter(
+    request: HttpRequest,
+    back: web::Query<Back>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let settings = settings_of(&state)?;
+    let now_ms = state.clock.now_ms();
+    let journey = cookie_of(request.headers(), COOKIE_NAME)
+        .and_then(|ticket| tickets::read::<Journey>(&state.keys, STEP, &ticket, now_ms));
+    // Without it somebody else's sign-in could be put upon this browser.
+    let journey = journey
+        .filter(|journey| journey.state == back.state)
+        .ok_or(OidcError::Claim("it answers no sign-in of this browser"))?;
+    if back.iss.as_ref().is_some_and(|iss| *iss != settings.issuer) {
+        return Err(OidcError::Claim("it is from another issuer").into());
+    }
+    if back.code.is_empty() {
+        return Err(OidcError::Refused("it gave no code".to_owned()).into());
+    }
+    let provider = Provider::discover(settings).await?;
+    let identity = provider.identify(&back.code, &journey, now_ms).await?;
+    let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
+    let user = oidc::enter(&txn, &identity, settings, now_ms).await?;
+    txn.commit().await.map_err(AccountError::Database)?;
+    let mut response = entry::admit(&request, &state, &user, &journey.next).await?;
+    if let Ok(gone) = no_cookie(COOKIE_NAME).parse() {
+        response.headers_mut().append(SET_COOKIE, gone);
+    }
+    Ok(response)
+}

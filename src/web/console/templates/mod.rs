@@ -1,0 +1,89 @@
+//! `/templates`: what we say, edited in its four parts.
+//!
+//! Promise: what stands in a template is shown as text, or as a mail within a sandboxed frame that runs no
+//! script and loads nothing from elsewhere.
+
+mod editor;
+mod form;
+mod history;
+mod labels;
+mod list;
+mod preview;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{self, PayloadConfig, ServiceConfig};
+
+use super::place;
+use crate::accounts::model::Right;
+use crate::templates::library::LibraryError;
+use crate::templates::{FieldFacts, TemplateError};
+use crate::web::{ApiError, State};
+
+/// Bytes of a form: several languages of a long letter.
+const FORM_LIMIT: usize = 1024 * 1024;
+/// Customers that are asked how well the fields are filled.
+const SAMPLE: i64 = 300;
+
+/// Registers the routes.
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(place("/templates", "GET", Right::Plan).route(web::get().to(list::page)))
+        // Before the editor, whose pattern would take it too.
+        .service(
+            place("/templates/new", "GET, POST", Right::Plan)
+                .route(web::get().to(list::new))
+                .route(web::post().to(list::create)),
+        )
+        .service(
+            place("/templates/{name}", "GET, POST", Right::Plan)
+                .app_data(PayloadConfig::new(FORM_LIMIT))
+                .route(web::get().to(editor::page))
+                .route(web::post().to(editor::save)),
+        )
+        .service(
+            place("/templates/{name}/preview", "GET, POST", Right::Plan)
+                .app_data(PayloadConfig::new(FORM_LIMIT))
+                .route(web::get().to(preview::stored))
+                .route(web::post().to(preview::unsaved)),
+        )
+        .service(
+            place("/templates/{name}/history", "GET", Right::Plan)
+                .route(web::get().to(history::page)),
+        )
+        .service(
+            place("/templates/{name}/restore", "POST", Right::Plan)
+                .route(web::post().to(history::restore)),
+        )
+        .service(
+            place("/templates/{name}/archive", "POST", Right::Plan)
+                .route(web::post().to(history::archive)),
+        )
+        .service(
+            place("/templates/{name}/files/{file}", "GET", Right::Plan)
+                .route(web::get().to(history::file)),
+        );
+}
+
+/// What the library refuses, as the visitor reads it.
+fn refused(error: LibraryError) -> ApiError {
+    match &error {
+        LibraryError::Database(_) | LibraryError::Interrupted(_) => ApiError::unavailable(error),
+        LibraryError::Template(TemplateError::NoSuchTemplate { .. })
+        | LibraryError::NoSuchRevision { .. } => {
+            ApiError::new(StatusCode::NOT_FOUND).with_detail(error.to_string())
+        }
+        _ => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(error.to_string()),
+    }
+}
+
+/// What the base says about its fields.
+async fn facts(state: &State) -> Result<FieldFacts, ApiError> {
+    let mut facts = FieldFacts::unknown();
+    let customers = crate::customers::store::spread::spread(&state.db, SAMPLE)
+        .await
+        .map_err(ApiError::unavailable)?;
+    for customer in &customers {
+        facts.observe(customer);
+    }
+    Ok(facts)
+}
