@@ -41,7 +41,6 @@ use serde::Serialize;
 use super::words::Words;
 use super::{configure_errors, frame, not_found, probes, resource};
 use crate::accounts::model::Right;
-use crate::clock::from_ms;
 use crate::reports::figures::Rate;
 
 pub(super) use visit::{Visit, forbidden};
@@ -221,11 +220,6 @@ fn told(rfc3339: &str, words: &Words) -> String {
         |_| rfc3339.to_owned(),
         |at| words.moment(at.timestamp_millis()),
     )
-}
-
-/// An instant as the pages show it: `2026-11-22 13:25 UTC`.
-fn instant(ms: i64) -> String {
-    from_ms(ms).format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// An instant of a report (RFC 3339, UTC) as the pages show it.
