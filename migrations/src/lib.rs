@@ -33,6 +33,7 @@ mod m20261123_000025_draft_campaigns;
 mod m20261123_000026_search_customers;
 mod m20261123_000027_take_uploads;
 mod m20261123_000028_name_sessions;
+mod m20261123_000030_share_reports;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000026_search_customers::Migration),
             Box::new(m20261123_000027_take_uploads::Migration),
             Box::new(m20261123_000028_name_sessions::Migration),
+            Box::new(m20261123_000030_share_reports::Migration),
         ]
     }
 }

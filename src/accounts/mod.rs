@@ -68,7 +68,7 @@ pub enum AccountError {
 }
 
 /// 256 random bits in 43 characters that may stand in a URL.
-fn random_token() -> Result<String, AccountError> {
+pub(crate) fn random_token() -> Result<String, AccountError> {
     let mut bytes = [0_u8; 32];
     ring::rand::SystemRandom::new()
         .fill(&mut bytes)

@@ -260,12 +260,12 @@ fn ladder(overview: &Overview) -> String {
             rung.people.map(thousands).unwrap_or_default()
         );
         let _ = writeln!(text, "    {}", rung.who);
-        let mut lines = vec![("allows", rung.contact.as_str())];
+        let mut lines = vec![("allows", rung.contact.to_string())];
         lines.extend(
             [
-                ("offers", rung.offers.as_str()),
-                ("climb", rung.climb),
-                ("holds", rung.holds.as_str()),
+                ("offers", rung.offers.to_string()),
+                ("climb", rung.climb.to_owned()),
+                ("holds", rung.holds.to_string()),
             ]
             .into_iter()
             .filter(|(_, words)| !words.is_empty()),

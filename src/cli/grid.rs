@@ -125,8 +125,9 @@ fn written(crossing: &Crossing, table: &Table) -> String {
     let mut out = comfy_table::Table::new();
     out.load_style(comfy_table::presets::NOTHING);
     let mut head = vec![crossing.rows.title().to_owned()];
-    if crossing.columns.is_some() {
-        head.extend(table.column_names.iter().cloned());
+    if let Some(columns) = crossing.columns {
+        let names = table.column_names.iter();
+        head.extend(names.map(|name| columns.said(name).to_string()));
     }
     head.push("All".to_owned());
     out.set_header(head);
@@ -141,9 +142,10 @@ fn written(crossing: &Crossing, table: &Table) -> String {
     for (name, (cells, sum)) in table
         .row_names
         .iter()
+        .map(|name| crossing.rows.said(name).to_string())
         .zip(table.cells.iter().zip(&table.row_totals))
     {
-        out.add_row(line(name, cells, sum));
+        out.add_row(line(&name, cells, sum));
     }
     out.add_row(line("All", &table.column_totals, &table.total));
     let mut text = format!(
@@ -191,7 +193,7 @@ fn told(found: &Improvement) -> String {
     for line in found.criteria.iter().filter(|line| line.is_beyond_chance) {
         text.push_str(&format!(
             "  {:<44} {:>8} inside, {:>8} outside, {} of people{}\n",
-            line.words,
+            line.words.to_string(),
             percent(line.inside.value),
             percent(line.outside.value),
             percent(Some(line.coverage)),

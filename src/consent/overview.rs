@@ -11,6 +11,7 @@ use super::ladder::{Ladder, Level, OfferKind, Rung};
 use super::store::standing;
 use crate::clock::DAY_MS;
 use crate::config::{ConfigError, Settings, WindowKind};
+use crate::statistics::sentence::{Sentence, Value};
 use crate::storage::Db;
 
 /// Why there is no overview.
@@ -31,28 +32,28 @@ pub struct Overview {
     pub customers: Option<u64>,
     pub rungs: Vec<RungLine>,
     /// How much one person may get.
-    pub caps: Vec<String>,
+    pub caps: Vec<Sentence>,
     /// When channels may be used.
-    pub hours: Vec<String>,
+    pub hours: Vec<Sentence>,
     pub bases: Vec<BasisLine>,
     /// Topics, and the bases that suffice for them.
     pub topics: Vec<TopicLine>,
 }
 
 /// One rung in plain words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RungLine {
     pub level: Level,
     pub title: &'static str,
     pub who: &'static str,
     /// `Email and SMS, 5 messages a week`, or nothing.
-    pub contact: String,
+    pub contact: Sentence,
     /// The kinds of offer.
-    pub offers: String,
+    pub offers: Sentence,
     /// How one climbs to it.
     pub climb: &'static str,
     /// How long it holds; then he is one rung down.
-    pub holds: String,
+    pub holds: Sentence,
     /// People standing on it; `None`: not counted.
     pub people: Option<u64>,
 }
@@ -61,7 +62,7 @@ pub struct RungLine {
 #[derive(Debug, Clone, Serialize)]
 pub struct BasisLine {
     pub ground: &'static Ground,
-    pub holds: String,
+    pub holds: Sentence,
 }
 
 /// One topic.
@@ -69,7 +70,7 @@ pub struct BasisLine {
 pub struct TopicLine {
     pub name: String,
     pub title: String,
-    pub bases: String,
+    pub bases: Sentence,
 }
 
 /// Counts people and says the rules; `now_ms` decides who still stands where.
@@ -142,8 +143,9 @@ pub fn of(
         .map(|ground| BasisLine {
             ground,
             holds: match holds_days(ground.basis, &settings.permission) {
-                Some(days) => format!("{} after his last act", days_in_words(i64::from(days))),
-                None => "without end".to_owned(),
+                Some(days) => Sentence::new("{days} after his last act")
+                    .with("days", days_in_words(i64::from(days))),
+                None => Sentence::new("without end"),
             },
         })
         .collect();
@@ -164,7 +166,7 @@ pub fn of(
                     .filter(|ground| topic.bases.iter().any(|name| name == ground.basis.as_str()))
                     .map(|ground| ground.title)
                     .collect::<Vec<_>>(),
-                "or",
+                OR,
             ),
         })
         .collect();
@@ -182,7 +184,7 @@ pub fn of(
 fn line(rung: &Rung, below: Option<&Rung>, people: Option<u64>) -> RungLine {
     let level = rung.level;
     let is_stranger = level == Level::Stranger;
-    let channels: Vec<&str> = rung
+    let channels: Vec<&'static str> = rung
         .channels
         .iter()
         .map(|channel| spoken(channel.as_str()))
@@ -191,7 +193,7 @@ fn line(rung: &Rung, below: Option<&Rung>, people: Option<u64>) -> RungLine {
     let known = below
         .map(|below| &below.offers)
         .filter(|known| !known.is_empty() && known.iter().all(|kind| rung.offers.contains(kind)));
-    let mut offers: Vec<&str> = known.iter().map(|_| "all of the rung below").collect();
+    let mut offers: Vec<&'static str> = known.iter().map(|_| "all of the rung below").collect();
     offers.extend(
         rung.offers
             .iter()
@@ -203,91 +205,130 @@ fn line(rung: &Rung, below: Option<&Rung>, people: Option<u64>) -> RungLine {
         title: level.title(),
         who: level.who(),
         contact: match rung.contacts_per_week {
-            _ if channels.is_empty() => "no message at all".to_owned(),
-            None => format!("{}, as often as agreed", listed(&channels, "and")),
-            Some(1) => format!("{}, at most once a week", listed(&channels, "and")),
-            Some(n) => format!("{}, at most {n} times a week", listed(&channels, "and")),
+            _ if channels.is_empty() => Sentence::new("no message at all"),
+            None => Sentence::new("{channels}, as often as agreed")
+                .with("channels", listed(&channels, AND)),
+            Some(1) => Sentence::new("{channels}, at most once a week")
+                .with("channels", listed(&channels, AND)),
+            Some(n) => Sentence::new("{channels}, at most {n} times a week")
+                .with("channels", listed(&channels, AND))
+                .with("n", u64::from(n)),
         },
-        offers: listed(&offers, "and"),
+        offers: listed(&offers, AND),
         climb: level.climb(),
         holds: match rung.holds_ms {
-            _ if is_stranger => String::new(),
-            None => "without end".to_owned(),
-            Some(ms) => format!("{} after his last act", days_in_words(ms / DAY_MS)),
+            _ if is_stranger => Sentence::new(""),
+            None => Sentence::new("without end"),
+            Some(ms) => {
+                Sentence::new("{days} after his last act").with("days", days_in_words(ms / DAY_MS))
+            }
         },
         people,
     }
 }
 
-fn caps(settings: &Settings) -> Vec<String> {
+fn caps(settings: &Settings) -> Vec<Sentence> {
     if settings.pressure.is_empty() {
-        return vec!["No cap beyond the rungs.".to_owned()];
+        return vec![Sentence::new("No cap beyond the rungs.")];
     }
     settings
         .pressure
         .iter()
         .map(|cap| {
             let what = match (&cap.channel, &cap.topic) {
-                (None, None) => "messages".to_owned(),
-                (Some(channel), None) => format!("{} messages", spoken(channel)),
-                (None, Some(topic)) => format!("messages about {topic}"),
-                (Some(channel), Some(topic)) => {
-                    format!("{} messages about {topic}", spoken(channel))
+                (None, None) => Sentence::new("messages"),
+                (Some(channel), None) => {
+                    Sentence::new("{channel} messages").with("channel", said(channel))
                 }
+                (None, Some(topic)) => {
+                    Sentence::new("messages about {topic}").with("topic", topic.as_str())
+                }
+                (Some(channel), Some(topic)) => Sentence::new("{channel} messages about {topic}")
+                    .with("channel", said(channel))
+                    .with("topic", topic.as_str()),
             };
             let span = match (cap.window, cap.days) {
-                (WindowKind::Calendar, 1) => "a day".to_owned(),
-                (WindowKind::Calendar, days) => format!("in {days} calendar days"),
-                (WindowKind::Sliding, 1) => "in any 24 hours".to_owned(),
-                (WindowKind::Sliding, days) => format!("in any {days} days"),
+                (WindowKind::Calendar, 1) => Sentence::new("a day"),
+                (WindowKind::Calendar, days) => {
+                    Sentence::new("in {n} calendar days").with("n", u64::from(days))
+                }
+                (WindowKind::Sliding, 1) => Sentence::new("in any 24 hours"),
+                (WindowKind::Sliding, days) => {
+                    Sentence::new("in any {n} days").with("n", u64::from(days))
+                }
             };
-            format!("At most {} {what} {span}, over all campaigns.", cap.max)
+            Sentence::new("At most {n} {what} {span}, over all campaigns.")
+                .with("n", u64::from(cap.max))
+                .with("what", what)
+                .with("span", span)
         })
         .collect()
 }
 
-fn hours(settings: &Settings) -> Vec<String> {
+fn hours(settings: &Settings) -> Vec<Sentence> {
     settings
         .quiet_hours
         .iter()
         .map(|hours| {
-            let country = hours.country.as_deref().unwrap_or("other countries");
-            let holidays = if hours.holidays_are_quiet {
-                ", not on public holidays"
+            let country = hours
+                .country
+                .as_deref()
+                .map_or(Value::Word("other countries"), Value::from);
+            let text = if hours.holidays_are_quiet {
+                "{channel} ({country}): {hours}, not on public holidays, in the recipient’s time."
             } else {
-                ""
+                "{channel} ({country}): {hours}, in the recipient’s time."
             };
-            format!(
-                "{} ({country}): {}{holidays}, in the recipient’s time.",
-                spoken(&hours.channel),
-                hours.allowed.join(", ")
-            )
+            Sentence::new(text)
+                .with("channel", said(&hours.channel))
+                .with("country", country)
+                .with("hours", hours.allowed.join(", ").as_str())
         })
         .collect()
 }
 
 /// A channel as people say it.
-fn spoken(channel: &str) -> &str {
-    if channel == "sms" { "SMS" } else { channel }
+fn spoken(channel: &str) -> &'static str {
+    match channel {
+        "email" => "email",
+        "sms" => "SMS",
+        _ => "",
+    }
 }
 
-fn days_in_words(days: i64) -> String {
-    match days {
-        1 => "1 day".to_owned(),
-        days if days % 365 == 0 && days / 365 == 1 => "1 year".to_owned(),
-        days if days % 365 == 0 => format!("{} years", days / 365),
-        days => format!("{days} days"),
+fn said(channel: &str) -> Value {
+    match spoken(channel) {
+        "" => Value::from(channel),
+        known => Value::Word(known),
+    }
+}
+
+fn days_in_words(days: i64) -> Value {
+    let days = days.unsigned_abs();
+    if days > 0 && days.is_multiple_of(365) {
+        Value::Counted(days / 365, "{n} year", "{n} years")
+    } else {
+        Value::Counted(days, "{n} day", "{n} days")
     }
 }
 
 /// `a, b and c`.
-fn listed(words: &[&str], and: &str) -> String {
+fn listed(words: &[&'static str], link: &'static str) -> Sentence {
     match words.split_last() {
-        None => String::new(),
-        Some((only, [])) => (*only).to_owned(),
-        Some((last, rest)) => format!("{} {and} {last}", rest.join(", ")),
+        None => Sentence::new(""),
+        Some((only, [])) => Sentence::new(*only),
+        Some((last, rest)) => {
+            let rest: Vec<Sentence> = rest.iter().map(|word| Sentence::new(*word)).collect();
+            Sentence::new(link)
+                .with("rest", rest)
+                .with("last", Value::Word(*last))
+        }
     }
 }
+
+/// How a list ends.
+const AND: &str = "{rest} and {last}";
+const OR: &str = "{rest} or {last}";
 
 impl OfferKind {
     /// In words for a person.

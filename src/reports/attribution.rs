@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
+use super::lift::days;
 use super::model::{Counters, Reason};
-use super::table::days;
 use crate::campaigns::model::Goal;
 use crate::responses::attribution::MatchedBy;
 use crate::responses::model::Terms;
+use crate::statistics::Sentence;
+use crate::statistics::sentence::Value;
 
 /// How an order finds its message, in words.
 fn words(way: MatchedBy) -> &'static str {
@@ -24,7 +26,7 @@ fn words(way: MatchedBy) -> &'static str {
 pub struct Attribution {
     /// Days after the hand-over within which each kind counts.
     pub windows: Vec<Window>,
-    pub rules: Vec<String>,
+    pub rules: Vec<Sentence>,
     /// Orders by the way in which they were matched.
     pub orders_by: Vec<Reason>,
 }
@@ -56,22 +58,16 @@ impl Attribution {
             let window = windows.iter().find(|window| window.kind == kind.as_str());
             days(window.map_or(terms.window_days, |window| window.days))
         };
-        let ways: Vec<&str> = MatchedBy::ALL.into_iter().map(words).collect();
+        let ways = MatchedBy::ALL.map(|way| Sentence::new(words(way)));
         let rules = vec![
-            format!(
-                "A responder is who {} within {} of the hand-over; who does it twice counts once.",
-                reached(goal),
-                within(goal)
-            ),
-            format!(
-                "An order counts once, for one message, found by {}: the surest there is. By link, code and click it counts within {} of the hand-over.",
-                ways.join(", "),
-                within(Goal::Order)
-            ),
-            "Opens earn nothing: programs open messages that nobody reads.".to_owned(),
-            "Attributed is what followed the message. Incremental is what would not have come without it: the \
-             difference to people held back at random, all who were assigned counted, in one window for both."
-                .to_owned(),
+            Sentence::new("A responder is who {does} within {days} of the hand-over; who does it twice counts once.")
+                .with("does", Value::Word(reached(goal)))
+                .with("days", within(goal)),
+            Sentence::new("An order counts once, for one message, found by {ways}: the surest there is. By link, code and click it counts within {days} of the hand-over.")
+                .with("ways", ways.to_vec())
+                .with("days", within(Goal::Order)),
+            Sentence::new("Opens earn nothing: programs open messages that nobody reads."),
+            Sentence::new("Attributed is what followed the message. Incremental is what would not have come without it: the difference to people held back at random, all who were assigned counted, in one window for both."),
         ];
         Self {
             orders_by: orders_by(sum),
@@ -91,7 +87,7 @@ impl Attribution {
 fn reached(goal: Goal) -> &'static str {
     match goal {
         Goal::Click => "clicks",
-        Goal::Order => "orders",
+        Goal::Order => "places an order",
         Goal::Reply => "writes back",
         Goal::Coupon => "redeems a coupon",
         Goal::Answer => "names the campaign’s code in a shop or by telephone",
@@ -107,8 +103,11 @@ fn orders_by(sum: &Counters) -> Vec<Reason> {
 }
 
 /// A way in which an order was matched, in words.
-pub fn way_in_words(name: &str) -> String {
-    MatchedBy::from_column(name).map_or_else(|| name.replace('_', " "), |way| words(way).to_owned())
+pub fn way_in_words(name: &str) -> Value {
+    MatchedBy::from_column(name).map_or_else(
+        || Value::Name(name.replace('_', " ")),
+        |way| Value::Word(words(way)),
+    )
 }
 
 #[cfg(test)]
@@ -119,12 +118,21 @@ mod tests {
     fn the_rules_name_the_windows_of_this_campaign() {
         let own = Terms::read(r#"{"name":"x","windows":{"order":30}}"#);
         let attribution = Attribution::new(&Counters::default(), &own);
-        assert!(attribution.rules[0].contains("who clicks within 14 days"));
-        assert!(attribution.rules[1].contains("within 30 days of the hand-over"));
+        assert!(
+            attribution.rules[0]
+                .to_string()
+                .contains("who clicks within 14 days")
+        );
+        let orders = attribution.rules[1].to_string();
+        assert!(orders.contains("within 30 days of the hand-over"));
         assert!(!attribution.has_one_window());
         let plain = Terms::read(r#"{"goal":"order","window_days":1}"#);
         let plain = Attribution::new(&Counters::default(), &plain);
-        assert!(plain.rules[0].contains("who orders within 1 day of"));
+        assert!(
+            plain.rules[0]
+                .to_string()
+                .contains("who places an order within 1 day of")
+        );
         assert!(plain.has_one_window());
     }
 
@@ -144,6 +152,6 @@ mod tests {
             .map(|one| (one.reason.as_str(), one.count))
             .collect();
         assert_eq!(names, [("token", 2), ("click", 9)]);
-        assert_eq!(way_in_words("token"), "the link it came from");
+        assert_eq!(way_in_words("token").to_string(), "the link it came from");
     }
 }

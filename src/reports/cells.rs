@@ -6,16 +6,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Denominator, Rate, as_f64};
+use super::lift::{NONE, units};
 use super::model::Counters;
 use super::readiness::{readiness, split};
-use super::table::money;
 use crate::campaigns::cells::{Metric, Test};
 use crate::delivery::decide::Decision;
 use crate::delivery::store::cells::CellKind;
 use crate::responses::effects::{Effect, OfWave};
-use crate::statistics::Share;
 use crate::statistics::means::Moments;
+use crate::statistics::sentence::Value;
 use crate::statistics::verdict::{Arm, Judgement, Outcome, Pair, Terms, Word, judge};
+use crate::statistics::{Sentence, Share};
 
 /// A cell of a wave as it was planned and filled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +85,7 @@ pub struct Cells {
     pub split_p: Option<f64>,
     /// Which cell those who waited were given, and how it was chosen; in words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub chosen: Option<String>,
+    pub chosen: Option<Sentence>,
     #[serde(flatten)]
     pub judgement: Judgement,
 }
@@ -141,22 +142,20 @@ pub(super) fn cells(sum: &Counters, facts: &Facts) -> Option<Cells> {
 }
 
 /// What was done with those who waited; not a verdict, which waits for the whole window.
-fn chosen(decision: &Decision) -> String {
+fn chosen(decision: &Decision) -> Sentence {
     let how = if decision.by_hand {
-        "by hand".to_owned()
+        "by hand"
     } else {
-        let figure = match decision.by {
-            Metric::Response => "the most responders",
-            Metric::Click => "the most clickers",
-            Metric::Revenue => "the most revenue",
-        };
-        format!("as it had {figure} by head delivered")
+        match decision.by {
+            Metric::Response => "as it had the most responders by head delivered",
+            Metric::Click => "as it had the most clickers by head delivered",
+            Metric::Revenue => "as it had the most revenue by head delivered",
+        }
     };
-    format!(
-        "{} was chosen for the rest on {}, {how}.",
-        decision.winner,
-        crate::clock::from_ms(decision.at).format("%Y-%m-%d %H:%M UTC")
-    )
+    Sentence::new("{cell} was chosen for the rest on {at}, {how}.")
+        .with("cell", decision.winner.as_str())
+        .with("at", Value::Moment(decision.at))
+        .with("how", Value::Word(how))
 }
 
 /// Every cell with the people of all waves, in the order of the newest plan.
@@ -243,37 +242,24 @@ fn line(cell: &str, kind: CellKind, people: u64, chance: Option<f64>, sum: &Coun
 
 impl CellLine {
     /// As people call it.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Value {
         match self.kind {
-            CellKind::Rest => "rest (gets the winner)",
-            _ => &self.cell,
+            CellKind::Rest => Value::Word("rest (gets the winner)"),
+            _ => Value::Name(self.cell.clone()),
         }
     }
 
     /// Revenue ÷ assigned, in the currency of the orders.
-    pub fn per_head(&self) -> String {
+    pub fn per_head(&self) -> Value {
         self.revenue_cents_per_head
-            .map_or_else(|| "–".to_owned(), amount_of)
+            .map_or_else(|| Value::from(NONE), units)
     }
 
     /// The chance to be the best, for readers.
-    pub fn chance(&self) -> String {
-        self.chance_best.map_or_else(
-            || "–".to_owned(),
-            |chance| format!("{:.0} %", chance * 100.0),
-        )
+    pub fn chance(&self) -> Value {
+        self.chance_best
+            .map_or_else(|| Value::from(NONE), |chance| Value::Percent(chance, 0))
     }
-}
-
-/// An amount given in cents with fractions: `1.42`.
-pub(super) fn amount_of(cents: f64) -> String {
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_possible_truncation,
-        reason = "rounded, and saturating"
-    )]
-    let whole = cents.round() as i64;
-    money(whole)
 }
 
 /// A row of the CSV after campaign and label: section, figure, count, of, rate and the ends of its interval.

@@ -1,7 +1,8 @@
 //! What chance alone may do, in the words of reports, without I/O.
 
 use crate::statistics::proportions::z_test;
-use crate::statistics::{ALPHA, Share};
+use crate::statistics::sentence::Value;
+use crate::statistics::{ALPHA, Sentence, Share};
 
 pub use crate::statistics::several::holm;
 
@@ -16,12 +17,11 @@ pub fn of_two_proportions(one: (u64, u64), other: (u64, u64)) -> Option<f64> {
 }
 
 /// `p = 0.030`, or `p below 0.001`.
-pub fn p_in_words(p: f64) -> String {
+pub fn p_in_words(p: f64) -> Sentence {
     if p < 0.001 {
-        "p below 0.001".to_owned()
-    } else if p < 0.1 {
-        format!("p = {p:.3}")
+        Sentence::new("p below {p}").with("p", Value::Decimal(0.001, 3))
     } else {
-        format!("p = {p:.2}")
+        let places = if p < 0.1 { 3 } else { 2 };
+        Sentence::new("p = {p}").with("p", Value::Decimal(p, places))
     }
 }

@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::figures::{Denominator, Rate, as_f64};
+use super::lift::{NONE, ends};
 use super::model::Counters;
-use super::table::{percent, thousands};
 use crate::consent::model::Channel;
 use crate::delivery::store::SMS_COUNTERS;
+use crate::statistics::Sentence;
+use crate::statistics::sentence::Value;
 
 /// What a receipt is worth.
 pub const OF_RECEIPTS: &str = "A receipt is the provider's word, passed on from the networks: some telephones and networks never send one.";
@@ -129,29 +131,32 @@ impl ChannelLine {
 }
 
 /// The channels side by side: a figure and its cell for each, for readers.
-pub fn side_by_side(lines: &[ChannelLine]) -> Vec<(&'static str, Vec<String>)> {
-    let row =
-        |name, cell: &dyn Fn(&ChannelLine) -> String| (name, lines.iter().map(cell).collect());
-    let text = |line: &ChannelLine, cell: &dyn Fn(&Texts) -> String| {
-        line.texts.as_ref().map_or_else(|| "–".to_owned(), cell)
+pub fn side_by_side(lines: &[ChannelLine]) -> Vec<(&'static str, Vec<Value>)> {
+    let row = |name, cell: &dyn Fn(&ChannelLine) -> Value| (name, lines.iter().map(cell).collect());
+    let none = || Value::from(NONE);
+    let text = |line: &ChannelLine, cell: &dyn Fn(&Texts) -> Value| {
+        line.texts.as_ref().map_or_else(none, cell)
     };
     vec![
-        row("selected", &|line| thousands(line.selected)),
-        row("withheld", &|line| thousands(line.withheld)),
-        row("accepted", &|line| thousands(line.accepted)),
+        row("selected", &|line| line.selected.into()),
+        row("withheld", &|line| line.withheld.into()),
+        row("accepted", &|line| line.accepted.into()),
         row("delivered by receipt", &|line| {
-            text(line, &|texts| thousands(texts.receipts.delivered))
+            text(line, &|texts| texts.receipts.delivered.into())
         }),
-        row("undelivered", &|line| thousands(line.undelivered)),
-        row("responders", &|line| thousands(line.response_rate.count)),
-        row("response rate", &|line| percent(line.response_rate.value)),
+        row("undelivered", &|line| line.undelivered.into()),
+        row("responders", &|line| line.response_rate.count.into()),
+        row("response rate", &|line| {
+            let rate = line.response_rate.value;
+            rate.map_or_else(none, |share| Value::Percent(share, 2))
+        }),
         row("95 % interval", &|line| {
             line.response_rate.interval_95.map_or_else(
-                || "no interval".to_owned(),
-                |i| format!("{} to {}", percent(Some(i.low)), percent(Some(i.high))),
+                || Value::Word("no interval"),
+                |i| ends(Value::Percent(i.low, 2), Value::Percent(i.high, 2)).into(),
             )
         }),
-        row("opt-outs", &|line| thousands(line.opt_out_rate.count)),
+        row("opt-outs", &|line| line.opt_out_rate.count.into()),
         row("cost", &|line| {
             text(line, &|texts| price(texts.cost_micros, 2, &texts.currency))
         }),
@@ -159,73 +164,80 @@ pub fn side_by_side(lines: &[ChannelLine]) -> Vec<(&'static str, Vec<String>)> {
             text(line, &|texts| {
                 texts
                     .cost_micros_per_response
-                    .map_or_else(|| "–".to_owned(), |cost| price(cost, 2, &texts.currency))
+                    .map_or_else(none, |cost| price(cost, 2, &texts.currency))
             })
         }),
     ]
 }
 
 /// What is known of text messages only, as names and sentences for readers.
-pub fn of_texts(texts: &Texts) -> Vec<(&'static str, String)> {
+pub fn of_texts(texts: &Texts) -> Vec<(&'static str, Value)> {
     let receipts = texts.receipts;
     let mut facts = vec![
         ("parts", parts_in_words(texts)),
         (
             "per message",
             texts.cost_micros_per_message.map_or_else(
-                || "no price known".to_owned(),
+                || Value::Word("no price known"),
                 |cost| price(cost, 4, &texts.currency),
             ),
         ),
     ];
     if texts.unpriced > 0 {
-        facts.push((
-            "without a price",
-            format!("{}, not in the cost", thousands(texts.unpriced)),
-        ));
+        let unpriced = Sentence::new("{n}, not in the cost").with("n", texts.unpriced);
+        facts.push(("without a price", unpriced.into()));
     }
-    facts.push((
-        "receipts",
-        format!(
-            "{} delivered, {} undelivered, {} passed on, {} none yet",
-            thousands(receipts.delivered),
-            thousands(receipts.undelivered),
-            thousands(receipts.sent),
-            thousands(receipts.none)
-        ),
-    ));
+    let said = Sentence::new(
+        "{delivered} delivered, {undelivered} undelivered, {sent} passed on, {none} none yet",
+    )
+    .with("delivered", receipts.delivered)
+    .with("undelivered", receipts.undelivered)
+    .with("sent", receipts.sent)
+    .with("none", receipts.none);
+    facts.push(("receipts", said.into()));
     facts
 }
 
 /// `1,250: 1,190 messages in one, 30 in two`.
-fn parts_in_words(texts: &Texts) -> String {
-    let each: Vec<String> = texts
+fn parts_in_words(texts: &Texts) -> Value {
+    let each: Vec<Sentence> = texts
         .messages_by_parts
         .iter()
-        .zip(["in one", "in two", "in more"])
+        .zip([
+            ["{n} message in one", "{n} messages in one", "{n} in one"],
+            ["{n} message in two", "{n} messages in two", "{n} in two"],
+            ["{n} message in more", "{n} messages in more", "{n} in more"],
+        ])
         .filter(|(n, _)| **n > 0)
         .enumerate()
-        .map(|(place, (n, name))| {
-            let messages = match (place, n) {
-                (0, 1) => " message",
-                (0, _) => " messages",
-                _ => "",
+        .map(|(place, (n, [one, many, more]))| {
+            let text = match (place, n) {
+                (0, 1) => one,
+                (0, _) => many,
+                _ => more,
             };
-            format!("{}{messages} {name}", thousands(*n))
+            Sentence::new(text).with("n", *n)
         })
         .collect();
     if each.is_empty() {
-        return thousands(texts.parts);
+        return texts.parts.into();
     }
-    format!("{}: {}", thousands(texts.parts), each.join(", "))
+    Sentence::new("{n}: {each}")
+        .with("n", texts.parts)
+        .with("each", each)
+        .into()
 }
 
 /// An amount of so many decimals: `12.34 EUR`.
-fn price(micros: u64, decimals: usize, currency: &str) -> String {
-    let amount = format!("{:.decimals$}", as_f64(micros) / 1_000_000.0);
-    let (whole, rest) = amount.split_once('.').unwrap_or((&amount, ""));
-    let whole = whole.parse().map_or_else(|_| whole.to_owned(), thousands);
-    format!("{whole}.{rest} {currency}").trim_end().to_owned()
+fn price(micros: u64, decimals: usize, currency: &str) -> Value {
+    let amount = Value::Decimal(as_f64(micros) / 1_000_000.0, decimals);
+    if currency.is_empty() {
+        return amount;
+    }
+    Sentence::new("{n} {currency}")
+        .with("n", amount)
+        .with("currency", currency)
+        .into()
 }
 
 #[cfg(test)]
@@ -275,7 +287,10 @@ mod tests {
         assert_eq!(texts.cost_micros_per_response, Some(290_000));
         assert_eq!(texts.receipts.none, 5);
         let (_, parts) = of_texts(texts).remove(0);
-        assert_eq!(parts, "33: 28 messages in one, 1 in two, 1 in more");
+        assert_eq!(
+            parts.to_string(),
+            "33: 28 messages in one, 1 in two, 1 in more"
+        );
     }
 
     #[test]
@@ -292,8 +307,11 @@ mod tests {
 
     #[test]
     fn prices_are_written_for_readers() {
-        assert_eq!(price(1_234_567_890_000, 2, "EUR"), "1,234,567.89 EUR");
-        assert_eq!(price(58_300, 4, "EUR"), "0.0583 EUR");
-        assert_eq!(price(0, 2, ""), "0.00");
+        assert_eq!(
+            price(1_234_567_890_000, 2, "EUR").to_string(),
+            "1,234,567.89 EUR"
+        );
+        assert_eq!(price(58_300, 4, "EUR").to_string(), "0.0583 EUR");
+        assert_eq!(price(0, 2, "").to_string(), "0.00");
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::cells::signed;
 use super::figures::as_f64;
+use crate::statistics::Sentence;
 
 /// The response rate at which a mailing earns what it costs: BE = (c + F/n)/m (METHODS.md M7), where `c`
 /// is the cost of a contact, `F` the fixed cost, `n` the contacts and `m` what a response earns.
@@ -110,11 +111,11 @@ pub struct Cost {
 }
 
 /// A figure that cannot be given, and what would give it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Missing {
     /// The key of the campaign's definition, or of the settings.
     pub key: &'static str,
-    pub sentence: String,
+    pub sentence: Sentence,
 }
 
 /// What the return on the campaign is reckoned on.
@@ -337,17 +338,15 @@ fn missing(
     {
         missing.push(Missing {
             key: "[costs]",
-            sentence: "What it cost is not known: the definition has no [costs] with fixed_cents and per_thousand_cents."
-                .to_owned(),
+            sentence: Sentence::new("What it cost is not known: the definition has no [costs] with fixed_cents and per_thousand_cents."),
         });
     }
     let unpriced: u64 = spent.iter().map(|run| run.texts_unpriced).sum();
     if unpriced > 0 {
         missing.push(Missing {
             key: "sms.prices",
-            sentence: format!(
-                "What it cost is not known: {unpriced} text messages have no price; see [sms.prices] in the settings."
-            ),
+            sentence: Sentence::new("What it cost is not known: {n} text messages have no price; see [sms.prices] in the settings.")
+                .with("n", unpriced),
         });
     }
     if lacks_margin
@@ -357,9 +356,9 @@ fn missing(
     {
         missing.push(Missing {
             key: "offer.margin_percent",
-            sentence:
-                "What it earned is not known: the definition's [offer] has no margin_percent."
-                    .to_owned(),
+            sentence: Sentence::new(
+                "What it earned is not known: the definition's [offer] has no margin_percent.",
+            ),
         });
     }
     missing

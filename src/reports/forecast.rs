@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::economics::Economics;
 use super::figures::as_f64;
 use crate::campaigns::forecast::Forecast;
+use crate::statistics::Sentence;
 use crate::statistics::prediction::Range;
 
 /// The forecast of a wave and what became of it.
@@ -12,7 +13,7 @@ use crate::statistics::prediction::Range;
 pub struct Compared {
     pub wave: i64,
     /// What the forecast rested on, in words.
-    pub rests_on: String,
+    pub rests_on: Sentence,
     /// Milliseconds since the epoch: what comes after does not count.
     pub window_ends_at: i64,
     /// Whether that is over; until then a figure that only grows cannot be below.

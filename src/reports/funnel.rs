@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::figures::{Denominator, Interval, Rate, as_f64};
 use super::model::Counters;
-use super::table::{percent, thousands};
 use crate::campaigns::model::Goal;
 use crate::delivery::store::SMS_COUNTERS;
+use crate::statistics::Sentence;
+use crate::statistics::sentence::Value;
 
 /// People of the stage before from which on a step is judged.
 const ENOUGH: u64 = 30;
@@ -18,7 +19,7 @@ pub struct Step {
     /// `delivered`, `attention`, `interest`, `desire` or `action`.
     pub stage: &'static str,
     /// Who got as far, in words.
-    pub means: String,
+    pub means: Sentence,
     /// People who got at least as far; rounded where they are extrapolated.
     pub people: u64,
     /// Of those people, where they are extrapolated: from, to (95 %).
@@ -42,9 +43,9 @@ pub struct Funnel {
     pub steps: Vec<Step>,
     /// Which part loses people, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<String>,
+    pub verdict: Option<Sentence>,
     /// What the figures leave out.
-    pub notes: Vec<String>,
+    pub notes: Vec<Sentence>,
 }
 
 impl Funnel {
@@ -58,7 +59,7 @@ impl Funnel {
         let mut notes = Vec::new();
         let mut steps = vec![Step {
             stage: "delivered",
-            means: "as far as one knows, it arrived".to_owned(),
+            means: Sentence::new("as far as one knows, it arrived"),
             people: delivered,
             people_95: None,
             is_extrapolated: false,
@@ -85,7 +86,7 @@ impl Funnel {
             };
             steps.push(Step {
                 stage,
-                means: means.to_owned(),
+                means,
                 people,
                 people_95: None,
                 is_extrapolated: false,
@@ -96,10 +97,9 @@ impl Funnel {
             before = Some(people);
         }
         if sum.get("stage.interest") < sum.get("clicks") {
-            notes.push(
-                "Some responses came before stages were counted; the funnel is without them."
-                    .to_owned(),
-            );
+            notes.push(Sentence::new(
+                "Some responses came before stages were counted; the funnel is without them.",
+            ));
         }
         Self {
             verdict: verdict(&steps),
@@ -110,10 +110,10 @@ impl Funnel {
 }
 
 /// Who opened, as far as one may know, and how many of those who can be seen did; none where nobody can be.
-fn attention(sum: &Counters, mails: u64, notes: &mut Vec<String>) -> Option<(Step, u64)> {
+fn attention(sum: &Counters, mails: u64, notes: &mut Vec<Sentence>) -> Option<(Step, u64)> {
     if mails == 0 {
         if sum.get("accepted") > 0 {
-            notes.push("Nobody can be seen opening a text message.".to_owned());
+            notes.push(Sentence::new("Nobody can be seen opening a text message."));
         }
         return None;
     }
@@ -124,27 +124,25 @@ fn attention(sum: &Counters, mails: u64, notes: &mut Vec<String>) -> Option<(Ste
     let possible = scaled(sum.get("opens.possible"), mails, accepted).min(mails);
     let seen = sum.get("stage.attention.tracked").min(possible);
     if possible == 0 {
-        notes.push(
-            "Attention is not known: none of those delivered to agreed to be seen opening."
-                .to_owned(),
-        );
+        notes.push(Sentence::new(
+            "Attention is not known: none of those delivered to agreed to be seen opening.",
+        ));
         return None;
     }
     let rate = Rate::new(seen, possible, Denominator::Tracked);
     let is_extrapolated = possible < mails;
     let of_all = |share: f64| rounded(share * as_f64(mails));
     if is_extrapolated {
-        notes.push(format!(
-            "Attention is extrapolated: {} of {} who agreed to tracking opened, and all {} by email are taken \
-             to be like them. Programs that hide the reader count as not opened.",
-            thousands(seen),
-            thousands(possible),
-            thousands(mails)
-        ));
+        notes.push(
+            Sentence::new("Attention is extrapolated: {seen} of {possible} who agreed to tracking opened, and all {mails} by email are taken to be like them. Programs that hide the reader count as not opened.")
+                .with("seen", seen)
+                .with("possible", possible)
+                .with("mails", mails),
+        );
     }
     let step = Step {
         stage: "attention",
-        means: "opened, or did more".to_owned(),
+        means: Sentence::new("opened, or did more"),
         people: rate.value.map_or(seen, of_all),
         people_95: rate
             .interval_95
@@ -159,22 +157,22 @@ fn attention(sum: &Counters, mails: u64, notes: &mut Vec<String>) -> Option<(Ste
 }
 
 /// The stages after attention: what they mean for a goal, and what makes people reach them.
-fn later(goal: Goal) -> [(&'static str, &'static str, &'static str); 3] {
+fn later(goal: Goal) -> [(&'static str, Sentence, &'static str); 3] {
     let (desire, action) = match goal {
         // Every click would be the goal, and nobody would be lost after interest.
         Goal::Click => (
-            "clicked in Desire, wrote back, or came back later",
-            "clicked in Action, or ordered",
+            Sentence::new("clicked in Desire, wrote back, or came back later"),
+            Sentence::new("clicked in Action, or ordered"),
         ),
         _ => (
-            "clicked in Desire or Action, wrote back, or came back later",
-            "reached the goal",
+            Sentence::new("clicked in Desire or Action, wrote back, or came back later"),
+            Sentence::new("reached the goal"),
         ),
     };
     [
         (
             "interest",
-            "clicked, in whatever part, or did more",
+            Sentence::new("clicked, in whatever part, or did more"),
             "the Attention and Interest parts",
         ),
         ("desire", desire, "the Desire part"),
@@ -183,7 +181,7 @@ fn later(goal: Goal) -> [(&'static str, &'static str, &'static str); 3] {
 }
 
 /// The step on which the fewest go on, in a sentence; none while too few got that far.
-fn verdict(steps: &[Step]) -> Option<String> {
+fn verdict(steps: &[Step]) -> Option<Sentence> {
     let judged = |step: &&Step| step.of_before.is_some_and(|rate| rate.of >= ENOUGH);
     let value = |step: &Step| step.of_before.and_then(|rate| rate.value).unwrap_or(1.0);
     let worst = steps
@@ -193,14 +191,16 @@ fn verdict(steps: &[Step]) -> Option<String> {
     let place = steps.iter().position(|step| step.stage == worst.stage)?;
     let before = steps.get(place.checked_sub(1)?)?.stage;
     let interval = worst.of_before?.interval_95?;
-    Some(format!(
-        "Fewest go on from {before} to {}: {} of them ({} to {}). That step is the work of {}.",
-        worst.stage,
-        percent(worst.of_before?.value),
-        percent(Some(interval.low)),
-        percent(Some(interval.high)),
-        worst.work_of?
-    ))
+    let value = worst.of_before?.value?;
+    Some(
+        Sentence::new("Fewest go on from {before} to {stage}: {share} of them ({low} to {high}). That step is the work of {work}.")
+            .with("before", Value::Word(before))
+            .with("stage", Value::Word(worst.stage))
+            .with("share", Value::Percent(value, 2))
+            .with("low", Value::Percent(interval.low, 2))
+            .with("high", Value::Percent(interval.high, 2))
+            .with("work", Value::Word(worst.work_of?)),
+    )
 }
 
 /// `part · of ÷ whole`, rounded.
@@ -276,6 +276,7 @@ mod tests {
         let verdict = Funnel::new(&counters(&SENT), Goal::Click, 1_000, 0)
             .verdict
             .unwrap();
+        let verdict = verdict.to_string();
         assert!(
             verdict.starts_with("Fewest go on from attention to interest: 20.00 % of them"),
             "{verdict}"

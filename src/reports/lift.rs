@@ -4,19 +4,21 @@
 
 use serde::Serialize;
 
-use super::cells::{Facts, Row, amount_of, figure_row, rate_row, signed, spend, unsigned};
+use super::cells::{Facts, Row, figure_row, rate_row, signed, spend, unsigned};
 use super::figures::{Denominator, Rate, as_f64};
 use super::model::Wave;
 use super::readiness::not_yet;
-use super::table::{days, money, percent, thousands};
 use crate::clock::from_ms;
 use crate::delivery::store::cells::CellKind;
 use crate::responses::effects::OfWave;
 use crate::statistics::means::{self, Moments, welch};
 use crate::statistics::proportions::{Lift, newcombe, relative_lift};
+use crate::statistics::sentence::Value;
 use crate::statistics::several::{MISMATCH_P, homogeneity};
-use crate::statistics::verdict::{Arm, Outcome, Readiness, Terms, Word, judge, p_in_words};
-use crate::statistics::{Interval, Share, Z_95};
+use crate::statistics::verdict::{
+    Arm, Outcome, Readiness, Terms, Word, judge, p_in_words, too_early,
+};
+use crate::statistics::{Interval, Sentence, Share, Z_95};
 
 /// The columns of [`Figures`].
 pub const HEADS: [&str; 4] = ["Contacted", "Held back", "Caused", "Attributed"];
@@ -25,34 +27,47 @@ pub const HEADS: [&str; 4] = ["Contacted", "Held back", "Caused", "Attributed"];
 pub const NONE: &str = "–";
 
 /// A row of figures, for readers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Figures {
     pub name: &'static str,
-    pub contacted: String,
-    pub held_back: String,
-    pub caused: String,
+    pub contacted: Value,
+    pub held_back: Value,
+    /// None where there is no figure.
+    pub caused: Option<Value>,
     /// The 95 % interval of what was caused.
-    pub range: Option<String>,
+    pub range: Option<Sentence>,
     /// What was caused, of what would have been without.
-    pub lift: Option<String>,
+    pub lift: Option<Sentence>,
     /// Its 95 % interval.
-    pub lift_range: Option<String>,
-    pub attributed: String,
+    pub lift_range: Option<Sentence>,
+    /// None where there is no figure.
+    pub attributed: Option<Value>,
 }
 
 impl Figures {
-    fn add(&mut self, caused: Option<Incremental>, show: &dyn Fn(f64) -> String) {
+    fn add(&mut self, caused: Option<Incremental>, show: &dyn Fn(f64) -> Value) {
         let Some(caused) = caused else { return };
-        self.caused = show(caused.value);
-        self.range = caused
-            .interval_95
-            .map(|i| format!("{} to {}", show(i.low), show(i.high)));
-        self.lift = caused.lift.map(|lift| share(lift.value));
+        self.caused = Some(show(caused.value));
+        self.range = caused.interval_95.map(|i| ends(show(i.low), show(i.high)));
+        self.lift = caused.lift.map(|lift| gain(lift.value));
         self.lift_range = caused
             .lift
             .and_then(|lift| lift.interval_95)
-            .map(|i| format!("{} to {}", share(i.low), share(i.high)));
+            .map(|i| ends(gain(i.low), gain(i.high)));
     }
+}
+
+/// An interval.
+pub(super) fn ends(low: impl Into<Value>, high: impl Into<Value>) -> Sentence {
+    Sentence::new("{low} to {high}")
+        .with("low", low)
+        .with("high", high)
+}
+
+/// `+72.1 %`, `−3.0 %`.
+fn gain(value: f64) -> Sentence {
+    let text = if value < 0.0 { "{n}" } else { "+{n}" };
+    Sentence::new(text).with("n", Value::Percent(value, 1))
 }
 
 /// Those who were to be contacted, or those held back.
@@ -93,8 +108,10 @@ pub struct CausedBy {
     pub window_ends_at: String,
     /// When orders were looked at last; RFC 3339, UTC; `None`: not yet.
     pub reckoned_at: Option<String>,
+    #[serde(skip)]
+    reckoned_at_ms: Option<i64>,
     pub verdict: Word,
-    pub sentence: String,
+    pub sentence: Sentence,
     /// Customers who would not have ordered; `None` before its time.
     pub buyers: Option<Incremental>,
     /// Revenue that would not have been, in cents; `None` before its time.
@@ -148,8 +165,13 @@ pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
     let revenue_cents = is_ready
         .then(|| incremental_revenue(contacted.0, held.0))
         .flatten();
+    let reckoned_at = facts
+        .effects
+        .iter()
+        .map(|wave| wave.reckoned_at)
+        .min()
+        .flatten();
     let attributed = || waves.iter().filter(|wave| is_compared(wave.id));
-    let why = not_yet(facts).unwrap_or_default();
     Some(CausedBy {
         against,
         contacted: side(facts, shares.0, is_treated),
@@ -162,16 +184,12 @@ pub(super) fn caused_by(waves: &[Wave], facts: &Facts) -> Option<CausedBy> {
             .first()
             .is_some_and(|wave| wave.window_begins_at > wave.launched_at),
         waves_left_out,
-        reckoned_at: facts
-            .effects
-            .iter()
-            .map(|wave| wave.reckoned_at)
-            .min()
-            .flatten()
+        reckoned_at: reckoned_at
             .map(|at| from_ms(at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
+        reckoned_at_ms: reckoned_at,
         window_ends_at: from_ms(last).to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         verdict,
-        sentence: sentence("The campaign", verdict, shares, p, &why),
+        sentence: sentence("The campaign", verdict, shares, p, not_yet(facts)),
         buyers,
         revenue_cents,
         attributed_buyers: attributed()
@@ -296,90 +314,94 @@ pub(super) fn incremental_revenue(contacted: Moments, held: Moments) -> Option<I
     })
 }
 
-/// What a verdict says of what was done to people: `The campaign`, `All campaigns together`.
+/// What a verdict says of what was done to people: `The campaign`, `All campaigns together`; `why` it is too
+/// early.
 pub(super) fn sentence(
-    who: &str,
+    who: &'static str,
     word: Word,
     (contacted, held): (Share, Share),
     p: Option<f64>,
-    why: &str,
-) -> String {
-    if word == Word::TooEarly {
-        return format!("Too early to tell: {why}.");
+    why: Option<Sentence>,
+) -> Sentence {
+    if let (Word::TooEarly, Some(why)) = (word, &why) {
+        return too_early(why);
     }
     let (Some(one), Some(two)) = (contacted.value(), held.value()) else {
-        return "There is nobody to compare with.".to_owned();
+        return Sentence::new("There is nobody to compare with.");
     };
-    let more = if one >= two { "more" } else { "fewer" };
-    let figures = format!(
-        "{} of those contacted ordered, {} of those held back{}",
-        percent(Some(one)),
-        percent(Some(two)),
-        p.map(|p| format!(", {}", p_in_words(p)))
-            .unwrap_or_default()
-    );
-    match word {
+    let figures = Sentence::new("{one} of those contacted ordered, {two} of those held back{sure}")
+        .with("one", Value::Percent(one, 2))
+        .with("two", Value::Percent(two, 2))
+        .with(
+            "sure",
+            p.map(|p| Sentence::new(", {p}").with("p", p_in_words(p))),
+        );
+    let said = match word {
         Word::Significant if one >= two => {
-            format!("{who} made people order: significant ({figures}).")
+            Sentence::new("{who} made people order: significant ({figures}).")
         }
-        Word::Significant => format!(
-            "{who} kept people from ordering: significant ({figures}). Find out why before more is sent."
+        Word::Significant => Sentence::new(
+            "{who} kept people from ordering: significant ({figures}). Find out why before more is sent.",
         ),
         Word::NotSignificant => {
-            format!("{who} made no difference that matters: not significant ({figures}).")
+            Sentence::new("{who} made no difference that matters: not significant ({figures}).")
+        }
+        Word::Promising if one >= two => {
+            Sentence::new("Those contacted ordered more often: promising, not proven ({figures}).")
         }
         Word::Promising => {
-            format!("Those contacted ordered {more} often: promising, not proven ({figures}).")
+            Sentence::new("Those contacted ordered fewer often: promising, not proven ({figures}).")
         }
-        _ => format!(
-            "Whether people order because of what was sent is open: inconclusive ({figures}). More people held back would tell."
+        _ => Sentence::new(
+            "Whether people order because of what was sent is open: inconclusive ({figures}). More people held back would tell.",
         ),
-    }
+    };
+    said.with("who", Value::Word(who)).with("figures", figures)
 }
 
 impl CausedBy {
     /// Who was held back, for readers.
-    pub fn held_back_are(&self) -> &'static str {
-        match self.against {
+    fn held_back_are(&self) -> Value {
+        Value::Word(match self.against {
             CellKind::Global => "the standing control group",
             _ => "the control group of this campaign",
-        }
+        })
     }
 
     /// The figures side by side, for readers.
     pub fn rows(&self) -> Vec<Figures> {
-        let row = |name, contacted, held_back| Figures {
+        let row = |name, contacted: Value, held_back: Value| Figures {
             name,
             contacted,
             held_back,
-            caused: NONE.to_owned(),
+            caused: None,
             range: None,
             lift: None,
             lift_range: None,
-            attributed: NONE.to_owned(),
+            attributed: None,
         };
         let (one, two) = (&self.contacted, &self.held_back);
         let mut buyers = row(
             "customers who ordered",
-            thousands(one.buyers.count),
-            thousands(two.buyers.count),
+            one.buyers.count.into(),
+            two.buyers.count.into(),
         );
-        buyers.add(self.buyers, &rounded);
-        buyers.attributed = thousands(self.attributed_buyers);
+        buyers.add(self.buyers, &|people| Value::Decimal(people, 0));
+        buyers.attributed = Some(self.attributed_buyers.into());
         let mut revenue = row(
             "revenue",
-            money(one.revenue_cents),
-            money(two.revenue_cents),
+            units(signed(one.revenue_cents)),
+            units(signed(two.revenue_cents)),
         );
-        revenue.add(self.revenue_cents, &amount_of);
-        revenue.attributed = money(self.attributed_revenue_cents);
+        revenue.add(self.revenue_cents, &units);
+        revenue.attributed = Some(units(signed(self.attributed_revenue_cents)));
         vec![
-            row("people", thousands(one.buyers.of), thousands(two.buyers.of)),
+            row("people", one.buyers.of.into(), two.buyers.of.into()),
             buyers,
             row(
                 "of all who were assigned",
-                percent(one.buyers.value),
-                percent(two.buyers.value),
+                share(&one.buyers),
+                share(&two.buyers),
             ),
             revenue,
             row("revenue a head", one.per_head(), two.per_head()),
@@ -429,56 +451,65 @@ impl CausedBy {
     }
 
     /// What the figures rest on, for readers.
-    pub fn basis(&self) -> String {
-        format!(
-            "By assignment: everybody the cells were given to, against {}, delivered or not; orders of any way in the {} after {}, the same for both{}.{}",
-            self.held_back_are(),
-            days(self.window_days),
-            if self.begins_with_winner {
-                "the winner was chosen"
-            } else {
-                "the launch"
-            },
-            match &self.reckoned_at {
-                Some(at) => format!(
-                    ", as known at {}",
-                    at.replace('T', " ").replace('Z', " UTC")
-                ),
-                None => ", which nobody has looked at yet".to_owned(),
-            },
-            match self.waves_left_out {
-                0 => String::new(),
-                1 => " One wave is left out, in which another share was held back.".to_owned(),
-                n => format!(" {n} waves are left out, in which other shares were held back."),
-            }
-        )
+    pub fn basis(&self) -> Sentence {
+        let since = if self.begins_with_winner {
+            "the winner was chosen"
+        } else {
+            "the launch"
+        };
+        let left_out = u64::try_from(self.waves_left_out).unwrap_or(u64::MAX);
+        Sentence::new("By assignment: everybody the cells were given to, against {whom}, delivered or not; orders of any way in the {days} after {since}, the same for both{as_of}.{left_out}")
+            .with("whom", self.held_back_are())
+            .with("days", days(self.window_days))
+            .with("since", Value::Word(since))
+            .with(
+                "as_of",
+                match self.reckoned_at_ms {
+                    Some(at) => {
+                        Sentence::new(", as known at {at}").with("at", Value::Moment(at))
+                    }
+                    None => Sentence::new(", which nobody has looked at yet"),
+                },
+            )
+            .with(
+                "left_out",
+                match left_out {
+                    0 => None,
+                    1 => Some(Sentence::new(
+                        " One wave is left out, in which another share was held back.",
+                    )),
+                    n => Some(
+                        Sentence::new(" {n} waves are left out, in which other shares were held back.")
+                            .with("n", n),
+                    ),
+                },
+            )
     }
 }
 
 impl Side {
-    fn per_head(&self) -> String {
-        self.revenue_cents_per_head
-            .map_or_else(|| NONE.to_owned(), amount_of)
+    fn per_head(&self) -> Value {
+        self.revenue_cents_per_head.map_or(none(), units)
     }
 }
 
-/// `+72.1 %`, `−3.0 %`.
-fn share(value: f64) -> String {
-    let sign = if value < 0.0 { "−" } else { "+" };
-    format!("{sign}{:.1} %", value.abs() * 100.0)
+/// So many days, with the noun.
+pub(super) fn days(days: i64) -> Value {
+    Value::Counted(days.unsigned_abs(), "{n} day", "{n} days")
 }
 
-/// Whole people, with a real minus sign.
-fn rounded(value: f64) -> String {
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "rounded, and saturating"
-    )]
-    let size = value.abs().round() as u64;
-    let sign = if value < 0.0 && size > 0 { "−" } else { "" };
-    format!("{sign}{}", thousands(size))
+/// An amount in units of the currency, of one in cents.
+pub(super) fn units(cents: f64) -> Value {
+    const CENTS: f64 = 100.0;
+    Value::Decimal(cents / CENTS, 2)
+}
+
+fn share(rate: &Rate) -> Value {
+    rate.value.map_or(none(), |share| Value::Percent(share, 2))
+}
+
+fn none() -> Value {
+    Value::Name(NONE.to_owned())
 }
 
 #[cfg(test)]

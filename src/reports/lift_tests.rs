@@ -29,7 +29,7 @@ fn all_cells_together_are_compared_with_those_held_back() {
         (10, 1_000)
     );
     assert_eq!(
-        (effect.verdict, effect.sentence.as_str()),
+        (effect.verdict, effect.sentence.to_string().as_str()),
         (
             Word::Significant,
             "The campaign made people order: significant (2.80 % of those contacted ordered, 1.00 % of those held back, p < 0.001)."
@@ -151,7 +151,7 @@ fn a_season_with_few_held_back_is_no_effect() {
     );
     assert_eq!(effect.buyers.unwrap().value, 0.0);
     assert!(
-        effect.basis().contains("One wave is left out"),
+        effect.basis().to_string().contains("One wave is left out"),
         "{}",
         effect.basis()
     );

@@ -9,6 +9,7 @@ pub mod attribution;
 pub mod cells;
 pub mod chance;
 pub mod channels;
+pub mod compare;
 pub mod csv;
 pub mod dashboard;
 pub mod economics;
@@ -16,13 +17,16 @@ pub mod figures;
 pub mod forecast;
 pub mod funnel;
 pub mod grid;
+pub mod heat;
 pub mod improve;
 pub mod lift;
 pub mod lost;
 pub mod model;
 pub mod money;
 pub mod over_time;
+pub mod overview;
 mod readiness;
+pub mod shares;
 pub mod standing;
 pub mod store;
 pub mod summary;
@@ -32,6 +36,7 @@ use sea_orm::DbErr;
 
 pub use model::Report;
 
+use crate::accounts::AccountError;
 use crate::responses::ResponseError;
 
 /// Why there is no report.
@@ -41,6 +46,8 @@ pub enum ReportError {
     Database(#[from] DbErr),
     #[error(transparent)]
     Responses(#[from] ResponseError),
+    #[error(transparent)]
+    Accounts(#[from] AccountError),
     #[error("the report cannot be written as CSV: {0}")]
     Csv(#[from] ::csv::Error),
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::figures::as_f64;
 use super::model::Counters;
 use crate::responses::stages::{DAYS, HOURS};
+use crate::statistics::Sentence;
 
 /// Responders by the time since the launch of their wave.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -92,13 +93,24 @@ impl OverTime {
         })
     }
 
+    /// The share of all who had come by the end of each day.
+    pub fn shares_by_day(&self) -> Vec<f64> {
+        let in_a_day = match self.unit {
+            Unit::Hour => 24,
+            Unit::Day => 1,
+        };
+        let days = self.columns.chunks(in_a_day);
+        days.filter_map(|day| day.last().map(|column| column.share_until))
+            .collect()
+    }
+
     /// In how long half of them came, in words.
-    pub fn half_in_words(&self) -> Option<String> {
+    pub fn half_in_words(&self) -> Option<Sentence> {
         let hours = self.half_within_hours?;
         Some(match hours {
-            1 => "within the first hour".to_owned(),
-            2..=48 => format!("within {hours} hours"),
-            hours => format!("within {} days", hours / 24),
+            1 => Sentence::new("within the first hour"),
+            2..=48 => Sentence::new("within {n} hours").with("n", hours),
+            hours => Sentence::new("within {n} days").with("n", hours / 24),
         })
     }
 }
@@ -141,7 +153,7 @@ mod tests {
         assert_eq!((over.unit, over.columns.len()), (Unit::Hour, 15));
         assert!((over.columns[1].share_until - 0.9).abs() < 1e-9);
         assert_eq!(
-            over.half_in_words().as_deref(),
+            over.half_in_words().map(|half| half.to_string()).as_deref(),
             Some("within the first hour")
         );
     }
@@ -164,7 +176,7 @@ mod tests {
         assert_eq!(by_day[..5], [1, 2, 0, 4, 0]);
         assert_eq!(by_day.iter().sum::<u64>() + over.later, 10);
         assert_eq!(over.half_within_hours, Some(96));
-        assert_eq!(over.half_in_words().as_deref(), Some("within 4 days"));
+        assert_eq!(over.half_in_words().unwrap(), "within 4 days");
     }
 
     #[test]

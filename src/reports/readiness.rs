@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use super::cells::Facts;
 use super::figures::as_f64;
-use super::table::{counted, thousands};
 use crate::campaigns::cells::Test;
 use crate::delivery::store::cells::CellKind;
 use crate::statistics::power::{POWER, Plan};
+use crate::statistics::sentence::Value;
 use crate::statistics::several::{MISMATCH_P, sample_ratio};
 use crate::statistics::verdict::{Arm, Outcome, Readiness};
-use crate::statistics::{ALPHA, Share};
+use crate::statistics::{ALPHA, Sentence, Share};
 
 /// How the arms were filled, and how likely that is.
 pub(super) struct Split {
     pub p: f64,
     /// `a has 6,100 people where 5,800 were planned`.
-    worst: String,
+    worst: Sentence,
 }
 
 /// The split of all waves against their plans.
@@ -49,10 +49,10 @@ pub(super) fn split(facts: &Facts) -> Option<Split> {
         .max_by(|(_, a), (_, b)| off(a).total_cmp(&off(b)))?;
     Some(Split {
         p,
-        worst: format!(
-            "{cell} has {} where {planned:.0} were planned",
-            counted(*observed, "person", "people")
-        ),
+        worst: Sentence::new("{cell} has {people} where {planned} were planned")
+            .with("cell", *cell)
+            .with("people", persons(*observed))
+            .with("planned", Value::Decimal(*planned, 0)),
     })
 }
 
@@ -78,13 +78,20 @@ pub(super) fn readiness(
             .min_by_key(|(_, people)| *people)
         && people < needed
     {
-        return Readiness::TooEarly(format!(
-            "each wave is another look, and {name} has {} of the {} that each cell needs",
-            counted(people, "person", "people"),
-            thousands(needed)
-        ));
+        return Readiness::TooEarly(
+            Sentence::new(
+                "each wave is another look, and {cell} has {people} of the {needed} that each cell needs",
+            )
+            .with("cell", name.as_str())
+            .with("people", persons(people))
+            .with("needed", needed),
+        );
     }
     Readiness::Ready
+}
+
+fn persons(count: u64) -> Value {
+    Value::Counted(count, "{n} person", "{n} people")
 }
 
 fn people_of(outcome: Outcome) -> u64 {
@@ -113,9 +120,10 @@ fn needed(test: &Test, arms: &[Arm]) -> Option<u64> {
 }
 
 /// Why no verdict can be given yet; `None` when every wave had its time.
-pub(super) fn not_yet(facts: &Facts) -> Option<String> {
+pub(super) fn not_yet(facts: &Facts) -> Option<Sentence> {
     if let Some(wave) = facts.running.first() {
-        return Some(format!("wave {wave} is still being sent"));
+        let number = wave.to_string();
+        return Some(Sentence::new("wave {n} is still being sent").with("n", number.as_str()));
     }
     let open = facts
         .effects
@@ -123,8 +131,5 @@ pub(super) fn not_yet(facts: &Facts) -> Option<String> {
         .filter(|wave| wave.reckoned_at.is_none_or(|at| at < wave.window_ends_at))
         .map(|wave| wave.window_ends_at)
         .max()?;
-    Some(format!(
-        "responses count until {}",
-        crate::clock::from_ms(open).format("%Y-%m-%d %H:%M UTC")
-    ))
+    Some(Sentence::new("responses count until {at}").with("at", Value::Moment(open)))
 }

@@ -11,8 +11,9 @@ use super::table::{money, percent, section, thousands};
 use crate::campaigns::cells::GLOBAL;
 use crate::clock::from_ms;
 use crate::responses::effects::{self, Effect, Standing};
-use crate::statistics::Share;
+use crate::statistics::sentence::Value;
 use crate::statistics::verdict::{Readiness, Word};
+use crate::statistics::{Sentence, Share};
 use crate::storage::Db;
 
 /// How long a group that never rotates must have stood, in milliseconds, before it is judged.
@@ -38,7 +39,7 @@ pub struct Period {
     pub contacted_revenue_cents: i64,
     pub held_back_revenue_cents: i64,
     pub verdict: Word,
-    pub sentence: String,
+    pub sentence: Sentence,
     /// Customers who would not have ordered; `None` before its time.
     pub buyers: Option<Incremental>,
     /// Revenue that would not have been, in cents; `None` before its time.
@@ -63,7 +64,7 @@ fn period(standing: &Standing, now_ms: i64) -> Period {
     let shares = (share(contacted), share(held));
     let ends_at = (standing.until_at < i64::MAX).then_some(standing.until_at);
     let judged_at = ends_at.unwrap_or(standing.begun_at.saturating_add(LONG_ENOUGH_MS));
-    let why = format!("the period is judged on {}", day(judged_at));
+    let why = Sentence::new("the period is judged on {at}").with("at", Value::Moment(judged_at));
     let readiness = if now_ms < judged_at {
         Readiness::TooEarly(why.clone())
     } else {
@@ -87,7 +88,7 @@ fn period(standing: &Standing, now_ms: i64) -> Period {
         contacted_revenue_cents: revenue(contacted),
         held_back_revenue_cents: revenue(held),
         verdict,
-        sentence: sentence("All campaigns together", verdict, shares, p, &why),
+        sentence: sentence("All campaigns together", verdict, shares, p, Some(why)),
         buyers: is_ready.then(|| incremental_buyers(shares, p)),
         revenue_cents,
     }
@@ -102,10 +103,6 @@ fn share(arm: Option<&Effect>) -> Share {
 
 fn instant(ms: i64) -> String {
     from_ms(ms).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-}
-
-fn day(ms: i64) -> String {
-    from_ms(ms).format("%Y-%m-%d").to_string()
 }
 
 /// The periods as a person reads them.

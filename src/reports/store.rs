@@ -2,6 +2,8 @@
 
 pub mod dashboard;
 pub mod grid;
+pub mod overview;
+pub(super) mod shares;
 pub(super) mod summary;
 
 use std::collections::BTreeMap;
@@ -244,6 +246,21 @@ fn wave(row: &QueryResult, counters: Counters) -> Result<Wave, DbErr> {
         counters,
         cleaned_at: row.try_get("", "cleaned_at")?,
     })
+}
+
+/// The frozen template and definition of the newest run of a campaign; `None` when it never ran.
+pub(super) async fn frozen(db: &Db, campaign: &str) -> Result<Option<(String, String)>, DbErr> {
+    let row = db
+        .row(
+            "SELECT t.source, w.definition FROM campaigns c
+             JOIN waves w ON w.campaign_id = c.id
+             JOIN template_versions t ON t.id = w.template_version_id
+             WHERE c.name = $1 ORDER BY w.id DESC LIMIT 1",
+            [campaign.into()],
+        )
+        .await?;
+    row.map(|row| Ok((row.try_get("", "source")?, row.try_get("", "definition")?)))
+        .transpose()
 }
 
 /// The links of a template version; none when it cannot be read, since figures are worth more than

@@ -13,6 +13,10 @@ use super::figures::{Denominator, Rate, as_f64};
 use super::lift::{self, CausedBy};
 use super::model::{Reason, Report, in_words};
 
+use crate::statistics::sentence::Value;
+
+pub use crate::statistics::sentence::thousands;
+
 /// Cells of a full bar.
 const BAR: f64 = 24.0;
 
@@ -50,34 +54,37 @@ pub fn write(report: &Report) -> String {
     }
     if let Some(cells) = &report.cells {
         section(&mut text, "The cells of the test", by_cell(cells));
-        remark(&mut text, &cells.judgement.headline);
+        remark(&mut text, &cells.judgement.headline.to_string());
         if let Some(chosen) = &cells.chosen {
-            remark(&mut text, chosen);
+            remark(&mut text, &chosen.to_string());
         }
         for pair in cells.others() {
-            remark(&mut text, &pair.sentence);
+            remark(&mut text, &pair.sentence.to_string());
         }
         remark(&mut text, cells.basis());
     }
     if let Some(effect) = &report.effect {
         section(&mut text, "What the campaign caused", caused(effect));
-        remark(&mut text, &effect.sentence);
+        remark(&mut text, &effect.sentence.to_string());
         for row in effect.rows() {
-            if let Some(range) = &row.range {
-                let mut line = format!("{}: {}, 95 % interval {range}", row.name, row.caused);
+            if let (Some(caused), Some(range)) = (&row.caused, &row.range) {
+                let mut line = format!("{}: {caused}, 95 % interval {range}", row.name);
                 if let Some(lift) = &row.lift {
-                    let ends = row.lift_range.as_deref().unwrap_or("no interval");
+                    let ends = row
+                        .lift_range
+                        .as_ref()
+                        .map_or_else(|| "no interval".to_owned(), ToString::to_string);
                     let _ = write!(line, "; lift {lift} ({ends})");
                 }
                 remark(&mut text, &format!("{line}."));
             }
         }
-        remark(&mut text, &effect.basis());
+        remark(&mut text, &effect.basis().to_string());
     }
     if let Some(table) = money::economics(&report.economics, &report.currency) {
         section(&mut text, "What it cost and earned", table);
         for missing in &report.economics.missing {
-            remark(&mut text, &missing.sentence);
+            remark(&mut text, &missing.sentence.to_string());
         }
     }
     if let Some(compared) = &report.forecast {
@@ -94,7 +101,7 @@ pub fn write(report: &Report) -> String {
         funnel::stages(&report.funnel),
     );
     for note in report.funnel.verdict.iter().chain(&report.funnel.notes) {
-        remark(&mut text, note);
+        remark(&mut text, &note.to_string());
     }
     if let Some(half) = report
         .over_time
@@ -266,7 +273,7 @@ fn by_channel(lines: &[ChannelLine]) -> Table {
         table.add_row(
             [Cell::new(name)]
                 .into_iter()
-                .chain(cells.into_iter().map(right)),
+                .chain(cells.into_iter().map(|cell| right(cell.to_string()))),
         );
     }
     table
@@ -282,13 +289,13 @@ fn by_cell(cells: &Cells) -> Table {
     for line in &cells.lines {
         let rate = &line.response_of_assigned;
         table.add_row(vec![
-            Cell::new(shortened(line.name(), 14)),
+            Cell::new(shortened(&line.name().to_string(), 14)),
             number(line.people),
             number(rate.count),
             right(percent(rate.value)),
             right(interval(rate)),
-            right(line.per_head()),
-            right(line.chance()),
+            right(line.per_head().to_string()),
+            right(line.chance().to_string()),
         ]);
     }
     table
@@ -304,8 +311,17 @@ fn caused(effect: &CausedBy) -> Table {
             .chain(heads.iter().map(|head| right(head))),
     );
     for row in effect.rows() {
-        let cells = [&row.contacted, &row.held_back, &row.caused, &row.attributed];
-        let cells = cells.map(|cell| right(cell)).into_iter();
+        let figure = |value: &Option<Value>| {
+            let value = value.as_ref().map(ToString::to_string);
+            value.unwrap_or_else(|| lift::NONE.to_owned())
+        };
+        let cells = [
+            row.contacted.to_string(),
+            row.held_back.to_string(),
+            figure(&row.caused),
+            figure(&row.attributed),
+        ];
+        let cells = cells.into_iter().map(|cell| right(&cell));
         table.add_row([Cell::new(row.name)].into_iter().chain(cells));
     }
     table
@@ -335,10 +351,10 @@ fn interval(rate: &Rate) -> String {
     )
 }
 
-fn facts(facts: Vec<(&'static str, String)>) -> Table {
+fn facts(facts: Vec<(&'static str, Value)>) -> Table {
     let mut table = Table::new();
     for (name, fact) in facts {
-        table.add_row([name.to_owned(), fact]);
+        table.add_row([name.to_owned(), fact.to_string()]);
     }
     table
 }
@@ -460,19 +476,6 @@ fn eighths(count: u64, most: u64) -> usize {
 /// A share in per cent with two decimals, or a dash.
 pub fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{:.2} %", value * 100.0))
-}
-
-/// A count with commas between thousands.
-pub fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `1 click`, `1,234 clicks`.

@@ -9,6 +9,7 @@ pub mod means;
 pub mod power;
 pub mod prediction;
 pub mod proportions;
+pub mod sentence;
 pub mod several;
 pub mod verdict;
 
@@ -17,6 +18,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use utoipa::ToSchema;
 
 pub use proportions::Share;
+pub use sentence::Sentence;
 
 /// The normal quantile of a two-sided interval of 95 %.
 pub const Z_95: f64 = 1.959_963_984_540_054;

@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::bayes;
 use super::means::{self, Moments};
 use super::proportions::{Lift, is_enough, newcombe, relative_lift, z_test};
-use super::{ALPHA, Interval, Share, Z_95, several};
+use super::{ALPHA, Interval, Sentence, Share, Z_95, several};
 use wording::{headline, sentence};
 
-pub use wording::p_in_words;
+pub use wording::{p_in_words, too_early};
 
 /// What a comparison of two arms comes to. Asked in this order:
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -81,14 +81,14 @@ pub struct Arm {
 }
 
 /// Whether a verdict may be given now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Readiness {
     /// Everyone had his time.
     Ready,
     /// Not yet, because: `responses count until 2026-12-05`.
-    TooEarly(String),
+    TooEarly(Sentence),
     /// Never, because: `a has 6,100 people where 5,800 were planned`.
-    Mismatch(String),
+    Mismatch(Sentence),
 }
 
 /// What was settled before the first look.
@@ -116,14 +116,14 @@ pub struct Pair {
     pub p: Option<f64>,
     pub verdict: Word,
     /// For people, with the figures.
-    pub sentence: String,
+    pub sentence: Sentence,
 }
 
 /// All arms judged.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Judgement {
     pub verdict: Word,
-    pub headline: String,
+    pub headline: Sentence,
     /// Every pair, in the order of the arms.
     pub pairs: Vec<Pair>,
     /// The chance of each arm to be the best, in their order; empty where no verdict may be given, and of

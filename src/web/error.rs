@@ -276,7 +276,7 @@ impl From<ReportError> for ApiError {
         match error {
             ReportError::Database(_) => Self::unavailable(error),
             ReportError::Responses(error) => error.into(),
-            ReportError::Csv(_) => Self::internal(error),
+            ReportError::Csv(_) | ReportError::Accounts(_) => Self::internal(error),
         }
     }
 }

@@ -10,8 +10,12 @@ use rust_embed::RustEmbed;
 
 use super::public::words::Language;
 use crate::clock::from_ms;
-use crate::reports::table::thousands;
+use crate::statistics::sentence::thousands;
 use crate::templates::day_in_words;
+
+pub(super) use crate::statistics::sentence::fill;
+
+mod said;
 
 #[derive(RustEmbed)]
 #[folder = "src/web/words/fr"]
@@ -200,28 +204,6 @@ impl Words {
         let name = months.get(day.month0() as usize).copied().unwrap_or("");
         format!("{name} {}", day.year())
     }
-}
-
-/// Puts values in the place of `{name}`.
-pub(super) fn fill<V: AsRef<str>>(text: &str, values: &[(&str, V)]) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut rest = text;
-    while let Some(open) = rest.find('{') {
-        let (before, after) = rest.split_at(open);
-        out.push_str(before);
-        let Some(close) = after.find('}') else {
-            out.push_str(after);
-            return out;
-        };
-        let name = after.get(1..close).unwrap_or_default();
-        match values.iter().find(|(known, _)| *known == name) {
-            Some((_, value)) => out.push_str(value.as_ref()),
-            None => out.push_str(after.get(..=close).unwrap_or_default()),
-        }
-        rest = after.get(close + 1..).unwrap_or_default();
-    }
-    out.push_str(rest);
-    out
 }
 
 #[cfg(test)]

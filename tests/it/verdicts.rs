@@ -114,7 +114,7 @@ on_both! {
         house.add_customers(900, "mail.example").await;
         let id = house.apply(&plan("")).await;
         let wave = house.launch(id).await.wave;
-        assert!(cells(&house).await.judgement.headline.contains("is still being sent"));
+        assert!(cells(&house).await.judgement.headline.to_string().contains("is still being sent"));
         house.deliver_to_the_end(wave).await;
         let pan = people(&house, wave, "pan").await;
         let back = people(&house, wave, "back").await;
@@ -136,7 +136,7 @@ on_both! {
         let late = report(&house).await;
         let (cells, effect) = (late.cells.clone().unwrap(), late.effect.clone().unwrap());
         assert_eq!(cells.judgement.verdict, Word::Significant, "{}", cells.judgement.headline);
-        assert!(cells.judgement.headline.starts_with("pan does better than back: significant ("), "{}", cells.judgement.headline);
+        assert!(cells.judgement.headline.to_string().starts_with("pan does better than back: significant ("), "{}", cells.judgement.headline);
         let counts: Vec<_> = cells.lines.iter().map(|line| (line.cell.as_str(), line.people, line.delivered, line.response_of_assigned.count)).collect();
         let len = |people: &[(i64, i64)]| u64::try_from(people.len()).unwrap();
         assert_eq!(counts, [("pan", len(&pan), len(&pan), 60), ("back", len(&back), len(&back), 20)]);
@@ -152,17 +152,17 @@ on_both! {
         assert!(written.contains("What the campaign caused") && written.contains("The cells of the test"), "{written}");
 
         let site = Site::open(db).await;
-        let page = site.get("/reports/spring").await;
+        let page = site.get("/reports/campaigns/spring").await;
         assert_eq!(page.status(), StatusCode::OK);
         let page = page.text().await.unwrap();
         for expected in ["The cells of the test", "pan does better than back", "What the campaign caused", "the control group of this campaign"] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
         assert!(!page.contains("style=\""), "the policy allows none");
-        let json: serde_json::Value = site.get("/reports/spring.json").await.json().await.unwrap();
+        let json: serde_json::Value = site.get("/reports/campaigns/spring.json").await.json().await.unwrap();
         assert_eq!(json["cells"]["verdict"], "significant");
         assert_eq!(json["effect"]["held_back"]["buyers"]["count"], 9);
-        let csv = site.get("/reports/spring.csv").await.text().await.unwrap();
+        let csv = site.get("/reports/campaigns/spring.csv").await.text().await.unwrap();
         assert!(csv.contains(",effect_held_back,buyers,9,") && csv.contains(",cell_pan,people,"), "{csv}");
         site.close().await;
     }

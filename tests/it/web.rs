@@ -363,7 +363,7 @@ on_both! {
         let list = site.get("/campaigns").await.text().await.unwrap();
         assert!(list.contains("%C3%A9t%C3%A9%20%26%20%3Cb%3E") && list.contains("été &amp; &lt;b&gt;"), "{list}");
         assert!(list.contains("simulated responses") && list.contains("10.00\u{a0}%"));
-        let path = "/reports/%C3%A9t%C3%A9%20%26%20%3Cb%3E";
+        let path = "/reports/campaigns/%C3%A9t%C3%A9%20%26%20%3Cb%3E";
         let page = site.get(path).await;
         assert_eq!(page.status(), StatusCode::OK);
         assert!(header(&page, "content-security-policy").starts_with("default-src 'none'; style-src 'self' 'sha256-"));
@@ -378,8 +378,8 @@ on_both! {
         let csv = site.get(&format!("{path}.csv")).await;
         assert!(header(&csv, "content-disposition").starts_with("attachment"));
         assert!(csv.text().await.unwrap().contains("rates,response_rate,8,80,0.100000"));
-        assert_eq!(site.get("/reports/nothing").await.status(), StatusCode::NOT_FOUND);
-        assert_eq!(site.get("/reports/nothing.json").await.status(), StatusCode::NOT_FOUND);
+        assert_eq!(site.get("/reports/campaigns/nothing").await.status(), StatusCode::NOT_FOUND);
+        assert_eq!(site.get("/reports/campaigns/nothing.json").await.status(), StatusCode::NOT_FOUND);
         site.close().await;
     }
 
@@ -471,7 +471,7 @@ on_both! {
             (Method::POST, "/campaigns", 405, "method_not_allowed", "GET"),
             (Method::DELETE, "/c/x", 405, "method_not_allowed", "GET, HEAD"),
             (Method::PUT, "/u/x", 405, "method_not_allowed", "GET, HEAD, POST"),
-            (Method::GET, "/reports/x", 404, "not_found", ""),
+            (Method::GET, "/reports/campaigns/x", 404, "not_found", ""),
         ] {
             let response = site.ask(method, path).send().await.unwrap();
             assert_eq!(response.status(), status, "{path}");

@@ -16,6 +16,7 @@ use crate::consent::model::Channel;
 use crate::ids::{CampaignId, WaveId};
 use crate::statistics::as_f64;
 use crate::statistics::prediction::{ENOUGH_WAVES, Range, known, predicted};
+use crate::statistics::sentence::{Sentence, Value};
 use crate::storage::Txn;
 
 /// What is expected of a wave.
@@ -142,32 +143,28 @@ impl Forecast {
     }
 
     /// What it rests on, in a sentence.
-    pub fn rests_on(&self) -> String {
+    pub fn rests_on(&self) -> Sentence {
         match self.basis {
-            Basis::Stated => {
-                "the definition’s expected_response_percent; the range knows chance alone".to_owned()
-            }
-            Basis::Past { waves, .. } if waves < ENOUGH_WAVES => format!(
-                "{} of the same topic, channels and goal; the range knows chance alone, since so few waves do not show how much they differ",
-                count_of(waves)
+            Basis::Stated => Sentence::new(
+                "the definition’s expected_response_percent; the range knows chance alone",
             ),
-            Basis::Past { waves, .. } => format!(
-                "{} of the same topic, channels and goal, and how much they differed",
-                count_of(waves)
+            Basis::Past { waves, .. } if waves < ENOUGH_WAVES => Sentence::new(
+                "{waves} of the same topic, channels and goal; the range knows chance alone, since so few waves do not show how much they differ",
+            )
+            .with("waves", count_of(waves)),
+            Basis::Past { waves, .. } => Sentence::new(
+                "{waves} of the same topic, channels and goal, and how much they differed",
+            )
+            .with("waves", count_of(waves)),
+            Basis::Nothing => Sentence::new(
+                "nothing yet: no earlier wave of the same topic, channels and goal is over; set expected_response_percent",
             ),
-            Basis::Nothing => {
-                "nothing yet: no earlier wave of the same topic, channels and goal is over; set expected_response_percent"
-                    .to_owned()
-            }
         }
     }
 }
 
-fn count_of(waves: u64) -> String {
-    match waves {
-        1 => "1 earlier wave".to_owned(),
-        waves => format!("{waves} earlier waves"),
-    }
+fn count_of(waves: u64) -> Value {
+    Value::Counted(waves, "{n} earlier wave", "{n} earlier waves")
 }
 
 /// What an order was worth, in cents; `None` when there was none.

@@ -140,7 +140,7 @@ impl Demo {
         if result.is_ok() && !self.once {
             let link = enter_url(address, &sign_in_link(&parts).await?);
             self.say(format_args!(
-                "\nSign in  {link}\nOutbox   http://localhost:{0}/outbox\nReport   http://localhost:{0}/reports/super-chef\nThe first link works once and lets you in; the others are for afterwards. Ctrl-C ends.",
+                "\nSign in  {link}\nOutbox   http://localhost:{0}/outbox\nReport   http://localhost:{0}/reports/campaigns/super-chef\nThe first link works once and lets you in; the others are for afterwards. Ctrl-C ends.",
                 address.port()
             ));
             stop.cancelled().await;

@@ -9,6 +9,7 @@ use super::dimension::Dimension;
 use crate::ids::WaveId;
 use crate::reports::chance;
 use crate::reports::figures::{Denominator, Rate, as_f64};
+use crate::statistics::Sentence;
 
 /// Rows at most, of what has no values known beforehand; the rest are put together.
 const ROWS: usize = 24;
@@ -407,18 +408,14 @@ impl Standout {
     }
 
     /// What it means, with how many were compared.
-    pub fn verdict(&self, compared: usize) -> String {
-        if self.is_beyond_chance {
-            format!(
-                "more than chance explains, {compared} cells compared ({})",
-                chance::p_in_words(self.adjusted_p)
-            )
+    pub fn verdict(&self, compared: usize) -> Sentence {
+        let said = if self.is_beyond_chance {
+            Sentence::new("more than chance explains, {n} cells compared ({p})")
         } else {
-            format!(
-                "of {compared} cells one looks so by chance alone ({})",
-                chance::p_in_words(self.adjusted_p)
-            )
-        }
+            Sentence::new("of {n} cells one looks so by chance alone ({p})")
+        };
+        said.with("n", u64::try_from(compared).unwrap_or(u64::MAX))
+            .with("p", chance::p_in_words(self.adjusted_p))
     }
 }
 

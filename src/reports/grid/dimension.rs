@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::statistics::sentence::Value;
+
 /// What responses are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,6 +113,21 @@ impl Dimension {
         }
     }
 
+    /// A value as people say it: `x` is Generation X.
+    pub fn said(self, value: &str) -> Value {
+        const NAMELESS: [&str; 2] = ["not known", "others"];
+        if self == Self::Generation
+            && let Some((_, name)) = GENERATIONS.iter().find(|(word, _)| *word == value)
+        {
+            return Value::Word(name);
+        }
+        let words = NAMELESS.iter().chain(self.values());
+        match words.into_iter().find(|word| **word == value) {
+            Some(word) => Value::Word(word),
+            None => Value::from(value),
+        }
+    }
+
     /// Its place in the key of a cube; `None` for what a whole wave has in common.
     pub fn place(self) -> Option<usize> {
         Self::OF_PEOPLE.iter().position(|one| *one == self)
@@ -142,6 +159,16 @@ impl Dimension {
     }
 }
 
+/// The names of the generations, by the words of the segment language.
+const GENERATIONS: [(&str, &str); 6] = [
+    ("alpha", "Generation Alpha"),
+    ("z", "Generation Z"),
+    ("y", "Millennials"),
+    ("x", "Generation X"),
+    ("boomer", "Baby boomers"),
+    ("silent", "Silent generation"),
+];
+
 impl fmt::Display for Dimension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -163,6 +190,16 @@ impl FromStr for Dimension {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn generations_have_their_names() {
+        let said = |value| Dimension::Generation.said(value).to_string();
+        assert_eq!(
+            ["y", "x", "others", "?"].map(said),
+            ["Millennials", "Generation X", "others", "?"]
+        );
+        assert_eq!(Dimension::Region.said("x").to_string(), "x");
+    }
 
     #[test]
     fn words_lead_back_to_their_dimension() {

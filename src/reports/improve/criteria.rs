@@ -7,12 +7,14 @@ use crate::reports::chance;
 use crate::reports::figures::{Rate, as_f64};
 use crate::reports::grid::cube::{Counts, Cube, Key, UNKNOWN};
 use crate::reports::grid::dimension::Dimension;
+use crate::statistics::Sentence;
+use crate::statistics::sentence::Value;
 
 /// Criteria with fewer people inside or outside are not tried.
 const PEOPLE: u64 = 200;
 
 /// Something that is true or not of a person: his value in one dimension is among some.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Criterion {
     pub dimension: Dimension,
     /// The place of the dimension in keys.
@@ -20,7 +22,7 @@ pub struct Criterion {
     /// By the value's place in the cube, whether it is among them.
     pub(super) holds: Vec<bool>,
     /// In words: `Orders before: 2 or more`.
-    pub words: String,
+    pub words: Sentence,
     /// In the segment language,
     pub rule: String,
     /// and its contrary.
@@ -33,7 +35,7 @@ impl Criterion {
         let mut criteria = Vec::new();
         for (place, dimension) in Dimension::OF_PEOPLE.into_iter().enumerate() {
             let named: Vec<(u8, &str)> = cube.named(place).collect();
-            let make = |values: &[&str], words: &str, rule: String| {
+            let make = |values: &[&str], words: Value, rule: String| {
                 let mut holds = vec![false; 256];
                 for (at, name) in &named {
                     if let Some(slot) = holds.get_mut(usize::from(*at)) {
@@ -44,7 +46,9 @@ impl Criterion {
                     dimension,
                     place,
                     holds,
-                    words: format!("{}: {words}", dimension.title()),
+                    words: Sentence::new("{what}: {value}")
+                        .with("what", Value::Word(dimension.title()))
+                        .with("value", words),
                     contrary: format!("not ({rule})"),
                     rule,
                 }
@@ -63,14 +67,14 @@ impl Criterion {
                             .collect();
                         criteria.push(Self {
                             contrary: (*contrary).to_owned(),
-                            ..make(&among, words, (*rule).to_owned())
+                            ..make(&among, Value::Word(words), (*rule).to_owned())
                         });
                     }
                 }
                 Dimension::Clicked => {
                     criteria.push(Self {
                         contrary: "not clicked".to_owned(),
-                        ..make(&["yes"], "yes", "clicked".to_owned())
+                        ..make(&["yes"], Value::Word("yes"), "clicked".to_owned())
                     });
                 }
                 _ => {
@@ -79,10 +83,11 @@ impl Criterion {
                         let rule = format!("{field} = {}", quoted(name));
                         criteria.push(Self {
                             contrary: format!("not {field} = {}", quoted(name)),
-                            ..make(&[name], name, rule)
+                            ..make(&[name], dimension.said(name), rule)
                         });
                     }
-                    let mut known = make(&[], "known", format!("{} is known", dimension.as_str()));
+                    let rule = format!("{} is known", dimension.as_str());
+                    let mut known = make(&[], Value::Word("known"), rule);
                     for (at, holds) in known.holds.iter_mut().enumerate() {
                         *holds = at != usize::from(UNKNOWN);
                     }
@@ -158,7 +163,7 @@ fn quoted(text: &str) -> String {
 /// What one criterion does by itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CriterionLine {
-    pub words: String,
+    pub words: Sentence,
     pub rule: String,
     pub inside: Rate,
     pub outside: Rate,

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::figures::{Denominator, Rate, as_f64};
 use super::grid::cross::Slice;
 use super::grid::cube::{Counting, Counts, HALF, Key};
+use crate::statistics::Sentence;
 use criteria::{Criterion, CriterionLine};
 use tree::{Leaf, Tree};
 
@@ -25,7 +26,7 @@ const FOUND_IN: u8 = 0;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GainsLine {
     /// Who they are, in words.
-    pub people: String,
+    pub people: Sentence,
     /// What is true of them in the segment language.
     pub rule: String,
     pub rate: Rate,

@@ -7,6 +7,7 @@
 use super::criteria::{self, Criterion};
 use crate::reports::chance;
 use crate::reports::grid::cube::{Counts, Key};
+use crate::statistics::Sentence;
 
 /// Criteria one behind the other at most.
 const DEPTH: usize = 3;
@@ -126,38 +127,37 @@ impl Leaf {
     }
 
     /// Who they are, in words.
-    pub fn words(&self, criteria: &[Criterion]) -> String {
-        self.joined(criteria, ", ", |criterion, holds| {
-            if holds {
-                criterion.words.clone()
-            } else {
-                format!("not {}", criterion.words)
-            }
-        })
+    pub fn words(&self, criteria: &[Criterion]) -> Sentence {
+        let each: Vec<Sentence> = self
+            .path
+            .iter()
+            .filter_map(|(at, holds)| {
+                let words = criteria.get(*at)?.words.clone();
+                let is_contrary = !*holds;
+                Some(if is_contrary {
+                    Sentence::new("not {what}").with("what", words)
+                } else {
+                    words
+                })
+            })
+            .collect();
+        Sentence::new("{each}").with("each", each)
     }
 
     /// The same in the segment language.
     pub fn rule(&self, criteria: &[Criterion]) -> String {
-        self.joined(criteria, " and ", |criterion, holds| {
-            if holds {
-                criterion.rule.clone()
-            } else {
-                criterion.contrary.clone()
-            }
-        })
-    }
-
-    fn joined(
-        &self,
-        criteria: &[Criterion],
-        between: &str,
-        say: impl Fn(&Criterion, bool) -> String,
-    ) -> String {
-        let parts: Vec<String> = self
+        let parts: Vec<&str> = self
             .path
             .iter()
-            .filter_map(|(at, holds)| Some(say(criteria.get(*at)?, *holds)))
+            .filter_map(|(at, holds)| {
+                let criterion = criteria.get(*at)?;
+                Some(if *holds {
+                    criterion.rule.as_str()
+                } else {
+                    criterion.contrary.as_str()
+                })
+            })
             .collect();
-        parts.join(between)
+        parts.join(" and ")
     }
 }

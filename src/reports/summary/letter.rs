@@ -282,7 +282,7 @@ fn html(
         for one in &summary.criteria {
             body.push_str(&format!(
                 "<tr><td style=\"padding:8px 8px 8px 0;border-top:1px solid #dfdcd5\">{}</td><td align=\"right\" style=\"padding:8px 0;border-top:1px solid #dfdcd5\"><strong>{}</strong> <span style=\"color:#5b676c\">all others {}</span></td></tr>\n",
-                escape(&one.words),
+                escape(&one.words.to_string()),
                 percent(one.inside.value),
                 percent(one.outside.value)
             ));

@@ -1,9 +1,8 @@
 //! The sentences of a verdict, for people.
 
-use std::fmt::Write as _;
-
 use super::{Arm, Compared, Outcome, Pair, Readiness, Terms, Word};
 use crate::statistics::bayes::Standing;
+use crate::statistics::sentence::{Sentence, Value};
 
 pub(super) fn sentence(
     better: &Arm,
@@ -12,76 +11,84 @@ pub(super) fn sentence(
     chance: Option<f64>,
     verdict: Word,
     terms: &Terms,
-) -> String {
+) -> Sentence {
     match &terms.readiness {
         Readiness::Mismatch(why) => return refused(why),
         Readiness::TooEarly(why) => return too_early(why),
         Readiness::Ready => {}
     }
     let unit = Unit::of(better.outcome);
+    let (a, b) = (better.name.as_str(), other.name.as_str());
     let (Some(one), Some(two), Some(difference), Some(interval)) = (
         better.outcome.value(),
         other.outcome.value(),
         compared.difference,
         compared.interval,
     ) else {
-        return format!(
-            "{} and {}: there is nothing to compare yet.",
-            better.name, other.name
-        );
+        return Sentence::new("{a} and {b}: there is nothing to compare yet.")
+            .with("a", a)
+            .with("b", b);
     };
-    let mut figures = format!(
-        "{} against {}; difference {}, 95 % interval {} to {}",
-        unit.figure(one),
-        unit.figure(two),
-        unit.difference(difference),
-        unit.number(interval.low),
-        unit.number(interval.high),
-    );
-    if let Some(p) = compared.p {
-        let _ = write!(figures, ", {}", p_in_words(p));
-    } else if let Some(chance) = chance {
-        let _ = write!(figures, ", best with a chance of {:.0} %", chance * 100.0);
-    }
-    let (a, b) = (&better.name, &other.name);
+    let sure = match (compared.p, chance) {
+        (Some(p), _) => Some(Sentence::new(", {p}").with("p", p_in_words(p))),
+        (None, Some(chance)) => Some(
+            Sentence::new(", best with a chance of {chance}")
+                .with("chance", Value::Percent(chance, 0)),
+        ),
+        (None, None) => None,
+    };
+    let figures = Sentence::new(
+        "{one} against {two}; difference {difference}, 95 % interval {low} to {high}{sure}",
+    )
+    .with("one", unit.figure(one))
+    .with("two", unit.figure(two))
+    .with("difference", unit.difference(difference))
+    .with("low", unit.number(interval.low))
+    .with("high", unit.number(interval.high))
+    .with("sure", sure);
+    let said = |text| {
+        Sentence::new(text)
+            .with("a", a)
+            .with("b", b)
+            .with("figures", figures)
+    };
     match verdict {
         Word::Significant => {
-            let small = terms
-                .matters
-                .filter(|matters| interval.high < *matters)
-                .map(|matters| {
-                    format!(
-                        " It is less than the {} that were to matter.",
-                        unit.difference(matters)
-                    )
-                })
-                .unwrap_or_default();
-            format!("{a} does better than {b}: significant ({figures}).{small}")
+            let small = terms.matters.filter(|matters| interval.high < *matters);
+            said(SIGNIFICANT).with(
+                "small",
+                small.map(|matters| {
+                    Sentence::new(" It is less than the {difference} that were to matter.")
+                        .with("difference", unit.difference(matters))
+                }),
+            )
         }
-        Word::Promising => {
-            format!("{a} is ahead of {b}: promising, not proven ({figures}).")
-        }
-        Word::NotSignificant => format!(
-            "{a} and {b} are as good as the same: not significant, and a difference of {} is ruled out ({figures}).",
+        Word::Promising => said(PROMISING),
+        Word::NotSignificant => said(NOT_SIGNIFICANT).with(
+            "difference",
             terms
                 .matters
-                .map_or_else(String::new, |matters| unit.difference(matters)),
+                .map_or(Value::Nothing, |matters| unit.difference(matters)),
         ),
-        _ if !compared.is_enough => {
-            format!("{a} and {b}: inconclusive, too few people did it to tell ({figures}).")
-        }
-        _ => format!("{a} and {b}: inconclusive, more people would be needed ({figures})."),
+        _ if !compared.is_enough => said(TOO_FEW),
+        _ => said(OPEN),
     }
 }
 
-fn too_early(why: &str) -> String {
-    format!("Too early to tell: {why}.")
+const SIGNIFICANT: &str = "{a} does better than {b}: significant ({figures}).{small}";
+const PROMISING: &str = "{a} is ahead of {b}: promising, not proven ({figures}).";
+const NOT_SIGNIFICANT: &str = "{a} and {b} are as good as the same: not significant, and a difference of {difference} is ruled out ({figures}).";
+const TOO_FEW: &str = "{a} and {b}: inconclusive, too few people did it to tell ({figures}).";
+const OPEN: &str = "{a} and {b}: inconclusive, more people would be needed ({figures}).";
+
+/// What is said before the time.
+pub fn too_early(why: &Sentence) -> Sentence {
+    Sentence::new("Too early to tell: {why}.").with("why", why.clone())
 }
 
-fn refused(why: &str) -> String {
-    format!(
-        "No verdict: the split is not as planned ({why}); find out why before anything is made of the figures."
-    )
+fn refused(why: &Sentence) -> Sentence {
+    Sentence::new("No verdict: the split is not as planned ({why}); find out why before anything is made of the figures.")
+        .with("why", why.clone())
 }
 
 pub(super) fn headline(
@@ -89,7 +96,7 @@ pub(super) fn headline(
     pairs: &[Pair],
     standings: &[Standing],
     terms: &Terms,
-) -> (Word, String) {
+) -> (Word, Sentence) {
     match &terms.readiness {
         Readiness::Mismatch(why) => return (Word::Refused, refused(why)),
         Readiness::TooEarly(why) => return (Word::TooEarly, too_early(why)),
@@ -108,7 +115,10 @@ pub(super) fn headline(
         })
         .map(|arm| arm.name.as_str())
     else {
-        return (Word::Inconclusive, "There is nothing to compare.".into());
+        return (
+            Word::Inconclusive,
+            Sentence::new("There is nothing to compare."),
+        );
     };
     let has = |word: Word| pairs.iter().any(|pair| pair.verdict == word);
     let chance = arms
@@ -116,27 +126,24 @@ pub(super) fn headline(
         .position(|arm| arm.name == leader)
         .and_then(|place| standings.get(place))
         .map(|standing| {
-            let loss = standing.expected_loss * 100.0;
-            format!(
-                "{leader} is the best with a chance of {:.0} %, and to choose it now costs {loss:.2} points by expectation",
-                standing.chance_best * 100.0
-            )
-        })
-        .unwrap_or_default();
+            Sentence::new("{leader} is the best with a chance of {chance}, and to choose it now costs {loss} points by expectation")
+                .with("leader", leader)
+                .with("chance", Value::Percent(standing.chance_best, 0))
+                .with("loss", Value::Decimal(standing.expected_loss * 100.0, 2))
+        });
     if terms.adapts {
         let word = if has(Word::Promising) {
             Word::Promising
         } else {
             Word::Inconclusive
         };
-        return (
-            word,
-            format!(
-                "{chance}. The shares followed the responses from wave to wave, so there is no p."
-            ),
-        );
+        let said = Sentence::new(
+            "{chance}. The shares followed the responses from wave to wave, so there is no p.",
+        )
+        .with("chance", chance);
+        return (word, said);
     }
-    let count = pairs.len();
+    let count = u64::try_from(pairs.len()).unwrap_or(u64::MAX);
     let of_leader: Vec<&Pair> = pairs
         .iter()
         .filter(|pair| pair.better == leader || pair.other == leader)
@@ -146,60 +153,53 @@ pub(super) fn headline(
             .iter()
             .all(|pair| pair.verdict == Word::Significant)
         {
-            return (
-                Word::Significant,
-                format!(
-                    "{leader} does better than each of the others: significant, adjusted for {count} comparisons."
-                ),
-            );
+            let said = Sentence::new("{leader} does better than each of the others: significant, adjusted for {count} comparisons.")
+                .with("leader", leader)
+                .with("count", count);
+            return (Word::Significant, said);
         }
-        let found: Vec<String> = pairs
+        let found: Vec<Sentence> = pairs
             .iter()
             .filter(|pair| pair.verdict == Word::Significant)
-            .map(|pair| format!("{} better than {}", pair.better, pair.other))
+            .map(|pair| {
+                Sentence::new("{a} better than {b}")
+                    .with("a", pair.better.as_str())
+                    .with("b", pair.other.as_str())
+            })
             .collect();
-        return (
-            Word::Significant,
-            format!(
-                "Significant, adjusted for {count} comparisons: {}. {leader} leads, but not beyond doubt.",
-                found.join(", ")
-            ),
-        );
+        let said = Sentence::new("Significant, adjusted for {count} comparisons: {found}. {leader} leads, but not beyond doubt.")
+            .with("count", count)
+            .with("found", found)
+            .with("leader", leader);
+        return (Word::Significant, said);
     }
     if has(Word::Promising) {
-        let because = if chance.is_empty() {
-            format!("{leader} leads")
-        } else {
-            chance
-        };
-        return (
-            Word::Promising,
-            format!("Promising, not proven: {because}."),
-        );
+        let because =
+            chance.unwrap_or_else(|| Sentence::new("{leader} leads").with("leader", leader));
+        let said = Sentence::new("Promising, not proven: {because}.").with("because", because);
+        return (Word::Promising, said);
     }
     if !pairs.is_empty()
         && pairs
             .iter()
             .all(|pair| pair.verdict == Word::NotSignificant)
     {
-        return (
-            Word::NotSignificant,
-            "Not significant: none differs from another by what was to matter.".into(),
-        );
+        let said =
+            Sentence::new("Not significant: none differs from another by what was to matter.");
+        return (Word::NotSignificant, said);
     }
-    (
-        Word::Inconclusive,
-        format!("Inconclusive: {leader} leads, but chance alone could have done it."),
-    )
+    let said = Sentence::new("Inconclusive: {leader} leads, but chance alone could have done it.")
+        .with("leader", leader);
+    (Word::Inconclusive, said)
 }
 
 /// `p = 0.012`, `p < 0.001`.
-pub fn p_in_words(p: f64) -> String {
+pub fn p_in_words(p: f64) -> Sentence {
     const LEAST: f64 = 0.001;
     if p < LEAST {
-        "p < 0.001".to_owned()
+        Sentence::new("p < {p}").with("p", Value::Decimal(LEAST, 3))
     } else {
-        format!("p = {p:.3}")
+        Sentence::new("p = {p}").with("p", Value::Decimal(p, 3))
     }
 }
 
@@ -218,31 +218,29 @@ impl Unit {
         }
     }
 
-    fn figure(self, value: f64) -> String {
+    fn figure(self, value: f64) -> Value {
         match self {
-            Self::Percent => format!("{:.2} %", value * 100.0),
-            Self::Amount => format!("{} a head", self.number(value)),
+            Self::Percent => Value::Percent(value, 2),
+            Self::Amount => Sentence::new("{n} a head")
+                .with("n", self.number(value))
+                .into(),
         }
     }
 
-    fn difference(self, value: f64) -> String {
+    fn difference(self, value: f64) -> Value {
         match self {
-            Self::Percent => format!("{} points", self.number(value)),
+            Self::Percent => Sentence::new("{n} points")
+                .with("n", self.number(value))
+                .into(),
             Self::Amount => self.number(value),
         }
     }
 
-    /// With a real minus sign; percentage points of shares.
-    fn number(self, value: f64) -> String {
-        let value = match self {
-            Self::Percent => value * 100.0,
-            Self::Amount => value,
-        };
-        let text = format!("{:.2}", value.abs());
-        if value < 0.0 && text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
-            format!("−{text}")
-        } else {
-            text
+    /// Percentage points of shares.
+    fn number(self, value: f64) -> Value {
+        match self {
+            Self::Percent => Value::Decimal(value * 100.0, 2),
+            Self::Amount => Value::Decimal(value, 2),
         }
     }
 }

@@ -221,7 +221,7 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
                     ("limit", words.percent(Some(0.001)).as_str()),
                 ],
             );
-            let path = format!("/reports/{}", path_segment(campaign));
+            let path = format!("/reports/campaigns/{}", path_segment(campaign));
             (told, path, Right::Reports, true)
         }
         Attention::Resting { relay, reason } => {
@@ -420,7 +420,7 @@ fn answered(waves: &[Answered]) -> Option<AnsweredView> {
             .rev()
             .map(|wave| WaveView {
                 name: wave.campaign.clone(),
-                path: format!("/reports/{}", path_segment(&wave.campaign)),
+                path: format!("/reports/campaigns/{}", path_segment(&wave.campaign)),
                 launched_at: wave.launched_at,
                 delivered: wave.rate.of,
                 responders: wave.rate.count,

@@ -9,13 +9,13 @@ use actix_web::{HttpResponse, web};
 use chrono::{Days, NaiveDate, NaiveTime};
 use serde::Serialize;
 
-use super::{Visit, instant, share_of, unparted};
+use super::Visit;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::reports::ReportError;
 use crate::reports::grid::cross::{Figure, Standout, Table, choices};
 use crate::reports::grid::{Crossing, Dimension};
 use crate::reports::store::grid::{self as store, Loaded, Scope};
-use crate::reports::table::{counted, thousands};
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// Steps of shading, from none to the darkest.
@@ -126,7 +126,7 @@ fn bad(detail: impl Into<String>) -> ApiError {
 
 #[derive(Debug, Serialize)]
 struct View {
-    title: &'static str,
+    title: String,
     section: &'static str,
     campaigns: Vec<Choice>,
     from: String,
@@ -137,8 +137,8 @@ struct View {
     /// How many of the filters are set.
     filtered: usize,
     is_empty: bool,
-    row_title: &'static str,
-    column_title: &'static str,
+    row_title: String,
+    column_title: String,
     has_columns: bool,
     column_names: Vec<String>,
     lines: Vec<Line>,
@@ -159,7 +159,7 @@ struct Choice {
 #[derive(Debug, Serialize)]
 struct Filter {
     name: &'static str,
-    title: &'static str,
+    title: String,
     values: Vec<Choice>,
 }
 
@@ -183,7 +183,7 @@ struct CellView {
 
 #[derive(Debug, Serialize)]
 struct Verdict {
-    lead: &'static str,
+    lead: String,
     cell: String,
     rate: String,
     of: String,
@@ -203,7 +203,11 @@ pub(super) async fn page(
         .await
         .map_err(ReportError::from)?;
     let table = asked.crossing.table(&loaded.slices);
-    visit.answer(&state, "grid", &View::new(&asked, &loaded, &names, &table))
+    visit.answer(
+        &state,
+        "grid",
+        &View::new(&asked, &loaded, &names, &table, visit.words()),
+    )
 }
 
 async fn load(state: &State, asked: &Asked) -> Result<Loaded, ApiError> {
@@ -212,22 +216,28 @@ async fn load(state: &State, asked: &Asked) -> Result<Loaded, ApiError> {
 }
 
 impl View {
-    fn new(asked: &Asked, loaded: &Loaded, names: &[String], table: &Table) -> Self {
+    fn new(asked: &Asked, loaded: &Loaded, names: &[String], table: &Table, words: &Words) -> Self {
         let crossing = &asked.crossing;
-        let shade = Shade::of(table);
+        let shade = Shade::of(table, words);
+        let said = |dimension: Option<Dimension>, name: &str| {
+            dimension.map_or_else(
+                || name.to_owned(),
+                |dimension| dimension.said(name).said_by(words),
+            )
+        };
         let axis = |chosen: Option<Dimension>| -> Vec<Choice> {
             Dimension::ALL
                 .into_iter()
                 .map(|one| Choice {
                     value: one.as_str().to_owned(),
-                    label: one.title().to_owned(),
+                    label: words.t(one.title()).to_owned(),
                     is_chosen: chosen == Some(one),
                 })
                 .collect()
         };
         let mut columns = vec![Choice {
             value: "none".to_owned(),
-            label: "nothing".to_owned(),
+            label: words.t("nothing").to_owned(),
             is_chosen: crossing.columns.is_none(),
         }];
         columns.extend(axis(crossing.columns));
@@ -236,7 +246,7 @@ impl View {
             .iter()
             .zip(table.cells.iter().zip(&table.row_totals))
             .map(|(name, (cells, sum))| Line {
-                name: name.clone(),
+                name: said(Some(crossing.rows), name),
                 cells: cells
                     .iter()
                     .zip(&table.column_names)
@@ -255,7 +265,7 @@ impl View {
             .collect();
         let text = |day: Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
         Self {
-            title: "Grid",
+            title: words.t("Grid").to_owned(),
             section: "grid",
             campaigns: names
                 .iter()
@@ -269,13 +279,19 @@ impl View {
             to: text(asked.to),
             rows: axis(Some(crossing.rows)),
             columns,
-            filters: filters(asked, loaded),
+            filters: filters(asked, loaded, words),
             filtered: crossing.filters.len(),
             is_empty: table.total.counts.delivered == 0 && table.total.counts.responders == 0,
-            row_title: crossing.rows.title(),
-            column_title: crossing.columns.map_or("", Dimension::title),
+            row_title: words.t(crossing.rows.title()).to_owned(),
+            column_title: crossing
+                .columns
+                .map_or_else(String::new, |columns| words.t(columns.title()).to_owned()),
             has_columns: crossing.columns.is_some(),
-            column_names: table.column_names.clone(),
+            column_names: table
+                .column_names
+                .iter()
+                .map(|name| said(crossing.columns, name))
+                .collect(),
             lines,
             sums: table
                 .column_totals
@@ -291,14 +307,24 @@ impl View {
             total: shade.view(&table.total, asked, &[]),
             verdicts: [("Best", &table.best), ("Worst", &table.worst)]
                 .into_iter()
-                .filter_map(|(lead, one)| Some(verdict(lead, one.as_ref()?, table.compared)))
+                .filter_map(|(lead, one)| {
+                    let one = one.as_ref()?;
+                    let column = one.column.as_ref();
+                    let names = [
+                        Some(said(Some(crossing.rows), &one.row)),
+                        column.map(|name| said(crossing.columns, name)),
+                    ];
+                    let names: Vec<String> = names.into_iter().flatten().collect();
+                    let lead = words.t(lead).to_owned();
+                    Some(verdict(lead, names.join(" · "), one, table.compared, words))
+                })
                 .collect(),
-            notes: notes(loaded),
+            notes: notes(loaded, words),
         }
     }
 }
 
-fn filters(asked: &Asked, loaded: &Loaded) -> Vec<Filter> {
+fn filters(asked: &Asked, loaded: &Loaded, words: &Words) -> Vec<Filter> {
     let chosen = |dimension: Dimension| {
         let mut filters = asked.crossing.filters.iter();
         let found = filters.find(|(other, _)| *other == dimension);
@@ -308,12 +334,12 @@ fn filters(asked: &Asked, loaded: &Loaded) -> Vec<Filter> {
         .into_iter()
         .map(|(dimension, values)| Filter {
             name: dimension.as_str(),
-            title: dimension.title(),
+            title: words.t(dimension.title()).to_owned(),
             values: values
                 .into_iter()
                 .map(|value| Choice {
                     is_chosen: chosen(dimension) == Some(value.as_str()),
-                    label: shorten(&value),
+                    label: shorten(&dimension.said(&value).said_by(words)),
                     value,
                 })
                 .collect(),
@@ -329,29 +355,29 @@ fn shorten(text: &str) -> String {
     text.chars().take(59).chain(['…']).collect()
 }
 
-fn verdict(lead: &'static str, one: &Standout, compared: usize) -> Verdict {
+fn verdict(lead: String, cell: String, one: &Standout, compared: usize, words: &Words) -> Verdict {
     Verdict {
         lead,
-        cell: one.name(),
-        rate: share_of(one.rate.value),
-        of: counted(one.rate.of, "person", "people"),
-        rest: share_of(one.rest.value),
-        meaning: unparted(&one.verdict(compared)),
+        cell,
+        rate: words.percent(one.rate.value),
+        of: words.counted(one.rate.of, "{n} person", "{n} people"),
+        rest: words.percent(one.rest.value),
+        meaning: words.say(&one.verdict(compared)),
     }
 }
 
 /// As of when, and what is not in it.
-fn notes(loaded: &Loaded) -> Vec<String> {
+fn notes(loaded: &Loaded, words: &Words) -> Vec<String> {
+    let instant = |ms| words.moment(ms);
     let mut notes = Vec::new();
     let oldest = loaded.waves.iter().filter_map(|wave| wave.counted_at).min();
     let newest = loaded.waves.iter().filter_map(|wave| wave.counted_at).max();
     match (oldest, newest) {
-        (Some(oldest), Some(newest)) if instant(oldest) != instant(newest) => notes.push(format!(
-            "Waves are counted when their figures move: the oldest here as of {}, the newest as of {}.",
-            instant(oldest),
-            instant(newest)
+        (Some(oldest), Some(newest)) if instant(oldest) != instant(newest) => notes.push(words.fill(
+            "Waves are counted when their figures move: the oldest here as of {oldest}, the newest as of {newest}.",
+            &[("oldest", instant(oldest)), ("newest", instant(newest))],
         )),
-        (Some(at), _) => notes.push(format!("As of {}.", instant(at))),
+        (Some(at), _) => notes.push(words.fill("As of {at}.", &[("at", instant(at))])),
         _ => {}
     }
     let waiting = loaded
@@ -360,31 +386,34 @@ fn notes(loaded: &Loaded) -> Vec<String> {
         .filter(|wave| wave.counted_at.is_none())
         .count();
     if waiting > 0 {
-        let waves = counted(u64::try_from(waiting).unwrap_or(0), "wave is", "waves are");
-        notes.push(format!(
-            "{waves} not counted yet; this takes a minute while visavis serves, or “visavis grid” counts now."
+        notes.push(words.counted(
+            u64::try_from(waiting).unwrap_or(0),
+            "{n} wave is not counted yet; this takes a minute while visavis serves, or “visavis grid” counts now.",
+            "{n} waves are not counted yet; this takes a minute while visavis serves, or “visavis grid” counts now.",
         ));
     }
     if loaded.is_cut {
-        notes.push("Older waves are left out: choose a campaign or a period.".to_owned());
+        let left_out = words.t("Older waves are left out: choose a campaign or a period.");
+        notes.push(left_out.to_owned());
     }
     if loaded.waves.iter().any(|wave| wave.is_simulated) {
-        notes.push("With simulated responses.".to_owned());
+        notes.push(words.t("With simulated responses.").to_owned());
     }
     notes
 }
 
 /// How dark the cells are: lightness alone tells, so that it also does in greyscale, and the number stands
 /// there anyway.
-struct Shade {
+struct Shade<'a> {
     highest: f64,
+    words: &'a Words,
 }
 
-impl Shade {
-    fn of(table: &Table) -> Self {
+impl<'a> Shade<'a> {
+    fn of(table: &Table, words: &'a Words) -> Self {
         let rates = table.cells.iter().flatten().filter(|cell| !cell.is_small);
         let highest = rates.filter_map(|cell| cell.rate.value).fold(0.0, f64::max);
-        Self { highest }
+        Self { highest, words }
     }
 
     fn view(&self, figure: &Figure, asked: &Asked, of: &[(Dimension, &str)]) -> CellView {
@@ -400,15 +429,17 @@ impl Shade {
         };
         // One decimal: a cell is narrow, and the interval no finer than that.
         let ends = rate.interval_95.map(|interval| {
-            let (low, high) = (interval.low * 100.0, interval.high * 100.0);
-            format!("{low:.1} – {high:.1}\u{a0}%")
+            let low = self.words.decimal(interval.low * 100.0, 1);
+            format!("{low} – {}", self.words.percent_of(interval.high, 1))
         });
         CellView {
             is_empty: rate.of == 0 && rate.count == 0,
-            rate: share_of(rate.value),
+            rate: self.words.percent(rate.value),
             range: ends.unwrap_or_default(),
-            people: thousands(rate.of),
-            responders: thousands(rate.count),
+            people: self.words.number(rate.of),
+            responders: self
+                .words
+                .counted(rate.count, "{n} responder", "{n} responders"),
             class,
             link: asked.address("/reports/grid/people", of, &[("who", "responders")]),
         }

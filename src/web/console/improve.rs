@@ -1,16 +1,16 @@
-//! `GET /reports/{campaign}/improve`: which criteria separate responders, and a rule for the next segment.
+//! `GET /reports/campaigns/{campaign}/improve`: which criteria separate responders, and a rule for the next segment.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::{RateView, Visit, instant, path_segment, share_of, unparted};
+use super::{RateView, Visit, path_segment};
 use crate::reports::improve::criteria::CriterionLine;
 use crate::reports::improve::{GainsLine, Improvement, improve};
 use crate::reports::store::grid::{self as store, Loaded, Scope};
-use crate::reports::table::counted;
 use crate::reports::{ReportError, chance};
 use crate::segments::{self, Rule};
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// The length of a full bar, in the units of its drawing.
@@ -62,7 +62,7 @@ struct CriterionRow {
     responders: String,
     verdict: String,
     is_beyond_chance: bool,
-    caution: Option<&'static str>,
+    caution: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,7 +101,7 @@ pub(super) async fn page(
         .first()
         .map(|slice| slice.common.segment.clone());
     let found = improve(&loaded.slices, &segment.unwrap_or_default());
-    let mut view = View::new(&campaign, &loaded, &found);
+    let mut view = View::new(&campaign, &loaded, &found, visit.words());
     if asked.count.is_some()
         && let (Some(proposal), Some(shown)) = (&found.proposal, &mut view.proposal)
         && let Ok(rule) = Rule::parse(&proposal.rule)
@@ -109,87 +109,100 @@ pub(super) async fn page(
         let count = segments::store::count(&state.db, &rule, state.clock.now())
             .await
             .map_err(ReportError::from)?;
-        shown.matching = Some(counted(count, "customer", "customers"));
+        let words = visit.words();
+        shown.matching = Some(words.counted(count, "{n} customer", "{n} customers"));
     }
     visit.answer(&state, "improve", &view)
 }
 
 impl View {
-    fn new(campaign: &str, loaded: &Loaded, found: &Improvement) -> Self {
+    fn new(campaign: &str, loaded: &Loaded, found: &Improvement, words: &Words) -> Self {
         let rows = |is_beyond_chance: bool| -> Vec<CriterionRow> {
             let lines = found.criteria.iter();
             let chosen = lines.filter(|line| line.is_beyond_chance == is_beyond_chance);
-            chosen.map(CriterionRow::new).collect()
+            chosen.map(|line| CriterionRow::new(line, words)).collect()
         };
         let as_of = loaded.waves.iter().filter_map(|wave| wave.counted_at).min();
         Self {
-            title: format!("Improve {campaign}"),
-            section: "campaigns",
+            title: words.fill("Improve {campaign}", &[("campaign", campaign)]),
+            section: "reports",
             campaign: campaign.to_owned(),
             path: path_segment(campaign),
             is_simulated: loaded.waves.iter().any(|wave| wave.is_simulated),
-            as_of: as_of.map(instant).unwrap_or_default(),
+            as_of: as_of.map(|at| words.moment(at)).unwrap_or_default(),
             is_empty: found.of_all.of == 0,
-            of_all: RateView::new(&found.of_all),
+            of_all: RateView::in_words(&found.of_all, words),
             separating: match (found.separating, found.criteria.len()) {
-                (_, 0) => "No criterion has enough people on both sides to be tried.".to_owned(),
-                (0, tried) => format!(
-                    "None of {tried} criteria separates responders from the rest by more than chance."
+                (_, 0) => words
+                    .t("No criterion has enough people on both sides to be tried.")
+                    .to_owned(),
+                (0, tried) => words.fill(
+                    "None of {tried} criteria separates responders from the rest by more than chance.",
+                    &[("tried", tried.to_string())],
                 ),
-                (n, tried) => format!(
-                    "{n} of {tried} criteria separate responders from the rest by more than chance."
+                (n, tried) => words.fill(
+                    "{n} of {tried} criteria separate responders from the rest by more than chance.",
+                    &[("n", n.to_string()), ("tried", tried.to_string())],
                 ),
             },
             proposal: found.proposal.as_ref().map(|proposal| ProposalView {
                 rule: proposal.rule.clone(),
-                rate: RateView::new(&proposal.rate),
-                of_all: RateView::new(&proposal.of_all),
-                people: share_of(Some(proposal.share_of_people)),
-                responders: share_of(Some(proposal.share_of_responders)),
+                rate: RateView::in_words(&proposal.rate, words),
+                of_all: RateView::in_words(&proposal.of_all, words),
+                people: words.percent(Some(proposal.share_of_people)),
+                responders: words.percent(Some(proposal.share_of_responders)),
                 matching: None,
             }),
             criteria: rows(true),
             others: rows(false),
-            gains: found.gains.iter().map(GainsRow::new).collect(),
+            gains: found
+                .gains
+                .iter()
+                .map(|line| GainsRow::new(line, words))
+                .collect(),
         }
     }
 }
 
 impl CriterionRow {
-    fn new(line: &CriterionLine) -> Self {
+    fn new(line: &CriterionLine, words: &Words) -> Self {
         Self {
-            words: line.words.clone(),
+            words: words.say(&line.words),
             rule: line.rule.clone(),
-            inside: RateView::new(&line.inside),
-            outside: share_of(line.outside.value),
-            lift: times(line.lift),
-            coverage: share_of(Some(line.coverage)),
-            responders: share_of(Some(line.share_of_responders)),
-            verdict: unparted(&if line.is_beyond_chance {
-                format!("separates, {}", chance::p_in_words(line.adjusted_p))
+            inside: RateView::in_words(&line.inside, words),
+            outside: words.percent(line.outside.value),
+            lift: times(line.lift, words),
+            coverage: words.percent(Some(line.coverage)),
+            responders: words.percent(Some(line.share_of_responders)),
+            verdict: if line.is_beyond_chance {
+                let p = words.say(&chance::p_in_words(line.adjusted_p));
+                words.fill("separates, {p}", &[("p", p)])
             } else {
-                "could be chance".to_owned()
-            }),
+                words.t("could be chance").to_owned()
+            },
             is_beyond_chance: line.is_beyond_chance,
-            caution: line.caution,
+            caution: line.caution.map(|caution| words.t(caution).to_owned()),
         }
     }
 }
 
 impl GainsRow {
-    fn new(line: &GainsLine) -> Self {
+    fn new(line: &GainsLine, words: &Words) -> Self {
         Self {
-            people: line.people.clone(),
-            rate: RateView::new(&line.rate),
-            share_of_people: share_of(Some(line.share_of_people)),
-            share_of_responders: share_of(Some(line.share_of_responders)),
-            lift: times(line.lift),
+            people: words.say(&line.people),
+            rate: RateView::in_words(&line.rate, words),
+            share_of_people: words.percent(Some(line.share_of_people)),
+            share_of_responders: words.percent(Some(line.share_of_responders)),
+            lift: times(line.lift, words),
             is_proposed: line.is_proposed,
             width: format!("{:.1}", line.share_of_responders * FULL),
         }
     }
 }
 
-fn times(lift: Option<f64>) -> String {
-    lift.map_or_else(|| "–".to_owned(), |lift| format!("{lift:.2} ×"))
+fn times(lift: Option<f64>, words: &Words) -> String {
+    lift.map_or_else(
+        || "–".to_owned(),
+        |lift| format!("{}\u{a0}×", words.decimal(lift, 2)),
+    )
 }

@@ -4,10 +4,11 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::{Visit, instant, path_segment, see_other};
-use crate::reports::table::{counted, thousands};
+use super::{Visit, path_segment, see_other};
+use crate::reports::model::in_words;
 use crate::responses::inbox::kept::{self, KeptMail};
 use crate::responses::inbox::warnings::{self, Warning};
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// Mails on a page.
@@ -17,7 +18,7 @@ const BEGINNING: usize = 400;
 
 #[derive(Debug, Serialize)]
 struct View {
-    title: &'static str,
+    title: String,
     section: &'static str,
     /// With its noun.
     count: String,
@@ -37,19 +38,23 @@ struct WarningView {
     class: String,
     bounces: String,
     accepted: String,
-    advice: &'static str,
+    advice: String,
 }
 
 impl WarningView {
-    fn new(warning: &Warning) -> Self {
+    fn new(warning: &Warning, words: &Words) -> Self {
         Self {
             path: path_segment(&warning.campaign),
             campaign: warning.campaign.clone(),
-            launched: instant(warning.launched_at),
-            class: warning.class.clone(),
-            bounces: counted(warning.bounces.unsigned_abs(), "message", "messages"),
-            accepted: thousands(warning.accepted.unsigned_abs()),
-            advice: warning.advice(),
+            launched: words.moment(warning.launched_at),
+            class: words.t(&in_words(&warning.class)).to_owned(),
+            bounces: words.counted(
+                warning.bounces.unsigned_abs(),
+                "{n} message",
+                "{n} messages",
+            ),
+            accepted: words.number(warning.accepted.unsigned_abs()),
+            advice: words.t(warning.advice()).to_owned(),
         }
     }
 }
@@ -75,13 +80,18 @@ struct Line {
 }
 
 impl Line {
-    fn new(mail: &KeptMail, at_most: usize) -> Self {
+    fn new(mail: &KeptMail, at_most: usize, words: &Words) -> Self {
         let text = mail.text.as_deref().unwrap_or_default();
         let kind = match (mail.kind.as_str(), &mail.class) {
-            ("reply", _) => "reply".to_owned(),
-            ("opt_out", _) => "asks for no more mail, of whom is not proved".to_owned(),
-            (_, Some(class)) => format!("bounce ({class}) that proves no message of ours"),
-            _ => "unknown".to_owned(),
+            ("reply", _) => words.t("reply").to_owned(),
+            ("opt_out", _) => words
+                .t("asks for no more mail, of whom is not proved")
+                .to_owned(),
+            (_, Some(class)) => words.fill(
+                "bounce ({class}) that proves no message of ours",
+                &[("class", words.t(&in_words(class)))],
+            ),
+            _ => words.t("unknown").to_owned(),
         };
         Self {
             id: mail.id,
@@ -93,11 +103,11 @@ impl Line {
             sender: mail
                 .sender
                 .clone()
-                .unwrap_or_else(|| "nobody named".to_owned()),
+                .unwrap_or_else(|| words.t("nobody named").to_owned()),
             who: mail.customer.map(|id| {
                 mail.name
                     .clone()
-                    .unwrap_or_else(|| format!("customer {id}"))
+                    .unwrap_or_else(|| words.fill("customer {n}", &[("n", id.to_string())]))
             }),
             proof: mail
                 .customer
@@ -108,8 +118,8 @@ impl Line {
                 .map(path_segment)
                 .unwrap_or_default(),
             campaign: mail.campaign.clone(),
-            received: instant(mail.received_at),
-            done: mail.done_at.map(instant),
+            received: words.moment(mail.received_at),
+            done: mail.done_at.map(|at| words.moment(at)),
         }
     }
 }
@@ -139,16 +149,20 @@ pub(super) async fn list(
     let warnings = warnings::warnings(&state.db, state.clock.now_ms())
         .await
         .map_err(ApiError::unavailable)?;
+    let words = visit.words();
     let view = View {
-        title: "Mail",
+        title: words.t("Mail").to_owned(),
         section: "mail",
-        count: counted(page.count, "mail", "mails"),
-        open: thousands(page.open),
-        warnings: warnings.iter().map(WarningView::new).collect(),
+        count: words.counted(page.count, "{n} mail", "{n} mails"),
+        open: words.number(page.open),
+        warnings: warnings
+            .iter()
+            .map(|warning| WarningView::new(warning, words))
+            .collect(),
         mails: page
             .mails
             .iter()
-            .map(|mail| Line::new(mail, BEGINNING))
+            .map(|mail| Line::new(mail, BEGINNING, words))
             .collect(),
         is_first: before.is_none(),
         older: page
@@ -162,7 +176,7 @@ pub(super) async fn list(
 
 #[derive(Debug, Serialize)]
 struct OneView {
-    title: &'static str,
+    title: String,
     section: &'static str,
     mail: Line,
 }
@@ -177,10 +191,11 @@ pub(super) async fn one(
         .await
         .map_err(ApiError::unavailable)?
         .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))?;
+    let words = visit.words();
     let view = OneView {
-        title: "Mail",
+        title: words.t("Mail").to_owned(),
         section: "mail",
-        mail: Line::new(&mail, usize::MAX),
+        mail: Line::new(&mail, usize::MAX, words),
     };
     visit.answer(&state, "mail", &view)
 }

@@ -6,6 +6,7 @@
 mod assets;
 mod calendar;
 mod campaigns;
+mod compare;
 mod customers;
 mod dashboard;
 pub(super) mod entry;
@@ -19,10 +20,13 @@ pub mod permission;
 mod replies;
 mod report;
 mod report_cells;
+mod results;
 mod sandbox;
 mod second_step;
 mod segments;
 mod settings;
+mod shared;
+mod standing;
 mod templates;
 mod visit;
 
@@ -34,11 +38,10 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpResponse, Resource};
 use serde::Serialize;
 
+use super::words::Words;
 use super::{configure_errors, frame, not_found, probes, resource};
 use crate::accounts::model::Right;
-use crate::clock::from_ms;
 use crate::reports::figures::Rate;
-use crate::reports::table::{counted, percent, thousands};
 
 pub(super) use visit::{Visit, forbidden};
 
@@ -129,27 +132,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
         )
         // Programs that read it cannot sign in: its address holds a secret.
         .service(place_for_all("/calendar.ics", "GET").route(web::get().to(calendar::ics)))
-        // Before the page, whose pattern would take them too.
-        .service(place("/reports/grid", "GET", Right::Reports).route(web::get().to(grid::page)))
-        .service(
-            place("/reports/grid/people", "GET", Right::People)
-                .route(web::get().to(grid::people::page)),
-        )
-        .service(
-            place("/reports/{campaign}/improve", "GET", Right::Reports)
-                .route(web::get().to(improve::page)),
-        )
-        .service(
-            place("/reports/{campaign}.json", "GET", Right::Reports)
-                .route(web::get().to(report::json)),
-        )
-        .service(
-            place("/reports/{campaign}.csv", "GET", Right::Reports)
-                .route(web::get().to(report::csv)),
-        )
-        .service(
-            place("/reports/{campaign}", "GET", Right::Reports).route(web::get().to(report::page)),
-        )
+        .configure(report::configure)
         .service(
             place("/permission", "GET", Right::Reports).route(web::get().to(permission::ladder)),
         )
@@ -208,39 +191,35 @@ struct RateView {
 }
 
 impl RateView {
-    fn new(rate: &Rate) -> Self {
-        let ends = rate
-            .interval_95
-            .map(|interval| (share_of(Some(interval.low)), share_of(Some(interval.high))));
+    /// As a page says it in the reader's language.
+    fn in_words(rate: &Rate, words: &Words) -> Self {
+        let ends = rate.interval_95.map(|interval| {
+            let ends = [interval.low, interval.high].map(|end| words.percent(Some(end)));
+            (ends, words.range(interval.low, interval.high))
+        });
         Self {
-            count: thousands(rate.count),
-            responders: counted(rate.count, "responder", "responders"),
-            total: thousands(rate.of),
-            value: share_of(rate.value),
+            count: words.number(rate.count),
+            responders: words.counted(rate.count, "{n} responder", "{n} responders"),
+            total: words.number(rate.of),
+            value: words.percent(rate.value),
             interval: match &ends {
-                Some((low, high)) => format!("95\u{a0}% interval {low} to {high}"),
-                None => "No interval yet".to_owned(),
+                Some(([low, high], _)) => words.fill(
+                    "95 % interval {low} to {high}",
+                    &[("low", low), ("high", high)],
+                ),
+                None => words.t("No interval yet").to_owned(),
             },
-            range: ends.map_or_else(String::new, |(low, high)| {
-                format!("{} – {high}", low.trim_end_matches("\u{a0}%"))
-            }),
+            range: ends.map_or_else(String::new, |(_, range)| range),
         }
     }
 }
 
-/// A share in per cent.
-fn share_of(value: Option<f64>) -> String {
-    unparted(&percent(value))
-}
-
-/// Figures that no line break parts from their per cent signs.
-fn unparted(figures: &str) -> String {
-    figures.replace(" %", "\u{a0}%")
-}
-
-/// An instant as the pages show it: `2026-11-22 13:25 UTC`.
-fn instant(ms: i64) -> String {
-    from_ms(ms).format("%Y-%m-%d %H:%M UTC").to_string()
+/// An instant of a report (RFC 3339) in the reader's words.
+fn told(rfc3339: &str, words: &Words) -> String {
+    chrono::DateTime::parse_from_rfc3339(rfc3339).map_or_else(
+        |_| rfc3339.to_owned(),
+        |at| words.moment(at.timestamp_millis()),
+    )
 }
 
 /// An instant of a report (RFC 3339, UTC) as the pages show it.

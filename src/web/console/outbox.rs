@@ -5,9 +5,9 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use mail_parser::{Address, MessageParser, MimeHeaders};
 use serde::Serialize;
 
-use super::{Visit, instant};
+use super::Visit;
 use crate::channels::sms::SMS_HEADER;
-use crate::reports::table::counted;
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// The policy of a message's page. The message stands in a sandboxed frame, which inherits it: its
@@ -30,14 +30,21 @@ pub struct Entry {
 
 impl Entry {
     /// A line of the list; `received_at` in milliseconds since the epoch.
-    pub fn new(number: u64, received_at: i64, recipient: &str, subject: &str, bytes: u64) -> Self {
+    pub fn new(
+        number: u64,
+        received_at: i64,
+        recipient: &str,
+        subject: &str,
+        bytes: u64,
+        words: &Words,
+    ) -> Self {
         Self {
             number,
-            subject: or_none(subject),
+            subject: or_none(subject, words),
             recipient: recipient.to_owned(),
             is_sms: recipient.starts_with('+') && !recipient.contains('@'),
-            received: instant(received_at).trim_end_matches(" UTC").to_owned(),
-            size: size(bytes),
+            received: words.moment(received_at),
+            size: size(bytes, words),
         }
     }
 }
@@ -45,11 +52,11 @@ impl Entry {
 /// The list page.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listing {
-    title: &'static str,
+    title: String,
     section: &'static str,
     count: String,
     /// What is here, and what is not.
-    note: &'static str,
+    note: String,
     search: String,
     entries: Vec<Entry>,
     is_paged: bool,
@@ -67,6 +74,7 @@ impl Listing {
         page: u32,
         entries: Vec<Entry>,
         has_older: bool,
+        words: &Words,
     ) -> Self {
         let search = search.unwrap_or_default();
         let to = |page: u32| {
@@ -79,10 +87,10 @@ impl Listing {
         let newer = (page > 0).then(|| to(page));
         let older = has_older.then(|| to(page.saturating_add(2)));
         Self {
-            title: "Outbox",
+            title: words.t("Outbox").to_owned(),
             section: "outbox",
-            count: counted(count, "message", "messages"),
-            note,
+            count: words.counted(count, "{n} message", "{n} messages"),
+            note: words.t(note).to_owned(),
             search: search.to_owned(),
             entries,
             is_paged: newer.is_some() || older.is_some(),
@@ -119,15 +127,16 @@ struct Sms {
 
 impl Sms {
     /// Reads the header of the sandbox: `GSM-7; parts=2`.
-    fn read(header: &str, text: &str) -> Self {
+    fn read(header: &str, text: &str, words: &Words) -> Self {
         let (encoding, parts) = header.split_once("; parts=").unwrap_or((header, ""));
         Self {
             encoding: encoding.trim().to_owned(),
-            parts: match parts.trim() {
-                "1" => "1 part".to_owned(),
-                parts => format!("{parts} parts"),
-            },
-            characters: format!("{} characters", text.chars().count()),
+            parts: words.counted(parts.trim().parse().unwrap_or(0), "{n} part", "{n} parts"),
+            characters: words.counted(
+                u64::try_from(text.chars().count()).unwrap_or(u64::MAX),
+                "{n} character",
+                "{n} characters",
+            ),
         }
     }
 }
@@ -135,7 +144,13 @@ impl Sms {
 impl Message {
     /// Reads a message as it was handed over; `newer` and `older` are its neighbours in the outbox. One
     /// that cannot be read is shown raw.
-    pub fn read(raw: &[u8], received_at: i64, newer: Option<u64>, older: Option<u64>) -> Self {
+    pub fn read(
+        raw: &[u8],
+        received_at: i64,
+        newer: Option<u64>,
+        older: Option<u64>,
+        words: &Words,
+    ) -> Self {
         let whole = String::from_utf8_lossy(raw);
         let head = whole.split("\r\n\r\n").next().unwrap_or_default();
         let parsed = MessageParser::default().parse(raw);
@@ -145,7 +160,7 @@ impl Message {
             .and_then(|message| message.header_raw(SMS_HEADER));
         let (mut title, from, to, mut html, text) = match &parsed {
             Some(message) => (
-                or_none(message.subject().unwrap_or_default()),
+                or_none(message.subject().unwrap_or_default(), words),
                 addresses(message.from()),
                 addresses(message.to()),
                 body(message.body_html(0))
@@ -153,7 +168,7 @@ impl Message {
                 body(message.body_text(0)).unwrap_or_default(),
             ),
             None => (
-                or_none(""),
+                or_none("", words),
                 String::new(),
                 String::new(),
                 None,
@@ -162,11 +177,11 @@ impl Message {
         };
         let sms = mark.map(|mark| {
             // The line ends of mail are not those of the text.
-            Sms::read(mark.trim(), &text.trim_end().replace("\r\n", "\n"))
+            Sms::read(mark.trim(), &text.trim_end().replace("\r\n", "\n"), words)
         });
         if sms.is_some() {
             // It has no subject, and its text is shown once.
-            title = format!("Text message to {to}");
+            title = words.fill("Text message to {to}", &[("to", &to)]);
             html = None;
         }
         let text = if sms.is_some() {
@@ -180,7 +195,7 @@ impl Message {
             sms,
             from,
             to,
-            received: instant(received_at),
+            received: words.moment(received_at),
             html,
             text,
             headers: head.to_owned(),
@@ -234,18 +249,19 @@ fn addresses(address: Option<&Address<'_>>) -> String {
     all.join(", ")
 }
 
-fn or_none(subject: &str) -> String {
+fn or_none(subject: &str, words: &Words) -> String {
     match subject.trim() {
-        "" => "(no subject)".to_owned(),
+        "" => words.t("(no subject)").to_owned(),
         subject => subject.to_owned(),
     }
 }
 
-fn size(bytes: u64) -> String {
+fn size(bytes: u64, words: &Words) -> String {
     if bytes < 1024 {
-        format!("{bytes} B")
+        words.fill("{n} B", &[("n", bytes.to_string())])
     } else {
-        format!("{:.1} KiB", crate::reports::figures::as_f64(bytes) / 1024.0)
+        let kibibytes = crate::reports::figures::as_f64(bytes) / 1024.0;
+        words.fill("{n} KiB", &[("n", words.decimal(kibibytes, 1))])
     }
 }
 
@@ -285,7 +301,7 @@ fn with_links_in_new_tabs(html: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::console::visit::tests::shown;
+    use crate::web::console::visit::tests::{english, shown};
 
     const RAW: &[u8] = b"From: Chef <chef@shop.example>\r\nTo: =?utf-8?q?=C3=89lodie?= <elodie@example.org>\r\n\
         Subject: =?utf-8?q?Vos_po=C3=AAles?=\r\nMIME-Version: 1.0\r\n\
@@ -295,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_message_is_read_and_framed() {
-        let read = Message::read(RAW, 0, None, Some(1));
+        let read = Message::read(RAW, 0, None, Some(1), &english());
         assert_eq!(read.title, "Vos poêles");
         assert_eq!(read.to, "Élodie <elodie@example.org>");
         assert!(read.headers.ends_with("boundary=b"), "{}", read.headers);
@@ -316,7 +332,7 @@ mod tests {
         const RAW: &[u8] = b"From: MAISON\r\nTo: +33612345678\r\nX-Visavis-Sms: GSM-7; parts=2\r\n\
             Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
             Po\xc3\xaales <b>-20 %</b>\r\nSTOP au 36111\r\n";
-        let read = Message::read(RAW, 0, None, None);
+        let read = Message::read(RAW, 0, None, None, &english());
         assert_eq!(
             (read.title.as_str(), read.from.as_str()),
             ("Text message to +33612345678", "MAISON")
@@ -342,7 +358,7 @@ mod tests {
 
     #[test]
     fn the_list_tells_text_messages_from_mails() {
-        let of = |recipient| Entry::new(1, 0, recipient, "x", 1).is_sms;
+        let of = |recipient| Entry::new(1, 0, recipient, "x", 1, &english()).is_sms;
         assert_eq!(
             (of("+33612345678"), of("a@b.example"), of("+a@b.example")),
             (true, false, false)
@@ -351,8 +367,23 @@ mod tests {
 
     #[test]
     fn the_list_keeps_its_search_from_page_to_page() {
-        let entry = Entry::new(7, 1_795_000_000_000, "a@example.org", " ", 2_048);
-        let listing = Listing::new(1_200, "Kept.", Some("a&b"), 1, vec![entry], true);
+        let entry = Entry::new(
+            7,
+            1_795_000_000_000,
+            "a@example.org",
+            " ",
+            2_048,
+            &english(),
+        );
+        let listing = Listing::new(
+            1_200,
+            "Kept.",
+            Some("a&b"),
+            1,
+            vec![entry],
+            true,
+            &english(),
+        );
         let page = shown("outbox", &listing);
         for expected in [
             "1,200 messages",
@@ -367,7 +398,7 @@ mod tests {
 
     #[test]
     fn the_empty_outbox_says_what_to_do() {
-        let listing = Listing::new(0, "Kept.", None, 0, Vec::new(), false);
+        let listing = Listing::new(0, "Kept.", None, 0, Vec::new(), false, &english());
         let page = shown("outbox", &listing);
         assert!(page.contains("The outbox is empty"));
     }
@@ -375,7 +406,7 @@ mod tests {
     #[test]
     fn any_bytes_are_shown_without_panic() {
         for raw in [b"".as_slice(), b"\xff\xfe", b"no headers", b"\r\n\r\n"] {
-            let read = Message::read(raw, i64::MAX, None, None);
+            let read = Message::read(raw, i64::MAX, None, None, &english());
             shown("outbox_message", &read);
         }
     }

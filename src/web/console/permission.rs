@@ -5,11 +5,9 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::Visit;
-use crate::clock::from_ms;
-use crate::consent::overview::{self, Overview, OverviewError};
+use crate::consent::overview::{self, OverviewError};
 use crate::customers::store as customers;
 use crate::dialogue::upkeep;
-use crate::reports::table::{counted, thousands};
 use crate::web::{ApiError, State};
 
 mod proof;
@@ -32,7 +30,7 @@ pub(super) struct Asked {
 
 #[derive(Debug, Serialize)]
 struct LadderView {
-    title: &'static str,
+    title: String,
     section: &'static str,
     topics: Vec<TopicChoice>,
     is_overall: bool,
@@ -42,7 +40,25 @@ struct LadderView {
     as_of: Option<String>,
     is_counted: bool,
     rungs: Vec<RungView>,
-    overview: Overview,
+    /// How often one may write, and when.
+    rules: Vec<String>,
+    bases: Vec<BasisView>,
+    about: Vec<TopicView>,
+}
+
+/// On what bases a topic may be written about.
+#[derive(Debug, Serialize)]
+struct TopicView {
+    title: String,
+    bases: String,
+}
+
+#[derive(Debug, Serialize)]
+struct BasisView {
+    title: String,
+    rests_on: String,
+    law: &'static str,
+    holds: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,11 +71,11 @@ struct TopicChoice {
 #[derive(Debug, Serialize)]
 struct RungView {
     number: i16,
-    title: &'static str,
-    who: &'static str,
+    title: String,
+    who: String,
     contact: String,
     offers: String,
-    climb: &'static str,
+    climb: String,
     holds: String,
     people: String,
     width: u64,
@@ -86,7 +102,7 @@ pub(super) async fn ladder(
             .map_err(ApiError::unavailable)?;
         let counts = counted.map(|(_, counts)| counts);
         let overview = overview::of(&state.settings, topic, counts).map_err(ApiError::internal)?;
-        (overview, counted.map(|(at, _)| from_ms(at)))
+        (overview, counted.map(|(at, _)| at))
     };
     let is_counted = overview.customers.is_some();
     let topics = overview
@@ -98,36 +114,62 @@ pub(super) async fn ladder(
             is_chosen: topic == Some(&line.name),
         })
         .collect();
+    let words = visit.words();
     let rungs = overview
         .rungs
         .iter()
         .map(|rung| RungView {
             number: rung.level.code(),
-            title: rung.title,
-            who: rung.who,
-            contact: capital(&rung.contact),
-            offers: capital(&rung.offers),
-            climb: rung.climb,
-            holds: capital(&rung.holds),
-            people: rung.people.map_or_else(|| "–".to_owned(), thousands),
+            title: words.t(rung.title).to_owned(),
+            who: words.t(rung.who).to_owned(),
+            contact: capital(&words.say(&rung.contact)),
+            offers: capital(&words.say(&rung.offers)),
+            climb: words.t(rung.climb).to_owned(),
+            holds: capital(&words.say(&rung.holds)),
+            people: rung
+                .people
+                .map_or_else(|| "–".to_owned(), |count| words.number(count)),
             width: rung.people.unwrap_or_default() * FULL
                 / overview.customers.unwrap_or_default().max(1),
             is_stranger: rung.level.code() == 0,
         })
         .collect();
     let view = LadderView {
-        title: "Permission",
+        title: words.t("Permission").to_owned(),
         section: "permission",
         topics,
         is_overall: topic.is_none(),
         customers: overview
             .customers
-            .map(|count| counted(count, "person", "people"))
+            .map(|count| words.counted(count, "{n} person", "{n} people"))
             .unwrap_or_default(),
-        as_of: as_of.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()),
+        as_of: as_of.map(|at| words.moment(at)),
         is_counted,
         rungs,
-        overview,
+        rules: overview
+            .caps
+            .iter()
+            .chain(&overview.hours)
+            .map(|rule| words.say(rule))
+            .collect(),
+        bases: overview
+            .bases
+            .iter()
+            .map(|basis| BasisView {
+                title: words.t(basis.ground.title).to_owned(),
+                rests_on: words.t(basis.ground.rests_on).to_owned(),
+                law: basis.ground.law,
+                holds: words.say(&basis.holds),
+            })
+            .collect(),
+        about: overview
+            .topics
+            .iter()
+            .map(|topic| TopicView {
+                title: topic.title.clone(),
+                bases: words.say(&topic.bases),
+            })
+            .collect(),
     };
     visit.answer(&state, "permission", &view)
 }

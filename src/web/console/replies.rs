@@ -4,9 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::{Paging, Visit, instant, path_segment, see_other};
-use crate::reports::table::{counted, thousands};
+use super::{Paging, Visit, path_segment, see_other};
 use crate::responses::texts::replies::{self, Reply};
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// Replies on a page.
@@ -14,7 +14,7 @@ const PAGE: u32 = 50;
 
 #[derive(Debug, Serialize)]
 struct View {
-    title: &'static str,
+    title: String,
     section: &'static str,
     /// With its noun.
     count: String,
@@ -44,7 +44,7 @@ struct Line {
 }
 
 impl Line {
-    fn new(reply: &Reply) -> Self {
+    fn new(reply: &Reply, words: &Words) -> Self {
         Self {
             id: reply.id,
             text: reply.text.clone().unwrap_or_default(),
@@ -52,12 +52,12 @@ impl Line {
             number: reply
                 .number
                 .clone()
-                .unwrap_or_else(|| "number erased".to_owned()),
+                .unwrap_or_else(|| words.t("number erased").to_owned()),
             who: reply.customer.map(|id| {
                 reply
                     .name
                     .clone()
-                    .unwrap_or_else(|| format!("customer {id}"))
+                    .unwrap_or_else(|| words.fill("customer {n}", &[("n", id.to_string())]))
             }),
             proof: reply
                 .customer
@@ -68,8 +68,8 @@ impl Line {
                 .map(path_segment)
                 .unwrap_or_default(),
             campaign: reply.campaign.clone(),
-            received: instant(reply.received_at),
-            done: reply.done_at.map(instant),
+            received: words.moment(reply.received_at),
+            done: reply.done_at.map(|at| words.moment(at)),
         }
     }
 }
@@ -88,12 +88,17 @@ pub(super) async fn list(
     let has_older = page.count > u64::from(index + 1) * u64::from(PAGE);
     let newer = (index > 0).then(|| format!("/replies?page={index}"));
     let older = has_older.then(|| format!("/replies?page={}", index + 2));
+    let words = visit.words();
     let view = View {
-        title: "Replies",
+        title: words.t("Replies").to_owned(),
         section: "replies",
-        count: counted(page.count, "reply", "replies"),
-        open: thousands(page.open),
-        replies: page.replies.iter().map(Line::new).collect(),
+        count: words.counted(page.count, "{n} reply", "{n} replies"),
+        open: words.number(page.open),
+        replies: page
+            .replies
+            .iter()
+            .map(|reply| Line::new(reply, words))
+            .collect(),
         page: index + 1,
         is_paged: newer.is_some() || older.is_some(),
         newer,

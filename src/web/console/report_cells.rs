@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{RateView, spoken, unparted};
+use super::{RateView, told};
 use crate::reports::cells::Cells;
 use crate::reports::lift::{CausedBy, HEADS, NONE};
-use crate::reports::table::thousands;
+use crate::statistics::sentence::Value;
+use crate::web::words::Words;
 
 #[derive(Debug, Serialize)]
 pub(super) struct CellsView {
@@ -13,7 +14,7 @@ pub(super) struct CellsView {
     chosen: Option<String>,
     lines: Vec<Line>,
     pairs: Vec<String>,
-    basis: &'static str,
+    basis: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -31,7 +32,7 @@ struct Line {
 #[derive(Debug, Serialize)]
 pub(super) struct EffectView {
     sentence: String,
-    heads: [&'static str; 4],
+    heads: [String; 4],
     rows: Vec<Row>,
     basis: String,
     ends: String,
@@ -39,7 +40,7 @@ pub(super) struct EffectView {
 
 #[derive(Debug, Serialize)]
 struct Row {
-    name: &'static str,
+    name: String,
     is_main: bool,
     contacted: String,
     held_back: String,
@@ -51,55 +52,59 @@ struct Row {
 }
 
 impl CellsView {
-    pub(super) fn new(cells: &Cells) -> Self {
+    pub(super) fn new(cells: &Cells, words: &Words) -> Self {
         Self {
-            headline: unparted(&cells.judgement.headline),
-            chosen: cells.chosen.clone(),
+            headline: words.say(&cells.judgement.headline),
+            chosen: cells.chosen.as_ref().map(|chosen| words.say(chosen)),
             lines: cells
                 .lines
                 .iter()
                 .map(|line| Line {
-                    name: line.name().to_owned(),
-                    people: thousands(line.people),
-                    delivered: thousands(line.delivered),
-                    rate: RateView::new(&line.response_of_assigned),
-                    clicked: RateView::new(&line.click_rate),
-                    orders: thousands(line.orders),
-                    per_head: line.per_head(),
-                    chance: unparted(&line.chance()),
+                    name: line.name().said_by(words),
+                    people: words.number(line.people),
+                    delivered: words.number(line.delivered),
+                    rate: RateView::in_words(&line.response_of_assigned, words),
+                    clicked: RateView::in_words(&line.click_rate, words),
+                    orders: words.number(line.orders),
+                    per_head: line.per_head().said_by(words),
+                    chance: line.chance().said_by(words),
                 })
                 .collect(),
             pairs: cells
                 .others()
-                .map(|pair| unparted(&pair.sentence))
+                .map(|pair| words.say(&pair.sentence))
                 .collect(),
-            basis: cells.basis(),
+            basis: words.t(cells.basis()).to_owned(),
         }
     }
 }
 
 impl EffectView {
-    pub(super) fn new(effect: &CausedBy) -> Self {
+    pub(super) fn new(effect: &CausedBy, words: &Words) -> Self {
+        let figure = |value: &Option<Value>| {
+            let value = value.as_ref();
+            value.map_or_else(|| NONE.to_owned(), |value| value.said_by(words))
+        };
         Self {
-            sentence: unparted(&effect.sentence),
-            heads: HEADS,
+            sentence: words.say(&effect.sentence),
+            heads: HEADS.map(|head| words.t(head).to_owned()),
             rows: effect
                 .rows()
                 .into_iter()
                 .map(|row| Row {
-                    is_main: row.caused != NONE || row.attributed != NONE,
-                    contacted: unparted(&row.contacted),
-                    held_back: unparted(&row.held_back),
-                    lift: row.lift.as_deref().map(unparted),
-                    lift_range: row.lift_range.as_deref().map(unparted),
-                    name: row.name,
-                    caused: row.caused,
-                    range: row.range,
-                    attributed: row.attributed,
+                    is_main: row.caused.is_some() || row.attributed.is_some(),
+                    contacted: row.contacted.said_by(words),
+                    held_back: row.held_back.said_by(words),
+                    lift: row.lift.as_ref().map(|lift| words.say(lift)),
+                    lift_range: row.lift_range.as_ref().map(|range| words.say(range)),
+                    name: words.t(row.name).to_owned(),
+                    caused: figure(&row.caused),
+                    range: row.range.as_ref().map(|range| words.say(range)),
+                    attributed: figure(&row.attributed),
                 })
                 .collect(),
-            basis: effect.basis(),
-            ends: spoken(&effect.window_ends_at),
+            basis: words.say(&effect.basis()),
+            ends: told(&effect.window_ends_at, words),
         }
     }
 }

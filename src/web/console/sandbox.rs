@@ -43,6 +43,7 @@ pub(super) async fn list(
     .map_err(ApiError::internal)?;
     let has_older = found.len() > PAGE;
     found.truncate(PAGE);
+    let words = visit.words();
     let entries = found
         .iter()
         .map(|entry| {
@@ -52,11 +53,20 @@ pub(super) async fn list(
                 &entry.recipient,
                 &entry.subject,
                 entry.bytes,
+                words,
             )
         })
         .collect();
     let note = note(&state.settings);
-    let listing = Listing::new(count, note, wanted.as_deref(), index, entries, has_older);
+    let listing = Listing::new(
+        count,
+        note,
+        wanted.as_deref(),
+        index,
+        entries,
+        has_older,
+        words,
+    );
     outbox::list(&visit, &state, &listing)
 }
 
@@ -102,7 +112,7 @@ pub(super) async fn message(
     outbox::message(
         &visit,
         &state,
-        &Message::read(&raw, received_at, newer, older),
+        &Message::read(&raw, received_at, newer, older, visit.words()),
     )
 }
 

@@ -188,6 +188,11 @@ pub(in crate::web) mod tests {
     use super::*;
     use crate::web::Pages;
 
+    /// The words of who reads English, in Greenwich.
+    pub(in crate::web) fn english() -> Words {
+        Words::new(Language::English, "EUR", chrono_tz::UTC)
+    }
+
     /// A page as an administrator who reads English sees it.
     pub(in crate::web) fn shown(page: &str, view: &impl Serialize) -> String {
         let pages = Pages::new("EUR", chrono_tz::UTC).unwrap();

@@ -206,9 +206,9 @@ on_both! {
         let link = link.split('"').next().unwrap().replace("&amp;", "&").replace("&#x3D;", "=");
         let people = site.get(&link).await.text().await.unwrap();
         assert!(people.contains("/customers/") && people.contains("responded"), "{people}");
-        let improve = site.get("/reports/super-chef/improve?count=1").await.text().await.unwrap();
+        let improve = site.get("/reports/campaigns/super-chef/improve?count=1").await.text().await.unwrap();
         assert!(improve.contains("No narrower segment is proposed"), "{improve}");
-        assert_eq!(site.get("/reports/nothing/improve").await.status(), 404);
+        assert_eq!(site.get("/reports/campaigns/nothing/improve").await.status(), 404);
         for bad in ["rows=shoe_size", "from=yesterday"] {
             let answer = site.get(&format!("/reports/grid?{bad}")).await;
             assert_eq!(answer.status(), 400, "{bad}");

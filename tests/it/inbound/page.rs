@@ -25,7 +25,7 @@ on_both! {
         };
         let first = get("/mail".to_owned()).await;
         assert!(first.contains("51 mails, 51 to be read"), "{first}");
-        assert!(first.contains("5 messages of <a href=\"/reports/spring\">") && first.contains("blocked"), "a warning: {first}");
+        assert!(first.contains("5 messages came back: blocked · <a href=\"/reports/campaigns/spring\">") && first.contains("blocked"), "a warning: {first}");
         assert!(first.contains("number 49") && !first.contains("<script>"));
         let (_, older) = first.split_once("href=\"/mail?before=").expect("older mails");
         let older = older.split('"').next().unwrap();

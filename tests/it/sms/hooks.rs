@@ -438,7 +438,7 @@ on_both! {
         let get = async || client.get(format!("{}/replies", desk.base)).send().await.unwrap().text().await.unwrap();
         let page = get().await;
         assert!(page.contains("Ne STOPpez pas &lt;b&gt;svp&lt;/b&gt;") && !page.contains("<b>svp"), "{page}");
-        assert!(page.contains("3 replies, 3 to be read") && page.contains("/reports/spring") && page.contains("nobody we know"), "{page}");
+        assert!(page.contains("3 replies, 3 to be read") && page.contains("/reports/campaigns/spring") && page.contains("nobody we know"), "{page}");
         let newest = page.find("Qui êtes-vous").unwrap();
         assert!(newest < page.find("Et merci").unwrap());
         let id = desk.number("SELECT MIN(id) FROM inbound_texts").await;

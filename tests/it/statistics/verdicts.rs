@@ -70,7 +70,7 @@ fn two_arms_in_each_word() {
     ] {
         let found = judged(&[first, second], &ready());
         assert_eq!(
-            (found.verdict, found.headline.as_str()),
+            (found.verdict, found.headline.to_string().as_str()),
             (word, headline),
             "{first:?} {second:?}"
         );
@@ -117,6 +117,7 @@ fn a_split_that_is_not_the_planned_one_gets_no_verdict() {
     assert!(
         found
             .headline
+            .to_string()
             .contains("a has 6,100 people where 5,800 were planned"),
         "{}",
         found.headline
@@ -128,7 +129,7 @@ fn a_split_that_is_not_the_planned_one_gets_no_verdict() {
 fn several_arms_have_one_headline() {
     let all = judged(&[(200, 5_000), (205, 5_000), (320, 5_000)], &ready());
     assert_eq!(
-        (all.verdict, all.headline.as_str()),
+        (all.verdict, all.headline.to_string().as_str()),
         (
             Word::Significant,
             "c does better than each of the others: significant, adjusted for 3 comparisons."
@@ -136,7 +137,7 @@ fn several_arms_have_one_headline() {
     );
     let some = judged(&[(200, 5_000), (300, 5_000), (310, 5_000)], &ready());
     assert_eq!(
-        (some.verdict, some.headline.as_str()),
+        (some.verdict, some.headline.to_string().as_str()),
         (
             Word::Significant,
             "Significant, adjusted for 3 comparisons: b better than a, c better than a. c leads, but not beyond doubt."
@@ -144,7 +145,7 @@ fn several_arms_have_one_headline() {
     );
     let promising = judged(&[(200, 5_000), (201, 5_000), (235, 5_000)], &ready());
     assert_eq!(
-        (promising.verdict, promising.headline.as_str()),
+        (promising.verdict, promising.headline.to_string().as_str()),
         (
             Word::Promising,
             "Promising, not proven: c is the best with a chance of 92 %, and to choose it now costs 0.01 points by expectation."
@@ -177,6 +178,7 @@ fn shares_that_follow_the_responses_are_judged_by_chances() {
     assert!(
         found
             .headline
+            .to_string()
             .starts_with("a is the best with a chance of 100 %"),
         "{}",
         found.headline
@@ -202,7 +204,7 @@ fn amounts_are_compared_by_their_means() {
     };
     let found = judge(&[spend("a", 150, 60.0), spend("b", 90, 60.0)], &terms);
     assert_eq!(
-        (found.verdict, found.headline.as_str()),
+        (found.verdict, found.headline.to_string().as_str()),
         (
             Word::Significant,
             "a does better than b: significant (1.80 a head against 1.08 a head; difference 0.72, 95 % interval 0.36 to 1.08, p < 0.001)."

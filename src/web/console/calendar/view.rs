@@ -154,7 +154,7 @@ impl View {
             campaign: entry.campaign.0,
             name: entry.name.clone(),
             path: if entry.is_wave {
-                format!("/reports/{}", path_segment(&entry.name))
+                format!("/reports/campaigns/{}", path_segment(&entry.name))
             } else {
                 format!("/campaigns/{}", path_segment(&entry.name))
             },

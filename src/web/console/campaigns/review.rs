@@ -277,7 +277,7 @@ impl Found {
             // Who is meant may come by the time it is due.
             is_ready: found.is_ready() && (found.will_receive > 0 || plan.schedule.is_some()),
             forecast: forecast(&found.forecast, words),
-            rests_on: found.forecast.rests_on(),
+            rests_on: words.say(&found.forecast.rests_on()),
             power: found.test.as_ref().map(|test| Power::new(test, words)),
         }
     }

@@ -7,8 +7,8 @@ use super::{Asked, load};
 use crate::reports::ReportError;
 use crate::reports::grid::Crossing;
 use crate::reports::grid::people::{self, Someone, Wanted};
-use crate::reports::table::{counted, money};
 use crate::web::console::{Visit, path_segment};
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// People on a page.
@@ -16,7 +16,7 @@ const PEOPLE: usize = 50;
 
 #[derive(Debug, Serialize)]
 struct PeopleView {
-    title: &'static str,
+    title: String,
     section: &'static str,
     back: String,
     /// What all of them have in common.
@@ -31,7 +31,7 @@ struct PeopleView {
 
 #[derive(Debug, Serialize)]
 struct Fact {
-    name: &'static str,
+    name: String,
     value: String,
 }
 
@@ -45,27 +45,29 @@ struct Person {
 }
 
 impl Person {
-    fn new(someone: Someone) -> Self {
+    fn new(someone: Someone, words: &Words) -> Self {
         let orders = match someone.orders {
             0 => String::new(),
-            n => format!(
-                ", {} for {}",
-                counted(n, "order", "orders"),
-                money(someone.revenue_cents)
+            n => words.fill(
+                ", {orders} for {amount}",
+                &[
+                    ("orders", words.counted(n, "{n} order", "{n} orders")),
+                    ("amount", words.money(someone.revenue_cents)),
+                ],
             ),
         };
         let answer = if someone.has_responded {
-            "responded"
+            words.t("responded")
         } else {
-            "did not respond"
+            words.t("did not respond")
         };
         Self {
-            name: someone
-                .name
-                .unwrap_or_else(|| format!("customer {}", someone.customer)),
+            name: someone.name.unwrap_or_else(|| {
+                words.fill("customer {n}", &[("n", someone.customer.to_string())])
+            }),
             link: format!("/customers/{}", path_segment(&someone.customer.to_string())),
             wave: someone.wave,
-            channel: someone.channel,
+            channel: words.t(&someone.channel).to_owned(),
             answer: format!("{answer}{orders}"),
         }
     }
@@ -79,6 +81,7 @@ pub(in crate::web::console) async fn page(
 ) -> Result<HttpResponse, ApiError> {
     const PAGE: &str = "/reports/grid/people";
     let asked = Asked::read(&query)?;
+    let words = visit.words();
     let loaded = load(&state, &asked).await?;
     let wanted = Wanted {
         filters: asked.crossing.filters.clone(),
@@ -99,15 +102,15 @@ pub(in crate::web::console) async fn page(
         .filters
         .iter()
         .map(|(dimension, value)| Fact {
-            name: dimension.title(),
-            value: value.clone(),
+            name: words.t(dimension.title()).to_owned(),
+            value: dimension.said(value).said_by(words),
         })
         .collect();
     if let Some(campaign) = &asked.scope.campaign {
         facts.insert(
             0,
             Fact {
-                name: "Campaign",
+                name: words.t("Campaign").to_owned(),
                 value: campaign.clone(),
             },
         );
@@ -127,7 +130,7 @@ pub(in crate::web::console) async fn page(
         ..asked.clone()
     };
     let view = PeopleView {
-        title: "People of a cell",
+        title: words.t("People of a cell").to_owned(),
         section: "grid",
         back: grid.address("/reports/grid", &[], &[]),
         facts,
@@ -138,7 +141,11 @@ pub(in crate::web::console) async fn page(
             let after = key.to_string();
             asked.address(PAGE, &[], &[("who", who), ("after", &after)])
         }),
-        people: found.people.into_iter().map(Person::new).collect(),
+        people: found
+            .people
+            .into_iter()
+            .map(|someone| Person::new(someone, words))
+            .collect(),
         is_first: asked.after.is_none(),
     };
     visit.answer(&state, "grid_people", &view)

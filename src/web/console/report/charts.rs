@@ -6,7 +6,7 @@ use super::FULL;
 
 /// An interval with its point on a scale that begins at 0.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Whisker {
+pub(in crate::web::console) struct Whisker {
     pub low: String,
     pub width: String,
     /// Where the mark of the value begins.
@@ -51,7 +51,7 @@ impl Whisker {
 }
 
 /// The next round share above a value, so that a scale ends at a number one can read.
-pub(super) fn round_end(share: f64) -> Option<f64> {
+pub(in crate::web::console) fn round_end(share: f64) -> Option<f64> {
     const ENDS: [f64; 10] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0];
     ENDS.into_iter().find(|end| share <= *end)
 }

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::super::{RateView, share_of, unparted};
+use super::super::RateView;
 use super::FULL;
 use super::reach::bar_width;
 use crate::reports::figures::{Denominator, as_f64};
 use crate::reports::funnel::{Funnel, Step};
-use crate::reports::table::thousands;
+use crate::web::words::Words;
 
 /// The stages.
 #[derive(Debug, Serialize)]
@@ -20,7 +20,7 @@ pub(super) struct FunnelView {
 #[derive(Debug, Serialize)]
 struct StepView {
     letter: String,
-    name: &'static str,
+    name: String,
     means: String,
     is_first: bool,
     is_extrapolated: bool,
@@ -45,21 +45,21 @@ struct BeforeView {
 }
 
 impl FunnelView {
-    pub(super) fn new(funnel: &Funnel) -> Self {
+    pub(super) fn new(funnel: &Funnel, words: &Words) -> Self {
         let delivered = funnel.steps.first().map_or(0, |step| step.people);
         Self {
             steps: funnel
                 .steps
                 .iter()
-                .map(|step| step_view(step, delivered))
+                .map(|step| step_view(step, delivered, words))
                 .collect(),
-            verdict: funnel.verdict.as_deref().map(unparted),
-            notes: funnel.notes.clone(),
+            verdict: funnel.verdict.as_ref().map(|said| words.say(said)),
+            notes: funnel.notes.iter().map(|note| words.say(note)).collect(),
         }
     }
 }
 
-fn step_view(step: &Step, delivered: u64) -> StepView {
+fn step_view(step: &Step, delivered: u64, words: &Words) -> StepView {
     let length = |people: u64| {
         if delivered == 0 {
             0.0
@@ -73,7 +73,7 @@ fn step_view(step: &Step, delivered: u64) -> StepView {
         .map(|(low, high)| (length(low), length(high)))
         // Each stage hangs in the middle, as in a funnel: of its interval the outer edge is drawn.
         .map_or((0.0, 0.0), |(_, high)| ((FULL - high) / 2.0, high));
-    let rate = RateView::new(&step.of_delivered);
+    let rate = RateView::in_words(&step.of_delivered, words);
     let is_first = step.of_before.is_none() && step.stage == "delivered";
     StepView {
         letter: if is_first {
@@ -85,14 +85,14 @@ fn step_view(step: &Step, delivered: u64) -> StepView {
                 .map(|letter| letter.to_ascii_uppercase())
                 .collect()
         },
-        name: step.stage,
-        means: step.means.clone(),
+        name: words.t(step.stage).to_owned(),
+        means: words.say(&step.means),
         is_first,
         is_extrapolated: step.is_extrapolated,
-        people: thousands(step.people),
+        people: words.number(step.people),
         people_range: step
             .people_95
-            .map(|(low, high)| format!("{} – {}", thousands(low), thousands(high))),
+            .map(|(low, high)| format!("{} – {}", words.number(low), words.number(high))),
         share: rate.value,
         range: if is_first { String::new() } else { rate.range },
         before: step
@@ -100,17 +100,16 @@ fn step_view(step: &Step, delivered: u64) -> StepView {
             .as_ref()
             .filter(|_| !is_first)
             .map(|rate| BeforeView {
-                value: share_of(rate.value),
-                range: RateView::new(rate).range,
-                of: match rate.denominator {
-                    Denominator::Tracked => {
-                        format!("of {} who agreed to tracking", thousands(rate.of))
-                    }
-                    Denominator::Openers => {
-                        format!("of {} seen opening", thousands(rate.of))
-                    }
-                    _ => format!("of {}", thousands(rate.of)),
-                },
+                value: words.percent(rate.value),
+                range: RateView::in_words(rate, words).range,
+                of: words.fill(
+                    match rate.denominator {
+                        Denominator::Tracked => "of {n} who agreed to tracking",
+                        Denominator::Openers => "of {n} seen opening",
+                        _ => "of {n}",
+                    },
+                    &[("n", words.number(rate.of))],
+                ),
             }),
         x: format!("{:.1}", (FULL - width) / 2.0),
         width: bar_width(width, step.people),

@@ -2,13 +2,12 @@
 
 use serde::Serialize;
 
-use super::super::{share_of, unparted};
 use super::charts::{Whisker, round_end};
 use crate::reports::economics::{Amount, Basis, Economics};
 use crate::reports::figures::{Denominator, Rate};
 use crate::reports::forecast::{Compared, Line, Unit, Verdict};
 use crate::reports::model::Report;
-use crate::reports::table::{amount, people, signed_percent};
+use crate::web::words::Words;
 
 /// Cost, margin, profit and return.
 #[derive(Debug, Serialize)]
@@ -20,19 +19,19 @@ pub(super) struct EconomicsView {
     costs: Vec<Figure>,
     /// Attributed beside incremental.
     rows: Vec<Beside>,
-    compared_with: Option<&'static str>,
+    compared_with: Option<String>,
     missing: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct Figure {
-    name: &'static str,
+    name: String,
     value: String,
 }
 
 #[derive(Debug, Serialize)]
 struct Beside {
-    name: &'static str,
+    name: String,
     attributed: String,
     incremental: String,
     range: String,
@@ -54,27 +53,28 @@ struct BreakEvenScale {
 
 impl EconomicsView {
     /// `None` where the definition says nothing of money and none came in.
-    pub(super) fn new(report: &Report) -> Option<Self> {
+    pub(super) fn new(report: &Report, words: &Words) -> Option<Self> {
         let economics = &report.economics;
         if report.waves.is_empty() {
             return None;
         }
-        let money = |cents: f64| unbroken(&amount(cents, &report.currency));
-        let unit = |cents: Option<f64>| cents.map_or_else(|| "–".to_owned(), &money);
         Some(Self {
-            headline: headline(economics, &report.currency),
+            headline: headline(economics, words),
             is_loss: best_profit(economics).is_some_and(|profit| profit < 0.0),
-            break_even: break_even(economics),
-            costs: costs(economics, &money),
-            rows: rows(economics, &unit, &money),
-            compared_with: economics.compared_with.map(|whom| match whom {
-                "global" => "the standing control group",
-                _ => "the campaign’s control group",
+            break_even: break_even(economics, words),
+            costs: costs(economics, words),
+            rows: rows(economics, words),
+            compared_with: economics.compared_with.map(|whom| {
+                let whom = match whom {
+                    "global" => "the standing control group",
+                    _ => "the control group of this campaign",
+                };
+                words.t(whom).to_owned()
             }),
             missing: economics
                 .missing
                 .iter()
-                .map(|missing| missing.sentence.clone())
+                .map(|missing| words.say(&missing.sentence))
                 .collect(),
         })
     }
@@ -88,32 +88,35 @@ fn best_profit(economics: &Economics) -> Option<f64> {
         .or(economics.profit_cents)
 }
 
-fn headline(economics: &Economics, currency: &str) -> Option<String> {
+fn headline(economics: &Economics, words: &Words) -> Option<String> {
     let profit = best_profit(economics)?;
-    let basis = match economics.return_basis {
-        Some(Basis::Incremental) => "what it caused",
-        _ => "what is attributed to it",
+    let is_caused = economics.return_basis == Some(Basis::Incremental);
+    let text = match (profit < 0.0, is_caused) {
+        (true, true) => "It cost {size} more than what it caused brought in.",
+        (true, false) => "It cost {size} more than what is attributed to it brought in.",
+        (false, true) => "By what it caused, it brought in {size} more than it cost.",
+        (false, false) => "By what is attributed to it, it brought in {size} more than it cost.",
     };
-    let size = unbroken(&amount(profit.abs(), currency));
-    let sentence = if profit < 0.0 {
-        format!("It cost {size} more than {basis} brought in.")
-    } else {
-        format!("By {basis}, it brought in {size} more than it cost.")
-    };
-    let interval = economics
+    let sentence = words.fill(text, &[("size", words.amount(profit.abs()))]);
+    let may_be_chance = economics
         .incremental_profit
-        .filter(|profit| profit.low_95 < 0.0 && profit.high_95 > 0.0)
-        .map_or("", |_| " The interval holds 0: that may be chance.");
-    Some(format!("{sentence}{interval}"))
+        .is_some_and(|profit| profit.low_95 < 0.0 && profit.high_95 > 0.0);
+    Some(if may_be_chance {
+        let chance = words.t("The interval holds 0: that may be chance.");
+        format!("{sentence} {chance}")
+    } else {
+        sentence
+    })
 }
 
-fn break_even(economics: &Economics) -> Option<BreakEvenView> {
+fn break_even(economics: &Economics, words: &Words) -> Option<BreakEvenView> {
     if economics
         .margin_per_response_cents
         .is_some_and(|margin| margin <= 0.0)
     {
         return Some(BreakEvenView {
-            sentence: "Each response costs more than it earns: no response rate would make it pay."
+            sentence: words
+                .t("Each response costs more than it earns: no response rate would make it pay.")
                 .to_owned(),
             scale: None,
         });
@@ -121,28 +124,30 @@ fn break_even(economics: &Economics) -> Option<BreakEvenView> {
     let least = economics.break_even_rate?;
     let rate = Rate::new(economics.responders, economics.contacts, Denominator::Sent);
     let index = economics.break_even_index?;
-    let sentence = format!(
-        "It pays from a response rate of {} of sent; it has {}, which is {} {} that.",
-        share_of(Some(least)),
-        share_of(rate.value),
-        signed_percent(index.abs()),
-        if index < 0.0 { "below" } else { "above" }
+    let sentence = words.fill(
+        if index < 0.0 {
+            "It pays from a response rate of {least} of sent; it has {rate}, which is {index} below that."
+        } else {
+            "It pays from a response rate of {least} of sent; it has {rate}, which is {index} above that."
+        },
+        &[
+            ("least", words.percent(Some(least))),
+            ("rate", words.percent(rate.value)),
+            ("index", words.percent_of(index.abs() / 100.0, 0)),
+        ],
     );
     let scale = rate.interval_95.and_then(|interval| {
         let end = round_end(interval.high.max(least))?;
         Some(BreakEvenScale {
             whisker: Whisker::new((0.0, end), (interval.low, interval.high), rate.value)
                 .beside((0.0, end), least),
-            end: format!("{}\u{a0}%", end * 100.0),
+            end: words.round_percent(end),
         })
     });
-    Some(BreakEvenView {
-        sentence: unparted(&sentence),
-        scale,
-    })
+    Some(BreakEvenView { sentence, scale })
 }
 
-fn costs(economics: &Economics, money: &impl Fn(f64) -> String) -> Vec<Figure> {
+fn costs(economics: &Economics, words: &Words) -> Vec<Figure> {
     let Some(cost) = economics.cost else {
         return Vec::new();
     };
@@ -154,14 +159,14 @@ fn costs(economics: &Economics, money: &impl Fn(f64) -> String) -> Vec<Figure> {
     ]
     .into_iter()
     .filter(|(cents, _)| *cents > 0.0)
-    .map(|(cents, name)| format!("{} {name}", money(cents)))
+    .map(|(cents, name)| format!("{} {}", words.amount(cents), words.t(name)))
     .collect();
-    let whole = money(cost.total_cents);
+    let whole = words.amount(cost.total_cents);
     let mut figures = vec![Figure {
-        name: "Cost in all",
+        name: words.t("Cost in all").to_owned(),
         value: match parts.len() {
             0 | 1 => whole,
-            _ => format!("{whole}: {}", parts.join(", ")),
+            _ => words.fill("{n}: {each}", &[("n", whole), ("each", parts.join(", "))]),
         },
     }];
     for (name, cents) in [
@@ -172,25 +177,23 @@ fn costs(economics: &Economics, money: &impl Fn(f64) -> String) -> Vec<Figure> {
     ] {
         if let Some(cents) = cents {
             figures.push(Figure {
-                name,
-                value: money(cents),
+                name: words.t(name).to_owned(),
+                value: words.amount(cents),
             });
         }
     }
     figures
 }
 
-fn rows(
-    economics: &Economics,
-    unit: &impl Fn(Option<f64>) -> String,
-    money: &impl Fn(f64) -> String,
-) -> Vec<Beside> {
-    let row = |name, attributed: String, caused: Option<Amount>, is_total| Beside {
-        name,
+fn rows(economics: &Economics, words: &Words) -> Vec<Beside> {
+    let none = || "–".to_owned();
+    let unit = |cents: Option<f64>| cents.map_or_else(none, |cents| words.amount(cents));
+    let row = |name: &str, attributed: String, caused: Option<Amount>, is_total| Beside {
+        name: words.t(name).to_owned(),
         attributed,
         incremental: unit(caused.map(|amount| amount.cents)),
         range: caused.map_or_else(String::new, |amount| {
-            format!("{} to {}", money(amount.low_95), money(amount.high_95))
+            words.ends(&words.amount(amount.low_95), &words.amount(amount.high_95))
         }),
         is_total,
     };
@@ -198,7 +201,7 @@ fn rows(
     let mut rows = vec![
         row(
             "Revenue",
-            money(revenue),
+            words.amount(revenue),
             economics.incremental_revenue,
             false,
         ),
@@ -216,23 +219,19 @@ fn rows(
         ),
     ];
     if let (Some(value), Some(cost)) = (economics.return_on_cost, economics.cost) {
-        let percent = |value: f64| unparted(&signed_percent(value * 100.0));
+        let percent = |value: f64| words.percent_of(value, 0);
         let attributed = economics
             .margin_cents
             .and_then(|margin| crate::reports::economics::return_on(margin, cost.total_cents));
         let is_caused = economics.return_basis == Some(Basis::Incremental);
         rows.push(Beside {
-            name: "Return on cost",
-            attributed: attributed.map_or_else(|| "–".to_owned(), &percent),
-            incremental: if is_caused {
-                percent(value)
-            } else {
-                "–".to_owned()
-            },
+            name: words.t("Return on cost").to_owned(),
+            attributed: attributed.map_or_else(none, percent),
+            incremental: if is_caused { percent(value) } else { none() },
             range: economics
                 .return_interval_95
                 .map_or_else(String::new, |(low, high)| {
-                    format!("{} to {}", percent(low), percent(high))
+                    words.ends(&percent(low), &percent(high))
                 }),
             is_total: true,
         });
@@ -250,58 +249,53 @@ pub(super) struct ForecastView {
 
 #[derive(Debug, Serialize)]
 struct LineView {
-    name: &'static str,
+    name: String,
     expected: String,
     range: String,
     actual: String,
-    verdict: &'static str,
+    verdict: String,
     is_off: bool,
     whisker: Option<Whisker>,
 }
 
 impl ForecastView {
-    pub(super) fn new(compared: &Compared, currency: &str) -> Self {
+    pub(super) fn new(compared: &Compared, words: &Words) -> Self {
         Self {
-            rests_on: compared.rests_on.clone(),
+            rests_on: words.say(&compared.rests_on),
             is_over: compared.is_over,
             lines: compared
                 .lines
                 .iter()
-                .map(|line| line_view(line, currency))
+                .map(|line| line_view(line, words))
                 .collect(),
         }
     }
 }
 
-fn line_view(line: &Line, currency: &str) -> LineView {
+fn line_view(line: &Line, words: &Words) -> LineView {
     let text = |value: f64| match line.unit {
-        Unit::People => people(value),
-        Unit::Share => share_of(Some(value)),
-        Unit::Cents => unbroken(&amount(value, currency)),
+        Unit::People => words.decimal(value, 0),
+        Unit::Share => words.percent(Some(value)),
+        Unit::Cents => words.amount(value),
     };
     let is_exact = (line.high_95 - line.low_95).abs() < f64::EPSILON;
     let ends = [Some(line.low_95), Some(line.high_95), line.actual];
     let most = ends.into_iter().flatten().fold(0.0, f64::max) * 1.05;
     let least = ends.into_iter().flatten().fold(0.0, f64::min) * 1.05;
     LineView {
-        name: line.figure,
+        name: words.t(line.figure).to_owned(),
         expected: text(line.expected),
         range: if is_exact {
             String::new()
         } else {
-            format!("{} to {}", text(line.low_95), text(line.high_95))
+            words.ends(&text(line.low_95), &text(line.high_95))
         },
         actual: line.actual.map_or_else(|| "–".to_owned(), text),
-        verdict: line.verdict.as_str(),
+        verdict: words.t(line.verdict.as_str()).to_owned(),
         is_off: matches!(line.verdict, Verdict::Above | Verdict::Below),
         whisker: (most > least).then(|| {
             Whisker::new((least, most), (line.low_95, line.high_95), line.actual)
                 .beside((least, most), line.expected)
         }),
     }
-}
-
-/// An amount that no line break parts from its currency.
-fn unbroken(text: &str) -> String {
-    text.replace(' ', "\u{a0}")
 }

@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
-use super::super::share_of;
 use super::charts::round_count;
 use crate::reports::figures::as_f64;
-use crate::reports::over_time::OverTime;
-use crate::reports::table::thousands;
+use crate::reports::over_time::{OverTime, Unit};
+use crate::web::words::Words;
 
 /// Units of the drawing by column.
 const STEP: f64 = 10.0;
@@ -18,8 +17,8 @@ const HEIGHT: f64 = 100.0;
 /// The curve.
 #[derive(Debug, Serialize)]
 pub(super) struct OverTimeView {
-    unit: &'static str,
-    half: Option<String>,
+    /// The caption of the table.
+    caption: String,
     later: Option<String>,
     width: String,
     columns: Vec<ColumnView>,
@@ -42,10 +41,10 @@ struct ColumnView {
 }
 
 impl OverTimeView {
-    pub(super) fn new(over: &OverTime) -> Self {
+    pub(super) fn new(over: &OverTime, words: &Words) -> Self {
         let most = over.columns.iter().map(|column| column.responders).max();
         let end = round_count(most.unwrap_or(1).max(1));
-        let unit = over.unit.as_str();
+        let is_hourly = over.unit == Unit::Hour;
         let columns: Vec<ColumnView> = over
             .columns
             .iter()
@@ -58,9 +57,13 @@ impl OverTimeView {
                     0.0
                 };
                 ColumnView {
-                    name: format!("{unit} {}", column.after + 1),
-                    responders: thousands(column.responders),
-                    until: share_of(Some(column.share_until)),
+                    name: {
+                        let n = (column.after + 1).to_string();
+                        let text = if is_hourly { "hour {n}" } else { "day {n}" };
+                        words.fill(text, &[("n", n)])
+                    },
+                    responders: words.number(column.responders),
+                    until: words.percent(Some(column.share_until)),
                     x: format!("{:.1}", f64::from(place) * STEP + (STEP - COLUMN) / 2.0),
                     y: format!("{:.1}", HEIGHT - height),
                     width: format!("{COLUMN:.1}"),
@@ -73,18 +76,28 @@ impl OverTimeView {
             .into_iter()
             .filter_map(|place| columns.get(place).map(|column| column.name.clone()))
             .collect();
-        let half = over.half_in_words();
+        let half = over.half_in_words().map(|half| words.say(&half));
+        let caption = if is_hourly {
+            words.t("Responders by hour after the launch")
+        } else {
+            words.t("Responders by day after the launch")
+        };
         Self {
-            unit,
-            later: (over.later > 0).then(|| thousands(over.later)),
+            later: (over.later > 0).then(|| {
+                let n = words.number(over.later);
+                words.fill("{n} came after what is drawn.", &[("n", n)])
+            }),
             width: format!("{:.0}", as_f64(u64::try_from(count).unwrap_or(1)) * STEP),
-            end: thousands(end),
+            end: words.number(end),
             labels,
             summary: match &half {
-                Some(half) => format!("Responders by {unit} after the launch; half came {half}."),
-                None => format!("Responders by {unit} after the launch."),
+                Some(half) => words.fill(
+                    "{what}; half came {half}.",
+                    &[("what", caption), ("half", half.as_str())],
+                ),
+                None => format!("{caption}."),
             },
-            half,
+            caption: caption.to_owned(),
             columns,
         }
     }

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use super::super::{RateView, share_of};
+use super::super::RateView;
 use super::FULL;
 use crate::reports::figures::as_f64;
 use crate::reports::model::{Report, in_words};
-use crate::reports::table::thousands;
+use crate::web::words::Words;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Step {
@@ -21,7 +21,7 @@ pub(super) struct Step {
 #[derive(Debug, Serialize)]
 pub(super) struct PartRow {
     letter: String,
-    name: &'static str,
+    name: String,
     rate: RateView,
     width: String,
 }
@@ -29,14 +29,15 @@ pub(super) struct PartRow {
 #[derive(Debug, Serialize)]
 pub(super) struct LinkRow {
     label: String,
-    part: &'static str,
+    part: String,
     url: String,
     clicks: String,
+    share: String,
     width: String,
 }
 
 /// The waterfall: what is lost at each step hangs where it was lost.
-pub(super) fn steps(report: &Report) -> Vec<Step> {
+pub(super) fn steps(report: &Report, words: &Words) -> Vec<Step> {
     let selected = report.selected;
     let share = |count: u64| {
         let share = (selected > 0).then(|| as_f64(count) / as_f64(selected));
@@ -56,24 +57,27 @@ pub(super) fn steps(report: &Report) -> Vec<Step> {
             name,
             is_total,
             count: if is_total {
-                thousands(count)
+                words.number(count)
             } else {
-                format!("− {}", thousands(count))
+                format!("− {}", words.number(count))
             },
-            share: share_of(value),
+            share: words.percent(value),
             x: format!("{x:.1}"),
             width: bar_width(width, count),
         });
     };
-    add("Selected".to_owned(), selected, true);
+    add(words.t("Selected").to_owned(), selected, true);
     for reason in &report.withheld_by_reason {
         add(
-            format!("withheld: {}", in_words(&reason.reason)),
+            words.fill(
+                "withheld: {why}",
+                &[("why", words.t(&in_words(&reason.reason)))],
+            ),
             reason.count,
             false,
         );
     }
-    add("Deliveries".to_owned(), report.deliveries, true);
+    add(words.t("Deliveries").to_owned(), report.deliveries, true);
     for (name, count) in [
         ("waiting", report.pending),
         ("being sent", report.sending),
@@ -81,31 +85,34 @@ pub(super) fn steps(report: &Report) -> Vec<Step> {
         ("unknown, the answer was lost", report.unknown),
     ] {
         if count > 0 {
-            add(name.to_owned(), count, false);
+            add(words.t(name).to_owned(), count, false);
         }
     }
     for class in &report.failed_by_class {
         add(
-            format!("failed: {}", in_words(&class.reason)),
+            words.fill(
+                "failed: {why}",
+                &[("why", words.t(&in_words(&class.reason)))],
+            ),
             class.count,
             false,
         );
     }
     if report.bounces > 0 {
-        add("bounced later".to_owned(), report.bounces, false);
+        add(words.t("bounced later").to_owned(), report.bounces, false);
     }
     if report.undelivered > 0 {
         add(
-            "undelivered, by receipt".to_owned(),
+            words.t("undelivered, by receipt").to_owned(),
             report.undelivered,
             false,
         );
     }
-    add("Delivered".to_owned(), report.delivered(), true);
+    add(words.t("Delivered").to_owned(), report.delivered(), true);
     steps
 }
 
-pub(super) fn parts(report: &Report) -> Vec<PartRow> {
+pub(super) fn parts(report: &Report, words: &Words) -> Vec<PartRow> {
     let counts = report.clicks_by_part.iter().map(|line| line.clickers.count);
     let most = counts.max().unwrap_or(0);
     report
@@ -119,14 +126,15 @@ pub(super) fn parts(report: &Report) -> Vec<PartRow> {
                 .take(1)
                 .map(|letter| letter.to_ascii_uppercase())
                 .collect(),
-            name: line.part.as_str(),
-            rate: RateView::new(&line.clickers),
+            name: words.t(line.part.as_str()).to_owned(),
+            rate: RateView::in_words(&line.clickers, words),
             width: of_most(line.clickers.count, most),
         })
         .collect()
 }
 
-pub(super) fn links(report: &Report) -> Vec<LinkRow> {
+pub(super) fn links(report: &Report, words: &Words) -> Vec<LinkRow> {
+    let all: u64 = report.links.iter().map(|link| link.clicks).sum();
     let most = report
         .links
         .iter()
@@ -138,9 +146,10 @@ pub(super) fn links(report: &Report) -> Vec<LinkRow> {
         .iter()
         .map(|link| LinkRow {
             label: link.label.clone(),
-            part: link.part.as_str(),
+            part: words.t(link.part.as_str()).to_owned(),
             url: link.url.clone(),
-            clicks: thousands(link.clicks),
+            clicks: words.number(link.clicks),
+            share: words.percent((all > 0).then(|| as_f64(link.clicks) / as_f64(all))),
             width: of_most(link.clicks, most),
         })
         .collect()
@@ -167,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_waterfall_hangs_each_loss_where_it_was_lost() {
-        let steps = steps(&sample());
+        let steps = steps(&sample(), &crate::web::console::visit::tests::english());
         let number = |text: &str| text.parse::<f64>().unwrap();
         let mut left = 1000.0;
         for step in &steps {
