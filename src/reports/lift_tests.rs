@@ -193,6 +193,7 @@ fn harm_is_called_harm_and_nothing_is_called_nothing() {
     assert_eq!(harm.verdict, Word::Significant);
     assert!(
         harm.sentence
+            .to_string()
             .starts_with("The campaign kept people from ordering"),
         "{}",
         harm.sentence

@@ -75,14 +75,14 @@ fn the_best_cell_is_named_only_as_far_as_chance_allows() {
     assert_eq!(table.compared, 4, "20 people are too few to be compared");
     let best = table.best.clone().unwrap();
     assert_eq!(best.name(), "f · Nord");
-    assert!(best.is_beyond_chance && best.verdict(4).contains("more than chance"));
+    assert!(best.is_beyond_chance && best.verdict(4).to_string().contains("more than chance"));
     let even = [slice(
         "email",
         &[("f", "Somme", 1_000, 52), ("m", "Somme", 1_000, 48)],
     )];
     let best = crossing(Dimension::Gender, None).table(&even).best.unwrap();
     assert!(
-        !best.is_beyond_chance && best.verdict(2).contains("by chance alone"),
+        !best.is_beyond_chance && best.verdict(2).to_string().contains("by chance alone"),
         "{best:?}"
     );
 }
