@@ -5,6 +5,7 @@ use std::path::Path;
 use regex::Regex;
 use reqwest::{Method, StatusCode};
 use visavis::accounts::model::{Right, Role};
+use visavis::clock::Clock;
 
 use crate::kit::console;
 use crate::kit::database;
@@ -52,6 +53,11 @@ async fn every_route_asks_for_its_right() {
     let folder = tempfile::tempdir().unwrap();
     let site = Site::open_set(&db, |settings| settings.data_dir = folder.path().to_owned()).await;
     let nobody = console::with_cookie("x=y");
+    let mut clients = Vec::new();
+    for role in Role::ALL {
+        let (_, cookie) = console::sign_in(&db, role, Clock::now_ms(&*site.clock)).await;
+        clients.push((role, console::with_cookie(&cookie)));
+    }
     let placeholder = Regex::new(r"\{[^}]*\}").unwrap();
     for (pattern, methods, right) in &found {
         let path = placeholder.replace_all(pattern, "1");
@@ -64,13 +70,11 @@ async fn every_route_asks_for_its_right() {
             };
             let answer = asked(&nobody).await.unwrap();
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{word} {path}");
-            for role in Role::ALL {
+            for (role, client) in &clients {
                 if pattern == "/sign-out" {
                     continue;
                 }
-                let clock = visavis::clock::Clock::now_ms(&*site.clock);
-                let (_, cookie) = console::sign_in(&db, role, clock).await;
-                let answer = asked(&console::with_cookie(&cookie)).await.unwrap();
+                let answer = asked(client).await.unwrap();
                 let status = answer.status();
                 let may = right.is_none_or(|right| role.may(right));
                 // Who may not see the first page is led to one he may see.
