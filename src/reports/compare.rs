@@ -80,19 +80,14 @@ fn cautions(reports: &[Report]) -> Vec<Sentence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reports::figures::{Denominator, Rate};
     use crate::reports::model::tests::{sample, sample_of_text_messages};
 
     #[test]
     fn campaigns_are_judged_by_their_response_rates() {
-        let better = Report {
-            campaign: "better".to_owned(),
-            response_rate: crate::reports::figures::Rate::new(
-                900,
-                4_587,
-                crate::reports::figures::Denominator::Delivered,
-            ),
-            ..sample()
-        };
+        let mut better = sample();
+        better.campaign = "better".to_owned();
+        better.response_rate = Rate::new(900, 4_587, Denominator::Delivered);
         let found = Comparison::new(vec![sample(), better]);
         let said = found.judgement.headline.to_string();
         assert!(

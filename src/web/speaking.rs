@@ -8,6 +8,7 @@ use handlebars::{
 };
 use serde_json::Value;
 
+use crate::web::words::said::unparted;
 use crate::web::words::{Words, fill};
 
 /// One of the ways to say a value.
@@ -79,7 +80,7 @@ impl HelperDef for Text {
             .iter()
             .map(|(name, value)| (*name, value.value().render()))
             .collect();
-        let text = fill(self.0.t(english), &values);
+        let text = unparted(&fill(self.0.t(english), &values));
         Ok(ScopedJson::Derived(Value::String(text)))
     }
 }

@@ -15,7 +15,7 @@ use crate::templates::day_in_words;
 
 pub(super) use crate::statistics::sentence::fill;
 
-mod said;
+pub(super) mod said;
 
 #[derive(RustEmbed)]
 #[folder = "src/web/words/fr"]
@@ -83,7 +83,7 @@ impl Words {
 
     /// As [`Words::t`], with values for `{name}`.
     pub fn fill<V: AsRef<str>>(&self, english: &str, values: &[(&str, V)]) -> String {
-        fill(self.t(english), values)
+        said::unparted(&fill(self.t(english), values))
     }
 
     /// `one` or `many` with the count for `{n}`; French says one for nothing too.

@@ -7,7 +7,7 @@ use crate::statistics::sentence::Voice;
 impl Words {
     /// A sentence with its figures, as this language says it.
     pub fn say(&self, sentence: &Sentence) -> String {
-        sentence.said_by(self)
+        unparted(&sentence.said_by(self))
     }
 
     /// A share as `9.3 %`, with so many places.
@@ -46,6 +46,11 @@ impl Words {
             self.percent_of(high, 2)
         )
     }
+}
+
+/// Figures that no line break parts from their per cent signs.
+pub(in crate::web) fn unparted(text: &str) -> String {
+    text.replace(" %", "\u{a0}%")
 }
 
 impl Voice for Words {
@@ -98,12 +103,11 @@ mod tests {
                 }
                 let source = std::fs::read_to_string(&path).unwrap_or_default();
                 let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-                let words: Vec<&str> = source.split_whitespace().collect();
-                let text = words.join(" ").replace("( ", "(");
+                let lines: Vec<&str> = source.lines().map(str::trim_start).collect();
+                let text = lines.join("\n").replace("(\n", "(");
                 for opening in ["Sentence::new(\"", "Value::Word(\""] {
                     for part in text.split(opening).skip(1) {
-                        let english = part.split("\")").next().unwrap_or_default();
-                        let english = english.trim_end_matches(['"', ',', ' ']);
+                        let english = part.split('"').next().unwrap_or_default();
                         // What is nothing but values needs no words.
                         let outside = english
                             .split('{')

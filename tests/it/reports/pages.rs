@@ -200,7 +200,7 @@ on_both! {
         let site = Site::open(db).await;
         let report = site.get("/reports/campaigns/spring").await.text().await.unwrap();
         assert!(report.contains("<iframe src=\"/reports/campaigns/spring/mail\""), "{report}");
-        let mail = site.get("/reports/campaigns/spring/mail").await;
+        let mail = site.get("/reports/campaigns/spring/mail?language=fr").await;
         assert_eq!(mail.status(), StatusCode::OK);
         let policy = header(&mail, "content-security-policy");
         assert!(policy.contains("sandbox") && policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'self'"));
