@@ -208,21 +208,21 @@ on_both! {
         assert!(review.contains("by email as soon as it is launched"), "{review}");
         assert!(review.contains("Ask for approval") && !review.contains("/campaigns/spring/launch\""), "{review}");
         let revision_asked = revision(&review);
-        let early = marketer.send("/campaigns/spring/launch", &[("revision", &revision_asked)]).await;
+        let early = marketer.send("/campaigns/spring/launch", &[("revision", revision_asked.as_str())]).await;
         assert_eq!(early.0, StatusCode::FORBIDDEN, "{}", early.1);
         marketer
-            .sent("/campaigns/spring/approval", &[("revision", &revision_asked), ("act", "ask"), ("word", "Ready?")])
+            .sent("/campaigns/spring/approval", &[("revision", revision_asked.as_str()), ("act", "ask"), ("word", "Ready?")])
             .await;
         let list = approver.page("/campaigns?status=asked").await;
         assert!(list.contains("/campaigns/spring/"), "{list}");
         let review = approver.page("/campaigns/spring/review").await;
         assert!(review.contains("Ready?") && review.contains("value=\"approve\""), "{review}");
         let own = marketer
-            .send("/campaigns/spring/approval", &[("revision", &revision(&review)), ("act", "approve")])
+            .send("/campaigns/spring/approval", &[("revision", revision(&review).as_str()), ("act", "approve")])
             .await;
         assert_eq!(own.0, StatusCode::FORBIDDEN, "{}", own.1);
         approver
-            .sent("/campaigns/spring/approval", &[("revision", &revision(&review)), ("act", "approve")])
+            .sent("/campaigns/spring/approval", &[("revision", revision(&review).as_str()), ("act", "approve")])
             .await;
         let page = marketer.page("/campaigns/spring/launch").await;
         let people = 40 - number_in(&marketer.page("/campaigns/spring/review").await, "control group");
@@ -319,11 +319,11 @@ on_both! {
         let revision_now = revision(&page);
         fields.retain(|(name, _)| *name != "when");
         fields.extend([("when", "every"), ("repeat", "weekly"), ("repeat_weekday", "1"), ("repeat_time", "09:30"),
-            ("zone", "Europe/Paris"), ("fallback_zone", "Europe/Paris"), ("revision", &revision_now), ("go", "stay")]);
+            ("zone", "Europe/Paris"), ("fallback_zone", "Europe/Paris"), ("revision", revision_now.as_str()), ("go", "stay")]);
         admin.sent("/campaigns/spring/schedule", &fields).await;
         let page = admin.page("/campaigns/spring/launch").await;
         assert!(page.contains("every Monday at 09:30, time of Paris"), "{page}");
-        admin.sent("/campaigns/spring/launch", &[("revision", &revision(&page))]).await;
+        admin.sent("/campaigns/spring/launch", &[("revision", revision(&page).as_str())]).await;
         let page = admin.page("/campaigns/spring?done=launched").await;
         assert!(page.contains("scheduled") && page.contains("Leaves"), "{page}");
         admin.sent("/campaigns/spring/reopen", &[]).await;
