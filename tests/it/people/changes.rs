@@ -9,7 +9,7 @@ use visavis::consent::store as consent;
 use visavis::customers::model::Customer;
 use visavis::customers::store as customers;
 use visavis::ids::CustomerId;
-use visavis::storage::{Db, Sql};
+use visavis::storage::Db;
 
 use super::{import_people, link, location, post};
 use crate::kit::console;

@@ -84,6 +84,7 @@ fn a_difference_that_is_there_may_still_not_matter() {
     assert!(
         found
             .headline
+            .to_string()
             .ends_with("It is less than the 1.00 points that were to matter."),
         "{}",
         found.headline
