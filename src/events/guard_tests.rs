@@ -182,6 +182,8 @@ async fn a_name_is_judged_by_every_address_it_leads_to() {
 
 #[tokio::test]
 async fn the_client_connects_to_the_very_address_that_was_judged() {
+    // reqwest brings no provider of its own; another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let peer = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = peer.local_addr().unwrap().port();
     // Whoever asked a second time would be led elsewhere.
