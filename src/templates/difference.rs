@@ -37,7 +37,24 @@ pub fn words(before: &str, after: &str) -> (Vec<Piece>, Vec<Piece>) {
             ChangeTag::Insert => add(&mut right, text, true),
         }
     }
-    (left, right)
+    (joined(&left), joined(&right))
+}
+
+/// A space between two words that changed counts as changed: what is marked reads as one.
+fn joined(pieces: &[Piece]) -> Vec<Piece> {
+    let is_changed = |place: Option<usize>| {
+        place
+            .and_then(|place| pieces.get(place))
+            .is_some_and(|piece| piece.is_changed)
+    };
+    let mut joined = Vec::new();
+    for (place, piece) in pieces.iter().enumerate() {
+        let is_gap = piece.text.trim().is_empty()
+            && is_changed(place.checked_sub(1))
+            && is_changed(Some(place + 1));
+        add(&mut joined, &piece.text, piece.is_changed || is_gap);
+    }
+    joined
 }
 
 fn add(pieces: &mut Vec<Piece>, text: &str, is_changed: bool) {

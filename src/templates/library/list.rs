@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::model::{LibraryError, Origin};
+use super::error::LibraryError;
+use super::model::Origin;
 use super::{folders, store};
 use crate::storage::Db;
 use crate::templates::Template;

@@ -4,14 +4,16 @@
 //! first edit of one that comes from there makes revision 1 of its files. Promise: what is saved can be read;
 //! no revision is ever lost or changed; who saves over another's work is told first.
 
+mod error;
 mod list;
 mod model;
 mod save;
 pub mod start;
 mod store;
 
+pub use error::LibraryError;
 pub use list::{Entry, list};
-pub use model::{Change, Found, LibraryError, Origin, Revision, Saved};
+pub use model::{Change, Found, Origin, Revision, Saved};
 pub use save::{archive, copy, restore, save};
 
 use std::path::{Path, PathBuf};

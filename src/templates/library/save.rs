@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::model::{Change, LibraryError, Origin, Saved};
+use super::error::LibraryError;
+use super::model::{Change, Origin, Saved};
 use super::{open, original, revision, store};
 use crate::accounts::audit;
 use crate::storage::{Db, Txn};

@@ -22,14 +22,17 @@ if (form) {
   const look = () => {
     const old = document.getElementById("preview");
     const fresh = old.cloneNode(false);
-    round += 1;
-    fresh.name = `preview-${round}`;
+    const own = ++round;
+    fresh.name = `preview-${own}`;
+    fresh.dataset.round = String(own);
     fresh.removeAttribute("src");
     fresh.classList.add("coming");
     old.after(fresh);
     fresh.addEventListener("load", () => {
       if (!fresh.dataset.asked) return;
-      for (const frame of document.querySelectorAll(".looking iframe")) if (frame !== fresh) frame.remove();
+      for (const frame of document.querySelectorAll(".looking iframe")) {
+        if (Number(frame.dataset.round || 0) < own) frame.remove();
+      }
       fresh.name = "preview";
       fresh.classList.remove("coming");
     });

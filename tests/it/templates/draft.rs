@@ -165,10 +165,10 @@ fn what_is_emptied_goes_and_its_comments_stay() {
     let written = form.write(&texts).unwrap();
     let main = written.main();
     for gone in [
-        "headline",
-        "attention.image",
-        "box",
-        "points",
+        "headline =",
+        "[attention.image]",
+        "box =",
+        "points =",
         "\"letters\"",
     ] {
         assert!(!main.contains(gone), "{gone} in {main}");

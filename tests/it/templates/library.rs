@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use sea_orm::ConnectionTrait;
+use visavis::customers::store::spread::spread;
 use visavis::storage::Db;
 use visavis::templates::library::{self, Change, LibraryError, Origin, Saved};
 use visavis::templates::{FileTexts, Template, difference};
 
 use super::{folder, with_interest};
+use crate::kit::ledger;
 use crate::on_both;
 
 const ANNE: &str = "user 3 Anne Petit";
@@ -150,6 +153,18 @@ on_both! {
         library::restore(db, nowhere, "super-chef", 1, ANNE, 2_000).await.unwrap();
         library::find(db, nowhere, "super-chef").await.unwrap();
         assert!(library::archive(db, nowhere, "nobody-knows", true, ANNE, 0).await.is_err());
+    }
+
+    async fn fields_are_judged_by_customers_from_all_over_the_base(db: &TestDb) {
+        assert!(spread(db, 4).await.unwrap().is_empty());
+        for number in 1..=40 {
+            ledger::customer(db, &format!("c{number}"), "fr", "none").await;
+        }
+        db.execute_unprepared("DELETE FROM customers WHERE id BETWEEN 11 AND 20").await.unwrap();
+        let ids: Vec<i64> = spread(db, 8).await.unwrap().iter().map(|customer| customer.id.0).collect();
+        assert!((4..=8).contains(&ids.len()), "{ids:?}");
+        assert!(ids[0] <= 4 && ids[ids.len() - 1] >= 29, "from one end to the other: {ids:?}");
+        assert_eq!(spread(db, 1_000).await.unwrap().len(), 30);
     }
 
     async fn a_copy_has_its_own_name_and_takes_nobody_elses(db: &TestDb) {

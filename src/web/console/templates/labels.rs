@@ -28,7 +28,7 @@ pub(super) fn part(part: Option<Part>) -> (&'static str, &'static str, &'static 
         ),
         None => (
             "SMS",
-            "Text message",
+            "The text message",
             "The same promise in one or two parts of 160 characters.",
         ),
     }

@@ -4,11 +4,14 @@
 //! script and loads nothing from elsewhere.
 
 mod editor;
+mod fields;
 mod form;
 mod history;
 mod labels;
 mod list;
 mod preview;
+mod remarks;
+mod view;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::form::{Form, base_of};
+use super::remarks::{Remark, remarks};
 use super::{editor, facts, labels, refused};
 use crate::accounts::model::Right;
 use crate::campaigns::sms as campaign_sms;
@@ -67,7 +68,7 @@ struct SmsView {
 struct Remarks {
     problem: String,
     /// By the id of the field they stand at.
-    findings: Vec<editor::Remark>,
+    findings: Vec<Remark>,
 }
 
 /// `GET`: as it was saved.
@@ -130,17 +131,17 @@ pub(super) async fn unsaved(
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("application/json"));
     if wants_remarks {
-        let remarks = match &template {
+        let told = match &template {
             Ok(template) => Remarks {
                 problem: String::new(),
-                findings: editor::remarks(&template.lint(&facts(&state).await?)),
+                findings: remarks(&template.lint(&facts(&state).await?)),
             },
             Err(error) => Remarks {
                 problem: error.to_string(),
-                findings: editor::remarks(&complaint(error, &form.draft)),
+                findings: remarks(&complaint(error, &form.draft)),
             },
         };
-        return Ok(HttpResponse::Ok().json(remarks));
+        return Ok(HttpResponse::Ok().json(told));
     }
     let shown = show(&visit, &state, template, &form.tab, &form.customer).await?;
     page(&visit, &state, &shown)
