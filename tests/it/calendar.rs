@@ -14,7 +14,6 @@ use visavis::reports::dashboard::{Attention, dashboard};
 use visavis::storage::Sql;
 
 use crate::kit::console::{sign_in, with_cookie};
-use crate::kit::database::TestDb;
 use crate::kit::house::{House, definition};
 use crate::kit::ledger::{SETTLED_AT, number};
 use crate::on_both;
