@@ -75,7 +75,13 @@ pub async fn find(
         return Ok(None);
     }
     if now_ms - seen_at > NOTED_EVERY_MS {
-        store::note_seen(db, &digest, now_ms).await?;
+        // Not waited for: on SQLite an import holds the one writer for as long as it takes.
+        let db = db.clone();
+        tokio::spawn(async move {
+            if let Err(error) = store::note_seen(&db, &digest, now_ms).await {
+                tracing::warn!(%error, "that a session is in use was not written");
+            }
+        });
     }
     Ok(Some(user))
 }

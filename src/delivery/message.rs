@@ -277,7 +277,6 @@ pub async fn as_sent(
     let offering = Offering::new(row.definition.offer_of(&cell), &template);
     offering.fetch(db, wave, std::iter::once(seq)).await?;
     let mut links = RecipientLinks {
-        clicks: vec![NOWHERE.to_owned(); template.links().len()],
         unsubscribe: NOWHERE.to_owned(),
         preferences: NOWHERE.to_owned(),
         browser: NOWHERE.to_owned(),
@@ -289,6 +288,7 @@ pub async fn as_sent(
         Channel::Email => {
             let imprint = super::wave::imprint(&row.definition);
             let compiled = template.compile_email(language, &imprint)?;
+            links.clicks = vec![NOWHERE.to_owned(); compiled.links().len()];
             let rendered = compiled.render(&customer, &links)?;
             AsSent {
                 campaign,
@@ -307,6 +307,7 @@ pub async fn as_sent(
                 .find_map(|route| provider_of(route));
             let frame = sms::frame(&settings.sms, provider.unwrap_or(SANDBOX), language);
             let compiled = template.compile_sms(language, &frame)?;
+            links.clicks = vec![NOWHERE.to_owned(); compiled.links().len()];
             AsSent {
                 campaign,
                 channel,

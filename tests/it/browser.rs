@@ -18,15 +18,18 @@ use crate::kit::house::House;
 use crate::kit::ledger;
 use crate::web::Site;
 
+const PERSON: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36";
+
 /// chromedriver, ended with the test.
-struct Driver {
+pub struct Driver {
     child: Child,
     port: u16,
 }
 
 impl Driver {
     /// `None` (said aloud) without Chromium and its driver.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .unwrap()
@@ -46,15 +49,28 @@ impl Driver {
         }
     }
 
+    /// A telephone whose browser runs no scripts: the pages must work without.
     async fn browser(&self, folder: &std::path::Path) -> Client {
+        self.browser_of(folder, (390, 844), false).await
+    }
+
+    /// A browser with a window of this size.
+    pub async fn browser_of(
+        &self,
+        folder: &std::path::Path,
+        (width, height): (u32, u32),
+        runs_scripts: bool,
+    ) -> Client {
         let capabilities = serde_json::json!({
             "goog:chromeOptions": {"args": [
                 "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-quic",
                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
                 "--disable-dev-shm-usage",
-                // The pages must work without.
-                "--blink-settings=scriptEnabled=false",
-                "--window-size=390,844", format!("--user-data-dir={}", folder.display()),
+                format!("--blink-settings=scriptEnabled={runs_scripts}"),
+                format!("--window-size={width},{height}"),
+                // Its own says that nobody looks, and would be taken for a machine.
+                format!("--user-agent={PERSON}"),
+                format!("--user-data-dir={}", folder.display()),
             ]}
         });
         let serde_json::Value::Object(capabilities) = capabilities else {

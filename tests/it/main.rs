@@ -28,6 +28,7 @@ mod feedback;
 mod gate;
 mod grid;
 mod inbound;
+mod journey;
 mod kit;
 mod mail;
 mod mail_hooks;

@@ -48,7 +48,7 @@ async fn subject(db: &Db, name: &str) -> String {
 
 on_both! {
     async fn a_template_is_made_written_and_brought_back(db: &TestDb) {
-        let site = Site::open(db).await;
+        let site = Site::open_set(db, |settings| settings.templates_dir = "/nowhere".into()).await;
         let list = page(&site, "/templates").await;
         assert!(list.contains("super-chef") && list.contains("comes with the program"), "{list}");
         page(&site, "/templates/new?from=super-chef").await;
@@ -113,7 +113,7 @@ on_both! {
     }
 
     async fn the_first_change_keeps_the_files_as_they_came(db: &TestDb) {
-        let site = Site::open(db).await;
+        let site = Site::open_set(db, |settings| settings.templates_dir = "/nowhere".into()).await;
         let editor = page(&site, "/templates/win-back").await;
         assert!(editor.contains("It comes with the program"), "{editor}");
         let empty = page(&site, "/templates/win-back/history").await;
@@ -134,7 +134,7 @@ on_both! {
         let wave = ledger::wave(db, ledger::CLICKS).await;
         let ada = ledger::customer(db, "ada", "fr", "none").await;
         ledger::delivery(db, wave, 1, ada).await;
-        let site = Site::open(db).await;
+        let site = Site::open_set(db, |settings| settings.templates_dir = "/nowhere".into()).await;
         let path = "/templates/super-chef/preview";
         let fields = [("base", "0"), ("tab", "en"), ("text.en.attention.headline", "Not saved yet, {{default city \"friend\"}}")];
         let shown = send(&site, path, &fields).await;
@@ -178,7 +178,7 @@ on_both! {
 #[tokio::test]
 async fn nothing_in_a_template_runs_in_the_console() {
     let db = crate::kit::database::sqlite().await;
-    let site = Site::open(&db).await;
+    let site = Site::open_set(&db, |settings| settings.templates_dir = "/nowhere".into()).await;
     let evil = "</textarea></title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'><svg onload=alert(1)>";
     send(
         &site,
@@ -323,7 +323,7 @@ async fn nothing_in_a_template_runs_in_the_console() {
 #[tokio::test]
 async fn only_who_plans_sees_templates() {
     let db = crate::kit::database::sqlite().await;
-    let site = Site::open(&db).await;
+    let site = Site::open_set(&db, |settings| settings.templates_dir = "/nowhere".into()).await;
     for (role, status) in [
         (Role::Marketer, StatusCode::OK),
         (Role::Approver, StatusCode::OK),

@@ -32,6 +32,8 @@ pub struct Site {
     pub clock: Arc<SetClock>,
     responses: ResponseWriter,
     handle: ServerHandle,
+    /// What the sandbox took.
+    _outbox: tempfile::TempDir,
 }
 
 impl Site {
@@ -88,6 +90,7 @@ impl Site {
             clock,
             responses,
             handle,
+            _outbox: folder,
         }
     }
 
@@ -406,7 +409,7 @@ on_both! {
         }).unwrap());
         db.execute_unprepared(&format!("INSERT INTO upkeep_runs (at, report) VALUES (1790000000000, {report})")).await.unwrap();
         let page = site.get("/permission?topic=offers").await.text().await.unwrap();
-        assert!(page.contains("people as of 2026-09-21") && page.contains("<strong>7</strong>"), "{page}");
+        assert!(page.contains("people as of 21 September 2026") && page.contains("<strong>7</strong>"), "{page}");
         site.close().await;
     }
 

@@ -1,7 +1,7 @@
 //! `/shared/{token}`: a report for somebody without an account. Nothing of people, and no way further in.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap};
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderValue, REFERRER_POLICY};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -44,7 +44,12 @@ async fn page(
         language: language.code(),
         view: &view,
     };
-    state.pages.answer_in(language, "report_shared", &shared)
+    let mut response = state.pages.answer_in(language, "report_shared", &shared)?;
+    // Its address is the key: no page that a link leads to is to learn it.
+    response
+        .headers_mut()
+        .insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Ok(response)
 }
 
 /// Its mail.

@@ -198,7 +198,7 @@ on_both! {
         assert!(before.contains("not counted yet"), "{before}");
         counted(db).await;
         let page = site.get("/reports/grid?rows=region&columns=channel").await.text().await.unwrap();
-        for expected in ["Somme", "20.00\u{a0}%", "of 60", "As of 2026-11-23"] {
+        for expected in ["Somme", "20.00\u{a0}%", "of 60", "As of 23 November 2026"] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
         assert!(!page.contains("<script>"));

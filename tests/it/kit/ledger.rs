@@ -82,6 +82,8 @@ pub async fn wave(db: &Db, plan: Plan) -> WaveId {
     .await;
     let definition = serde_json::json!({
         "name": plan.campaign, "topic": "offers", "goal": plan.goal, "window_days": plan.window_days,
+        "segment": "everyone", "template": "pans",
+        "sender": { "name": "Shop", "address": "us@shop.example", "postal_address": "1 Main Street" },
     })
     .to_string();
     let campaign = insert(

@@ -46,7 +46,9 @@ fn text(page: &str) -> String {
 /// Makes a link to a report as a form does, and returns the address it shows.
 async fn shared(site: &Site, campaign: &str, days: u32) -> String {
     let path = format!("/reports/campaigns/{campaign}/share");
-    let form = site.ask(Method::POST, &path).header("content-type", "application/x-www-form-urlencoded")
+    let form = site
+        .ask(Method::POST, &path)
+        .header("content-type", "application/x-www-form-urlencoded")
         .body(format!("days={days}"));
     let page = form.send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
