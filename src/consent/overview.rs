@@ -316,12 +316,12 @@ fn days_in_words(days: i64) -> Value {
 fn listed(words: &[&'static str], link: &'static str) -> Sentence {
     match words.split_last() {
         None => Sentence::new(""),
-        Some((only, [])) => Sentence::new(*only),
+        Some((only, [])) => Sentence::new(only),
         Some((last, rest)) => {
-            let rest: Vec<Sentence> = rest.iter().map(|word| Sentence::new(*word)).collect();
+            let rest: Vec<Sentence> = rest.iter().map(|word| Sentence::new(word)).collect();
             Sentence::new(link)
                 .with("rest", rest)
-                .with("last", Value::Word(*last))
+                .with("last", Value::Word(last))
         }
     }
 }

@@ -192,7 +192,7 @@ pub async fn launch_within(
         due: DueBy::of(definition, now),
     };
     let wave = store::insert_wave(
-        &txn,
+        txn,
         &campaign,
         &due_key,
         &routes,

@@ -40,7 +40,7 @@ pub fn read(text: &str, allow_loopback: bool) -> Result<Url, Refusal> {
     if text.len() > 1_000 {
         return Err(Refusal::TooLong);
     }
-    let url = Url::parse(text).map_err(|_| Refusal::NoUrl)?;
+    let url = Url::parse(text).map_err(|_cause| Refusal::NoUrl)?;
     let host = url.host_str().ok_or(Refusal::NoUrl)?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Refusal::Credentials);

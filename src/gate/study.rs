@@ -68,11 +68,14 @@ impl Study {
     }
 }
 
+type Kept = (Instant, Arc<Study>);
+
 /// The studies of the last minute.
 #[derive(Debug)]
 pub struct Studies {
     turns: Arc<Semaphore>,
-    kept: Mutex<HashMap<(String, String), (Instant, Arc<Study>)>>,
+    /// By rule and topic, with when it was counted.
+    kept: Mutex<HashMap<(String, String), Kept>>,
     patience: Duration,
 }
 
@@ -135,7 +138,7 @@ impl Studies {
         let late = || Unanswered::TooLong(self.patience);
         let _turn = tokio::time::timeout(self.patience, Arc::clone(&self.turns).acquire_owned())
             .await
-            .map_err(|_| late())?;
+            .map_err(|_cause| late())?;
         // Somebody before us may have asked the same.
         if let Some(study) = self.fresh(&key) {
             return Ok(study);

@@ -138,7 +138,7 @@ impl Desk {
         let looked = request.clone();
         tokio::task::spawn_blocking(move || looked.check())
             .await
-            .map_err(|_| BeginError::Busy)??;
+            .map_err(|_cause| BeginError::Busy)??;
         let now_ms = parts.clock.now_ms();
         let txn = parts.db.begin().await?;
         if !store::begin(&txn, upload, &plan, is_dry_run, now_ms).await? {

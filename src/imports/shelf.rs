@@ -76,7 +76,7 @@ impl Shelf {
         let mut name = [0_u8; 12];
         ring::rand::SystemRandom::new()
             .fill(&mut name)
-            .map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
+            .map_err(|_cause| std::io::Error::other("the system gives no random numbers"))?;
         let stored = format!("{}.csv", HEXLOWER.encode(&name));
         let path = self.path(&stored);
         let mut options = OpenOptions::new();

@@ -219,7 +219,8 @@ async fn attention(
             count: one.rejected,
         });
     }
-    let counted: [(u64, fn(u64) -> Attention); 5] = [
+    type Say = fn(u64) -> Attention;
+    let counted: [(u64, Say); 5] = [
         (store::asked_approvals(db).await?, |count| {
             Attention::Approvals { count }
         }),

@@ -86,10 +86,10 @@ impl Rule {
                 // Backwards, so that the first is taken out first.
                 Node::All(parts) | Node::Any(parts) => waiting.extend(parts.iter().rev()),
                 Node::Not(part) => waiting.push(part),
-                Node::Compare(subject, _) if may_be_unknown(subject) => {
-                    if !subjects.contains(subject) {
-                        subjects.push(subject.clone());
-                    }
+                Node::Compare(subject, _)
+                    if may_be_unknown(subject) && !subjects.contains(subject) =>
+                {
+                    subjects.push(subject.clone());
                 }
                 _ => {}
             }

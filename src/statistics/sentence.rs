@@ -188,7 +188,7 @@ impl fmt::Display for Value {
 
 impl PartialEq<&str> for Sentence {
     fn eq(&self, text: &&str) -> bool {
-        self.to_string() == *text
+        self.said_by(&English) == *text
     }
 }
 

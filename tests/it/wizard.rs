@@ -120,7 +120,8 @@ impl Person {
             .sent("/campaigns/new", &[("name", name), ("from", "")])
             .await;
         assert_eq!(to, format!("/campaigns/{name}/audience"));
-        let steps: [(&str, Vec<(&str, &str)>, &str); 4] = [
+        type Fields<'a> = Vec<(&'a str, &'a str)>;
+        let steps: [(&str, Fields<'_>, &str); 4] = [
             ("audience", vec![("segment", "everyone")], "message"),
             (
                 "message",

@@ -199,7 +199,7 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
             };
             let names: BTreeSet<&str> = group.iter().map(|entry| entry.name.as_str()).collect();
             // One that only repeats itself says the same each day.
-            let key = group
+            let key: Vec<(i64, i64)> = group
                 .iter()
                 .map(|entry| {
                     (
@@ -235,7 +235,7 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
 }
 
 /// Whether all of a group was told with others already.
-fn is_part(told: &BTreeSet<Vec<(i64, i64)>>, group: &Vec<(i64, i64)>) -> bool {
+fn is_part(told: &BTreeSet<Vec<(i64, i64)>>, group: &[(i64, i64)]) -> bool {
     told.iter()
         .any(|known| group.iter().all(|one| known.contains(one)))
 }

@@ -206,13 +206,14 @@ pub(super) async fn put(
     }
     let templates = templates(&state, &definition)?;
     let templates: Vec<&Template> = templates.iter().collect();
-    for refusal in [
+    if let Some(refusal) = [
         checks::offer_refusal(&definition, &state.rules),
         checks::sender_refusal(&definition, &state.settings, &BTreeSet::new()),
         checks::routes_of(&definition, &state.settings).err(),
     ]
     .into_iter()
     .flatten()
+    .next()
     {
         return Err(
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(body::sentence(&refusal))

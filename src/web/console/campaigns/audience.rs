@@ -60,7 +60,7 @@ pub(super) async fn page(
         title: draft.name.clone(),
         section: "campaigns",
         script: "/assets/campaigns.js",
-        head: Head::new(&draft, Step::Audience, &words, done.as_deref()),
+        head: Head::new(&draft, Step::Audience, words, done.as_deref()),
         saved: saved_segments(&state, &segment).await?,
         segment,
         per_household: match query.is("segment") {
@@ -178,7 +178,7 @@ pub(super) async fn save(
     if !definition.segment.is_empty()
         && let Err(error) = Rule::parse(&definition.segment)
     {
-        let mut head = Head::new(&draft, Step::Audience, &words, None);
+        let mut head = Head::new(&draft, Step::Audience, words, None);
         head.revision = given.revision();
         head.faults.push(super::Fault {
             field: "segment",

@@ -48,13 +48,13 @@ pub(super) async fn page(
         // What is missing is said there.
         return Ok(see_other(&address(&draft.name, "review")));
     };
-    let found = Found::new(&state, &draft.definition, &checked, &words);
+    let found = Found::new(&state, &draft.definition, &checked, words);
     let view = View {
         title: words.t("Launch").into(),
         section: "campaigns",
         path: path_segment(&draft.name),
         revision: draft.revision,
-        people: people(found.will_receive, &words),
+        people: people(found.will_receive, words),
         sentence: found.sentence,
         is_scheduled: draft.definition.schedule.is_some(),
         warnings: checked.found.warnings,

@@ -114,7 +114,7 @@ pub(super) async fn page(
                 .map_err(ApiError::unavailable)?,
             _ => None,
         };
-        campaigns.push(Line::new(campaign, report, next.map(|(_, at)| at), &words));
+        campaigns.push(Line::new(campaign, report, next.map(|(_, at)| at), words));
     }
     let drafts = match status.is_none() && before.is_none() {
         true => drafts::store::list(&*state.db, &text, DRAFTS)
@@ -131,12 +131,12 @@ pub(super) async fn page(
     let view = View {
         title: words.t("Campaigns").into(),
         section: "campaigns",
-        statuses: statuses(&asked.status, &words),
+        statuses: statuses(&asked.status, words),
         is_filtered: !text.is_empty() || !asked.status.is_empty(),
         drafts: drafts
             .iter()
             .filter(wanted)
-            .map(|draft| DraftLine::new(draft, &words))
+            .map(|draft| DraftLine::new(draft, words))
             .collect(),
         campaigns,
         is_later_page: before.is_some(),

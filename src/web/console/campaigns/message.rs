@@ -178,9 +178,9 @@ pub(super) async fn page(
     let draft = find(&state, &name).await?;
     let words = visit.words();
     let done = query.some("done");
-    let head = Head::new(&draft, Step::Message, &words, done.as_deref());
+    let head = Head::new(&draft, Step::Message, words, done.as_deref());
     let form = Form::of(&draft.definition);
-    let view = view(&state, &draft, head, form, &query, &words).await?;
+    let view = view(&state, &draft, head, form, &query, words).await?;
     Ok(preview::framed(visit.answer(
         &state,
         "campaign_message",
@@ -302,16 +302,16 @@ pub(super) async fn save(
     let words = visit.words();
     let form = Form::given(&given);
     let mut definition = draft.definition.clone();
-    let mut read = Reader::new(&words);
+    let mut read = Reader::new(words);
     form.put(&mut definition, &mut read);
     let faults: Vec<Fault> = read.faults;
     if faults.is_empty() {
         return save_step(&visit, &state, &draft, &given, definition, Step::Message).await;
     }
-    let mut head = Head::new(&draft, Step::Message, &words, None);
+    let mut head = Head::new(&draft, Step::Message, words, None);
     head.revision = given.revision();
     head.faults = faults;
-    let view = view(&state, &draft, head, form, &Given::default(), &words).await?;
+    let view = view(&state, &draft, head, form, &Given::default(), words).await?;
     Ok(preview::framed(visit.refuse(
         &state,
         "campaign_message",

@@ -301,7 +301,7 @@ impl Head {
                     let has_gap = gaps.iter().any(|gap| gap.step == step);
                     StepLink {
                         number,
-                        title: title_of(step, words).into(),
+                        title: title_of(step, words),
                         href: address(&draft.name, step.as_str()),
                         is_here: step == here,
                         is_done: draft.step >= step && !has_gap && step != Step::Review,

@@ -132,18 +132,18 @@ pub(super) async fn page(
     let digest = drafts::digest(&draft.definition, &by_reference).map_err(ApiError::internal)?;
     let done = query.some("done");
     let is_uncounted = checked.is_none() && missing.is_empty() && has_templates;
-    let found = checked.map(|checked| Found::new(&state, &draft.definition, &checked, &words));
+    let found = checked.map(|checked| Found::new(&state, &draft.definition, &checked, words));
     let is_ready =
         missing.is_empty() && has_templates && found.as_ref().is_none_or(|found| found.is_ready);
     let view = View {
         title: draft.name.clone(),
         section: "campaigns",
         script: "/assets/campaigns.js",
-        head: Head::new(&draft, Step::Review, &words, done.as_deref()),
+        head: Head::new(&draft, Step::Review, words, done.as_deref()),
         gaps: missing
             .into_iter()
             .map(|gap| GapLine {
-                step: title_of(gap.step, &words),
+                step: title_of(gap.step, words),
                 href: address(&draft.name, gap.step.as_str()),
                 key: gap.key,
                 problem: gap.problem,
@@ -158,7 +158,7 @@ pub(super) async fn page(
         },
         found,
         is_uncounted,
-        facts: facts(&draft.definition, &words),
+        facts: facts(&draft.definition, words),
         preview: Preview::of(&state, &draft, &query).await?,
         can: Can::of(&visit, &draft, &digest, is_ready),
     };

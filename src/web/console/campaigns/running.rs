@@ -135,7 +135,7 @@ pub(super) async fn page(
         return report::page(visit, name, state).await;
     }
     let words = visit.words();
-    let progress = ProgressView::of(&state, &campaign, &words).await?;
+    let progress = ProgressView::of(&state, &campaign, words).await?;
     let plan = &campaign.definition;
     let status = campaign.status;
     let view = View {
@@ -144,7 +144,7 @@ pub(super) async fn page(
         script: "/assets/campaigns.js",
         name: plan.name.clone(),
         path: path_segment(&plan.name),
-        status: status_in_words(status, &words),
+        status: status_in_words(status, words),
         is_paused: status == Status::Paused,
         is_running: status == Status::Running,
         is_editable: status.is_editable(),
@@ -174,8 +174,8 @@ pub(super) async fn page(
         },
         sentence: format!(
             "{} {}",
-            super::review::way_in_words(plan, &words),
-            super::when::in_words(plan.schedule.as_ref(), &words)
+            super::review::way_in_words(plan, words),
+            super::when::in_words(plan.schedule.as_ref(), words)
         ),
         segment: plan.segment.clone(),
         cells: plan.cells.iter().map(|cell| cell.name.clone()).collect(),
@@ -195,7 +195,7 @@ pub(super) async fn fragment(
         progress: ProgressView,
     }
     let campaign = plan::find(&state.db, &name).await?;
-    let progress = ProgressView::of(&state, &campaign, &visit.words()).await?;
+    let progress = ProgressView::of(&state, &campaign, visit.words()).await?;
     visit.answer(&state, "campaign_progress", &Fragment { progress })
 }
 
@@ -335,7 +335,7 @@ pub(super) async fn cancel_page(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let campaign = plan::find(&state.db, &name).await?;
-    let progress = ProgressView::of(&state, &campaign, &visit.words()).await?;
+    let progress = ProgressView::of(&state, &campaign, visit.words()).await?;
     let view = CancelView {
         title: visit.words().t("Cancel the campaign").into(),
         section: "campaigns",

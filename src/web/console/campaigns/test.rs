@@ -234,8 +234,8 @@ pub(super) async fn page(
     let draft = find(&state, &name).await?;
     let words = visit.words();
     let done = query.some("done");
-    let head = Head::new(&draft, Step::Test, &words, done.as_deref());
-    let view = view(&state, &draft, head, Form::of(&draft.definition), &words).await?;
+    let head = Head::new(&draft, Step::Test, words, done.as_deref());
+    let view = view(&state, &draft, head, Form::of(&draft.definition), words).await?;
     visit.answer(&state, "campaign_test", &view)
 }
 
@@ -292,15 +292,15 @@ pub(super) async fn save(
     let words = visit.words();
     let form = Form::given(&given);
     let mut definition = draft.definition.clone();
-    let mut read = Reader::new(&words);
+    let mut read = Reader::new(words);
     form.put(&mut definition, &mut read);
     let faults = read.faults;
     if faults.is_empty() {
         return save_step(&visit, &state, &draft, &given, definition, Step::Test).await;
     }
-    let mut head = Head::new(&draft, Step::Test, &words, None);
+    let mut head = Head::new(&draft, Step::Test, words, None);
     head.revision = given.revision();
     head.faults = faults;
-    let view = view(&state, &draft, head, form, &words).await?;
+    let view = view(&state, &draft, head, form, words).await?;
     visit.refuse(&state, "campaign_test", &view)
 }

@@ -537,7 +537,7 @@ async fn allow(
     let day: NaiveDate = said
         .day
         .parse()
-        .map_err(|_| refuse("the day he said so is not a day"))?;
+        .map_err(|_cause| refuse("the day he said so is not a day"))?;
     let basis = Basis::ALL
         .into_iter()
         .find(|basis| basis.as_str() == said.basis);

@@ -293,12 +293,12 @@ fn drop_file(shelf: &Shelf, kept: &Kept) {
 async fn word(mut field: Field) -> Result<String, ApiError> {
     let mut word = Vec::new();
     while let Some(bytes) = field.next().await {
-        word.extend(bytes.map_err(|_| ApiError::new(StatusCode::BAD_REQUEST))?);
+        word.extend(bytes.map_err(|_cause| ApiError::new(StatusCode::BAD_REQUEST))?);
         if word.len() > WORD {
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE));
         }
     }
-    String::from_utf8(word).map_err(|_| ApiError::new(StatusCode::BAD_REQUEST))
+    String::from_utf8(word).map_err(|_cause| ApiError::new(StatusCode::BAD_REQUEST))
 }
 
 /// Keeps a file as it comes in, with its name.
@@ -323,7 +323,7 @@ async fn receive(
         .map_err(told)?;
     while let Some(bytes) = field.next().await {
         // It broke off: what came is dropped.
-        let bytes = bytes.map_err(|_| ApiError::new(StatusCode::BAD_REQUEST))?;
+        let bytes = bytes.map_err(|_cause| ApiError::new(StatusCode::BAD_REQUEST))?;
         if let Err(error) = incoming.write(&bytes).await {
             // A browser reads the answer only when it has sent all.
             while let Some(Ok(_)) = field.next().await {}

@@ -470,7 +470,7 @@ pub(super) async fn rejects(
 ) -> Result<HttpResponse, ApiError> {
     let upload = find(&state, id.into_inner()).await?;
     let path = shelf(&state).rejects(&upload.stored);
-    let file = tokio::fs::File::open(path).await.map_err(|_| {
+    let file = tokio::fs::File::open(path).await.map_err(|_cause| {
         ApiError::new(StatusCode::NOT_FOUND)
             .with_detail("There are no rejected rows, or they were removed after their time.")
     })?;
