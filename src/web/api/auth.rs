@@ -215,6 +215,12 @@ async fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
         )));
     }
     request.extensions_mut().insert(caller);
+    // Also where nothing is done by it: one that cannot be a key is a mistake of the program.
+    if request.method() == Method::POST
+        && let Some(key) = request.headers().get(&super::IDEMPOTENCY_KEY)
+    {
+        super::key(key)?;
+    }
     Ok(())
 }
 
