@@ -18,7 +18,7 @@ use crate::web::error::words;
 
 /// What the page says of all of it.
 const ABOUT: &str = "\
-Everything that the console and the command line can do, for programs.
+What programs need of the console and the command line.
 
 **Who may.** Every request bears a token: `Authorization: Bearer …`. What a token may do is its scopes, which stand \
 with each operation. Tokens are made in the console (Settings, API tokens) or in the settings file (`[api.tokens]`).

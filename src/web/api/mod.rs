@@ -1,4 +1,4 @@
-//! `/api/v1`: all that the console and the command line can do, for programs; described by itself.
+//! `/api/v1`: what programs need of the console and the command line; described by itself.
 //!
 //! Promise: a program does what its token allows and nothing else; an answer that says done stands in the
 //! database; whoever gets none sends the same again, and it is done once; every answer there is stands in the
