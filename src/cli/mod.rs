@@ -188,11 +188,22 @@ fn clock() -> SharedClock {
     Arc::new(SystemClock)
 }
 
-/// Runs the command.
+/// Runs the command to its end.
+///
+/// The runtime stands here and not in the program: what is awaited is compiled where it is first driven, and
+/// driven from there all of this would be compiled a second time.
 ///
 /// # Errors
 /// What went wrong, for a person.
-pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?
+        .block_on(dispatch(arguments))
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let common = &arguments.common;
     match arguments.command {
         Command::Demo(demo) => demo.run(common).await,
