@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sea_orm::sea_query::SelectStatement;
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::Value;
 use visavis::campaigns::audience::{Audience, DueBy};
 use visavis::campaigns::split::Split;
 use visavis::config::{PressureSettings, WindowKind};
@@ -229,11 +228,10 @@ on_both! {
                 now: house.now(),
                 due: DueBy::Instant(house.now()),
             };
-            let ask = |query| db.get_database_backend().build::<SelectStatement>(query);
-            let all = ask(&audience.select(db.dialect()));
+            let all = db.get_database_backend().build(&audience.select(db.dialect()));
             let together = reasons(db, all.sql, all.values.map(|values| values.0).unwrap_or_default()).await;
             for id in first..first + PEOPLE {
-                let one = ask(&audience.select_one(db.dialect(), id));
+                let one = db.get_database_backend().build(&audience.select_one(db.dialect(), id));
                 let row = db.row(one.sql, one.values.map(|values| values.0).unwrap_or_default()).await.unwrap().unwrap();
                 let alone: Option<String> = row.try_get("", "reason").unwrap();
                 assert_eq!(alone, together[&id], "customer {id}, seed {seed}");
