@@ -132,6 +132,8 @@ fn loosen(schemas: &mut Value) {
         let mut schema = schemas[whole].clone();
         if let Some(schema) = schema.as_object_mut() {
             schema.remove("required");
+            let about = format!("As {whole}, of which anything may be missing.");
+            schema.insert("description".to_owned(), about.into());
         }
         let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
         for (name, field) in fields.into_iter().flatten() {
