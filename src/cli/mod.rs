@@ -249,6 +249,19 @@ async fn migrate(common: &Common) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Who gives a command, as the audit log has it: with the name the system tells, where it tells one.
+fn actor() -> String {
+    let named = ["SUDO_USER", "USER"].map(|name| std::env::var(name).unwrap_or_default());
+    let user = named.iter().find(|user| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+        (1..=60).contains(&user.len()) && user.chars().all(is_plain)
+    });
+    user.map_or_else(
+        || "command line".to_owned(),
+        |user| format!("command line {user}"),
+    )
+}
+
 /// Writes text to standard output; a reader that went away (`| head`) is no error.
 fn print(text: impl std::fmt::Display) {
     use std::io::Write;

@@ -10,8 +10,8 @@ use utoipa::OpenApi;
 
 use super::problem::Problem;
 use super::{
-    admin, campaigns, coupons, customers, customers_in, inbox, orders, page, permissions, reports,
-    responses, rights, segments, suppressions, templates,
+    admin, calendar, campaigns, coupons, customers, customers_in, drafts, inbox, orders, page,
+    permissions, reports, responses, rights, segments, suppressions, templates,
 };
 use crate::config::Scope;
 use crate::web::error::words;
@@ -45,6 +45,7 @@ denominator.";
         (name = "Events", description = "What happened elsewhere: orders, redeemed coupons, answers in shops."),
         (name = "Segments", description = "Rules that select customers."),
         (name = "Templates", description = "Messages in four parts."),
+        (name = "Drafts", description = "Campaigns being planned: step by step, with a second person's approval."),
         (name = "Campaigns", description = "Plans: checked, launched, followed, stopped."),
         (name = "Reports", description = "What came back, and what it means."),
         (name = "Inbox", description = "What people wrote back."),
@@ -60,9 +61,13 @@ denominator.";
         coupons::redeem, coupons::show, coupons::pools, coupons::add_codes,
         segments::count, segments::explain, segments::words,
         templates::list, templates::one, templates::check, templates::preview,
-        campaigns::list, campaigns::one, campaigns::put, campaigns::check, campaigns::check_given,
-        campaigns::progress, campaigns::launch, campaigns::pause, campaigns::resume,
-        campaigns::cancel, campaigns::decide,
+        calendar::show, drafts::list, drafts::begin, drafts::one, drafts::replace, drafts::change, drafts::delete,
+        drafts::look::check, drafts::look::preview, drafts::look::test_send,
+        drafts::answer::ask, drafts::answer::withdraw, drafts::answer::approve, drafts::answer::send_back,
+        drafts::answer::launch, drafts::reopen,
+        campaigns::list, campaigns::one, campaigns::put, campaigns::check::check, campaigns::check::check_given,
+        campaigns::steer::progress, campaigns::steer::launch, campaigns::steer::reschedule,
+        campaigns::steer::pause, campaigns::steer::resume, campaigns::steer::cancel, campaigns::steer::decide,
         reports::list, reports::one, reports::csv, reports::improve, reports::grid, reports::standing,
         inbox::replies, inbox::reply_done, inbox::mails, inbox::mail, inbox::mail_done,
         admin::audit_log, admin::list_users, admin::add_user, admin::verification, admin::levels,
@@ -105,6 +110,7 @@ fn document() -> Value {
     for name in ["CustomerTold", "SuppressionTold"] {
         document["components"]["schemas"][name]["unevaluatedProperties"] = false.into();
     }
+    loosen(&mut document["components"]["schemas"]);
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for (path, item) in paths.iter_mut() {
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
@@ -118,6 +124,27 @@ fn document() -> Value {
         }
     }
     document
+}
+
+/// The plan of a draft: a definition of which anything may be missing, or null where nothing is chosen.
+fn loosen(schemas: &mut Value) {
+    for (of, whole) in [("DraftDefinition", "Definition"), ("DraftSender", "Sender")] {
+        let mut schema = schemas[whole].clone();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.remove("required");
+            let about = format!("As {whole}, of which anything may be missing.");
+            schema.insert("description".to_owned(), about.into());
+        }
+        let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
+        for (name, field) in fields.into_iter().flatten() {
+            if let Some(kind) = field.get("type").and_then(Value::as_str) {
+                field["type"] = json!([kind, "null"]);
+            } else if name == "sender" {
+                *field = json!({ "$ref": "#/components/schemas/DraftSender" });
+            }
+        }
+        schemas[of] = schema;
+    }
 }
 
 /// Statuses that many operations answer, by the name of their entry.

@@ -21,7 +21,7 @@ pub(super) fn nobody(what: &str) -> ApiError {
 }
 
 /// It stands otherwise than the request supposes.
-fn conflict(why: impl std::fmt::Display) -> ApiError {
+pub(super) fn conflict(why: impl std::fmt::Display) -> ApiError {
     ApiError::new(StatusCode::CONFLICT).with_detail(body::sentence(&why.to_string()))
 }
 
@@ -48,7 +48,10 @@ pub(super) fn template(field: &str, error: &TemplateError) -> ApiError {
 pub(super) fn plan(error: PlanError) -> ApiError {
     match error {
         PlanError::NotFound { .. } => nobody("campaign"),
-        PlanError::NotEditable { .. } | PlanError::WrongStatus { .. } => conflict(error),
+        PlanError::NotEditable { .. }
+        | PlanError::WrongStatus { .. }
+        | PlanError::Drafted { .. } => conflict(error),
+        PlanError::Stale { .. } => ApiError::new(StatusCode::PRECONDITION_FAILED),
         PlanError::Segment(error) => rule("segment", &error),
         PlanError::Template(error) => template("template", &error),
         PlanError::Unsendable { .. } | PlanError::NoTemplate { .. } => {
@@ -71,6 +74,7 @@ pub(super) fn launch(error: LaunchError) -> ApiError {
     match error {
         LaunchError::Gone => nobody("campaign"),
         LaunchError::Database(error) => ApiError::unavailable(error),
+        LaunchError::Drafted(error) => plan(error),
         LaunchError::WrongStatus { .. }
         | LaunchError::Segment(_)
         | LaunchError::Offer(_)

@@ -7,12 +7,14 @@
 mod admin;
 mod auth;
 mod body;
+mod calendar;
 mod campaigns;
 mod coupons;
 mod cursor;
 mod customers;
 mod customers_in;
 mod document;
+mod drafts;
 mod faults;
 mod inbox;
 mod orders;
@@ -106,17 +108,34 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         at("/api/v1/templates/{template}/check").get(templates::check),
         at("/api/v1/templates/{template}/preview").post(templates::preview),
         at("/api/v1/campaigns").get(campaigns::list),
-        at("/api/v1/campaigns/check").post(campaigns::check_given),
+        at("/api/v1/campaigns/check").post(campaigns::check::check_given),
         at("/api/v1/campaigns/{campaign}")
             .get(campaigns::one)
             .put(campaigns::put),
-        at("/api/v1/campaigns/{campaign}/check").get(campaigns::check),
-        at("/api/v1/campaigns/{campaign}/progress").get(campaigns::progress),
-        at("/api/v1/campaigns/{campaign}/launch").post(campaigns::launch),
-        at("/api/v1/campaigns/{campaign}/pause").post(campaigns::pause),
-        at("/api/v1/campaigns/{campaign}/resume").post(campaigns::resume),
-        at("/api/v1/campaigns/{campaign}/cancel").post(campaigns::cancel),
-        at("/api/v1/campaigns/{campaign}/decide").post(campaigns::decide),
+        at("/api/v1/campaigns/{campaign}/check").get(campaigns::check::check),
+        at("/api/v1/campaigns/{campaign}/progress").get(campaigns::steer::progress),
+        at("/api/v1/campaigns/{campaign}/launch").post(campaigns::steer::launch),
+        at("/api/v1/campaigns/{campaign}/reschedule").post(campaigns::steer::reschedule),
+        at("/api/v1/campaigns/{campaign}/pause").post(campaigns::steer::pause),
+        at("/api/v1/campaigns/{campaign}/resume").post(campaigns::steer::resume),
+        at("/api/v1/campaigns/{campaign}/cancel").post(campaigns::steer::cancel),
+        at("/api/v1/campaigns/{campaign}/decide").post(campaigns::steer::decide),
+        at("/api/v1/campaigns/{campaign}/reopen").post(drafts::reopen),
+        at("/api/v1/calendar").get(calendar::show),
+        at("/api/v1/drafts").get(drafts::list).post(drafts::begin),
+        at("/api/v1/drafts/{draft}")
+            .get(drafts::one)
+            .put(drafts::replace)
+            .patch(drafts::change)
+            .delete(drafts::delete),
+        at("/api/v1/drafts/{draft}/check").get(drafts::look::check),
+        at("/api/v1/drafts/{draft}/preview").post(drafts::look::preview),
+        at("/api/v1/drafts/{draft}/test-send").post(drafts::look::test_send),
+        at("/api/v1/drafts/{draft}/ask").post(drafts::answer::ask),
+        at("/api/v1/drafts/{draft}/withdraw").post(drafts::answer::withdraw),
+        at("/api/v1/drafts/{draft}/approve").post(drafts::answer::approve),
+        at("/api/v1/drafts/{draft}/send-back").post(drafts::answer::send_back),
+        at("/api/v1/drafts/{draft}/launch").post(drafts::answer::launch),
         at("/api/v1/reports").get(reports::list),
         at("/api/v1/reports/grid").get(reports::grid),
         at("/api/v1/reports/standing").get(reports::standing),
@@ -371,6 +390,11 @@ fn tag(view: &impl Serialize) -> Result<String, ApiError> {
     let digest = ring::digest::digest(&SHA256, &body);
     let half = digest.as_ref().get(..16).unwrap_or_default();
     Ok(format!("\"{}\"", HEXLOWER.encode(half)))
+}
+
+/// The tag of a revision.
+fn revision_tag(revision: i64) -> String {
+    format!("\"{revision}\"")
 }
 
 /// Refuses a change of what is no more what the caller read: where the request carries If-Match (RFC 9110 §13.1.1),

@@ -126,8 +126,10 @@ async fn schemathesis_finds_no_fault_and_no_undocumented_answer() {
     };
     assert!(version.status.success());
     let db = sqlite().await;
+    let outbox = tempfile::tempdir().unwrap();
     let api = Api::open_set(&db, |settings| {
         settings.api.requests_per_minute = std::num::NonZeroU32::new(1_000_000).unwrap();
+        settings.data_dir = outbox.path().to_owned();
     })
     .await;
     let many: Vec<Value> = (1..=20).map(|n| json!({"external_id": format!("K-100{n}"), "email": format!("k{n}@example.org"), "city": "Amiens"})).collect();
@@ -144,6 +146,8 @@ async fn schemathesis_finds_no_fault_and_no_undocumented_answer() {
             .status,
         201
     );
+    let draft = json!({"name": "autumn", "from": "spring"});
+    assert_eq!(api.post("/api/v1/drafts", &draft).await.status, 201);
     let folder = tempfile::tempdir().unwrap();
     let checks = "not_a_server_error,status_code_conformance,content_type_conformance,\
                   response_headers_conformance,response_schema_conformance,unsupported_method,ignored_auth";

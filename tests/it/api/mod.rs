@@ -3,6 +3,7 @@
 mod campaigns;
 mod contract;
 mod customers;
+mod drafts;
 mod paging;
 mod permission;
 mod requests;
@@ -79,11 +80,23 @@ impl Api {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Answered {
+        self.ask_as(ALL, method, path, body, headers).await
+    }
+
+    /// With another token.
+    pub async fn ask_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answered {
         let mut request = self
             .0
             .client
             .request(method, format!("{}{path}", self.0.base))
-            .bearer_auth(ALL);
+            .bearer_auth(token);
         if let Some(body) = body {
             request = request
                 .header("content-type", "application/json")
