@@ -15,6 +15,7 @@ use super::cursor::{self, Page, Paging};
 use super::{answer, body, faults, instant, once_around, refused, reply, require_match};
 use crate::campaigns::check::{self as checks, CheckedCampaign};
 use crate::campaigns::definition::Definition;
+use crate::campaigns::drafts;
 use crate::campaigns::model::Status;
 use crate::campaigns::plan;
 use crate::campaigns::store::{self, Campaign};
@@ -164,12 +165,10 @@ fn leave_nulls(value: &mut Value) {
 }
 
 /// The templates a definition names, its own first.
-fn templates(state: &State, definition: &Definition) -> Result<Vec<Template>, ApiError> {
-    let names = definition.templates().into_iter();
-    names
-        .map(|name| super::templates::find(&state.settings, name))
-        .collect::<Result<_, _>>()
-        .map_err(|error| faults::template("template", &error))
+async fn templates(state: &State, definition: &Definition) -> Result<Vec<Template>, ApiError> {
+    drafts::templates(&state.db, &state.settings.templates_dir, definition)
+        .await
+        .map_err(|error| faults::named("template", error))
 }
 
 /// Makes a campaign, or changes it.
@@ -204,7 +203,7 @@ pub(super) async fn put(
     if definition.name != *campaign {
         return Err(refused("name", "is not the name in the address"));
     }
-    let templates = templates(&state, &definition)?;
+    let templates = templates(&state, &definition).await?;
     let templates: Vec<&Template> = templates.iter().collect();
     if let Some(refusal) = [
         checks::offer_refusal(&definition, &state.rules),
@@ -368,7 +367,7 @@ pub(super) async fn check_given(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let definition = definition(&request, &bytes)?;
-    let templates = templates(&state, &definition)?;
+    let templates = templates(&state, &definition).await?;
     checked(&state, &definition, &templates).await
 }
 
