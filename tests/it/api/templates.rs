@@ -98,7 +98,7 @@ on_both! {
             (json!({"files": {"template.toml": "="}}), "files"),
             (with("/wordings/en/texts/attention.shout", json!("!")), "content.wordings.en.texts.attention.shout"),
             (with("/wordings/en/texts/action.link", json!("javascript:alert(1)")), "content"),
-            (with("/wordings/en/texts/interest.body", json!("{{no_such_field}}")), "content"),
+            (with("/wordings/en/texts/interest.body", json!("{{#if first_name}}Hello")), "content"),
             (with("/wordings/english", json!({"texts": {}})), "content"),
             (with("/wordings", json!({})), "content.wordings"),
             (with("/accent", json!("red")), "content"),
@@ -130,7 +130,8 @@ on_both! {
         assert_eq!((again.status, &again.body), (201, &made.body), "the answer of the first");
         assert_eq!(api.post("/api/v1/templates", &told).await.status, 409);
         let (copy, first) = (api.get(PATH).await.body, api.get("/api/v1/templates/super-chef").await.body);
-        assert_eq!((&copy["content"]["wordings"], &first["origin"]), (&first["content"]["wordings"], &json!("binary")));
+        assert!(copy["content"]["wordings"] == first["content"]["wordings"], "the texts of the other");
+        assert_eq!((&copy["origin"], &first["revision"]), (&json!("library"), &json!(0)));
         let made = api.post("/api/v1/templates", &json!({"name": "hello", "language": "fr"})).await;
         assert_eq!(made.status, 201, "{}", made.body);
         assert_eq!(api.get("/api/v1/templates/hello").await.body["languages"], json!(["fr"]));
@@ -178,7 +179,7 @@ on_both! {
             assert_eq!(api.get(&format!("{PATH}/{path}")).await.status, 404, "{path}");
         }
         assert_eq!(api.act(&format!("{PATH}/revisions/9/restore")).await.status, 404);
-        // One of the binary has none until it is saved; then its own text is the first.
+        // One from outside of the library has none until it is saved; then its own text is the first.
         let outside = "/api/v1/templates/super-chef";
         assert_eq!(api.get(&format!("{outside}/revisions")).await.body, json!({"revisions": []}));
         assert_eq!(api.get(&format!("{outside}/difference")).await.status, 404);
@@ -249,7 +250,7 @@ on_both! {
         assert_eq!(api.get(PATH).await.body["is_archived"], true);
         assert_eq!(api.act(&format!("{PATH}/take-back")).await.body["is_archived"], false);
         assert_eq!(planned("summer").await.status, 201);
-        // One of the binary is put away too.
+        // One from outside of the library is put away too.
         assert_eq!(api.act("/api/v1/templates/super-chef/archive").await.status, 200);
         let list = listed(&api, "/api/v1/templates").await;
         assert!(list.iter().all(|one| one["name"] != "super-chef") && is_listed(list));
