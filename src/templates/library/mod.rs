@@ -14,9 +14,7 @@ mod store;
 pub use error::LibraryError;
 pub use list::{Entry, list};
 pub use model::{Change, Found, Origin, Revision, Saved};
-pub use save::{
-    archive, archive_within, copy, copy_within, restore, restore_within, save, save_within,
-};
+pub use save::{archive, archive_within, copy, copy_within, restore, restore_within, save};
 
 use std::path::{Path, PathBuf};
 

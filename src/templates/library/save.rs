@@ -28,11 +28,8 @@ pub async fn save(
     Ok(saved)
 }
 
-/// As [`save`], in a transaction of the caller's.
-///
-/// # Errors
-/// As for [`save`]; the transaction is then to be given up.
-pub async fn save_within(
+/// As [`save`], in a transaction of the caller's; one that fails is to be given up.
+async fn save_within(
     txn: &Txn,
     folder: &Path,
     change: &Change<'_>,
