@@ -157,7 +157,7 @@ pub(in crate::web::api) async fn list(
 /// Shows a saved segment.
 #[utoipa::path(
     get, path = "/api/v1/segments/{segment}", operation_id = "getSegment", tag = "Segments",
-    params(("segment" = String, Path, description = "Its number, or `name:` and its name", example = "3")),
+    params(("segment" = String, Path, description = "Its number, or `name:` and its name", example = "name:Regulars of Amiens")),
     responses((status = 200, description = "The segment", body = SegmentView, headers(("ETag" = String, description = "Its revision, for If-Match")))),
 )]
 pub(in crate::web::api) async fn one(
@@ -229,7 +229,7 @@ pub(in crate::web::api) struct SegmentChange {
 #[utoipa::path(
     patch, path = "/api/v1/segments/{segment}", operation_id = "changeSegment", tag = "Segments",
     params(
-        ("segment" = String, Path, description = "Its number, or `name:` and its name", example = "3"),
+        ("segment" = String, Path, description = "Its number, or `name:` and its name", example = "name:Regulars of Amiens"),
         ("If-Match" = Option<String>, Header, description = "The revision it was read with"),
     ),
     request_body(content = SegmentChange, example = json!({"rule": "city = \"Amiens\" and orders >= 5"})),
@@ -272,7 +272,7 @@ pub(in crate::web::api) async fn change(
 /// It leaves the list; campaigns keep the rule they were planned with.
 #[utoipa::path(
     post, path = "/api/v1/segments/{segment}/archive", operation_id = "archiveSegment", tag = "Segments",
-    params(("segment" = String, Path, description = "Its number, or `name:` and its name", example = "3")),
+    params(("segment" = String, Path, description = "Its number, or `name:` and its name", example = "name:Regulars of Amiens")),
     responses((status = 200, description = "It is put away", body = SegmentView)),
 )]
 pub(in crate::web::api) async fn archive(
@@ -288,7 +288,7 @@ pub(in crate::web::api) async fn archive(
 /// Takes a segment back that was put away.
 #[utoipa::path(
     post, path = "/api/v1/segments/{segment}/take-back", operation_id = "takeBackSegment", tag = "Segments",
-    params(("segment" = String, Path, description = "Its number, or `name:` and its name", example = "3")),
+    params(("segment" = String, Path, description = "Its number, or `name:` and its name", example = "name:Regulars of Amiens")),
     responses((status = 200, description = "It is in the list again", body = SegmentView)),
 )]
 pub(in crate::web::api) async fn take_back(
@@ -341,7 +341,7 @@ pub(in crate::web::api) struct SegmentUses {
 /// Lists the campaigns that were planned with a segment's rule, as it is or was.
 #[utoipa::path(
     get, path = "/api/v1/segments/{segment}/uses", operation_id = "listSegmentUses", tag = "Segments",
-    params(("segment" = String, Path, description = "Its number, or `name:` and its name", example = "3")),
+    params(("segment" = String, Path, description = "Its number, or `name:` and its name", example = "name:Regulars of Amiens")),
     responses((status = 200, description = "The campaigns by name", body = SegmentUses)),
 )]
 pub(in crate::web::api) async fn uses(
