@@ -81,16 +81,16 @@ pub enum Scope {
     /// Tells who answered in a shop or by telephone.
     #[serde(rename = "responses:write")]
     ResponsesWrite,
-    /// Counts segments and explains them.
+    /// Reads, counts and explains segments.
     #[serde(rename = "segments:read")]
     SegmentsRead,
-    /// Saves and deletes segments.
+    /// Saves segments, and puts them away.
     #[serde(rename = "segments:write")]
     SegmentsWrite,
     /// Reads, checks and previews templates.
     #[serde(rename = "templates:read")]
     TemplatesRead,
-    /// Saves and restores templates.
+    /// Saves and restores templates, and puts them away.
     #[serde(rename = "templates:write")]
     TemplatesWrite,
     /// Reads campaigns, checks them, and follows their progress.
@@ -188,10 +188,10 @@ impl Scope {
             Self::CouponsWrite => "Puts codes into a pool.",
             Self::CouponsRedeem => "Redeems coupons.",
             Self::ResponsesWrite => "Tells who answered in a shop or by telephone.",
-            Self::SegmentsRead => "Counts segments and explains them.",
-            Self::SegmentsWrite => "Saves and deletes segments.",
+            Self::SegmentsRead => "Reads, counts and explains segments.",
+            Self::SegmentsWrite => "Saves segments, and puts them away.",
             Self::TemplatesRead => "Reads, checks and previews templates.",
-            Self::TemplatesWrite => "Saves and restores templates.",
+            Self::TemplatesWrite => "Saves and restores templates, and puts them away.",
             Self::CampaignsRead => "Reads campaigns, checks them, and follows their progress.",
             Self::CampaignsWrite => "Plans campaigns, pauses and cancels them.",
             Self::CampaignsLaunch => "Approves and launches campaigns, and lets them go on.",

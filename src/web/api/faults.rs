@@ -12,7 +12,9 @@ use crate::delivery::launch::LaunchError;
 use crate::delivery::why::WhyError;
 use crate::dialogue::DialogueError;
 use crate::segments::ParseError;
+use crate::segments::library::LibraryError as SegmentError;
 use crate::templates::TemplateError;
+use crate::templates::library::LibraryError;
 use crate::web::ApiError;
 
 /// There is none of that name.
@@ -39,6 +41,46 @@ pub(super) fn rule(field: &str, error: &ParseError) -> ApiError {
         format!(" (line {}, column {})", place.line, place.column)
     });
     refused(field, format!("{}{place}", error.message))
+}
+
+pub(super) fn segment(error: SegmentError) -> ApiError {
+    let said = error.to_string();
+    match error {
+        SegmentError::NoName | SegmentError::LongName | SegmentError::OddName => {
+            refused("name", said)
+        }
+        SegmentError::LongDescription => refused("description", said),
+        SegmentError::Incomplete => refused("rule", said),
+        SegmentError::Taken { .. } | SegmentError::Changed { .. } => conflict(said),
+        SegmentError::Unknown { .. } => nobody("segment"),
+        SegmentError::Database(error) => ApiError::unavailable(error),
+    }
+}
+
+/// `field`: where the texts of the template stand in the request.
+pub(super) fn library(field: &str, error: LibraryError) -> ApiError {
+    match error {
+        LibraryError::Template(TemplateError::NoSuchTemplate { .. }) => nobody("template"),
+        LibraryError::NoSuchRevision { number, .. } => ApiError::new(StatusCode::NOT_FOUND)
+            .with_detail(format!("The template has no revision {number}.")),
+        LibraryError::Template(error) => template(field, &error),
+        LibraryError::Name(_) | LibraryError::OtherName { .. } => {
+            refused("name", error.to_string())
+        }
+        LibraryError::Exists(_)
+        | LibraryError::Conflict { .. }
+        | LibraryError::Archived { .. }
+        | LibraryError::Unreadable { .. } => conflict(error),
+        LibraryError::Database(_) | LibraryError::Interrupted(_) => ApiError::unavailable(error),
+    }
+}
+
+/// Why a template that `field` names cannot be taken.
+pub(super) fn named(field: &str, error: LibraryError) -> ApiError {
+    match error {
+        LibraryError::Database(_) | LibraryError::Interrupted(_) => ApiError::unavailable(error),
+        error => refused(field, error.to_string()),
+    }
 }
 
 pub(super) fn template(field: &str, error: &TemplateError) -> ApiError {

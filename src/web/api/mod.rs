@@ -100,13 +100,37 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         at("/api/v1/coupon-pools/{pool}/codes")
             .most(BULK_LIMIT)
             .post(coupons::add_codes),
-        at("/api/v1/segments/count").post(segments::count),
-        at("/api/v1/segments/explain").post(segments::explain),
-        at("/api/v1/segments/words").get(segments::words),
-        at("/api/v1/templates").get(templates::list),
-        at("/api/v1/templates/{template}").get(templates::one),
-        at("/api/v1/templates/{template}/check").get(templates::check),
-        at("/api/v1/templates/{template}/preview").post(templates::preview),
+        at("/api/v1/segments")
+            .get(segments::library::list)
+            .post(segments::library::create),
+        at("/api/v1/segments/count").post(segments::rules::count),
+        at("/api/v1/segments/explain").post(segments::rules::explain),
+        at("/api/v1/segments/reach").post(segments::study::reach),
+        at("/api/v1/segments/study").post(segments::study::study),
+        at("/api/v1/segments/words").get(segments::rules::words),
+        at("/api/v1/segments/{segment}")
+            .get(segments::library::one)
+            .patch(segments::library::change),
+        at("/api/v1/segments/{segment}/archive").post(segments::library::archive),
+        at("/api/v1/segments/{segment}/take-back").post(segments::library::take_back),
+        at("/api/v1/segments/{segment}/uses").get(segments::library::uses),
+        at("/api/v1/templates")
+            .get(templates::library::list)
+            .post(templates::library::create),
+        at("/api/v1/templates/{template}")
+            .get(templates::library::one)
+            .put(templates::library::put),
+        at("/api/v1/templates/{template}/archive").post(templates::library::archive),
+        at("/api/v1/templates/{template}/take-back").post(templates::library::take_back),
+        at("/api/v1/templates/{template}/check")
+            .get(templates::check::check)
+            .post(templates::check::check_text),
+        at("/api/v1/templates/{template}/preview").post(templates::check::preview),
+        at("/api/v1/templates/{template}/difference").get(templates::revisions::compare),
+        at("/api/v1/templates/{template}/revisions").get(templates::revisions::list),
+        at("/api/v1/templates/{template}/revisions/{revision}").get(templates::revisions::one),
+        at("/api/v1/templates/{template}/revisions/{revision}/restore")
+            .post(templates::revisions::restore),
         at("/api/v1/campaigns").get(campaigns::list),
         at("/api/v1/campaigns/check").post(campaigns::check::check_given),
         at("/api/v1/campaigns/{campaign}")

@@ -6,8 +6,8 @@ use crate::config::Scope;
 use crate::config::Scope::{
     Admin, CampaignsLaunch, CampaignsRead, CampaignsWrite, CouponsRead, CouponsRedeem,
     CouponsWrite, CustomersRead, CustomersWrite, InboxRead, InboxWrite, OrdersRead, OrdersWrite,
-    PermissionsWrite, ReportsRead, ResponsesWrite, SegmentsRead, SuppressionsRead,
-    SuppressionsWrite, TemplatesRead,
+    PermissionsWrite, ReportsRead, ResponsesWrite, SegmentsRead, SegmentsWrite, SuppressionsRead,
+    SuppressionsWrite, TemplatesRead, TemplatesWrite,
 };
 
 /// Method, path, and the scope; `None`: any token of ours.
@@ -76,15 +76,69 @@ pub(super) const TABLE: &[(&str, &str, Option<Scope>)] = &[
         "/api/v1/coupon-pools/{pool}/codes",
         Some(CouponsWrite),
     ),
+    ("GET", "/api/v1/segments", Some(SegmentsRead)),
+    ("POST", "/api/v1/segments", Some(SegmentsWrite)),
     ("POST", "/api/v1/segments/count", Some(SegmentsRead)),
     ("POST", "/api/v1/segments/explain", Some(SegmentsRead)),
+    ("POST", "/api/v1/segments/reach", Some(SegmentsRead)),
+    ("POST", "/api/v1/segments/study", Some(SegmentsRead)),
     ("GET", "/api/v1/segments/words", Some(SegmentsRead)),
+    ("GET", "/api/v1/segments/{segment}", Some(SegmentsRead)),
+    ("PATCH", "/api/v1/segments/{segment}", Some(SegmentsWrite)),
+    (
+        "POST",
+        "/api/v1/segments/{segment}/archive",
+        Some(SegmentsWrite),
+    ),
+    (
+        "POST",
+        "/api/v1/segments/{segment}/take-back",
+        Some(SegmentsWrite),
+    ),
+    ("GET", "/api/v1/segments/{segment}/uses", Some(SegmentsRead)),
     ("GET", "/api/v1/templates", Some(TemplatesRead)),
+    ("POST", "/api/v1/templates", Some(TemplatesWrite)),
     ("GET", "/api/v1/templates/{template}", Some(TemplatesRead)),
+    ("PUT", "/api/v1/templates/{template}", Some(TemplatesWrite)),
+    (
+        "POST",
+        "/api/v1/templates/{template}/archive",
+        Some(TemplatesWrite),
+    ),
+    (
+        "POST",
+        "/api/v1/templates/{template}/take-back",
+        Some(TemplatesWrite),
+    ),
     (
         "GET",
         "/api/v1/templates/{template}/check",
         Some(TemplatesRead),
+    ),
+    (
+        "POST",
+        "/api/v1/templates/{template}/check",
+        Some(TemplatesRead),
+    ),
+    (
+        "GET",
+        "/api/v1/templates/{template}/difference",
+        Some(TemplatesRead),
+    ),
+    (
+        "GET",
+        "/api/v1/templates/{template}/revisions",
+        Some(TemplatesRead),
+    ),
+    (
+        "GET",
+        "/api/v1/templates/{template}/revisions/{revision}",
+        Some(TemplatesRead),
+    ),
+    (
+        "POST",
+        "/api/v1/templates/{template}/revisions/{revision}/restore",
+        Some(TemplatesWrite),
     ),
     (
         "POST",

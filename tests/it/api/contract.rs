@@ -148,6 +148,13 @@ async fn schemathesis_finds_no_fault_and_no_undocumented_answer() {
     );
     let draft = json!({"name": "autumn", "from": "spring"});
     assert_eq!(api.post("/api/v1/drafts", &draft).await.status, 201);
+    // What the examples of the document name.
+    let segment = json!({"name": "Regulars of Amiens", "rule": "city = \"Amiens\""});
+    let template = json!({"name": "spring-sale", "from": "super-chef"});
+    for (path, told) in [("segments", segment), ("templates", template)] {
+        let made = api.post(&format!("/api/v1/{path}"), &told).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+    }
     let folder = tempfile::tempdir().unwrap();
     let checks = "not_a_server_error,status_code_conformance,content_type_conformance,\
                   response_headers_conformance,response_schema_conformance,unsupported_method,ignored_auth";

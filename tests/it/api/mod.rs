@@ -8,6 +8,8 @@ mod paging;
 mod permission;
 mod requests;
 mod rest;
+mod segments;
+mod templates;
 
 use std::collections::BTreeSet;
 
