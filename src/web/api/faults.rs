@@ -11,6 +11,7 @@ use crate::delivery::decide::DecideError;
 use crate::delivery::launch::LaunchError;
 use crate::delivery::why::WhyError;
 use crate::dialogue::DialogueError;
+use crate::dialogue::attest::AttestError;
 use crate::segments::ParseError;
 use crate::templates::TemplateError;
 use crate::web::ApiError;
@@ -21,7 +22,7 @@ pub(super) fn nobody(what: &str) -> ApiError {
 }
 
 /// It stands otherwise than the request supposes.
-fn conflict(why: impl std::fmt::Display) -> ApiError {
+pub(super) fn conflict(why: impl std::fmt::Display) -> ApiError {
     ApiError::new(StatusCode::CONFLICT).with_detail(body::sentence(&why.to_string()))
 }
 
@@ -101,6 +102,13 @@ pub(super) fn topic(field: &str, error: TopicError) -> ApiError {
     match error {
         TopicError::Unknown { .. } => refused(field, error.to_string()),
         TopicError::Database(error) => ApiError::unavailable(error),
+    }
+}
+
+pub(super) fn attest(error: AttestError) -> ApiError {
+    match error {
+        AttestError::Said { field, problem } => refused(field, problem),
+        AttestError::Dialogue(error) => dialogue(error),
     }
 }
 
