@@ -117,6 +117,20 @@ pub(super) fn read_or_empty<T: DeserializeOwned>(
     }
 }
 
+/// Refuses what a request says that is to say nothing: no body, `{}` or `null`.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn ensure_empty(request: &HttpRequest, body: &[u8]) -> Result<(), ApiError> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    match json(request, body)? {
+        Value::Null => Ok(()),
+        value => fields_of(value, &[]).map(drop),
+    }
+}
+
 /// Reads a value into what it is to be.
 ///
 /// # Errors
