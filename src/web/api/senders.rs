@@ -14,7 +14,7 @@ use crate::web::{ApiError, State};
 
 /// A domain our mail is from.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Sender)]
+#[schema(as = SenderDomain)]
 pub(super) struct SenderView {
     #[schema(example = "news.example.com")]
     domain: String,
