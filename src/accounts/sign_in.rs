@@ -85,6 +85,42 @@ pub async fn is_code_allowed(
     Ok(true)
 }
 
+/// Whether a browser of this network may be sent to the sign-in provider, or come back from it; that it asked is
+/// noted. Each such request makes us ask the provider, so they count as tries until one of them succeeds.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_provider_allowed(
+    db: &Db,
+    keys: &Keys,
+    network: &str,
+    now_ms: i64,
+) -> Result<bool, DbErr> {
+    let (journeys, network) = journeys_of(keys, network);
+    let (_, _, of_network) = store::failures(db, &journeys, &network, now_ms - WINDOW_MS).await?;
+    if of_network >= PER_NETWORK {
+        return Ok(false);
+    }
+    store::note_failure(db, &journeys, &network, now_ms).await?;
+    Ok(true)
+}
+
+/// Somebody of this network came back from the sign-in provider as one whom we know.
+///
+/// # Errors
+/// When the database is away.
+pub async fn came_from_provider(db: &Db, keys: &Keys, network: &str) -> Result<(), DbErr> {
+    let (journeys, network) = journeys_of(keys, network);
+    store::forget_failures(db, &journeys, &network).await
+}
+
+fn journeys_of(keys: &Keys, network: &str) -> (String, String) {
+    (
+        keys.fingerprint(&format!("journeys\n{network}")),
+        keys.fingerprint(&format!("network\n{network}")),
+    )
+}
+
 async fn is_too_often(db: &Db, account: &str, network: &str, now_ms: i64) -> Result<bool, DbErr> {
     let (pair, of_account, of_network) =
         store::failures(db, account, network, now_ms - WINDOW_MS).await?;

@@ -111,6 +111,15 @@ pub enum Scope {
     /// Marks what people wrote back as dealt with.
     #[serde(rename = "inbox:write")]
     InboxWrite,
+    /// Looks at uploaded files, at what became of them and at the rows that were refused.
+    #[serde(rename = "imports:read")]
+    ImportsRead,
+    /// Uploads files of customers, permissions and orders, and imports them.
+    #[serde(rename = "imports:write")]
+    ImportsWrite,
+    /// Sees where events are posted to, and what was told.
+    #[serde(rename = "webhooks:read")]
+    WebhooksRead,
     /// Sets up where events are posted to.
     #[serde(rename = "webhooks:write")]
     WebhooksWrite,
@@ -120,7 +129,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::CustomersRead,
         Self::CustomersWrite,
         Self::PermissionsWrite,
@@ -142,6 +151,9 @@ impl Scope {
         Self::ReportsRead,
         Self::InboxRead,
         Self::InboxWrite,
+        Self::ImportsRead,
+        Self::ImportsWrite,
+        Self::WebhooksRead,
         Self::WebhooksWrite,
         Self::Admin,
     ];
@@ -169,6 +181,9 @@ impl Scope {
             Self::ReportsRead => "reports:read",
             Self::InboxRead => "inbox:read",
             Self::InboxWrite => "inbox:write",
+            Self::ImportsRead => "imports:read",
+            Self::ImportsWrite => "imports:write",
+            Self::WebhooksRead => "webhooks:read",
             Self::WebhooksWrite => "webhooks:write",
             Self::Admin => "admin",
         }
@@ -198,6 +213,13 @@ impl Scope {
             Self::ReportsRead => "Reads reports.",
             Self::InboxRead => "Reads what people wrote back.",
             Self::InboxWrite => "Marks what people wrote back as dealt with.",
+            Self::ImportsRead => {
+                "Looks at uploaded files, at what became of them and at the rows that were refused."
+            }
+            Self::ImportsWrite => {
+                "Uploads files of customers, permissions and orders, and imports them."
+            }
+            Self::WebhooksRead => "Sees where events are posted to, and what was told.",
             Self::WebhooksWrite => "Sets up where events are posted to.",
             Self::Admin => "Users and tokens, the audit log, the upkeep.",
         }

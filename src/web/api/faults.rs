@@ -11,6 +11,7 @@ use crate::delivery::decide::DecideError;
 use crate::delivery::launch::LaunchError;
 use crate::delivery::why::WhyError;
 use crate::dialogue::DialogueError;
+use crate::dialogue::attest::AttestError;
 use crate::segments::ParseError;
 use crate::segments::library::LibraryError as SegmentError;
 use crate::templates::TemplateError;
@@ -147,6 +148,13 @@ pub(super) fn topic(field: &str, error: TopicError) -> ApiError {
     match error {
         TopicError::Unknown { .. } => refused(field, error.to_string()),
         TopicError::Database(error) => ApiError::unavailable(error),
+    }
+}
+
+pub(super) fn attest(error: AttestError) -> ApiError {
+    match error {
+        AttestError::Said { field, problem } => refused(field, problem),
+        AttestError::Dialogue(error) => dialogue(error),
     }
 }
 

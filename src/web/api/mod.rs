@@ -16,17 +16,29 @@ mod customers_in;
 mod document;
 mod drafts;
 mod faults;
+mod import_views;
+mod imports;
 mod inbox;
+mod notes;
 mod orders;
 mod page;
 mod permissions;
 mod problem;
+mod relays;
 mod reports;
 mod responses;
 mod rights;
+mod rules;
+mod secrets;
 mod segments;
+mod senders;
 mod suppressions;
 mod templates;
+mod tokens;
+mod uploads;
+mod users;
+mod webhook_deliveries;
+mod webhooks;
 
 use std::borrow::Cow;
 
@@ -87,6 +99,21 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             .post(permissions::record),
         at("/api/v1/customers/{customer}/opt-out").post(permissions::opt_out),
         at("/api/v1/customers/{customer}/proof").get(permissions::proof),
+        at("/api/v1/customers/{customer}/notes")
+            .get(notes::list)
+            .post(notes::write),
+        at("/api/v1/customers/{customer}/notes/{note}").delete(notes::remove),
+        at("/api/v1/imports")
+            .get(imports::list)
+            .post(uploads::upload),
+        at("/api/v1/imports/{import}")
+            .get(imports::one)
+            .patch(imports::change)
+            .delete(imports::remove),
+        at("/api/v1/imports/{import}/preview").get(uploads::preview),
+        at("/api/v1/imports/{import}/rejected").get(uploads::rejected),
+        at("/api/v1/imports/{import}/try").post(imports::dry_run),
+        at("/api/v1/imports/{import}/begin").post(imports::begin),
         at("/api/v1/suppressions")
             .get(suppressions::list)
             .post(suppressions::add),
@@ -173,9 +200,32 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         at("/api/v1/mails/{mail}/done").post(inbox::mail_done),
         at("/api/v1/permission-levels").get(admin::levels),
         at("/api/v1/evidence/verification").get(admin::verification),
-        at("/api/v1/users")
-            .get(admin::list_users)
-            .post(admin::add_user),
+        at("/api/v1/users").get(users::list).post(users::add),
+        at("/api/v1/users/{user}")
+            .get(users::one)
+            .patch(users::change),
+        at("/api/v1/users/{user}/link").post(users::link),
+        at("/api/v1/users/{user}/end-sessions").post(users::end_sessions),
+        at("/api/v1/users/{user}/end-two-factors").post(users::end_two_factors),
+        at("/api/v1/tokens").get(tokens::list).post(tokens::make),
+        at("/api/v1/tokens/{token}").delete(tokens::revoke),
+        at("/api/v1/webhooks")
+            .get(webhooks::list)
+            .post(webhooks::add),
+        at("/api/v1/webhooks/{webhook}")
+            .get(webhooks::one)
+            .patch(webhooks::change)
+            .delete(webhooks::remove),
+        at("/api/v1/webhooks/{webhook}/deliveries").get(webhook_deliveries::list),
+        at("/api/v1/webhooks/{webhook}/secret").post(webhooks::renew_secret),
+        at("/api/v1/webhooks/{webhook}/test").post(webhook_deliveries::test),
+        at("/api/v1/webhooks/{webhook}/resend").post(webhook_deliveries::resend),
+        at("/api/v1/rules").get(rules::in_force),
+        at("/api/v1/senders").get(senders::list),
+        at("/api/v1/senders/{domain}").get(senders::one),
+        at("/api/v1/senders/{domain}/check").post(senders::check),
+        at("/api/v1/relays").get(relays::list),
+        at("/api/v1/relays/{route}/test").post(relays::test),
         at("/api/v1/audit-log").get(admin::audit_log),
     ] {
         config.service(place.finish());
@@ -324,6 +374,21 @@ async fn once_around(
 ) -> Result<HttpResponse, ApiError> {
     let keyed = keyed(request, caller, body)?;
     finished(requests::around(&state.db, keyed.as_ref(), state.clock.now_ms(), work).await)
+}
+
+/// Does the work of a PATCH or DELETE in one transaction; it may be sent again as it is.
+async fn changing(
+    state: &State,
+    work: impl AsyncFn(&Txn) -> Result<(), Failed<ApiError>>,
+) -> Result<(), ApiError> {
+    let done = requests::once(&state.db, None, state.clock.now_ms(), async |txn| {
+        work(txn).await?;
+        Ok(Reply {
+            status: StatusCode::NO_CONTENT.as_u16(),
+            body: String::new(),
+        })
+    });
+    finished(done.await).map(drop)
 }
 
 fn keyed(request: &HttpRequest, caller: &Caller, body: &[u8]) -> Result<Option<Request>, ApiError> {

@@ -5,9 +5,10 @@ use actix_web::http::Method;
 use crate::config::Scope;
 use crate::config::Scope::{
     Admin, CampaignsLaunch, CampaignsRead, CampaignsWrite, CouponsRead, CouponsRedeem,
-    CouponsWrite, CustomersRead, CustomersWrite, InboxRead, InboxWrite, OrdersRead, OrdersWrite,
-    PermissionsWrite, ReportsRead, ResponsesWrite, SegmentsRead, SegmentsWrite, SuppressionsRead,
-    SuppressionsWrite, TemplatesRead, TemplatesWrite,
+    CouponsWrite, CustomersRead, CustomersWrite, ImportsRead, ImportsWrite, InboxRead, InboxWrite,
+    OrdersRead, OrdersWrite, PermissionsWrite, ReportsRead, ResponsesWrite, SegmentsRead,
+    SegmentsWrite, SuppressionsRead, SuppressionsWrite, TemplatesRead, TemplatesWrite,
+    WebhooksRead, WebhooksWrite,
 };
 
 /// Method, path, and the scope; `None`: any token of ours.
@@ -62,6 +63,35 @@ pub(super) const TABLE: &[(&str, &str, Option<Scope>)] = &[
         "/api/v1/customers/{customer}/proof",
         Some(CustomersRead),
     ),
+    (
+        "GET",
+        "/api/v1/customers/{customer}/notes",
+        Some(CustomersRead),
+    ),
+    (
+        "POST",
+        "/api/v1/customers/{customer}/notes",
+        Some(CustomersWrite),
+    ),
+    (
+        "DELETE",
+        "/api/v1/customers/{customer}/notes/{note}",
+        Some(CustomersWrite),
+    ),
+    // Of their own: a file may bring permissions and orders too, and whoever delivers files need not look people up.
+    ("GET", "/api/v1/imports", Some(ImportsRead)),
+    ("POST", "/api/v1/imports", Some(ImportsWrite)),
+    ("GET", "/api/v1/imports/{import}", Some(ImportsRead)),
+    ("PATCH", "/api/v1/imports/{import}", Some(ImportsWrite)),
+    ("DELETE", "/api/v1/imports/{import}", Some(ImportsWrite)),
+    ("GET", "/api/v1/imports/{import}/preview", Some(ImportsRead)),
+    (
+        "GET",
+        "/api/v1/imports/{import}/rejected",
+        Some(ImportsRead),
+    ),
+    ("POST", "/api/v1/imports/{import}/try", Some(ImportsWrite)),
+    ("POST", "/api/v1/imports/{import}/begin", Some(ImportsWrite)),
     ("GET", "/api/v1/suppressions", Some(SuppressionsRead)),
     ("POST", "/api/v1/suppressions", Some(SuppressionsWrite)),
     ("POST", "/api/v1/suppressions/check", Some(SuppressionsRead)),
@@ -253,6 +283,49 @@ pub(super) const TABLE: &[(&str, &str, Option<Scope>)] = &[
     ("GET", "/api/v1/evidence/verification", Some(Admin)),
     ("GET", "/api/v1/users", Some(Admin)),
     ("POST", "/api/v1/users", Some(Admin)),
+    ("GET", "/api/v1/users/{user}", Some(Admin)),
+    ("PATCH", "/api/v1/users/{user}", Some(Admin)),
+    ("POST", "/api/v1/users/{user}/link", Some(Admin)),
+    ("POST", "/api/v1/users/{user}/end-sessions", Some(Admin)),
+    ("POST", "/api/v1/users/{user}/end-two-factors", Some(Admin)),
+    ("GET", "/api/v1/tokens", Some(Admin)),
+    ("POST", "/api/v1/tokens", Some(Admin)),
+    ("DELETE", "/api/v1/tokens/{token}", Some(Admin)),
+    ("GET", "/api/v1/webhooks", Some(WebhooksRead)),
+    ("POST", "/api/v1/webhooks", Some(WebhooksWrite)),
+    ("GET", "/api/v1/webhooks/{webhook}", Some(WebhooksRead)),
+    ("PATCH", "/api/v1/webhooks/{webhook}", Some(WebhooksWrite)),
+    ("DELETE", "/api/v1/webhooks/{webhook}", Some(WebhooksWrite)),
+    (
+        "GET",
+        "/api/v1/webhooks/{webhook}/deliveries",
+        Some(WebhooksRead),
+    ),
+    (
+        "POST",
+        "/api/v1/webhooks/{webhook}/secret",
+        Some(WebhooksWrite),
+    ),
+    (
+        "POST",
+        "/api/v1/webhooks/{webhook}/test",
+        Some(WebhooksWrite),
+    ),
+    (
+        "POST",
+        "/api/v1/webhooks/{webhook}/resend",
+        Some(WebhooksWrite),
+    ),
+    ("GET", "/api/v1/rules", None),
+    ("GET", "/api/v1/senders", Some(CampaignsRead)),
+    ("GET", "/api/v1/senders/{domain}", Some(CampaignsRead)),
+    (
+        "POST",
+        "/api/v1/senders/{domain}/check",
+        Some(CampaignsRead),
+    ),
+    ("GET", "/api/v1/relays", Some(CampaignsRead)),
+    ("POST", "/api/v1/relays/{route}/test", Some(Admin)),
     ("GET", "/api/v1/audit-log", Some(Admin)),
 ];
 

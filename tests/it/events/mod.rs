@@ -1,6 +1,6 @@
 //! Events out, on both databases, at a real receiver.
 
-mod receiver;
+pub mod receiver;
 
 use std::sync::Arc;
 

@@ -167,12 +167,7 @@ pub(super) async fn templates(
 ) -> Result<Vec<Template>, ApiError> {
     drafts::templates(&state.db, &state.settings.templates_dir, definition)
         .await
-        .map_err(|error| match error {
-            LibraryError::Database(_) | LibraryError::Interrupted(_) => {
-                ApiError::unavailable(error)
-            }
-            error => refused("template", error.to_string()),
-        })
+        .map_err(|error| faults::named("template", error))
 }
 
 /// Makes a campaign, or changes it.
