@@ -23,7 +23,6 @@ use crate::campaigns::store::{self, Campaign};
 use crate::campaigns::{drafts, plan};
 use crate::config::Scope;
 use crate::templates::Template;
-use crate::templates::library::LibraryError;
 use crate::web::{ApiError, State};
 
 /// The list, for its cursors.
