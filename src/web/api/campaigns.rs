@@ -22,6 +22,7 @@ use crate::delivery::launch::{self as launching, LaunchOptions, Occurrence};
 use crate::delivery::progress::{self as course, Progress};
 use crate::delivery::{cancel as cancelling, decide as deciding};
 use crate::gate::model::Withheld;
+use crate::statistics::Sentence;
 use crate::templates::{Finding, Template};
 use crate::web::{ApiError, State};
 
@@ -209,15 +210,16 @@ pub(super) async fn put(
     if let Some(refusal) = [
         checks::offer_refusal(&definition, &state.rules),
         checks::sender_refusal(&definition, &state.settings, &BTreeSet::new()),
-        checks::routes_of(&definition, &state.settings).err(),
+        checks::routes_of(&definition, &state.settings)
+            .err()
+            .map(Into::into),
     ]
     .into_iter()
     .flatten()
     .next()
     {
-        return Err(
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(body::sentence(&refusal))
-        );
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY)
+            .with_detail(body::sentence(&refusal.to_string())));
     }
     let before = store::by_name(&*state.db, &definition.name)
         .await
@@ -292,6 +294,10 @@ pub(super) struct HeldStep {
     people: u64,
 }
 
+fn in_english(sentences: &[Sentence]) -> Vec<String> {
+    sentences.iter().map(ToString::to_string).collect()
+}
+
 impl CampaignCheck {
     fn new(found: CheckedCampaign) -> Result<Self, ApiError> {
         let json = |value: serde_json::Result<Value>| value.map_err(ApiError::internal);
@@ -310,7 +316,10 @@ impl CampaignCheck {
             held: found
                 .held
                 .into_iter()
-                .map(|(until, people)| HeldStep { until, people })
+                .map(|(until, people)| HeldStep {
+                    until: until.to_string(),
+                    people,
+                })
                 .collect(),
             forecast: json(serde_json::to_value(&found.forecast))?,
             test: optional(json(serde_json::to_value(&found.test))?),
@@ -322,8 +331,8 @@ impl CampaignCheck {
             by_email: found.by_email,
             estimated_seconds: found.estimated_seconds,
             due: found.due,
-            refusals: found.refusals,
-            warnings: found.warnings,
+            refusals: in_english(&found.refusals),
+            warnings: in_english(&found.warnings),
             findings: found.findings,
         })
     }

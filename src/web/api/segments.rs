@@ -12,6 +12,7 @@ use crate::customers::store as customers;
 
 use crate::segments::model::Field;
 use crate::segments::{Explanation, Rule, names, store, vocabulary};
+use crate::statistics::Sentence;
 use crate::web::{ApiError, State};
 
 /// A rule of the segment language.
@@ -34,7 +35,8 @@ pub(super) struct Counted {
     /// All customers of the base.
     of: u64,
     /// Names in it that nothing here knows: most likely misspelt.
-    notes: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    notes: Vec<Sentence>,
 }
 
 fn parsed(text: &str) -> Result<Rule, ApiError> {
