@@ -205,7 +205,9 @@ fn view(proof: &Proof, person: Option<&Customer>, words: &Words) -> ProofView {
             .iter()
             .map(|record| AuditRow {
                 at: spoken(&record.at),
-                what: capital(&record.action.replace('_', " ")),
+                what: words
+                    .t(&capital(&record.action.replace('_', " ")))
+                    .to_owned(),
                 actor: record.actor.clone(),
                 details: details_in_words(&record.details),
             })
