@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::offer::Offer;
+use crate::statistics::Sentence;
 
 /// The cell of whoever gets the campaign where there is no test.
 pub const ALL: &str = "all";
@@ -91,7 +92,7 @@ impl Metric {
 
 impl Cell {
     /// What is wrong with it: the key and the problem.
-    pub(super) fn validate(&self) -> Result<(), (&'static str, String)> {
+    pub(super) fn validate(&self) -> Result<(), (&'static str, Sentence)> {
         let is_slug = !self.name.is_empty()
             && self.name.len() <= 30
             && self
@@ -101,20 +102,19 @@ impl Cell {
         if !is_slug {
             return Err((
                 "cells.name",
-                format!(
-                    "{:?} must be 1 to 30 lower-case letters, digits, - or _",
-                    self.name
-                ),
+                Sentence::new("{name} must be 1 to 30 lower-case letters, digits, - or _")
+                    .with("name", format!("{:?}", self.name)),
             ));
         }
         if [ALL, CONTROL, GLOBAL, REST].contains(&self.name.as_str()) {
             return Err((
                 "cells.name",
-                format!("{:?} has a meaning of its own; take another", self.name),
+                Sentence::new("{name} has a meaning of its own; take another")
+                    .with("name", format!("{:?}", self.name)),
             ));
         }
         if !(1..=10_000).contains(&self.weight) {
-            return Err(("cells.weight", "must be between 1 and 10000".into()));
+            return Err(("cells.weight", Sentence::new("must be between 1 and 10000")));
         }
         self.offer.as_ref().map_or(Ok(()), Offer::validate)
     }
@@ -126,7 +126,7 @@ pub(super) fn validate(
     cells: &[Cell],
     test: Option<&Test>,
     is_recurring: bool,
-) -> Result<(), (&'static str, String)> {
+) -> Result<(), (&'static str, Sentence)> {
     for (place, cell) in cells.iter().enumerate() {
         cell.validate()?;
         if cells
@@ -136,22 +136,25 @@ pub(super) fn validate(
         {
             return Err((
                 "cells.name",
-                format!("{:?} stands there twice; each cell has its own", cell.name),
+                Sentence::new("{name} stands there twice; each cell has its own")
+                    .with("name", format!("{:?}", cell.name)),
             ));
         }
     }
     if cells.len() == 1 {
         return Err((
             "cells",
-            "one cell is no test; add another, or hold some back with control_percent".into(),
+            Sentence::new(
+                "one cell is no test; add another, or hold some back with control_percent",
+            ),
         ));
     }
     if cells.len() > MOST {
-        return Err(("cells", format!("at most {MOST}")));
+        return Err(("cells", Sentence::new("at most {n}").named("n", MOST)));
     }
     let Some(test) = test else { return Ok(()) };
     if cells.is_empty() {
-        return Err(("test", "needs [[cells]] to decide between".into()));
+        return Err(("test", Sentence::new("needs [[cells]] to decide between")));
     }
     if test
         .share_percent
@@ -159,35 +162,41 @@ pub(super) fn validate(
     {
         return Err((
             "test.share_percent",
-            "must be between 1 and 90; leave it out to test with everyone".into(),
+            Sentence::new("must be between 1 and 90; leave it out to test with everyone"),
         ));
     }
     if !(1..=24 * 60).contains(&test.wait_hours) {
-        return Err(("test.wait_hours", "must be between 1 and 1440".into()));
+        return Err((
+            "test.wait_hours",
+            Sentence::new("must be between 1 and 1440"),
+        ));
     }
     if !(0.001..=100.0).contains(&test.difference_points) {
         return Err((
             "test.difference_points",
-            "must be between 0.001 and 100 percentage points".into(),
+            Sentence::new("must be between 0.001 and 100 percentage points"),
         ));
     }
     if test.thompson && test.share_percent.is_some() {
         return Err((
             "test.thompson",
-            "goes with waves that follow each other, share_percent within one; keep one of them"
-                .into(),
+            Sentence::new(
+                "goes with waves that follow each other, share_percent within one; keep one of them",
+            ),
         ));
     }
     if test.thompson && test.by == Metric::Revenue {
         return Err((
             "test.thompson",
-            "learns from responses or clicks, since a few great orders say little; set by to one of them".into(),
+            Sentence::new(
+                "learns from responses or clicks, since a few great orders say little; set by to one of them",
+            ),
         ));
     }
     if test.thompson && !is_recurring {
         return Err((
             "test.thompson",
-            "learns from wave to wave; give the campaign a schedule with every".into(),
+            Sentence::new("learns from wave to wave; give the campaign a schedule with every"),
         ));
     }
     Ok(())

@@ -27,6 +27,7 @@ use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
 use crate::ids::WaveId;
 use crate::segments::{ParseError, Rule, names};
+use crate::statistics::sentence::{Parts, Sentence, Value};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
 
@@ -58,7 +59,7 @@ pub struct CheckedCampaign {
     pub by_email: Option<u64>,
     /// Of those, who wait for the end of quiet hours, and until when (UTC).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub held: Vec<(String, u64)>,
+    pub held: Vec<(Sentence, u64)>,
     /// What the text messages would weigh and cost, of a campaign that sends any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sms: Option<SmsForecast>,
@@ -72,7 +73,7 @@ pub struct CheckedCampaign {
     pub launched: Option<LaunchedBefore>,
     /// What forbids the launch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub refusals: Vec<String>,
+    pub refusals: Vec<Sentence>,
     /// At the campaign's or the relay's rate, or as fast as the last wave went; none without either.
     pub estimated_seconds: Option<f64>,
     /// The next launch, in UTC; none: by hand.
@@ -80,7 +81,7 @@ pub struct CheckedCampaign {
     /// What a copywriter would say of the template, and an operator of the plan.
     pub findings: Vec<Finding>,
     /// What stands in the way of a real mailing.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Sentence>,
 }
 
 /// What became of the plan so far.
@@ -156,7 +157,7 @@ pub async fn check(
             None => settings.email.rate_of(route),
         });
     }
-    let mut refusals: Vec<String> = offer_refusal(definition, &rules).into_iter().collect();
+    let mut refusals: Vec<Sentence> = offer_refusal(definition, &rules).into_iter().collect();
     let mut warnings = warnings(definition, settings, will_receive, now);
     let mut sms = None;
     for provider in routes
@@ -180,7 +181,7 @@ pub async fn check(
         warnings.extend(reckoned.verdict.warnings);
         sms = Some(reckoned.forecast);
     }
-    refusals.extend(routes.err());
+    refusals.extend(routes.err().map(Sentence::from));
     refusals.extend(offer::unmet_by_cells(definition, templates));
     refusals.extend(offer::refusals(&**db, definition, will_receive).await?);
     warnings.extend(offer::is_over(definition, now));
@@ -198,7 +199,7 @@ pub async fn check(
             .and_then(|test| test.warning(definition.test.as_ref())),
     );
     for note in names::unknown(db, &rule).await? {
-        warnings.push(format!("segment: {note}"));
+        warnings.push(Sentence::new("segment: {note}").with("note", note));
     }
     let limit = rates.into_iter().flatten().min().map(f64::from);
     let measured = store::last_rate(&**db).await?;
@@ -272,8 +273,49 @@ fn launched_at(definition: &Definition, now: DateTime<Utc>) -> DateTime<Utc> {
         .map_or(now, |due| due.at.max(now))
 }
 
+impl CheckedCampaign {
+    /// Its sentences, in one order.
+    fn sentences(&mut self) -> impl Iterator<Item = &mut Sentence> {
+        let findings = self.findings.iter_mut();
+        let held = self.held.iter_mut();
+        self.refusals
+            .iter_mut()
+            .chain(&mut self.warnings)
+            .chain(findings.map(|finding| &mut finding.message))
+            .chain(held.map(|(until, _)| until))
+    }
+
+    /// As text that [`CheckedCampaign::read`] reads, with the parts of its sentences.
+    pub(super) fn write(&self) -> Result<String, serde_json::Error> {
+        let mut found = self.clone();
+        let sentences = found.sentences().map(|one| one.clone().into_parts());
+        serde_json::to_string(&Kept {
+            sentences: sentences.collect(),
+            found,
+        })
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self, serde_json::Error> {
+        let Kept {
+            sentences,
+            mut found,
+        } = serde_json::from_str(text)?;
+        for (place, parts) in found.sentences().zip(sentences) {
+            *place = parts.into();
+        }
+        Ok(found)
+    }
+}
+
+/// What is kept of a check.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    sentences: Vec<Parts>,
+    found: CheckedCampaign,
+}
+
 /// Why what a campaign proposes is too much for the rung it asks for.
-pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
+pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<Sentence> {
     let offer = definition.offer_kind?;
     let rungs = rules.rungs_offering(offer);
     if rungs.contains(&definition.level) {
@@ -281,15 +323,16 @@ pub fn offer_refusal(definition: &Definition, rules: &Rules) -> Option<String> {
     }
     let names: Vec<&str> = rungs.iter().map(|level| level.as_str()).collect();
     let advice = if names.is_empty() {
-        "no level does; see [permission.levels]".to_owned()
+        Sentence::new("no level does; see [permission.levels]")
     } else {
-        format!("these do: {}", names.join(", "))
+        Sentence::new("these do: {levels}").with("levels", names.join(", "))
     };
-    Some(format!(
-        "offer_kind: the level {} does not allow {} offers; {advice}",
-        definition.level,
-        offer.as_str()
-    ))
+    Some(
+        Sentence::new("offer_kind: the level {level} does not allow {kind} offers; {advice}")
+            .named("level", definition.level)
+            .with("kind", Value::word(offer.as_str()))
+            .with("advice", advice),
+    )
 }
 
 /// Why a campaign by text message may not be launched to people in these countries (those of their numbers).
@@ -297,7 +340,7 @@ pub fn sender_refusal(
     definition: &Definition,
     settings: &Settings,
     countries: &BTreeSet<String>,
-) -> Option<String> {
+) -> Option<Sentence> {
     if !definition.channels().contains(&Channel::Sms) {
         return None;
     }
@@ -344,17 +387,17 @@ pub fn routes_of(definition: &Definition, settings: &Settings) -> Result<Vec<Str
 }
 
 /// The first few instants and how many wait for each.
-fn by_instant(held: &BTreeMap<i64, u64>) -> Vec<(String, u64)> {
+fn by_instant(held: &BTreeMap<i64, u64>) -> Vec<(Sentence, u64)> {
     const SHOWN: usize = 5;
-    let text = |at: i64| from_ms(at).format("%Y-%m-%d %H:%M UTC").to_string();
-    let mut lines: Vec<(String, u64)> = held
+    let mut lines: Vec<(Sentence, u64)> = held
         .iter()
         .take(SHOWN)
-        .map(|(at, n)| (text(*at), *n))
+        .map(|(at, n)| (Sentence::new("{at}").with("at", Value::Moment(*at)), *n))
         .collect();
     let rest: u64 = held.values().skip(SHOWN).sum();
     if let Some((last, _)) = held.iter().next_back().filter(|_| rest > 0) {
-        lines.push((format!("{} at the latest", text(*last)), rest));
+        let until = Sentence::new("{at} at the latest").with("at", Value::Moment(*last));
+        lines.push((until, rest));
     }
     lines
 }
@@ -365,20 +408,24 @@ fn end_warnings(
     withheld: &BTreeMap<Withheld, u64>,
     will_receive: u64,
     now: DateTime<Utc>,
-) -> Vec<String> {
+) -> Vec<Sentence> {
     let mut warnings = Vec::new();
     let Some(end) = ends_at else {
         return warnings;
     };
     if end <= now.timestamp_millis() {
-        warnings.push("ends_at lies behind us: nobody would be contacted".to_owned());
+        warnings.push(Sentence::new(
+            "ends_at lies behind us: nobody would be contacted",
+        ));
     }
     let quiet = withheld.get(&Withheld::QuietHours).copied().unwrap_or(0);
     if quiet > 0 && will_receive == 0 {
-        warnings.push(format!(
-            "quiet hours hold the whole wave past its end ({}): launch earlier or end later",
-            from_ms(end).format("%Y-%m-%d %H:%M UTC")
-        ));
+        warnings.push(
+            Sentence::new(
+                "quiet hours hold the whole wave past its end ({end}): launch earlier or end later",
+            )
+            .with("end", Value::Moment(end)),
+        );
     }
     if let Some(every) = definition
         .schedule
@@ -386,7 +433,9 @@ fn end_warnings(
         .filter(|plan| plan.every.is_some())
         && schedule::next(every, now).is_some_and(|due| due.at.timestamp_millis() >= end)
     {
-        warnings.push("the next launch of [schedule] comes after ends_at".to_owned());
+        warnings.push(Sentence::new(
+            "the next launch of [schedule] comes after ends_at",
+        ));
     }
     warnings
 }
@@ -396,24 +445,24 @@ fn warnings(
     settings: &Settings,
     will_receive: u64,
     now: DateTime<Utc>,
-) -> Vec<String> {
+) -> Vec<Sentence> {
     let mut warnings = Vec::new();
     if will_receive == 0 {
-        warnings.push("nobody would receive it: see who is withheld and why".to_owned());
+        warnings.push(Sentence::new(
+            "nobody would receive it: see who is withheld and why",
+        ));
     }
     if !definition.channels().contains(&Channel::Email) {
         // What follows is about email.
     } else if settings.email.relay.is_none() {
-        warnings.push(
-            "no relay is configured: messages go to the outbox, nothing leaves this machine"
-                .to_owned(),
-        );
+        warnings.push(Sentence::new(
+            "no relay is configured: messages go to the outbox, nothing leaves this machine",
+        ));
     } else {
         if !settings.web.public_url.starts_with("https://") {
-            warnings.push(
-                "web.public_url is not https: mail programs will not offer one-click unsubscribe (RFC 8058)"
-                    .to_owned(),
-            );
+            warnings.push(Sentence::new(
+                "web.public_url is not https: mail programs will not offer one-click unsubscribe (RFC 8058)",
+            ));
         }
         let domain = definition
             .sender
@@ -426,9 +475,10 @@ fn warnings(
                 domain == dkim.domain || domain.ends_with(&format!(".{}", dkim.domain))
             });
         if !is_signed {
-            warnings.push(format!(
-                "no DKIM signature for {domain}: large providers refuse unsigned bulk mail; add [[email.dkim]]"
-            ));
+            warnings.push(
+                Sentence::new("no DKIM signature for {domain}: large providers refuse unsigned bulk mail; add [[email.dkim]]")
+                    .with("domain", domain),
+            );
         }
     }
     if let Some(every) = definition
@@ -439,10 +489,11 @@ fn warnings(
         && let Some(second) = schedule::next(every, first.at)
         && second.at - first.at < chrono::Duration::hours(20)
     {
-        warnings.push(format!(
-            "every {:?} writes to the same people more than once a day",
-            every.every.as_deref().unwrap_or_default()
-        ));
+        let every = every.every.as_deref().unwrap_or_default();
+        warnings.push(
+            Sentence::new("every {every} writes to the same people more than once a day")
+                .with("every", format!("{every:?}")),
+        );
     }
     if let Some(at) = definition
         .schedule
@@ -450,7 +501,7 @@ fn warnings(
         .filter(|plan| plan.at.is_some())
         && schedule::next(at, now).is_some_and(|due| schedule::last_instant(at, due.at) < now)
     {
-        warnings.push("the time in [schedule] lies behind us".to_owned());
+        warnings.push(Sentence::new("the time in [schedule] lies behind us"));
     }
     warnings
 }

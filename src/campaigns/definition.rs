@@ -16,6 +16,7 @@ use crate::config::SenderId;
 use crate::consent::ladder::{Level, OfferKind};
 use crate::consent::model::Channel;
 use crate::gate::model::Request;
+use crate::statistics::Sentence;
 
 /// A campaign's plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -164,8 +165,9 @@ pub enum Missed {
     Skip,
 }
 
-const NO_TIME: &str =
-    "has neither at nor every; give one, or leave [schedule] out and launch by hand";
+fn no_time() -> Sentence {
+    Sentence::new("has neither at nor every; give one, or leave [schedule] out and launch by hand")
+}
 
 /// Why a definition cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -178,7 +180,7 @@ pub enum DefinitionError {
     Key {
         path: String,
         key: &'static str,
-        problem: String,
+        problem: Sentence,
     },
 }
 
@@ -210,7 +212,7 @@ impl Definition {
             return Err(DefinitionError::Key {
                 path: path.to_owned(),
                 key: "schedule",
-                problem: NO_TIME.to_owned(),
+                problem: no_time(),
             });
         }
         let definition: Self = toml::from_str(text).map_err(|error| DefinitionError::Toml {
@@ -320,7 +322,7 @@ impl Definition {
     }
 
     /// What the types cannot say; the key and the problem.
-    pub(super) fn validate(&self) -> Result<(), (&'static str, String)> {
+    pub(super) fn validate(&self) -> Result<(), (&'static str, Sentence)> {
         let is_slug = |text: &str| {
             !text.is_empty()
                 && text.len() <= 60
@@ -336,27 +338,31 @@ impl Definition {
             if !is_slug(text) {
                 return Err((
                     key,
-                    format!("{text:?} must be 1 to 60 lower-case letters, digits, - or _"),
+                    Sentence::new("{text} must be 1 to 60 lower-case letters, digits, - or _")
+                        .with("text", format!("{text:?}")),
                 ));
             }
         }
         if self.control_percent > 90 {
             return Err((
                 "control_percent",
-                format!("{} is too much; at most 90", self.control_percent),
+                Sentence::new("{n} is too much; at most 90").named("n", self.control_percent),
             ));
         }
         if self.rate_per_second == Some(0) {
             return Err((
                 "rate_per_second",
-                "must be at least 1; to stop a campaign, pause it".into(),
+                Sentence::new("must be at least 1; to stop a campaign, pause it"),
             ));
         }
         if !(1..=365).contains(&self.window_days) {
-            return Err(("window_days", "must be between 1 and 365".into()));
+            return Err(("window_days", Sentence::new("must be between 1 and 365")));
         }
         if self.windows.days().any(|days| !(1..=365).contains(&days)) {
-            return Err(("windows", "each must be between 1 and 365 days".into()));
+            return Err((
+                "windows",
+                Sentence::new("each must be between 1 and 365 days"),
+            ));
         }
         let by_email = self.channels().contains(&Channel::Email);
         for (key, text) in [
@@ -367,7 +373,10 @@ impl Definition {
                 continue;
             }
             if text.trim().is_empty() || text.chars().any(char::is_control) || text.len() > 300 {
-                return Err((key, "must be one line of text, of at most 300 bytes".into()));
+                return Err((
+                    key,
+                    Sentence::new("must be one line of text, of at most 300 bytes"),
+                ));
             }
         }
         let addresses = [
@@ -381,36 +390,43 @@ impl Definition {
             if let Some(address) = address
                 && lettre::Address::from_str(address).is_err()
             {
-                return Err((key, format!("{address:?} is not an email address")));
+                return Err((
+                    key,
+                    Sentence::new("{address} is not an email address")
+                        .with("address", format!("{address:?}")),
+                ));
             }
         }
         if let Some(sender) = &self.sender.sms {
-            SenderId::read(sender).map_err(|problem| ("sender.sms", problem))?;
+            SenderId::read(sender).map_err(|problem| ("sender.sms", problem.into()))?;
         }
         if !(-100..=100).contains(&self.priority) {
-            return Err(("priority", "must be between -100 and 100".into()));
+            return Err(("priority", Sentence::new("must be between -100 and 100")));
         }
         if self.level == Level::Stranger {
             return Err((
                 "level",
-                "a stranger is never contacted; the lowest is \"situational\"".into(),
+                Sentence::new("a stranger is never contacted; the lowest is \"situational\""),
             ));
         }
         if let (Some(end), Some(at)) = (self.ends_at, self.schedule.as_ref().and_then(|s| s.at))
             && end <= at
         {
-            return Err(("ends_at", "must be after the time in [schedule]".into()));
+            return Err((
+                "ends_at",
+                Sentence::new("must be after the time in [schedule]"),
+            ));
         }
         if self.channels.len() > 1 && self.channels.iter().all(|one| *one == self.channel) {
             return Err((
                 "channels",
-                "names a channel twice; each once, in order".into(),
+                Sentence::new("names a channel twice; each once, in order"),
             ));
         }
         if self.channels.len() > Channel::ALL.len() {
             return Err((
                 "channels",
-                "names a channel twice; each once, in order".into(),
+                Sentence::new("names a channel twice; each once, in order"),
             ));
         }
         if !self.channels().contains(&Channel::Sms)
@@ -422,8 +438,9 @@ impl Definition {
             };
             return Err((
                 key,
-                "is about text messages, and this campaign sends none; add \"sms\" to channels, or remove it"
-                    .into(),
+                Sentence::new(
+                    "is about text messages, and this campaign sends none; add \"sms\" to channels, or remove it",
+                ),
             ));
         }
         if let Some(offer) = &self.offer {
@@ -438,8 +455,9 @@ impl Definition {
         {
             return Err((
                 "expected_response_percent",
-                "must be above 0 and at most 100; leave it out to expect what earlier waves did"
-                    .into(),
+                Sentence::new(
+                    "must be above 0 and at most 100; leave it out to expect what earlier waves did",
+                ),
             ));
         }
         cells::validate(&self.cells, self.test.as_ref(), self.is_recurring())?;
@@ -450,8 +468,9 @@ impl Definition {
         {
             return Err((
                 "test.wait_hours",
-                "must be shorter than window_days, or the rest gets its message when its time is over"
-                    .into(),
+                Sentence::new(
+                    "must be shorter than window_days, or the rest gets its message when its time is over",
+                ),
             ));
         }
         self.schedule.as_ref().map_or(Ok(()), Schedule::validate)
@@ -459,19 +478,21 @@ impl Definition {
 }
 
 impl Schedule {
-    fn validate(&self) -> Result<(), (&'static str, String)> {
+    fn validate(&self) -> Result<(), (&'static str, Sentence)> {
         match (&self.at, &self.every) {
             (Some(_), Some(_)) => Err((
                 "schedule",
-                "has both at and every; keep one of them".to_owned(),
+                Sentence::new("has both at and every; keep one of them"),
             )),
-            (None, None) => Err(("schedule", NO_TIME.to_owned())),
+            (None, None) => Err(("schedule", no_time())),
             (None, Some(cron)) => {
-                super::cron::parse(cron).map_err(|problem| ("schedule.every", problem))?;
+                super::cron::parse(cron).map_err(|problem| ("schedule.every", problem.into()))?;
                 if self.zone == Zone::Recipient {
                     return Err((
                         "schedule.zone",
-                        "\"recipient\" goes with at only; name a zone such as Europe/Paris".into(),
+                        Sentence::new(
+                            "\"recipient\" goes with at only; name a zone such as Europe/Paris",
+                        ),
                     ));
                 }
                 Ok(())

@@ -4,6 +4,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::statistics::Sentence;
+
 /// The word for coupons of a signed series; any other names a pool of imported codes.
 pub const SERIES: &str = "series";
 
@@ -47,7 +49,7 @@ pub struct Costs {
 
 impl Offer {
     /// What is wrong with it: the key and the problem.
-    pub(super) fn validate(&self) -> Result<(), (&'static str, String)> {
+    pub(super) fn validate(&self) -> Result<(), (&'static str, Sentence)> {
         one_line("offer.name", &self.name, 120)?;
         if let Some(product) = &self.product {
             one_line("offer.product", product, 120)?;
@@ -59,7 +61,9 @@ impl Offer {
         if !self.code.as_ref().is_none_or(is_sayable) {
             return Err((
                 "offer.code",
-                "must be 3 to 32 letters, digits or hyphens, as one says them at a till".into(),
+                Sentence::new(
+                    "must be 3 to 32 letters, digits or hyphens, as one says them at a till",
+                ),
             ));
         }
         if let Some(coupon) = &self.coupon {
@@ -69,10 +73,13 @@ impl Offer {
             .margin_percent
             .is_some_and(|margin| !(0.0..=100.0).contains(&margin))
         {
-            return Err(("offer.margin_percent", "must be between 0 and 100".into()));
+            return Err((
+                "offer.margin_percent",
+                Sentence::new("must be between 0 and 100"),
+            ));
         }
         if self.cost_cents < 0 {
-            return Err(("offer.cost_cents", "must not be below 0".into()));
+            return Err(("offer.cost_cents", Sentence::new("must not be below 0")));
         }
         Ok(())
     }
@@ -80,24 +87,24 @@ impl Offer {
 
 impl Costs {
     /// What is wrong with them: the key and the problem.
-    pub(super) fn validate(&self) -> Result<(), (&'static str, String)> {
+    pub(super) fn validate(&self) -> Result<(), (&'static str, Sentence)> {
         for (key, cents) in [
             ("costs.fixed_cents", self.fixed_cents),
             ("costs.per_thousand_cents", self.per_thousand_cents),
         ] {
             if cents < 0 {
-                return Err((key, "must not be below 0".into()));
+                return Err((key, Sentence::new("must not be below 0")));
             }
         }
         Ok(())
     }
 }
 
-fn one_line(key: &'static str, text: &str, most: usize) -> Result<(), (&'static str, String)> {
+fn one_line(key: &'static str, text: &str, most: usize) -> Result<(), (&'static str, Sentence)> {
     if text.trim().is_empty() || text.chars().any(char::is_control) || text.len() > most {
         return Err((
             key,
-            format!("must be one line of text, of at most {most} bytes"),
+            Sentence::new("must be one line of text, of at most {n} bytes").named("n", most),
         ));
     }
     Ok(())

@@ -13,7 +13,7 @@ use clap::Args;
 use super::{Common, print};
 use crate::channels;
 use crate::config::{DEFAULT_RELAY, Settings};
-use crate::gate::rules::{Cap, Rules};
+use crate::gate::rules::Rules;
 use crate::keys::Keys;
 use crate::storage::{Db, DbUrl, Dialect};
 use crate::templates::{FieldFacts, Severity, Template, library};
@@ -82,7 +82,11 @@ fn show(lines: &[Line]) {
 fn rules(settings: &Settings) -> Line {
     match Rules::new(settings) {
         Ok(rules) => {
-            let caps: Vec<String> = rules.caps.iter().map(Cap::describe).collect();
+            let caps: Vec<String> = rules
+                .caps
+                .iter()
+                .map(|cap| cap.sentence().to_string())
+                .collect();
             Line::Good(match caps.as_slice() {
                 [] => "permission rules: read; no pressure caps".to_owned(),
                 caps => format!("permission rules: read; at most {}", caps.join(", ")),

@@ -273,7 +273,7 @@ fn hours(settings: &Settings) -> Vec<Sentence> {
             let country = hours
                 .country
                 .as_deref()
-                .map_or(Value::Word("other countries"), Value::from);
+                .map_or(Value::word("other countries"), Value::from);
             let text = if hours.holidays_are_quiet {
                 "{channel} ({country}): {hours}, not on public holidays, in the recipient’s time."
             } else {
@@ -282,10 +282,39 @@ fn hours(settings: &Settings) -> Vec<Sentence> {
             Sentence::new(text)
                 .with("channel", said(&hours.channel))
                 .with("country", country)
-                .with("hours", hours.allowed.join(", ").as_str())
+                .with(
+                    "hours",
+                    hours
+                        .allowed
+                        .iter()
+                        .map(|span| span_in_words(span))
+                        .collect::<Vec<_>>(),
+                )
         })
         .collect()
 }
+
+/// `Mon-Fri 08:00-20:00` as the settings write it.
+fn span_in_words(span: &str) -> Sentence {
+    let Some((days, hours)) = span.split_once(' ') else {
+        return Sentence::new("{span}").with("span", span);
+    };
+    let day = |text: &str| {
+        let known = DAYS.iter().find(|day| **day == text.trim());
+        known.map_or_else(|| Value::from(text), |day| Value::word(day))
+    };
+    let days = match days.split_once('-') {
+        Some((first, last)) => Sentence::new("{first}-{last}")
+            .with("first", day(first))
+            .with("last", day(last)),
+        None => Sentence::new("{day}").with("day", day(days)),
+    };
+    Sentence::new("{days} {hours}")
+        .with("days", days)
+        .with("hours", hours)
+}
+
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// A channel as people say it.
 fn spoken(channel: &str) -> &'static str {
@@ -299,16 +328,16 @@ fn spoken(channel: &str) -> &'static str {
 fn said(channel: &str) -> Value {
     match spoken(channel) {
         "" => Value::from(channel),
-        known => Value::Word(known),
+        known => Value::word(known),
     }
 }
 
 fn days_in_words(days: i64) -> Value {
     let days = days.unsigned_abs();
     if days > 0 && days.is_multiple_of(365) {
-        Value::Counted(days / 365, "{n} year", "{n} years")
+        Value::counted(days / 365, "{n} year", "{n} years")
     } else {
-        Value::Counted(days, "{n} day", "{n} days")
+        Value::counted(days, "{n} day", "{n} days")
     }
 }
 
@@ -321,7 +350,7 @@ fn listed(words: &[&'static str], link: &'static str) -> Sentence {
             let rest: Vec<Sentence> = rest.iter().map(|word| Sentence::new(word)).collect();
             Sentence::new(link)
                 .with("rest", rest)
-                .with("last", Value::Word(last))
+                .with("last", Value::word(last))
         }
     }
 }

@@ -87,7 +87,7 @@ pub enum ScrubError {
 }
 
 /// What an import of a list did; of a dry run, what it would do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ScrubReport {
     pub is_dry_run: bool,
     /// Rows read, blank ones not counted.
@@ -216,7 +216,10 @@ pub async fn import(
             Err(reason) => {
                 report.rejected += 1;
                 if report.first_rejections.len() < TOLD {
-                    report.first_rejections.push(Rejection { line, reason });
+                    report.first_rejections.push(Rejection {
+                        line,
+                        reason: reason.into(),
+                    });
                 }
             }
         }

@@ -25,6 +25,7 @@ use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
 use crate::ids::{CampaignId, TemplateVersionId, WaveId};
 use crate::segments::{ParseError, Rule};
+use crate::statistics::Sentence;
 use crate::storage::{Db, Txn};
 use crate::templates::Template;
 
@@ -46,10 +47,10 @@ pub enum LaunchError {
     #[error("segment: {0}")]
     Segment(#[from] ParseError),
     #[error("{0}; change the definition and apply it again")]
-    Offer(String),
+    Offer(Sentence),
     /// Coupons are missing, or the texts promise what the offer does not hold; says what to do.
     #[error("{0}")]
-    Coupons(String),
+    Coupons(Sentence),
     #[error("{0}; name one of these, or none, and apply the definition again")]
     Relay(String),
     #[error("the occurrence {due_key} is not due any more; its schedule was changed")]
@@ -290,7 +291,7 @@ async fn broken_promise(
     definition: &Definition,
     versions: &BTreeMap<String, TemplateVersionId>,
     own_version: TemplateVersionId,
-) -> Result<Option<String>, DbErr> {
+) -> Result<Option<Sentence>, DbErr> {
     let mut cells: Vec<&str> = definition
         .cells
         .iter()

@@ -13,6 +13,7 @@ use crate::campaigns::drafts::{Author, DraftError, digest, gaps, store as drafts
 use crate::campaigns::plan::{PlanError, apply_within};
 use crate::campaigns::{check, store as campaign_store};
 use crate::ids::CampaignId;
+use crate::statistics::Sentence;
 use crate::storage::Db;
 use crate::templates::Template;
 
@@ -27,7 +28,7 @@ pub enum StartError {
     Launch(#[from] LaunchError),
     /// The settings or the rules forbid it.
     #[error("{0}")]
-    Refused(String),
+    Refused(Sentence),
     #[error("nothing is changed since it was launched, so there is nothing to launch again")]
     NothingNew,
     #[error("the database failed: {0}")]
@@ -83,7 +84,10 @@ pub async fn start(
     draft.launched_by(author, &digest(definition, templates)?)?;
     let refusals = check::offer_refusal(definition, &options.rules)
         .or_else(|| check::sender_refusal(definition, &options.settings, &BTreeSet::new()))
-        .or_else(|| check::routes_of(definition, &options.settings).err())
+        .or_else(|| {
+            let routes = check::routes_of(definition, &options.settings);
+            routes.err().map(Sentence::from)
+        })
         .or_else(|| {
             check::offer::unmet_by_cells(definition, templates)
                 .into_iter()

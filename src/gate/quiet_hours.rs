@@ -18,6 +18,7 @@ use crate::clock::local_instant;
 use crate::config::{ConfigError, QuietHoursSettings};
 use crate::consent::model::Channel;
 use crate::customers::model::Customer;
+use crate::statistics::sentence::{Sentence, Value};
 
 mod france;
 
@@ -189,12 +190,12 @@ impl QuietHours {
     }
 
     /// The hours of a route in words: `Mon-Fri 08:00-20:00, Sat 10:00-18:00 in FR`.
-    pub fn describe<'a>(&self, route: impl Into<Route<'a>>, country: &str) -> Option<String> {
+    pub fn told<'a>(&self, route: impl Into<Route<'a>>, country: &str) -> Option<Sentence> {
         let table = self.timetable(route.into(), country)?;
-        let named: Vec<(&str, &Vec<Range<u32>>)> =
+        let named: Vec<(&'static str, &Vec<Range<u32>>)> =
             DAY_NAMES.iter().copied().zip(&table.week).collect();
         // Days that follow each other and are alike are told together: Mon-Fri.
-        let days: Vec<String> = named
+        let days: Vec<Sentence> = named
             .chunk_by(|one, next| one.1 == next.1)
             .filter_map(|alike| {
                 let ((first, hours), (last, _)) = (alike.first()?, alike.last()?);
@@ -202,28 +203,38 @@ impl QuietHours {
                     return None;
                 }
                 let days = if first == last {
-                    (*first).to_owned()
+                    Sentence::new(first)
                 } else {
-                    format!("{first}-{last}")
+                    Sentence::new("{first}-{last}")
+                        .with("first", Value::word(first))
+                        .with("last", Value::word(last))
                 };
-                let hours: Vec<String> = hours
-                    .iter()
-                    .map(|range| format!("{}-{}", clock_time(range.start), clock_time(range.end)))
-                    .collect();
-                Some(format!("{days} {}", hours.join(" and ")))
+                let hours = hours.iter().fold(None, |before, range| {
+                    let span = format!("{}-{}", clock_time(range.start), clock_time(range.end));
+                    let span = Sentence::new("{span}").with("span", span);
+                    Some(match before {
+                        None => span,
+                        Some(before) => Sentence::new("{rest} and {last}")
+                            .with("rest", before)
+                            .with("last", span),
+                    })
+                });
+                Some(
+                    Sentence::new("{days} {hours}")
+                        .with("days", days)
+                        .with("hours", hours),
+                )
             })
             .collect();
-        let holidays = if table.holidays_are_quiet {
-            ", not on public holidays"
+        let mut parts = if table.week.iter().all(|hours| is_whole_day(hours)) {
+            vec![Sentence::new("any time")]
         } else {
-            ""
+            days
         };
-        let days = if table.week.iter().all(|hours| is_whole_day(hours)) {
-            "any time".to_owned()
-        } else {
-            days.join(", ")
-        };
-        Some(format!("{days}{holidays}"))
+        if table.holidays_are_quiet {
+            parts.push(Sentence::new("not on public holidays"));
+        }
+        Some(Sentence::new("{parts}").with("parts", parts))
     }
 
     /// The entry that counts: one for the country before one for every country, and of two the provider's.

@@ -189,7 +189,7 @@ fn hours_that_leave_nothing_out_are_any_time() {
             holidays_are_quiet,
         };
         let hours = QuietHours::new(&[entry], &BTreeMap::new()).unwrap();
-        hours.describe(Channel::Email, "FR").unwrap()
+        hours.told(Channel::Email, "FR").unwrap().to_string()
     };
     let all_day = ["Mon-Sun 00:00-12:00", "Mon-Sun 12:00-24:00"];
     assert_eq!(described(&all_day, false), "any time");

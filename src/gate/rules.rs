@@ -7,6 +7,7 @@ use crate::consent::ladder::{Ladder, Level, OfferKind};
 use crate::consent::model::{Basis, Channel};
 use crate::gate::control::StandingControl;
 use crate::gate::quiet_hours::QuietHours;
+use crate::statistics::sentence::{Sentence, Value};
 
 /// Milliseconds of 24 hours.
 pub const DAY_MS: i64 = 86_400_000;
@@ -184,25 +185,25 @@ impl Cap {
     }
 
     /// In words: "2 messages by email in 1 calendar day".
-    pub fn describe(&self) -> String {
-        let mut text = format!(
-            "{} {}",
-            self.max,
-            if self.max == 1 { "message" } else { "messages" }
-        );
-        if let Some(topic) = &self.topic {
-            text.push_str(&format!(" about {topic}"));
-        }
-        if let Some(channel) = self.channel {
-            text.push_str(&format!(" by {channel}"));
-        }
-        let kind = match self.window {
-            WindowKind::Calendar => "calendar ",
-            WindowKind::Sliding => "",
+    pub fn sentence(&self) -> Sentence {
+        let topic = self.topic.as_deref();
+        let topic = topic.map(|topic| Sentence::new(" about {topic}").with("topic", topic));
+        let channel = self.channel.map(|channel| {
+            Sentence::new(" by {channel}").with("channel", Value::word(channel.as_str()))
+        });
+        let (one, many) = match self.window {
+            WindowKind::Calendar => ("{n} calendar day", "{n} calendar days"),
+            WindowKind::Sliding => ("{n} day", "{n} days"),
         };
-        let days = if self.days == 1 { "day" } else { "days" };
-        text.push_str(&format!(" in {} {kind}{days}", self.days));
-        text
+        let max = u64::from(self.max);
+        Sentence::new("{messages}{topic}{channel} in {days}")
+            .with(
+                "messages",
+                Value::counted(max, "{n} message", "{n} messages"),
+            )
+            .with("topic", topic)
+            .with("channel", channel)
+            .with("days", Value::counted(u64::from(self.days), one, many))
     }
 }
 

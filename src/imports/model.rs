@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::customers::import::{ImportKind, ImportReport};
 use crate::ids::UploadId;
+use crate::statistics::sentence::Parts;
 
 /// How the rows are to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +102,7 @@ pub struct Upload {
 }
 
 /// What a run did, as it is kept. Without the rejected rows: they are in a file, which goes sooner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     pub rows: u64,
     pub created: u64,
@@ -113,6 +114,9 @@ pub struct Outcome {
     pub has_permissions: bool,
     pub no_basis: u64,
     pub warnings: Vec<Warned>,
+    /// Why the first rows were rejected, by their line.
+    #[serde(default)]
+    pub reasons: BTreeMap<u64, Parts>,
     pub ignored_columns: Vec<String>,
     pub encoding: String,
     pub delimiter: char,
@@ -149,6 +153,11 @@ impl From<&ImportReport> for Outcome {
                     count: warning.count,
                     first_lines: warning.first_lines.clone(),
                 })
+                .collect(),
+            reasons: report
+                .reasons
+                .iter()
+                .map(|(line, reason)| (*line, reason.clone().into_parts()))
                 .collect(),
             ignored_columns: report.ignored_columns.clone(),
             encoding: report.encoding.to_owned(),

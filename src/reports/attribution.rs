@@ -61,7 +61,7 @@ impl Attribution {
         let ways = MatchedBy::ALL.map(|way| Sentence::new(words(way)));
         let rules = vec![
             Sentence::new("A responder is who {does} within {days} of the hand-over; who does it twice counts once.")
-                .with("does", Value::Word(reached(goal)))
+                .with("does", Value::word(reached(goal)))
                 .with("days", within(goal)),
             Sentence::new("An order counts once, for one message, found by {ways}: the surest there is. By link, code and click it counts within {days} of the hand-over.")
                 .with("ways", ways.to_vec())
@@ -106,7 +106,7 @@ fn orders_by(sum: &Counters) -> Vec<Reason> {
 pub fn way_in_words(name: &str) -> Value {
     MatchedBy::from_column(name).map_or_else(
         || Value::Name(name.replace('_', " ")),
-        |way| Value::Word(words(way)),
+        |way| Value::word(words(way)),
     )
 }
 

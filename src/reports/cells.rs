@@ -155,7 +155,7 @@ fn chosen(decision: &Decision) -> Sentence {
     Sentence::new("{cell} was chosen for the rest on {at}, {how}.")
         .with("cell", decision.winner.as_str())
         .with("at", Value::Moment(decision.at))
-        .with("how", Value::Word(how))
+        .with("how", Value::word(how))
 }
 
 /// Every cell with the people of all waves, in the order of the newest plan.
@@ -244,7 +244,7 @@ impl CellLine {
     /// As people call it.
     pub fn name(&self) -> Value {
         match self.kind {
-            CellKind::Rest => Value::Word("rest (gets the winner)"),
+            CellKind::Rest => Value::word("rest (gets the winner)"),
             _ => Value::Name(self.cell.clone()),
         }
     }

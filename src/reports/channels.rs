@@ -152,7 +152,7 @@ pub fn side_by_side(lines: &[ChannelLine]) -> Vec<(&'static str, Vec<Value>)> {
         }),
         row("95 % interval", &|line| {
             line.response_rate.interval_95.map_or_else(
-                || Value::Word("no interval"),
+                || Value::word("no interval"),
                 |i| ends(Value::Percent(i.low, 2), Value::Percent(i.high, 2)).into(),
             )
         }),
@@ -178,7 +178,7 @@ pub fn of_texts(texts: &Texts) -> Vec<(&'static str, Value)> {
         (
             "per message",
             texts.cost_micros_per_message.map_or_else(
-                || Value::Word("no price known"),
+                || Value::word("no price known"),
                 |cost| price(cost, 4, &texts.currency),
             ),
         ),

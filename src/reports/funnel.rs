@@ -194,12 +194,12 @@ fn verdict(steps: &[Step]) -> Option<Sentence> {
     let value = worst.of_before?.value?;
     Some(
         Sentence::new("Fewest go on from {before} to {stage}: {share} of them ({low} to {high}). That step is the work of {work}.")
-            .with("before", Value::Word(before))
-            .with("stage", Value::Word(worst.stage))
+            .with("before", Value::word(before))
+            .with("stage", Value::word(worst.stage))
             .with("share", Value::Percent(value, 2))
             .with("low", Value::Percent(interval.low, 2))
             .with("high", Value::Percent(interval.high, 2))
-            .with("work", Value::Word(worst.work_of?)),
+            .with("work", Value::word(worst.work_of?)),
     )
 }
 

@@ -356,13 +356,13 @@ pub(super) fn sentence(
             "Whether people order because of what was sent is open: inconclusive ({figures}). More people held back would tell.",
         ),
     };
-    said.with("who", Value::Word(who)).with("figures", figures)
+    said.with("who", Value::word(who)).with("figures", figures)
 }
 
 impl CausedBy {
     /// Who was held back, for readers.
     fn held_back_are(&self) -> Value {
-        Value::Word(match self.against {
+        Value::word(match self.against {
             CellKind::Global => "the standing control group",
             _ => "the control group of this campaign",
         })
@@ -461,7 +461,7 @@ impl CausedBy {
         Sentence::new("By assignment: everybody the cells were given to, against {whom}, delivered or not; orders of any way in the {days} after {since}, the same for both{as_of}.{left_out}")
             .with("whom", self.held_back_are())
             .with("days", days(self.window_days))
-            .with("since", Value::Word(since))
+            .with("since", Value::word(since))
             .with(
                 "as_of",
                 match self.reckoned_at_ms {
@@ -495,7 +495,7 @@ impl Side {
 
 /// So many days, with the noun.
 pub(super) fn days(days: i64) -> Value {
-    Value::Counted(days.unsigned_abs(), "{n} day", "{n} days")
+    Value::counted(days.unsigned_abs(), "{n} day", "{n} days")
 }
 
 /// An amount in units of the currency, of one in cents.

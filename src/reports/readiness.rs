@@ -91,7 +91,7 @@ pub(super) fn readiness(
 }
 
 fn persons(count: u64) -> Value {
-    Value::Counted(count, "{n} person", "{n} people")
+    Value::counted(count, "{n} person", "{n} people")
 }
 
 fn people_of(outcome: Outcome) -> u64 {

@@ -4,20 +4,23 @@ use super::error::did_you_mean;
 use super::lexer::shorten;
 use super::model::{Subject, Value};
 use super::vocabulary::Kind;
+use crate::statistics::sentence::{Sentence, Value as Said};
 
 /// Both ends of a `between` are of one type and in order.
-pub(super) fn check_range(low: &Value, high: &Value) -> Result<(), String> {
+pub(super) fn check_range(low: &Value, high: &Value) -> Result<(), Sentence> {
     let is_empty = match (low, high) {
         (Value::Number(low), Value::Number(high)) => low.as_f64() > high.as_f64(),
         (Value::Date(low), Value::Date(high)) => low > high,
         (Value::Text(_), Value::Text(_)) => false,
         (Value::Boolean(_), _) => {
-            return Err("true and false have no order; use = or in".to_owned());
+            return Err(Sentence::new("true and false have no order; use = or in"));
         }
-        _ => return Err("both ends are of one type".to_owned()),
+        _ => return Err(Sentence::new("both ends are of one type")),
     };
     if is_empty {
-        return Err("nothing lies between these: the smaller comes first".to_owned());
+        return Err(Sentence::new(
+            "nothing lies between these: the smaller comes first",
+        ));
     }
     Ok(())
 }
@@ -68,34 +71,38 @@ impl Asked {
     }
 
     /// The tests there are, in words.
-    pub fn expectation(self, subject: &Subject) -> String {
+    pub fn expectation(self, subject: &Subject) -> Sentence {
         let tests = match self {
-            Self::Text | Self::Attribute => {
-                "=, !=, <, <=, >, >=, between, in, contains, starts with, ends with or is known"
-            }
-            Self::Word(_) => "=, !=, in or is known",
-            Self::Whole | Self::Money => "=, !=, <, <=, >, >=, between, in or is known",
-            Self::Date => {
-                "=, !=, <, <=, >, >=, between, in, within 90 days, more than 90 days ago or is known"
-            }
+            Self::Text | Self::Attribute => Said::word(
+                "=, !=, <, <=, >, >=, between, in, contains, starts with, ends with or is known",
+            ),
+            Self::Word(_) => Said::word("=, !=, in or is known"),
+            Self::Whole | Self::Money => Said::word("=, !=, <, <=, >, >=, between, in or is known"),
+            Self::Date => Said::word(
+                "=, !=, <, <=, >, >=, between, in, within 90 days, more than 90 days ago or is known",
+            ),
         };
-        format!("after {subject} one of {tests}")
+        Sentence::new("after {subject} one of {tests}")
+            .named("subject", subject)
+            .with("tests", tests)
     }
 
     /// What a literal for `subject` looks like.
-    pub fn value(self, subject: &Subject) -> String {
+    pub fn value(self, subject: &Subject) -> Sentence {
         match self {
-            Self::Text => format!("a text for {subject}, between double quotes"),
-            Self::Word(words) => format!("for {subject} one of \"{}\"", words.join("\", \"")),
-            Self::Whole => format!("a whole number for {subject}, such as 42"),
-            Self::Money => format!("an amount for {subject}, such as 120.50"),
-            Self::Date => format!("a date for {subject}, such as 2026-03-01"),
-            Self::Attribute => format!("a text, a number, true or false for {subject}"),
+            Self::Text => Sentence::new("a text for {subject}, between double quotes"),
+            Self::Word(words) => Sentence::new("for {subject} one of {words}")
+                .with("words", format!("\"{}\"", words.join("\", \""))),
+            Self::Whole => Sentence::new("a whole number for {subject}, such as 42"),
+            Self::Money => Sentence::new("an amount for {subject}, such as 120.50"),
+            Self::Date => Sentence::new("a date for {subject}, such as 2026-03-01"),
+            Self::Attribute => Sentence::new("a text, a number, true or false for {subject}"),
         }
+        .named("subject", subject)
     }
 
     /// The value in its normal form, or why it does not fit.
-    pub fn check(self, subject: &Subject, value: Value) -> Result<Value, String> {
+    pub fn check(self, subject: &Subject, value: Value) -> Result<Value, Sentence> {
         match (self, value) {
             (Self::Text | Self::Attribute, value @ Value::Text(_))
             | (Self::Attribute, value @ (Value::Number(_) | Value::Boolean(_)))
@@ -104,29 +111,39 @@ impl Asked {
                 let lower = text.to_ascii_lowercase();
                 match words.iter().find(|word| **word == lower) {
                     Some(word) => Ok(Value::Text((*word).to_owned())),
-                    None => Err(format!(
-                        "there is no {subject} \"{}\"; there are \"{}\"{}",
-                        shorten(&text),
-                        words.join("\", \""),
-                        did_you_mean(&lower, words.iter().copied())
-                    )),
+                    None => Err(
+                        Sentence::new("there is no {subject} {text}; there are {words}{near}")
+                            .named("subject", subject)
+                            .with("text", format!("\"{}\"", shorten(&text)))
+                            .with("words", format!("\"{}\"", words.join("\", \"")))
+                            .with("near", did_you_mean(&lower, words.iter().copied())),
+                    ),
                 }
             }
             (Self::Whole, Value::Number(number)) => match number.as_whole() {
                 Some(_) => Ok(Value::Number(number)),
-                None => Err(format!("{subject} is a whole number, not {number}")),
+                None => Err(Sentence::new("{subject} is a whole number, not {number}")
+                    .named("subject", subject)
+                    .named("number", number)),
             },
             (Self::Money, Value::Number(number)) => match number.as_cents() {
                 Some(_) => Ok(Value::Number(number)),
-                None => Err(format!("{subject} has at most two decimals, not {number}")),
+                None => Err(Sentence::new("{subject} has at most two decimals, not {number}")
+                    .named("subject", subject)
+                    .named("number", number)),
             },
-            (Self::Attribute, Value::Date(date)) => Err(format!(
-                "an attribute holds a text, a number, true or false; a date kept as text is written \"{date}\""
-            )),
-            (Self::Date, Value::Number(number)) => Err(format!(
-                "expected a date for {subject}, such as 2026-03-01; a span of time is written: {subject} within {number} days"
-            )),
-            (_, value) => Err(format!("expected {}, found {value}", self.value(subject))),
+            (Self::Attribute, Value::Date(date)) => Err(
+                Sentence::new("an attribute holds a text, a number, true or false; a date kept as text is written {date}")
+                    .with("date", format!("\"{date}\"")),
+            ),
+            (Self::Date, Value::Number(number)) => Err(
+                Sentence::new("expected a date for {subject}, such as 2026-03-01; a span of time is written: {subject} within {number} days")
+                    .named("subject", subject)
+                    .named("number", number),
+            ),
+            (_, value) => Err(Sentence::new("expected {what}, found {token}")
+                .with("what", self.value(subject))
+                .named("token", value)),
         }
     }
 }

@@ -68,7 +68,7 @@ pub enum Part {
 }
 
 /// What is wrong with one line; lines and groups are counted in the order of the form, the outermost group is 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     pub number: usize,
     pub problem: Problem,

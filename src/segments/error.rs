@@ -5,13 +5,15 @@ use std::ops::Range;
 
 use unicode_normalization::char::is_combining_mark;
 
+use crate::statistics::Sentence;
+
 /// A rule that is none: what is wrong, where, and what to write instead.
 ///
 /// Shows the line at fault with the place underlined.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ParseError {
     /// What is wrong and what to do, in a sentence.
-    pub message: String,
+    pub message: Sentence,
     /// The place: line and column, counted from 1, in characters. None when the whole rule is at fault.
     pub place: Option<Place>,
 }
@@ -34,7 +36,7 @@ const CONTEXT: usize = 60;
 
 impl ParseError {
     /// An error at the bytes `span` of `text`.
-    pub(super) fn at(text: &str, span: Range<usize>, message: String) -> Self {
+    pub(super) fn at(text: &str, span: Range<usize>, message: Sentence) -> Self {
         let start = floor(text, span.start);
         let (before, after) = text.split_at(start);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -72,7 +74,7 @@ impl ParseError {
     }
 
     /// An error of the rule as a whole.
-    pub(super) fn whole(message: String) -> Self {
+    pub(super) fn whole(message: Sentence) -> Self {
         Self {
             message,
             place: None,
@@ -80,23 +82,42 @@ impl ParseError {
     }
 }
 
+impl ParseError {
+    /// What is wrong, with its line and column.
+    pub fn sentence(&self) -> Sentence {
+        let said = match &self.place {
+            None => return self.message.clone(),
+            Some(place) if place.is_only_line => Sentence::new("column {column}: {what}"),
+            Some(place) => {
+                Sentence::new("line {line}, column {column}: {what}").named("line", place.line)
+            }
+        };
+        let column = self.place.as_ref().map_or(1, |place| place.column);
+        said.named("column", column)
+            .with("what", self.message.clone())
+    }
+}
+
+impl Place {
+    /// The line at fault with the place underlined.
+    pub fn drawn(&self) -> String {
+        let mark = "^".repeat(self.width);
+        format!(
+            "  {}\n  {:indent$}{mark}",
+            self.excerpt,
+            "",
+            indent = self.indent
+        )
+    }
+}
+
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(place) = &self.place else {
-            return f.write_str(&self.message);
+            return self.message.fmt(f);
         };
-        if !place.is_only_line {
-            write!(f, "line {}, ", place.line)?;
-        }
-        writeln!(f, "column {}: {}", place.column, self.message)?;
-        writeln!(f, "  {}", place.excerpt)?;
-        write!(
-            f,
-            "  {:indent$}{}",
-            "",
-            "^".repeat(place.width),
-            indent = place.indent
-        )
+        writeln!(f, "{}", self.sentence())?;
+        write!(f, "{}", place.drawn())
     }
 }
 
@@ -123,18 +144,21 @@ fn columns(text: &str) -> usize {
 }
 
 /// `; did you mean "…"?` with the nearest of `words`, if one is near enough to be a slip of the pen.
-pub(super) fn did_you_mean<'w>(wrong: &str, words: impl IntoIterator<Item = &'w str>) -> String {
+pub(super) fn did_you_mean<'w>(
+    wrong: &str,
+    words: impl IntoIterator<Item = &'w str>,
+) -> Option<Sentence> {
     let wrong = wrong.to_lowercase();
     // A word as long as a rule is no slip of the pen, and comparing is quadratic.
     if wrong.len() > 40 {
-        return String::new();
+        return None;
     }
     words
         .into_iter()
         .map(|word| (strsim::damerau_levenshtein(&wrong, word), word))
         .filter(|(distance, word)| *distance <= 1.max(word.len().max(wrong.len()) / 3))
         .min_by_key(|(distance, _)| *distance)
-        .map_or_else(String::new, |(_, word)| {
-            format!("; did you mean \"{word}\"?")
+        .map(|(_, word)| {
+            Sentence::new("; did you mean {near}?").with("near", format!("\"{word}\""))
         })
 }

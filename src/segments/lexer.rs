@@ -1,17 +1,17 @@
 //! From text to tokens, one at a time, so that the first mistake is the one told.
 
-use std::fmt;
 use std::ops::Range;
 
 use chrono::{Datelike, NaiveDate};
 
 use super::model::{Number, Relation};
+use crate::statistics::Sentence;
 
 /// A mistake at a place.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub span: Range<usize>,
-    pub message: String,
+    pub message: Sentence,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -28,19 +28,23 @@ pub(super) enum Token<'t> {
     End,
 }
 
-impl fmt::Display for Token<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Token<'_> {
+    /// As it is told.
+    pub(super) fn sentence(&self) -> Sentence {
+        let sign = |sign: &str| Sentence::new("{sign}").with("sign", format!("\"{sign}\""));
         match self {
-            Self::Word(word) => write!(f, "\"{}\"", shorten(word)),
-            Self::Text(text) => write!(f, "the text \"{}\"", shorten(text)),
-            Self::Number(number) => write!(f, "the number {number}"),
-            Self::Date(date) => write!(f, "the date {date}"),
-            Self::Relation(relation) => write!(f, "\"{}\"", relation.as_str()),
-            Self::Open => f.write_str("\"(\""),
-            Self::Close => f.write_str("\")\""),
-            Self::Comma => f.write_str("\",\""),
-            Self::Dot => f.write_str("\".\""),
-            Self::End => f.write_str("the end of the rule"),
+            Self::Word(word) => sign(&shorten(word)),
+            Self::Text(text) => {
+                Sentence::new("the text {text}").with("text", format!("\"{}\"", shorten(text)))
+            }
+            Self::Number(number) => Sentence::new("the number {number}").named("number", number),
+            Self::Date(date) => Sentence::new("the date {date}").named("date", date),
+            Self::Relation(relation) => sign(relation.as_str()),
+            Self::Open => sign("("),
+            Self::Close => sign(")"),
+            Self::Comma => sign(","),
+            Self::Dot => sign("."),
+            Self::End => Sentence::new("the end of the rule"),
         }
     }
 }
@@ -102,31 +106,48 @@ impl<'t> Lexer<'t> {
             '>' if second == Some('=') => self.sign(2, Token::Relation(Relation::GreaterOrEqual)),
             '!' if second == Some('=') => self.sign(2, Token::Relation(Relation::NotEqual)),
             '<' if second == Some('>') => {
-                return Err(problem(start..start + 2, "\"<>\" is written \"!=\" here"));
+                return Err(problem(
+                    start..start + 2,
+                    Sentence::new("\"<>\" is written \"!=\" here"),
+                ));
             }
             '=' if second == Some('=') => {
-                return Err(problem(start..start + 2, "\"==\" is written \"=\" here"));
+                return Err(problem(
+                    start..start + 2,
+                    Sentence::new("\"==\" is written \"=\" here"),
+                ));
             }
             '<' => self.sign(1, Token::Relation(Relation::Less)),
             '>' => self.sign(1, Token::Relation(Relation::Greater)),
             '=' => self.sign(1, Token::Relation(Relation::Equal)),
-            '!' => return Err(problem(start..start + 1, "\"!\" is written \"not\" here")),
+            '!' => {
+                return Err(problem(
+                    start..start + 1,
+                    Sentence::new("\"!\" is written \"not\" here"),
+                ));
+            }
             '&' | '|' => {
                 let end = start + if second == Some(first) { 2 } else { 1 };
                 let word = if first == '&' { "and" } else { "or" };
-                return Err(problem(start..end, format!("write \"{word}\" in letters")));
+                return Err(problem(
+                    start..end,
+                    Sentence::new("write {word} in letters").with("word", format!("\"{word}\"")),
+                ));
             }
             '\'' | '“' | '”' | '«' | '»' | '‘' | '’' | '„' | '`' => {
                 return Err(problem(
                     start..start + first.len_utf8(),
-                    "a text stands between straight double quotes, as in \"Paris\"",
+                    Sentence::new("a text stands between straight double quotes, as in \"Paris\""),
                 ));
             }
             other => {
                 let shown = if other.is_control() { '�' } else { other };
                 return Err(problem(
                     start..start + other.len_utf8(),
-                    format!("\"{shown}\" has no meaning here; a text stands between double quotes"),
+                    Sentence::new(
+                        "{sign} has no meaning here; a text stands between double quotes",
+                    )
+                    .with("sign", format!("\"{shown}\"")),
                 ));
             }
         };
@@ -154,20 +175,22 @@ impl<'t> Lexer<'t> {
                     _ => {
                         return Err(problem(
                             at..at + 1,
-                            "a backslash stands before a quote or a backslash only; write \"\\\\\" for a backslash",
+                            Sentence::new(
+                                "a backslash stands before a quote or a backslash only; write \"\\\\\" for a backslash",
+                            ),
                         ));
                     }
                 },
                 '\n' => {
                     return Err(problem(
                         start..at,
-                        "the text has no closing quote on its line",
+                        Sentence::new("the text has no closing quote on its line"),
                     ));
                 }
                 control if control.is_control() => {
                     return Err(problem(
                         at..at + control.len_utf8(),
-                        "a text holds no control characters, such as tabs",
+                        Sentence::new("a text holds no control characters, such as tabs"),
                     ));
                 }
                 other => text.push(other),
@@ -175,7 +198,7 @@ impl<'t> Lexer<'t> {
         }
         Err(problem(
             start..self.text.len(),
-            "the text has no closing quote",
+            Sentence::new("the text has no closing quote"),
         ))
     }
 
@@ -195,10 +218,10 @@ impl<'t> Lexer<'t> {
                 date(written).map(Token::Date).ok_or_else(|| {
                     problem(
                         start..self.at,
-                        format!(
-                            "\"{}\" is no date; a date is written year-month-day, as 2026-03-01",
-                            shorten(written)
-                        ),
+                        Sentence::new(
+                            "{text} is no date; a date is written year-month-day, as 2026-03-01",
+                        )
+                        .with("text", format!("\"{}\"", shorten(written))),
                     )
                 })
             }
@@ -210,7 +233,12 @@ impl<'t> Lexer<'t> {
                 }
                 number(is_negative, whole, decimals)
                     .map(Token::Number)
-                    .ok_or_else(|| problem(start..self.at, "a number has at most 15 digits"))
+                    .ok_or_else(|| {
+                        problem(
+                            start..self.at,
+                            Sentence::new("a number has at most 15 digits"),
+                        )
+                    })
             }
         }
     }
@@ -234,7 +262,7 @@ fn date(written: &str) -> Option<NaiveDate> {
         .filter(|date| date.year() >= 1)
 }
 
-pub(super) fn problem(span: Range<usize>, message: impl Into<String>) -> Problem {
+pub(super) fn problem(span: Range<usize>, message: impl Into<Sentence>) -> Problem {
     Problem {
         span,
         message: message.into(),

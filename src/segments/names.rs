@@ -7,6 +7,7 @@ use sea_orm::DbErr;
 
 use super::model::{Name, Node, Rule, Subject};
 use super::store;
+use crate::statistics::Sentence;
 use crate::storage::Db;
 
 impl Rule {
@@ -44,7 +45,7 @@ impl Rule {
 ///
 /// # Errors
 /// When the database is away.
-pub async fn unknown(db: &Db, rule: &Rule) -> Result<Vec<String>, DbErr> {
+pub async fn unknown(db: &Db, rule: &Rule) -> Result<Vec<Sentence>, DbErr> {
     let mut told = Vec::new();
     for name in rule.names() {
         if !store::is_known(db, &name).await? {
@@ -55,11 +56,22 @@ pub async fn unknown(db: &Db, rule: &Rule) -> Result<Vec<String>, DbErr> {
 }
 
 /// What to tell about a name that nothing bears.
-pub fn note(name: &Name) -> String {
-    let (pattern, name) = pattern(name);
+pub fn note(name: &Name) -> Sentence {
     // In plain quotes, as the language has them.
-    let told = pattern.replace("“{name}”", &format!("{name:?}"));
-    told.replace("{name}", name)
+    match name {
+        Name::Campaign(name) => {
+            Sentence::new("there is no campaign {name}").named("name", format!("{name:?}"))
+        }
+        Name::Tag(name) => {
+            Sentence::new("nobody is tagged {name}").named("name", format!("{name:?}"))
+        }
+        Name::Interest(name) => {
+            Sentence::new("nobody has shown interest in {name}").named("name", format!("{name:?}"))
+        }
+        Name::Topic(name) => Sentence::new("nobody was ever asked about the topic {name}")
+            .named("name", format!("{name:?}")),
+        Name::Attribute(name) => Sentence::new("nobody has attribute.{name}").named("name", name),
+    }
 }
 
 /// As [`note`], as a sentence in which `{name}` stands for the name.

@@ -13,6 +13,7 @@ use super::model::{
     Span, Subject, Test, Unit, Value, Window,
 };
 use crate::consent::model::Channel;
+use crate::statistics::Sentence;
 
 /// A campaign's behaviour counted more often than this is a slip.
 const MAX_TIMES: i64 = 1_000_000;
@@ -25,9 +26,9 @@ impl Rule {
     /// [`MAX_CHARS`] or [`MAX_DEPTH`].
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         if text.trim().is_empty() {
-            return Err(ParseError::whole(
-                "the rule is empty; who means every customer writes: everyone".to_owned(),
-            ));
+            return Err(ParseError::whole(Sentence::new(
+                "the rule is empty; who means every customer writes: everyone",
+            )));
         }
         // Bytes first: a rule of megabytes is not even counted.
         if text.len() > MAX_CHARS * 4 || text.chars().count() > MAX_CHARS {
@@ -38,9 +39,10 @@ impl Rule {
             .into_normal_form();
         let rule = Self { root };
         if rule.root().subselects() > MAX_SUBSELECTS {
-            return Err(ParseError::whole(format!(
-                "the rule asks more than {MAX_SUBSELECTS} times about tags, behaviour or permission; tag the customers you mean, or make two campaigns of it"
-            )));
+            return Err(ParseError::whole(
+                Sentence::new("the rule asks more than {n} times about tags, behaviour or permission; tag the customers you mean, or make two campaigns of it")
+                    .named("n", MAX_SUBSELECTS),
+            ));
         }
         // Or its canonical text could not be read back.
         if rule.to_string().chars().count() > MAX_CHARS {
@@ -88,13 +90,15 @@ impl<'de> Deserialize<'de> for Rule {
 }
 
 fn too_long() -> ParseError {
-    ParseError::whole(format!(
-        "the rule has more than {MAX_CHARS} characters; tag the customers you mean and write: tagged \"…\""
-    ))
+    ParseError::whole(
+        Sentence::new("the rule has more than {n} characters; tag the customers you mean and write: tagged \"…\"")
+            .named("n", MAX_CHARS),
+    )
 }
 
-fn too_deep() -> String {
-    format!("parentheses and \"not\" nest deeper than {MAX_DEPTH}; write the rule flatter")
+fn too_deep() -> Sentence {
+    Sentence::new("parentheses and \"not\" nest deeper than {n}; write the rule flatter")
+        .named("n", MAX_DEPTH)
 }
 
 fn parse(text: &str) -> Result<Node, Problem> {
@@ -102,11 +106,14 @@ fn parse(text: &str) -> Result<Node, Problem> {
     let node = parser.rule()?;
     match parser.token {
         Token::End => Ok(node),
-        Token::Close => Err(parser.wrong("this \")\" closes nothing")),
-        Token::Comma if parser.is_after_number => Err(parser.wrong(
+        Token::Close => Err(parser.wrong(Sentence::new("this \")\" closes nothing"))),
+        Token::Comma if parser.is_after_number => Err(parser.wrong(Sentence::new(
             "a list needs \"in (…)\", and a decimal number is written with a point, as 120.50",
+        ))),
+        _ => Err(parser.expected_of(
+            Sentence::new("\"and\", \"or\" or the end of the rule"),
+            ["and", "or"],
         )),
-        _ => Err(parser.expected_of("\"and\", \"or\" or the end of the rule", ["and", "or"])),
     }
 }
 
@@ -138,21 +145,34 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    fn wrong(&self, message: impl Into<String>) -> Problem {
+    fn wrong(&self, message: impl Into<Sentence>) -> Problem {
         problem(self.span.clone(), message)
     }
 
-    fn expected(&self, what: &str) -> Problem {
-        self.wrong(format!("expected {what}, found {}", self.token))
+    fn expected(&self, what: impl Into<Sentence>) -> Problem {
+        self.wrong(
+            Sentence::new("expected {what}, found {token}")
+                .with("what", what.into())
+                .with("token", self.token.sentence()),
+        )
     }
 
     /// As [`Parser::expected`], with the nearest of `words` to the word that stands here.
-    fn expected_of<'w>(&self, what: &str, words: impl IntoIterator<Item = &'w str>) -> Problem {
+    fn expected_of<'w>(
+        &self,
+        what: impl Into<Sentence>,
+        words: impl IntoIterator<Item = &'w str>,
+    ) -> Problem {
         let near = match self.token {
             Token::Word(word) => did_you_mean(word, words),
-            _ => String::new(),
+            _ => None,
         };
-        self.wrong(format!("expected {what}, found {}{near}", self.token))
+        self.wrong(
+            Sentence::new("expected {what}, found {token}{near}")
+                .with("what", what.into())
+                .with("token", self.token.sentence())
+                .with("near", near),
+        )
     }
 
     fn is_word(&self, keyword: &str) -> bool {
@@ -172,7 +192,7 @@ impl<'t> Parser<'t> {
         if self.takes(keyword)? {
             return Ok(());
         }
-        Err(self.expected(&format!("\"{keyword}\"")))
+        Err(self.expected(Sentence::new("{word}").with("word", format!("\"{keyword}\""))))
     }
 
     fn rule(&mut self) -> Result<Node, Problem> {
@@ -204,7 +224,7 @@ impl<'t> Parser<'t> {
             self.advance()?;
             let node = self.rule()?;
             if self.token != Token::Close {
-                return Err(self.expected("\"and\", \"or\" or \")\""));
+                return Err(self.expected(Sentence::new("\"and\", \"or\" or \")\"")));
             }
             self.advance()?;
             self.depth -= 1;
@@ -223,7 +243,7 @@ impl<'t> Parser<'t> {
 
     fn predicate(&mut self) -> Result<Node, Problem> {
         let Token::Word(written) = self.token else {
-            return Err(self.expected("a condition, such as age >= 30"));
+            return Err(self.expected(Sentence::new("a condition, such as age >= 30")));
         };
         let word = written.to_ascii_lowercase();
         match word.as_str() {
@@ -233,12 +253,16 @@ impl<'t> Parser<'t> {
             }
             "tagged" => {
                 self.advance()?;
-                return Ok(Node::Tagged(self.text("the tag")?));
+                return Ok(Node::Tagged(
+                    self.text(Sentence::new("the tag between double quotes"))?,
+                ));
             }
             "interested" => {
                 self.advance()?;
                 self.require("in")?;
-                return Ok(Node::Interested(self.text("the interest")?));
+                return Ok(Node::Interested(
+                    self.text(Sentence::new("the interest between double quotes"))?,
+                ));
             }
             "can" => return self.can_receive(),
             "attribute" => {
@@ -255,7 +279,7 @@ impl<'t> Parser<'t> {
             return self.comparison(Subject::Field(field));
         }
         if matches!(word.as_str(), "and" | "or" | "true" | "false") {
-            return Err(self.expected("a condition, such as age >= 30"));
+            return Err(self.expected(Sentence::new("a condition, such as age >= 30")));
         }
         let words = Field::ALL
             .map(Field::as_str)
@@ -270,15 +294,16 @@ impl<'t> Parser<'t> {
                 "not",
             ]);
         let near = did_you_mean(&word, words);
-        let advice = if near.is_empty() {
-            "; a value of your own is written attribute.NAME, a text between double quotes"
-        } else {
-            &near
-        };
-        Err(self.wrong(format!(
-            "there is no field \"{}\"{advice}",
-            shorten(written)
-        )))
+        let advice = near.unwrap_or_else(|| {
+            Sentence::new(
+                "; a value of your own is written attribute.NAME, a text between double quotes",
+            )
+        });
+        Err(self.wrong(
+            Sentence::new("there is no field {field}{advice}")
+                .with("field", format!("\"{}\"", shorten(written)))
+                .with("advice", advice),
+        ))
     }
 
     fn can_receive(&mut self) -> Result<Node, Problem> {
@@ -289,27 +314,31 @@ impl<'t> Parser<'t> {
             .into_iter()
             .find(|known| self.is_word(known.as_str()))
         else {
-            return Err(self.expected_of("email or sms", channels.map(Channel::as_str)));
+            return Err(
+                self.expected_of(Sentence::new("email or sms"), channels.map(Channel::as_str))
+            );
         };
         self.advance()?;
         self.require("about")?;
-        let topic = self.text("the topic")?;
+        let topic = self.text(Sentence::new("the topic between double quotes"))?;
         Ok(Node::CanReceive { channel, topic })
     }
 
     fn attribute(&mut self) -> Result<String, Problem> {
         self.require("attribute")?;
         if self.token != Token::Dot {
-            return Err(self.expected("a point and the attribute's name, as attribute.hobby"));
+            return Err(self.expected(Sentence::new(
+                "a point and the attribute's name, as attribute.hobby",
+            )));
         }
         self.advance()?;
         let name = match &self.token {
             Token::Word(name) => (*name).to_owned(),
             Token::Text(name) if !name.is_empty() => name.clone(),
             _ => {
-                return Err(self.expected(
+                return Err(self.expected(Sentence::new(
                     "the attribute's name, as attribute.hobby or attribute.\"favourite colour\"",
-                ));
+                )));
             }
         };
         self.advance()?;
@@ -323,7 +352,8 @@ impl<'t> Parser<'t> {
             if matches!(self.token, Token::Relation(_)) || self.is_word("is") {
                 return Err(problem(
                     not_span,
-                    format!("\"not\" stands before the whole comparison: not {subject} …"),
+                    Sentence::new("\"not\" stands before the whole comparison: not {subject} …")
+                        .named("subject", &subject),
                 ));
             }
             // It prints as `not …`, and that must be readable too.
@@ -344,7 +374,10 @@ impl<'t> Parser<'t> {
         let start = self.span.clone();
         if let Token::Relation(relation) = self.token {
             if !matches!(relation, Relation::Equal | Relation::NotEqual) && !asked.has_order() {
-                return Err(self.wrong(format!("{subject} has no order; use =, != or in")));
+                return Err(self.wrong(
+                    Sentence::new("{subject} has no order; use =, != or in")
+                        .named("subject", subject),
+                ));
             }
             self.advance()?;
             let value_span = self.span.clone();
@@ -354,18 +387,18 @@ impl<'t> Parser<'t> {
             {
                 return Err(problem(
                     value_span,
-                    "true and false have no order; use = or !=",
+                    Sentence::new("true and false have no order; use = or !="),
                 ));
             }
             return Ok(Test::Is(relation, value));
         }
         let Token::Word(written) = self.token else {
-            return Err(self.expected(&asked.expectation(subject)));
+            return Err(self.expected(asked.expectation(subject)));
         };
         let word = written.to_ascii_lowercase();
         if !asked.words().contains(&word.as_str()) {
             let words = asked.words().iter().copied();
-            return Err(self.expected_of(&asked.expectation(subject), words));
+            return Err(self.expected_of(asked.expectation(subject), words));
         }
         self.advance()?;
         match word.as_str() {
@@ -384,17 +417,25 @@ impl<'t> Parser<'t> {
                 } else if self.takes("unknown")? {
                     Ok(Test::Unknown)
                 } else {
-                    Err(self.expected("\"known\" or \"unknown\" (a value is compared with =)"))
+                    Err(self.expected(Sentence::new(
+                        "\"known\" or \"unknown\" (a value is compared with =)",
+                    )))
                 }
             }
-            "contains" => Ok(Test::Contains(self.text("the text to find")?)),
+            "contains" => Ok(Test::Contains(
+                self.text(Sentence::new("the text to find between double quotes"))?,
+            )),
             "starts" => {
                 self.require("with")?;
-                Ok(Test::StartsWith(self.text("the text to find")?))
+                Ok(Test::StartsWith(self.text(Sentence::new(
+                    "the text to find between double quotes",
+                ))?))
             }
             "ends" => {
                 self.require("with")?;
-                Ok(Test::EndsWith(self.text("the text to find")?))
+                Ok(Test::EndsWith(self.text(Sentence::new(
+                    "the text to find between double quotes",
+                ))?))
             }
             "within" => Ok(Test::Within(self.time_span()?)),
             _ => {
@@ -408,9 +449,9 @@ impl<'t> Parser<'t> {
 
     fn list(&mut self, subject: &Subject) -> Result<Test, Problem> {
         if self.token != Token::Open {
-            return Err(
-                self.expected("a list between parentheses, such as (\"Amiens\", \"Lille\")")
-            );
+            return Err(self.expected(Sentence::new(
+                "a list between parentheses, such as (\"Amiens\", \"Lille\")",
+            )));
         }
         self.advance()?;
         let mut values: Vec<Value> = Vec::new();
@@ -420,7 +461,10 @@ impl<'t> Parser<'t> {
             if values.first().is_some_and(|first| {
                 std::mem::discriminant(first) != std::mem::discriminant(&value)
             }) {
-                return Err(problem(span, "the values of a list are of one type"));
+                return Err(problem(
+                    span,
+                    Sentence::new("the values of a list are of one type"),
+                ));
             }
             values.push(value);
             match self.token {
@@ -429,7 +473,7 @@ impl<'t> Parser<'t> {
                     self.advance()?;
                     return Ok(Test::In(values));
                 }
-                _ => return Err(self.expected("\",\" or \")\"")),
+                _ => return Err(self.expected(Sentence::new("\",\" or \")\""))),
             }
         }
     }
@@ -444,9 +488,12 @@ impl<'t> Parser<'t> {
             Token::Word(word) if word.eq_ignore_ascii_case("false") => Value::Boolean(false),
             Token::Word(word) if Asked::of(subject).takes_text() => {
                 let word = shorten(word);
-                return Err(self.wrong(format!("a text stands between double quotes: \"{word}\"")));
+                return Err(self.wrong(
+                    Sentence::new("a text stands between double quotes: {word}")
+                        .with("word", format!("\"{word}\"")),
+                ));
             }
-            _ => return Err(self.expected(&Asked::of(subject).value(subject))),
+            _ => return Err(self.expected(Asked::of(subject).value(subject))),
         };
         let value = Asked::of(subject)
             .check(subject, value)
@@ -455,9 +502,9 @@ impl<'t> Parser<'t> {
         Ok(value)
     }
 
-    fn text(&mut self, what: &str) -> Result<String, Problem> {
+    fn text(&mut self, what: Sentence) -> Result<String, Problem> {
         let Token::Text(text) = &self.token else {
-            return Err(self.expected(&format!("{what} between double quotes")));
+            return Err(self.expected(what));
         };
         let text = text.clone();
         self.advance()?;
@@ -466,23 +513,26 @@ impl<'t> Parser<'t> {
 
     fn time_span(&mut self) -> Result<Span, Problem> {
         let Token::Number(number) = self.token else {
-            return Err(self.expected("a number and days, weeks, months or years"));
+            return Err(self.expected(Sentence::new("a number and days, weeks, months or years")));
         };
         let count = number
             .as_whole()
             .and_then(|count| u32::try_from(count).ok())
             .filter(|count| (1..=Span::MAX).contains(count))
             .ok_or_else(|| {
-                self.wrong(format!("a span is a whole number from 1 to {}", Span::MAX))
+                self.wrong(
+                    Sentence::new("a span is a whole number from 1 to {n}").named("n", Span::MAX),
+                )
             })?;
         self.advance()?;
         let unit = Unit::ALL
             .into_iter()
             .find(|unit| self.is_word(unit.plural()) || self.is_word(unit.singular()));
         let Some(unit) = unit else {
-            return Err(
-                self.expected_of("days, weeks, months or years", Unit::ALL.map(Unit::plural))
-            );
+            return Err(self.expected_of(
+                Sentence::new("days, weeks, months or years"),
+                Unit::ALL.map(Unit::plural),
+            ));
         };
         self.advance()?;
         Ok(Span { count, unit })
@@ -511,25 +561,40 @@ impl<'t> Parser<'t> {
                             "campaign", "product", "category", "within", "between", "and", "or",
                         ],
                     );
-                    if near.is_empty() {
-                        break;
-                    }
-                    return Err(self.wrong(format!("{} has no meaning here{near}", self.token)));
+                    let Some(near) = near else { break };
+                    return Err(self.wrong(
+                        Sentence::new("{token} has no meaning here{near}")
+                            .with("token", self.token.sentence())
+                            .with("near", near),
+                    ));
                 }
             };
             if is_second {
-                return Err(self.wrong(format!(
-                    "\"{word}\" stands here twice; join two conditions with \"and\""
-                )));
+                return Err(self.wrong(
+                    Sentence::new("{word} stands here twice; join two conditions with \"and\"")
+                        .with("word", format!("\"{word}\"")),
+                ));
             }
             if deed != Deed::Ordered && matches!(word.as_str(), "product" | "category" | "for") {
-                return Err(self.wrong(format!("\"{word}\" goes with \"ordered\" only")));
+                return Err(self.wrong(
+                    Sentence::new("{word} goes with \"ordered\" only")
+                        .with("word", format!("\"{word}\"")),
+                ));
             }
             self.advance()?;
             match word.as_str() {
-                "campaign" => behaviour.campaign = Some(self.text("the campaign's name")?),
-                "product" => behaviour.product = Some(self.text("the product")?),
-                "category" => behaviour.category = Some(self.text("the category")?),
+                "campaign" => {
+                    behaviour.campaign =
+                        Some(self.text(Sentence::new("the campaign's name between double quotes"))?)
+                }
+                "product" => {
+                    behaviour.product =
+                        Some(self.text(Sentence::new("the product between double quotes"))?)
+                }
+                "category" => {
+                    behaviour.category =
+                        Some(self.text(Sentence::new("the category between double quotes"))?)
+                }
                 "at" => times = Some(self.times()?),
                 "for" => behaviour.amount = Some(self.amount()?),
                 "within" => behaviour.window = Some(Window::Within(self.time_span()?)),
@@ -539,7 +604,10 @@ impl<'t> Parser<'t> {
                     let last = self.date()?;
                     if last < first {
                         let span = span.start..self.span.start;
-                        return Err(problem(span, "the first day comes after the last"));
+                        return Err(problem(
+                            span,
+                            Sentence::new("the first day comes after the last"),
+                        ));
                     }
                     behaviour.window = Some(Window::Between(first, last));
                 }
@@ -552,12 +620,14 @@ impl<'t> Parser<'t> {
     fn times(&mut self) -> Result<u32, Problem> {
         self.require("least")?;
         let Token::Number(number) = self.token else {
-            return Err(self.expected("how many times"));
+            return Err(self.expected(Sentence::new("how many times")));
         };
         let span = self.span.clone();
         self.advance()?;
         if !self.takes("times")? && !self.takes("time")? {
-            return Err(self.expected("\"times\" (an amount is written: for at least 100)"));
+            return Err(self.expected(Sentence::new(
+                "\"times\" (an amount is written: for at least 100)",
+            )));
         }
         number
             .as_whole()
@@ -566,7 +636,7 @@ impl<'t> Parser<'t> {
             .ok_or_else(|| {
                 problem(
                     span,
-                    format!("a whole number from 1 to {MAX_TIMES} is needed"),
+                    Sentence::new("a whole number from 1 to {n} is needed").named("n", MAX_TIMES),
                 )
             })
     }
@@ -575,10 +645,12 @@ impl<'t> Parser<'t> {
         self.require("at")?;
         self.require("least")?;
         let Token::Number(number) = self.token else {
-            return Err(self.expected("an amount, such as 120.50"));
+            return Err(self.expected(Sentence::new("an amount, such as 120.50")));
         };
         if number.as_cents().is_none_or(|cents| cents < 0) {
-            return Err(self.wrong("an amount is not negative and has at most two decimals"));
+            return Err(self.wrong(Sentence::new(
+                "an amount is not negative and has at most two decimals",
+            )));
         }
         self.advance()?;
         Ok(number)
@@ -586,7 +658,7 @@ impl<'t> Parser<'t> {
 
     fn date(&mut self) -> Result<chrono::NaiveDate, Problem> {
         let Token::Date(date) = self.token else {
-            return Err(self.expected("a date, such as 2026-03-01"));
+            return Err(self.expected(Sentence::new("a date, such as 2026-03-01")));
         };
         self.advance()?;
         Ok(date)

@@ -17,6 +17,7 @@ use super::ready::ReadyWording;
 use super::tags::{Piece, Tag, field_uses, pieces, take};
 use super::wording::{Form, Text, Theme, Wording};
 use super::{Template, links};
+use crate::statistics::sentence::{Sentence, Value};
 
 /// Characters of a subject that a telephone shows.
 const SUBJECT_CHARACTERS: usize = 50;
@@ -51,7 +52,7 @@ impl fmt::Display for Severity {
 }
 
 /// One remark.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     pub severity: Severity,
     /// None when it is about the template as a whole.
@@ -59,7 +60,8 @@ pub struct Finding {
     pub language: String,
     /// The key in the file, such as `attention.subject`.
     pub key: String,
-    pub message: String,
+    #[schema(value_type = String)]
+    pub message: Sentence,
 }
 
 impl fmt::Display for Finding {
@@ -101,9 +103,8 @@ impl Template {
                 .iter()
                 .any(|phrases| phrases.language == language)
             {
-                reader.warn(None, "language", format!(
-                    "the footer has no words in {language:?} and will be in English; give the campaign's sender a reason in this language"
-                ));
+                reader.warn(None, "language", Sentence::new("the footer has no words in {language} and will be in English; give the campaign's sender a reason in this language")
+                    .with("language", format!("{language:?}")));
             }
             reader.sms(self, wording, facts);
             reader.result(self);
@@ -114,10 +115,10 @@ impl Template {
                 part: None,
                 language: self.script.language.clone(),
                 key: "theme.accent".to_owned(),
-                message: format!(
-                    "{} is too pale on white for kicker and links (contrast below 4.5); take a darker shade",
-                    self.script.theme.accent
-                ),
+                message: Sentence::new(
+                    "{colour} is too pale on white for kicker and links (contrast below 4.5); take a darker shade",
+                )
+                .named("colour", &self.script.theme.accent),
             });
         }
         self.lint_interests(&mut findings);
@@ -127,7 +128,7 @@ impl Template {
 
     /// An interest that no link leads to would never be found.
     fn lint_interests(&self, findings: &mut Vec<Finding>) {
-        let mut refuse = |message: String| {
+        let mut refuse = |message: Sentence| {
             findings.push(Finding {
                 severity: Severity::Error,
                 part: None,
@@ -138,15 +139,23 @@ impl Template {
         };
         for (url, interest) in &self.script.interests {
             if !self.links.iter().any(|link| link.url == *url) {
-                refuse(format!(
-                    "no link leads to {url:?}; write the address as it stands in the text"
-                ));
+                refuse(
+                    Sentence::new(
+                        "no link leads to {url}; write the address as it stands in the text",
+                    )
+                    .with("url", format!("{url:?}")),
+                );
             }
             let length = interest.trim().chars().count();
             if !(1..=MAX_INTEREST_CHARS).contains(&length) {
-                refuse(format!(
-                    "the interest of {url:?} has {length} characters; give it a name of 1 to {MAX_INTEREST_CHARS}"
-                ));
+                refuse(
+                    Sentence::new(
+                        "the interest of {url} has {n} characters; give it a name of 1 to {most}",
+                    )
+                    .with("url", format!("{url:?}"))
+                    .named("n", length)
+                    .named("most", MAX_INTEREST_CHARS),
+                );
             }
         }
     }
@@ -161,7 +170,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn say(&mut self, severity: Severity, part: Option<Part>, key: &str, message: String) {
+    fn say(&mut self, severity: Severity, part: Option<Part>, key: &str, message: Sentence) {
         self.findings.push(Finding {
             severity,
             part,
@@ -171,11 +180,11 @@ impl Reader<'_> {
         });
     }
 
-    fn warn(&mut self, part: Option<Part>, key: &str, message: impl Into<String>) {
+    fn warn(&mut self, part: Option<Part>, key: &str, message: impl Into<Sentence>) {
         self.say(Severity::Warning, part, key, message.into());
     }
 
-    fn refuse(&mut self, part: Option<Part>, key: &str, message: impl Into<String>) {
+    fn refuse(&mut self, part: Option<Part>, key: &str, message: impl Into<Sentence>) {
         self.say(Severity::Error, part, key, message.into());
     }
 
@@ -187,56 +196,64 @@ impl Reader<'_> {
             self.refuse(
                 part,
                 "attention.subject",
-                "there is no subject: nobody opens a letter without one",
+                Sentence::new("there is no subject: nobody opens a letter without one"),
             );
         } else {
             let length = length(subject);
             if length > SUBJECT_CHARACTERS {
-                self.warn(part, "attention.subject", format!(
-                    "the subject has {length} characters; a telephone shows about {SUBJECT_CHARACTERS}, so say it shorter or put the weight first"
-                ));
+                self.warn(part, "attention.subject", Sentence::new("the subject has {n} characters; a telephone shows about {most}, so say it shorter or put the weight first")
+                    .named("n", length)
+                    .named("most", SUBJECT_CHARACTERS));
             }
             if is_shouting(subject) {
                 self.warn(
                     part,
                     "attention.subject",
-                    "the subject is all capitals: it shouts, and spam filters hear it",
+                    Sentence::new(
+                        "the subject is all capitals: it shouts, and spam filters hear it",
+                    ),
                 );
             }
             if subject.matches('!').count() > 1 {
-                self.warn(part, "attention.subject", "more than one exclamation mark in the subject; one is the most a reader believes");
+                self.warn(part, "attention.subject", Sentence::new("more than one exclamation mark in the subject; one is the most a reader believes"));
             }
         }
         if preheader.is_empty() {
-            self.warn(part, "attention.preheader", "there is no preheader: the inbox will show whatever the letter begins with; write the second half of your promise");
+            self.warn(part, "attention.preheader", Sentence::new("there is no preheader: the inbox will show whatever the letter begins with; write the second half of your promise"));
         } else if preheader == subject {
             self.warn(
                 part,
                 "attention.preheader",
-                "the preheader repeats the subject; go on with the thought instead",
+                Sentence::new("the preheader repeats the subject; go on with the thought instead"),
             );
         } else if length(preheader) > PREHEADER_CHARACTERS {
-            self.warn(part, "attention.preheader", format!(
-                "the preheader has {} characters; no inbox shows more than {PREHEADER_CHARACTERS}", length(preheader)
-            ));
+            self.warn(
+                part,
+                "attention.preheader",
+                Sentence::new("the preheader has {n} characters; no inbox shows more than {most}")
+                    .named("n", length(preheader))
+                    .named("most", PREHEADER_CHARACTERS),
+            );
         }
         if attention.headline.trim().is_empty() {
             self.refuse(
                 part,
                 "attention.headline",
-                "there is no headline: it is what four of five readers read, and all they read",
+                Sentence::new(
+                    "there is no headline: it is what four of five readers read, and all they read",
+                ),
             );
         } else if attention.headline.trim() == subject {
             self.warn(
                 part,
                 "attention.headline",
-                "the headline repeats the subject; the reader has just read it",
+                Sentence::new("the headline repeats the subject; the reader has just read it"),
             );
         }
         if let Some(image) = &attention.image
             && image.alt.trim().is_empty()
         {
-            self.warn(part, "attention.image.alt", "the picture has no alt text: who does not load pictures sees a hole; say what it shows");
+            self.warn(part, "attention.image.alt", Sentence::new("the picture has no alt text: who does not load pictures sees a hole; say what it shows"));
         }
     }
 
@@ -247,20 +264,22 @@ impl Reader<'_> {
             self.refuse(
                 Some(Part::Interest),
                 "interest.body",
-                "Interest is empty: say what this has to do with the reader",
+                Sentence::new("Interest is empty: say what this has to do with the reader"),
             );
         } else if wording.interest.body.trim().is_empty() {
             self.warn(
                 Some(Part::Interest),
                 "interest.body",
-                "Interest is a headline only; say what this has to do with the reader",
+                Sentence::new(
+                    "Interest is a headline only; say what this has to do with the reader",
+                ),
             );
         }
         if !has(Part::Desire) {
             self.refuse(
                 Some(Part::Desire),
                 "desire.body",
-                "Desire is empty: say what the reader gains, best in points",
+                Sentence::new("Desire is empty: say what the reader gains, best in points"),
             );
         }
         for (number, point) in wording.desire.points.iter().enumerate() {
@@ -268,7 +287,7 @@ impl Reader<'_> {
                 self.warn(
                     Some(Part::Desire),
                     &format!("desire.points[{number}]"),
-                    "this point is empty; remove it or write it",
+                    Sentence::new("this point is empty; remove it or write it"),
                 );
             }
         }
@@ -276,7 +295,7 @@ impl Reader<'_> {
             self.refuse(
                 Some(Part::Action),
                 "action",
-                "Action is empty: nobody does what he is not asked to do",
+                Sentence::new("Action is empty: nobody does what he is not asked to do"),
             );
         }
     }
@@ -286,29 +305,35 @@ impl Reader<'_> {
         let action = &wording.action;
         let (button, link) = (action.button.trim(), action.link.trim());
         match (button.is_empty(), link.is_empty()) {
-            (true, true) => self.refuse(part, "action.button", "there is no call to action: write a button that says what happens when it is pressed, and its link"),
-            (false, true) => self.refuse(part, "action.link", "the button leads nowhere; give it a link"),
-            (true, false) => self.refuse(part, "action.button", "the link has no button; write what happens when it is pressed"),
+            (true, true) => self.refuse(part, "action.button", Sentence::new("there is no call to action: write a button that says what happens when it is pressed, and its link")),
+            (false, true) => self.refuse(part, "action.link", Sentence::new("the button leads nowhere; give it a link")),
+            (true, false) => self.refuse(part, "action.button", Sentence::new("the link has no button; write what happens when it is pressed")),
             (false, false) => {
                 let length = length(button);
                 if length > 40 {
-                    self.warn(part, "action.button", format!("the button has {length} characters; a verb and what one gets are enough"));
+                    self.warn(part, "action.button", Sentence::new("the button has {n} characters; a verb and what one gets are enough").named("n", length));
                 }
             }
         }
         if let Some(panel) = &action.panel {
             let (button, other) = (panel.button.trim(), panel.link.trim());
             if panel.title.trim().is_empty() && panel.body.trim().is_empty() {
-                self.refuse(part, "action.box", "the box is empty; fill it or remove it");
+                self.refuse(
+                    part,
+                    "action.box",
+                    Sentence::new("the box is empty; fill it or remove it"),
+                );
             }
             if button.is_empty() != other.is_empty() {
                 self.refuse(
                     part,
                     "action.box.button",
-                    "the box has half a button; give both button and link, or neither",
+                    Sentence::new(
+                        "the box has half a button; give both button and link, or neither",
+                    ),
                 );
             } else if !link.is_empty() && !other.is_empty() && other != link {
-                self.warn(part, "action.box.link", "more than one call to action: the box leads elsewhere than the button, and who has to choose often does neither; lead both to one page");
+                self.warn(part, "action.box.link", Sentence::new("more than one call to action: the box leads elsewhere than the button, and who has to choose often does neither; lead both to one page"));
             }
         }
         let elsewhere: BTreeSet<&str> = ready
@@ -318,9 +343,8 @@ impl Reader<'_> {
             .filter(|url| *url != link)
             .collect();
         if !link.is_empty() && elsewhere.len() > 2 {
-            self.warn(part, "action.link", format!(
-                "more than one call to action: {} links in the text lead elsewhere than the button; keep those that help to decide", elsewhere.len()
-            ));
+            self.warn(part, "action.link", Sentence::new("more than one call to action: {n} links in the text lead elsewhere than the button; keep those that help to decide")
+                .named("n", elsewhere.len()));
         }
     }
 
@@ -338,7 +362,14 @@ impl Reader<'_> {
             self.fields(part, &text.key, &ready.tags, facts, &mut said);
         }
         if exclamations > 4 {
-            self.warn(None, "template", format!("{exclamations} exclamation marks in one letter; facts persuade better than noise"));
+            self.warn(
+                None,
+                "template",
+                Sentence::new(
+                    "{n} exclamation marks in one letter; facts persuade better than noise",
+                )
+                .named("n", exclamations),
+            );
         }
     }
 
@@ -358,20 +389,25 @@ impl Reader<'_> {
             match facts.of(&used.field) {
                 FieldUse::Unknown => {
                     let hint = match facts.nearest(&used.field) {
-                        Some(near) => format!("; did you mean {near}?"),
-                        None => String::new(),
+                        Some(near) => {
+                            Some(Sentence::new("; did you mean {near}?").named("near", near))
+                        }
+                        None => None,
                     };
                     self.refuse(
                         part,
                         key,
-                        format!("no customer has a field {:?}{hint}", used.field),
+                        Sentence::new("no customer has a field {field}{hint}")
+                            .with("field", format!("{:?}", used.field))
+                            .with("hint", hint),
                     );
                 }
                 FieldUse::Filled(share) if !used.is_guarded && share < FILLED_SHARE => {
-                    self.warn(part, key, format!(
-                        "{} is empty for {:.0} of 100 customers, and the sentence will have a hole; write {{{{default {} \"…\"}}}} or put it in {{{{#if {}}}}}",
-                        used.field, (1.0 - share) * 100.0, used.field, used.field
-                    ));
+                    self.warn(part, key, Sentence::new("{field} is empty for {n} of 100 customers, and the sentence will have a hole; write {default} or put it in {condition}")
+                        .named("field", &used.field)
+                        .with("n", Value::Decimal((1.0 - share) * 100.0, 0))
+                        .with("default", format!("{{{{default {} \"…\"}}}}", used.field))
+                        .with("condition", format!("{{{{#if {}}}}}", used.field)));
                 }
                 FieldUse::Filled(_) | FieldUse::Exists => {}
             }
@@ -386,7 +422,7 @@ impl Reader<'_> {
             Form::Line | Form::Markdown => &text.key,
         };
         if ready.text.contains("https://") || ready.text.contains("http://") {
-            self.refuse(part, &text.key, "an address stands bare in the text, where it would not be counted; write [what one finds there](https://…)");
+            self.refuse(part, &text.key, Sentence::new("an address stands bare in the text, where it would not be counted; write [what one finds there](https://…)"));
         }
         for (url, label) in &ready.links {
             self.link(part, &text.key, link_key, url, label);
@@ -398,14 +434,15 @@ impl Reader<'_> {
             self.warn(
                 part,
                 link_key,
-                format!("{url} is not https: browsers warn, and readers leave"),
+                Sentence::new("{url} is not https: browsers warn, and readers leave")
+                    .with("url", url),
             );
         }
         let label = label.to_lowercase();
         let mut ways_out = phrases::ALL.iter().flat_map(|phrases| phrases.way_out);
         // It would keep people in who want to leave.
         if ways_out.any(|word| label.contains(word)) {
-            self.refuse(part, key, "this link looks like the unsubscribe link and is not: remove it, the true one stands at the foot of every message");
+            self.refuse(part, key, Sentence::new("this link looks like the unsubscribe link and is not: remove it, the true one stands at the foot of every message"));
         }
     }
 
@@ -421,7 +458,8 @@ impl Reader<'_> {
         let given = keys(wording);
         for (part, key) in keys(original) {
             if !given.iter().any(|(_, known)| *known == key) {
-                self.warn(part, &key, format!("missing translation: the default language says something here, and {:?} does not", self.language));
+                self.warn(part, &key, Sentence::new("missing translation: the default language says something here, and {language} does not")
+                    .with("language", format!("{:?}", self.language)));
             }
         }
     }
@@ -452,9 +490,8 @@ impl Reader<'_> {
         }
         .with_sample_offer();
         match email.render(&sample_customer(), &links) {
-            Ok(message) if message.html.len() > HTML_BYTES => self.warn(None, "template", format!(
-                "the HTML has {} kB; Gmail cuts at 102 and hides the footer with the unsubscribe link, so shorten the letter", message.html.len() / 1000
-            )),
+            Ok(message) if message.html.len() > HTML_BYTES => self.warn(None, "template", Sentence::new("the HTML has {n} kB; Gmail cuts at 102 and hides the footer with the unsubscribe link, so shorten the letter")
+                .named("n", message.html.len() / 1000)),
             Ok(_) => {}
             Err(error) => self.refuse(None, "template", error.to_string()),
         }

@@ -15,13 +15,14 @@ use utoipa::ToSchema;
 use crate::dialogue::DialogueError;
 use crate::reports::ReportError;
 use crate::responses::ResponseError as RoomError;
+use crate::statistics::Sentence;
 use crate::storage::StorageError;
 
 /// What a handler returns when it cannot do what was asked.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    detail: Option<String>,
+    detail: Option<Sentence>,
     allow: Option<Cow<'static, str>>,
     fields: Vec<FieldProblem>,
     /// Seconds until it is worth trying again, where that is known.
@@ -45,7 +46,7 @@ impl ApiError {
 
     /// Says what happened and what to do next; shown to the caller, so never for a 500.
     #[must_use]
-    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+    pub fn with_detail(mut self, detail: impl Into<Sentence>) -> Self {
         self.detail = Some(detail.into());
         self
     }
@@ -124,7 +125,7 @@ impl ApiError {
             title,
             status: self.status.as_u16(),
             code,
-            detail: self.detail.as_deref().unwrap_or(sentence),
+            detail: self.detail.clone().unwrap_or_else(|| sentence.into()),
             errors: &self.fields,
             request_id,
         }
@@ -140,7 +141,7 @@ pub(super) struct Problem<'a> {
     pub title: &'static str,
     pub status: u16,
     pub code: &'static str,
-    pub detail: &'a str,
+    pub detail: Sentence,
     #[serde(skip_serializing_if = "<[FieldProblem]>::is_empty")]
     pub errors: &'a [FieldProblem],
     pub request_id: &'a str,

@@ -4,6 +4,7 @@
 //! elsewhere. The console's pages share theirs, which a browser keeps. Lengths of bars are attributes of SVG
 //! shapes, since the policy forbids style attributes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::HttpResponse;
@@ -20,6 +21,7 @@ use super::ApiError;
 use super::public::words::Language;
 use super::speaking;
 use super::words::Words;
+use super::words::said::capital;
 use crate::config::ConfigError;
 
 /// Pages by their file names: `{style}` in a layout becomes the style, `{console_style}` the address of the
@@ -74,7 +76,7 @@ pub(super) struct Finished;
 struct ErrorView<'a> {
     language: &'static str,
     title: &'a str,
-    lines: Vec<&'a str>,
+    lines: Vec<Cow<'a, str>>,
     reference: &'static str,
     request_id: &'a str,
 }
@@ -229,13 +231,19 @@ impl Pages {
         let problem = error.problem(request_id);
         let (title, lines) = if is_console {
             let words = self.words(language);
-            (words.t(problem.title), vec![words.t(problem.detail)])
+            (
+                words.t(problem.title),
+                vec![capital(&words.say(&problem.detail)).into()],
+            )
         } else if error.status() == StatusCode::TOO_MANY_REQUESTS {
-            (errors.busy_title, vec![errors.busy_text])
+            (errors.busy_title, vec![errors.busy_text.into()])
         } else if error.status().is_client_error() {
-            (errors.lost_title, vec![errors.lost_text, errors.lost_hint])
+            (
+                errors.lost_title,
+                vec![errors.lost_text.into(), errors.lost_hint.into()],
+            )
         } else {
-            (errors.fault_title, vec![errors.fault_text])
+            (errors.fault_title, vec![errors.fault_text.into()])
         };
         let view = ErrorView {
             language: language.code(),

@@ -429,7 +429,7 @@ on_both! {
         let report = import(db, text).await;
         assert_eq!(counts(&report), [2, 0, 0, 1]);
         assert_eq!(report.first_rejections[0].line, 3);
-        assert!(report.first_rejections[0].reason.contains("more than 262144 bytes"));
+        assert!(report.first_rejections[0].reason.to_string().contains("more than 262144 bytes"));
     }
 
     async fn an_open_quotation_mark_is_told_with_its_lines(db: &TestDb) {

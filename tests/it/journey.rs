@@ -2,9 +2,12 @@
 //! way out, the report; and whether those who do not see the pages can use them.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, Locator};
+use reqwest::{Method, Url};
 use tokio_util::sync::CancellationToken;
 use visavis::app::App;
 use visavis::channels::outbox::{Outbox, OutboxMessage};
@@ -339,7 +342,7 @@ async fn nobody_is_kept_out_of_the_console() {
         taken: std::cell::Cell::new(0),
     };
     console.open(&format!("/enter/{setup}")).await;
-    let mut faults = examine(&console, &checker, "/enter").await;
+    let mut faults = examine_both(&console, &checker, "/enter").await;
     console.fill("#name", "Anne Petit").await;
     console.fill("#email", "anne@visavis.example").await;
     console.fill("#password", PASSWORD).await;
@@ -377,7 +380,7 @@ async fn nobody_is_kept_out_of_the_console() {
         "/settings/webhooks",
     ] {
         console.open(path).await;
-        faults.extend(examine(&console, &checker, path).await);
+        faults.extend(examine_both(&console, &checker, path).await);
         let name = path.trim_matches('/').replace(['/', '?', '='], "-");
         console.look(&name).await;
     }
@@ -385,6 +388,37 @@ async fn nobody_is_kept_out_of_the_console() {
     stop.cancel();
     run.await.unwrap().unwrap();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// By light and in the dark.
+async fn examine_both(console: &Window, checker: &str, path: &str) -> Vec<String> {
+    let mut faults = examine(console, checker, path).await;
+    console.browser.issue_cmd(Scheme("dark")).await.unwrap();
+    let is_dark = "return matchMedia('(prefers-color-scheme: dark)').matches";
+    let is_dark = console.browser.execute(is_dark, vec![]).await.unwrap();
+    assert_eq!(is_dark, true, "{path}");
+    faults.extend(examine(console, checker, &format!("{path} (dark)")).await);
+    console.browser.issue_cmd(Scheme("light")).await.unwrap();
+    faults
+}
+
+/// Sets the colours a visitor prefers, by Chromium's own command.
+#[derive(Debug)]
+struct Scheme(&'static str);
+
+impl WebDriverCompatibleCommand for Scheme {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, <Url as FromStr>::Err> {
+        let session = session.unwrap_or_default();
+        base.join(&format!("session/{session}/goog/cdp/execute"))
+    }
+
+    fn method_and_body(&self, _address: &Url) -> (Method, Option<String>) {
+        let command = serde_json::json!({
+            "cmd": "Emulation.setEmulatedMedia",
+            "params": {"features": [{"name": "prefers-color-scheme", "value": self.0}]},
+        });
+        (Method::POST, Some(command.to_string()))
+    }
 }
 
 /// What axe-core finds on a page that keeps people out: its serious and critical findings.

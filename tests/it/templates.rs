@@ -184,7 +184,7 @@ fn a_misspelt_field_of_a_shipped_letter_is_found() {
             let findings = template.lint(&FieldFacts::unknown());
             let hint = format!("did you mean {field}?");
             let is_found = findings.iter().any(|finding| {
-                finding.severity == Severity::Error && finding.message.contains(&hint)
+                finding.severity == Severity::Error && finding.message.to_string().contains(&hint)
             });
             assert!(is_found, "{name} with {misspelt}: {findings:#?}");
             let error = template.compile_email("fr", &imprint()).unwrap_err();

@@ -222,7 +222,7 @@ on_both! {
         assert!(checked.will_receive - people <= 1);
         assert_eq!((test.base_rate, test.comparisons), (0.02, 1));
         assert!(test.base_from.starts_with("assumed"), "{}", test.base_from);
-        assert!(checked.warnings.iter().any(|warning| warning.starts_with("the cells are small: ")), "{checked}");
+        assert!(checked.warnings.iter().any(|warning| warning.to_string().starts_with("the cells are small: ")), "{checked}");
         assert!(checked.to_string().contains("  needed "), "{checked}");
 
         // What a wave showed is what the next is reckoned with.

@@ -12,6 +12,7 @@ use crate::config::WindowKind;
 use crate::consent::model::Channel;
 use crate::gate::rules::Cap;
 use crate::ids::CampaignId;
+use crate::statistics::Sentence;
 
 /// The rule that selects every customer.
 const EVERYONE: &str = "everyone";
@@ -52,7 +53,7 @@ impl Span {
 }
 
 /// A campaign at one time: what went out, or will.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
     pub campaign: CampaignId,
     pub name: String,
@@ -98,13 +99,13 @@ impl Entry {
 }
 
 /// What gets in each other's way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Conflict {
     /// More messages than a cap allows: the gate will withhold what is too much.
     Pressure {
         /// In words: "2 messages by email in 7 days".
-        cap: String,
+        cap: Sentence,
         /// Whether they reach the same people; otherwise they may.
         is_certain: bool,
         campaigns: Vec<String>,
@@ -124,7 +125,7 @@ pub enum Conflict {
 }
 
 /// How much one group of people is to get, against the tightest cap.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pressure {
     pub segment: String,
     /// Messages in the span, by any channel.
@@ -132,11 +133,11 @@ pub struct Pressure {
     /// The most in any stretch of the cap's days.
     pub peak: usize,
     pub max: u32,
-    pub cap: String,
+    pub cap: Sentence,
 }
 
 /// What happens in a span of days.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Calendar {
     pub span: Span,
     /// In the order of time; also some before and after the span.
@@ -217,7 +218,7 @@ pub fn pressure_conflicts(entries: &[Entry], caps: &[Cap], now_ms: i64) -> Vec<C
                 continue;
             }
             found.push(Conflict::Pressure {
-                cap: cap.describe(),
+                cap: cap.sentence(),
                 is_certain,
                 campaigns: names.into_iter().map(str::to_owned).collect(),
                 from: from.at,
@@ -303,7 +304,7 @@ pub fn pressure(entries: &[Entry], caps: &[Cap], span: Span, now_ms: i64) -> Vec
                 planned: here().count(),
                 peak,
                 max: cap.max,
-                cap: cap.describe(),
+                cap: cap.sentence(),
             })
         })
         .collect();

@@ -8,10 +8,11 @@ use sea_orm::{ConnectionTrait, DbErr};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::offer::{Offer, SERIES};
 use crate::campaigns::store::coupons;
+use crate::statistics::Sentence;
 use crate::templates::Template;
 
 /// Why a text that uses the fields of an offer may not be sent with this one.
-pub fn unmet(offer: Option<&Offer>, template: &Template) -> Vec<String> {
+pub fn unmet(offer: Option<&Offer>, template: &Template) -> Vec<Sentence> {
     let fields = template.fields();
     let has = |field: &str| {
         let Some(offer) = offer else { return false };
@@ -23,27 +24,26 @@ pub fn unmet(offer: Option<&Offer>, template: &Template) -> Vec<String> {
         }
     };
     let advice = |field: &str| match field {
-        "coupon" => "write coupon = \"series\", or the name of a pool, into [offer]",
-        "offer.code" => "write code into [offer]",
-        "offer.deadline" => "write deadline into [offer]",
-        _ => "write [offer]",
+        "coupon" => Sentence::new("write coupon = \"series\", or the name of a pool, into [offer]"),
+        "offer.code" => Sentence::new("write code into [offer]"),
+        "offer.deadline" => Sentence::new("write deadline into [offer]"),
+        _ => Sentence::new("write [offer]"),
     };
     fields
         .iter()
         .filter(|field| *field == "coupon" || field.starts_with("offer."))
         .filter(|field| !has(field))
         .map(|field| {
-            format!(
-                "template {}: {{{{{field}}}}} has nothing to say: {}",
-                template.name(),
-                advice(field)
-            )
+            Sentence::new("template {template}: {field} has nothing to say: {advice}")
+                .with("template", template.name())
+                .with("field", format!("{{{{{field}}}}}"))
+                .with("advice", advice(field))
         })
         .collect()
 }
 
 /// As [`unmet`], of each cell; `templates` are those that [`Definition::templates`] names.
-pub fn unmet_by_cells(definition: &Definition, templates: &[&Template]) -> Vec<String> {
+pub fn unmet_by_cells(definition: &Definition, templates: &[&Template]) -> Vec<Sentence> {
     let names = definition.templates();
     let named = |name: &str| {
         let place = names.iter().position(|known| *known == name)?;
@@ -73,8 +73,8 @@ pub(super) async fn refusals(
     connection: &impl ConnectionTrait,
     definition: &Definition,
     will_receive: u64,
-) -> Result<Vec<String>, DbErr> {
-    let mut refusals: Vec<String> = mixed(definition).into_iter().collect();
+) -> Result<Vec<Sentence>, DbErr> {
+    let mut refusals: Vec<Sentence> = mixed(definition).into_iter().collect();
     let names: BTreeSet<&str> = sources(definition)
         .into_iter()
         .flatten()
@@ -95,7 +95,7 @@ pub(super) async fn refusals(
 }
 
 /// Why those who wait for the winner of a test could not be given their coupons beforehand.
-pub fn mixed(definition: &Definition) -> Option<String> {
+pub fn mixed(definition: &Definition) -> Option<Sentence> {
     let waits = definition
         .test
         .as_ref()
@@ -110,13 +110,12 @@ pub fn mixed(definition: &Definition) -> Option<String> {
     });
     let kinds: BTreeSet<_> = offers.collect();
     (waits && kinds.len() > 1).then(|| {
-        "offer.coupon: cells with different coupons or deadlines go with a test of everyone only; leave test.share_percent out, or give all cells one kind of coupon and one deadline"
-            .to_owned()
+        Sentence::new("offer.coupon: cells with different coupons or deadlines go with a test of everyone only; leave test.share_percent out, or give all cells one kind of coupon and one deadline")
     })
 }
 
 /// That an offer ends before its message comes.
-pub(super) fn is_over(definition: &Definition, now: DateTime<Utc>) -> Option<String> {
+pub(super) fn is_over(definition: &Definition, now: DateTime<Utc>) -> Option<Sentence> {
     let today = now.with_timezone(&definition.fallback_zone()).date_naive();
     let cells = definition
         .cells
@@ -126,23 +125,29 @@ pub(super) fn is_over(definition: &Definition, now: DateTime<Utc>) -> Option<Str
     let past = past
         .filter_map(|offer| offer.deadline)
         .find(|day| *day < today)?;
-    Some(format!(
-        "offer.deadline: {past} is over, so that nobody could take the offer any more"
-    ))
+    Some(
+        Sentence::new(
+            "offer.deadline: {day} is over, so that nobody could take the offer any more",
+        )
+        .named("day", past),
+    )
 }
 
 /// That there is no pool of this name.
-pub fn no_such_pool(name: &str) -> String {
-    format!(
-        "offer.coupon: there is no pool {name:?}; fill it with `visavis coupon import {name} FILE`, or write \"{SERIES}\""
-    )
+pub fn no_such_pool(name: &str) -> Sentence {
+    Sentence::new("offer.coupon: there is no pool {pool}; fill it with `visavis coupon import {name} FILE`, or write {series}")
+        .with("pool", format!("{name:?}"))
+        .with("name", name)
+        .with("series", format!("{SERIES:?}"))
 }
 
 /// That a pool has fewer coupons than are wanted.
-pub fn too_few(name: &str, left: i64, wanted: u64) -> String {
-    format!(
-        "offer.coupon: the pool {name:?} has {left} coupons left and {wanted} people would get one; fill it with `visavis coupon import {name} FILE`"
-    )
+pub fn too_few(name: &str, left: i64, wanted: u64) -> Sentence {
+    Sentence::new("offer.coupon: the pool {pool} has {left} coupons left and {wanted} people would get one; fill it with `visavis coupon import {name} FILE`")
+        .with("pool", format!("{name:?}"))
+        .named("left", left)
+        .named("wanted", wanted)
+        .with("name", name)
 }
 
 /// Where the coupons come from: of each cell, or of the campaign.

@@ -10,6 +10,7 @@ use crate::campaigns::definition::Definition;
 use crate::campaigns::store::PastRate;
 use crate::gate::model::Withheld;
 use crate::statistics::power::{POWER, Plan, detectable};
+use crate::statistics::sentence::{Sentence, Value};
 use crate::statistics::{ALPHA, as_f64};
 
 /// The response rate assumed where no wave has shown one.
@@ -146,30 +147,38 @@ fn two_smallest(cells: &[CellForecast]) -> Option<[u64; 2]> {
 
 impl TestForecast {
     /// What a person should know before he launches; `None` when the test is large enough.
-    pub(super) fn warning(&self, test: Option<&Test>) -> Option<String> {
+    pub(super) fn warning(&self, test: Option<&Test>) -> Option<Sentence> {
         let power = self.power.unwrap_or(0.0);
         if power >= POWER {
             return None;
         }
         let what = if self.cells.iter().any(|cell| cell.cell == "held back") {
-            "the control group is small"
+            Sentence::new("the control group is small")
         } else {
-            "the cells are small"
+            Sentence::new("the cells are small")
         };
         let found = self.detectable_points.map_or_else(
-            || "hardly any difference".to_owned(),
-            |points| format!("only a difference of {points:.2} points or more"),
+            || Sentence::new("hardly any difference"),
+            |points| {
+                Sentence::new("only a difference of {points} points or more")
+                    .with("points", Value::Decimal(points, 2))
+            },
         );
         let by = match test.map(|test| test.by) {
-            Some(Metric::Revenue) => " (revenue varies more than responses, and needs still more)",
-            _ => "",
+            Some(Metric::Revenue) => Some(Sentence::new(
+                " (revenue varies more than responses, and needs still more)",
+            )),
+            _ => None,
         };
-        Some(format!(
-            "{what}: a difference of {:.2} points would be found with a chance of {:.0} %, and {found} with {:.0} %{by}; take more people, fewer cells, or a difference_points that is worth finding",
-            self.difference_points,
-            power * 100.0,
-            POWER * 100.0,
-        ))
+        Some(
+            Sentence::new("{what}: a difference of {points} points would be found with a chance of {chance}, and {found} with {power}{by}; take more people, fewer cells, or a difference_points that is worth finding")
+                .with("what", what)
+                .with("points", Value::Decimal(self.difference_points, 2))
+                .with("chance", Value::Percent(power, 0))
+                .with("found", found)
+                .with("power", Value::Percent(POWER, 0))
+                .with("by", by),
+        )
     }
 }
 
@@ -297,6 +306,7 @@ mod tests {
             found
                 .warning(None)
                 .unwrap()
+                .to_string()
                 .starts_with("the control group is small: ")
         );
     }

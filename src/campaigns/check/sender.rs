@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::config::{SenderId, StopSettings, is_french_mobile};
 use crate::customers::number::{self, PhoneKind};
 use crate::gate::holidays::sovereign;
+use crate::statistics::Sentence;
 
 /// What is known of a campaign's text messages before one is sent.
 #[derive(Debug, Clone, Copy)]
@@ -19,10 +20,10 @@ pub(super) struct Outgoing<'a> {
 }
 
 /// What forbids the launch, and what is worth a thought.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Verdict {
-    pub refusals: Vec<String>,
-    pub warnings: Vec<String>,
+    pub refusals: Vec<Sentence>,
+    pub warnings: Vec<Sentence>,
 }
 
 /// Where networks replace or drop a sender that is a name.
@@ -35,7 +36,9 @@ impl Outgoing<'_> {
         let kind = match SenderId::read(self.sender) {
             Ok(kind) => kind,
             Err(problem) => {
-                verdict.refusals.push(format!("sender.sms: {problem}"));
+                verdict
+                    .refusals
+                    .push(Sentence::new("sender.sms: {problem}").with("problem", problem));
                 return verdict;
             }
         };
@@ -58,10 +61,9 @@ impl Outgoing<'_> {
 
     fn judge_number(&self, verdict: &mut Verdict) {
         if is_french_mobile(self.sender) {
-            verdict.refusals.push(format!(
-                "sender.sms: {} is a French mobile number, from which no machine may write (ARCEP décision 2018-0881); use a short code 36xxx or a name",
-                self.sender
-            ));
+            verdict.refusals.push(Sentence::new(
+                "sender.sms: {sender} is a French mobile number, from which no machine may write (ARCEP décision 2018-0881); use a short code 36xxx or a name",
+            ).with("sender", self.sender));
         }
     }
 
@@ -71,15 +73,13 @@ impl Outgoing<'_> {
             return;
         }
         if self.sender.len() == 5 && self.sender.starts_with("38") {
-            verdict.refusals.push(format!(
-                "sender.sms: {} is a short code for transactional messages only (af2m); marketing in France goes by 36xxx or a name",
-                self.sender
-            ));
+            verdict.refusals.push(Sentence::new(
+                "sender.sms: {sender} is a short code for transactional messages only (af2m); marketing in France goes by 36xxx or a name",
+            ).with("sender", self.sender));
         } else if !(self.sender.len() == 5 && self.sender.starts_with("36")) {
-            verdict.warnings.push(format!(
-                "sender.sms: {} is no French marketing short code (36xxx): networks in France may refuse it",
-                self.sender
-            ));
+            verdict.warnings.push(Sentence::new(
+                "sender.sms: {sender} is no French marketing short code (36xxx): networks in France may refuse it",
+            ).with("sender", self.sender));
         }
         let others: Vec<&str> = self
             .countries
@@ -88,11 +88,9 @@ impl Outgoing<'_> {
             .filter(|country| sovereign(country) != "FR")
             .collect();
         if !others.is_empty() {
-            verdict.warnings.push(format!(
-                "sender.sms: short code {} works in one country only, and some would get it in {}",
-                self.sender,
-                others.join(", ")
-            ));
+            verdict.warnings.push(Sentence::new(
+                "sender.sms: short code {sender} works in one country only, and some would get it in {others}",
+            ).with("sender", self.sender).with("others", others.join(", ")));
         }
     }
 
@@ -102,10 +100,9 @@ impl Outgoing<'_> {
             .filter(|country| self.countries.contains(*country))
             .collect();
         if !without.is_empty() {
-            verdict.warnings.push(format!(
-                "sender.sms: networks in {} do not carry a name as sender; use a number or a short code there",
-                without.join(", ")
-            ));
+            verdict.warnings.push(Sentence::new(
+                "sender.sms: networks in {countries} do not carry a name as sender; use a number or a short code there",
+            ).with("countries", without.join(", ")));
         }
     }
 
@@ -114,17 +111,14 @@ impl Outgoing<'_> {
     fn judge_stop(&self, kind: SenderId, verdict: &mut Verdict) {
         let problem = match self.stop {
             None => {
-                "sms: the provider's settings have no [stop], so nothing tells the recipient how to stop it (CPCE L34-5)"
-                    .to_owned()
+                Sentence::new("sms: the provider's settings have no [stop], so nothing tells the recipient how to stop it (CPCE L34-5)")
             }
             Some(stop) if !stop.says_how() => {
-                "sms: the STOP mention of the provider's settings neither says STOP nor has {link} in it, so nothing tells the recipient how to stop it (CPCE L34-5)"
-                    .to_owned()
+                Sentence::new("sms: the STOP mention of the provider's settings neither says STOP nor has {link} in it, so nothing tells the recipient how to stop it (CPCE L34-5)")
             }
-            Some(stop) if !self.can_be_answered(kind) && !stop.leads_somewhere() => format!(
-                "sms: nobody can answer {}, and the STOP mention names neither a short code nor a link; write \"STOP au 36xxx\" or put {{link}} into it",
-                self.sender
-            ),
+            Some(stop) if !self.can_be_answered(kind) && !stop.leads_somewhere() => Sentence::new(
+                "sms: nobody can answer {sender}, and the STOP mention names neither a short code nor a link; write \"STOP au 36xxx\" or put {link} into it",
+            ).with("sender", self.sender),
             Some(_) => return,
         };
         if self.reaches_france() {

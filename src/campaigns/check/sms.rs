@@ -17,6 +17,7 @@ use crate::gate::model::{Request, Route};
 use crate::gate::rules::Rules;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::keys::Keys;
+use crate::statistics::Sentence;
 use crate::templates::model::{Link, RecipientLinks};
 use crate::templates::sms::{Encoding, offenders};
 use crate::templates::{CompiledSms, Template};
@@ -112,10 +113,12 @@ pub(super) fn forecast(
     };
     let (hours, open) = hours(rules, request.route(), &tally.countries);
     if !open.is_empty() {
-        verdict.warnings.push(format!(
-            "no [[quiet_hours]] for text messages to {}: they go out at night too",
-            open.join(", ")
-        ));
+        verdict.warnings.push(
+            Sentence::new(
+                "no [[quiet_hours]] for text messages to {countries}: they go out at night too",
+            )
+            .with("countries", open.join(", ")),
+        );
     }
     Forecast {
         forecast: tally.forecast(settings, provider, will_receive, hours),
@@ -140,13 +143,13 @@ struct Scribe<'a> {
     settings: &'a Settings,
     provider: &'a str,
     /// By language.
-    compiled: BTreeMap<String, Result<CompiledSms, String>>,
+    compiled: BTreeMap<String, Result<CompiledSms, Sentence>>,
     /// Any will do: only the length of a link counts.
     keys: Keys,
 }
 
 impl Scribe<'_> {
-    fn write(&mut self, customer: &Customer) -> Result<Written, String> {
+    fn write(&mut self, customer: &Customer) -> Result<Written, Sentence> {
         let language = self.template.language_for(&customer.language);
         let compiled = self
             .compiled
@@ -155,14 +158,14 @@ impl Scribe<'_> {
                 let frame = frame(&self.settings.sms, self.provider, language);
                 self.template
                     .compile_sms(language, &frame)
-                    .map_err(|error| format!("[{language}] sms: {error}"))
+                    .map_err(|error| unwritten(language, &error))
             })
             .as_ref()
             .map_err(Clone::clone)?;
         let links = links(compiled.links(), &self.settings.web, &self.keys);
         let rendered = compiled
             .render(customer, &links)
-            .map_err(|error| format!("[{language}] sms: {error}"))?;
+            .map_err(|error| unwritten(language, &error))?;
         let is_ucs2 = rendered.size.encoding == Encoding::Ucs2;
         Ok(Written {
             parts: u64::try_from(rendered.size.parts).unwrap_or(u64::MAX),
@@ -180,6 +183,12 @@ impl Scribe<'_> {
                 .count(),
         })
     }
+}
+
+fn unwritten(language: &str, error: &dyn fmt::Display) -> Sentence {
+    Sentence::new("[{language}] sms: {error}")
+        .with("language", language)
+        .with("error", Sentence::from(error.to_string()))
 }
 
 /// Links as long as those that will be sent.
@@ -323,13 +332,14 @@ fn judge(
         warnings.extend(judged.warnings);
     }
     if tally.sampled > 0 && tally.failed == tally.sampled {
-        refusals.push("sms: there is nobody for whom it could be written".to_owned());
+        refusals.push(Sentence::new(
+            "sms: there is nobody for whom it could be written",
+        ));
     }
     if provider == SANDBOX {
-        warnings.push(
-            "no SMS provider is configured: text messages go to the outbox, nothing leaves this machine"
-                .to_owned(),
-        );
+        warnings.push(Sentence::new(
+            "no SMS provider is configured: text messages go to the outbox, nothing leaves this machine",
+        ));
     }
     let base = settings.web.short_url();
     let key = match settings.web.short_url {
@@ -337,24 +347,30 @@ fn judge(
         None => "web.public_url",
     };
     if provider != SANDBOX && !base.starts_with("https://") {
-        warnings.push(format!("{key} is not https: telephones warn of such links"));
+        warnings.push(
+            Sentence::new("{key} is not https: telephones warn of such links").with("key", key),
+        );
     }
     let characters = base.chars().count() + 1 + SHORT_CODE_CHARACTERS;
     if characters > LINK_CHARACTERS {
-        warnings.push(format!(
-            "short links take {characters} characters of each message: a host of at most 10 characters in web.short_url makes them {LINK_CHARACTERS}"
-        ));
+        warnings.push(
+            Sentence::new("short links take {n} characters of each message: a host of at most 10 characters in web.short_url makes them {few}")
+                .named("n", characters)
+                .named("few", LINK_CHARACTERS),
+        );
     }
     if account.is_some_and(|account| account.prices.is_empty()) {
-        warnings.push(format!(
-            "there is no price in [sms.providers.{provider}.prices], so nothing can be said of the cost"
-        ));
+        warnings.push(
+            Sentence::new("there is no price in [sms.providers.{provider}.prices], so nothing can be said of the cost")
+                .with("provider", provider),
+        );
     } else if account.is_some() && !tally.unpriced.is_empty() {
         let countries: Vec<&str> = tally.unpriced.iter().map(String::as_str).collect();
-        warnings.push(format!(
-            "no price for {}: the estimate leaves them out; add them to [sms.providers.{provider}.prices]",
-            countries.join(", ")
-        ));
+        warnings.push(
+            Sentence::new("no price for {countries}: the estimate leaves them out; add them to [sms.providers.{provider}.prices]")
+                .with("countries", countries.join(", "))
+                .with("provider", provider),
+        );
     }
     // One is ours.
     let stop = account.and_then(|account| account.stop.as_ref());
@@ -362,10 +378,9 @@ fn judge(
         stop.by == StopBy::Us && stop.text.values().any(|text| text.contains("STOP"))
     }));
     if stop.is_some() && tally.most_stops > own {
-        warnings.push(
-            "the template says STOP itself, and the STOP mention of the provider's settings stands there too; leave it out of the template"
-                .to_owned(),
-        );
+        warnings.push(Sentence::new(
+            "the template says STOP itself, and the STOP mention of the provider's settings stands there too; leave it out of the template",
+        ));
     }
 }
 
@@ -378,11 +393,11 @@ fn hours(
     let mut by_hours: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut open = Vec::new();
     for country in countries {
-        let words = rules.quiet_hours.describe(route, country);
+        let words = rules.quiet_hours.told(route, country);
         if words.is_none() {
             open.push(country.clone());
         }
-        let words = words.unwrap_or_else(|| "at any hour".to_owned());
+        let words = words.map_or_else(|| "at any hour".to_owned(), |words| words.to_string());
         by_hours.entry(words).or_default().push(country);
     }
     let told = by_hours

@@ -10,6 +10,7 @@ pub mod edit;
 pub mod model;
 pub mod store;
 
+use std::fmt;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -17,6 +18,8 @@ use ring::digest::{Context, SHA256};
 use sea_orm::DbErr;
 
 use super::definition::Definition;
+use super::model::Status;
+use crate::statistics::sentence::{Sentence, Value};
 use crate::storage::Db;
 use crate::templates::Template;
 use crate::templates::library::{self, LibraryError};
@@ -24,45 +27,116 @@ use crate::templates::library::{self, LibraryError};
 pub use model::{Author, Draft, Gap, Review, Said, Standing, Step, gaps};
 
 /// Why something cannot be done with a draft.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum DraftError {
-    #[error("there is no draft {name:?}; it was launched or deleted, or never begun")]
-    NotFound { name: String },
-    #[error("there is no campaign {name:?} to begin from")]
-    NoCampaign { name: String },
-    #[error("{name:?} is taken by another campaign; take another name")]
-    Taken { name: String },
-    #[error("{name:?} is no name for a campaign; take 1 to 60 lower-case letters, digits, - or _")]
-    Name { name: String },
-    #[error("somebody else changed it since you opened it; look at the change and do yours again")]
+    NotFound {
+        name: String,
+    },
+    /// There is none to begin from.
+    NoCampaign {
+        name: String,
+    },
+    /// Another campaign has the name.
+    Taken {
+        name: String,
+    },
+    /// Nothing can be called so.
+    Name {
+        name: String,
+    },
+    /// Somebody else changed it since.
     Stale,
-    #[error("it is not complete: {}", told(.0))]
     Incomplete(Vec<Gap>),
-    #[error("nobody asked for an approval, or it was answered already")]
     NotAsked,
-    #[error("you asked for this approval, so another person gives it")]
     OwnRequest,
-    #[error("your role approves nothing; an approver or an administrator does")]
     MayNotApprove,
-    #[error("your role needs the approval of a second person; ask for it")]
     NeedsApproval,
-    #[error("it was changed after the approval, so that it no longer holds; ask again")]
     ChangedSince,
-    #[error("campaign {name:?} is {status}, and a running plan is not changed; duplicate it")]
     NotEditable {
         name: String,
-        status: super::model::Status,
+        status: Status,
     },
-    #[error("the database failed: {0}")]
-    Database(#[from] DbErr),
+    Database(DbErr),
 }
 
-fn told(gaps: &[Gap]) -> String {
-    let told: Vec<String> = gaps
-        .iter()
-        .map(|gap| format!("{}: {}", gap.key, gap.problem))
-        .collect();
-    told.join("; ")
+impl DraftError {
+    /// What happened and what to do next.
+    pub fn sentence(&self) -> Sentence {
+        let about = |name: &String| Value::from(format!("{name:?}"));
+        match self {
+            Self::NotFound { name } => Sentence::new(
+                "there is no draft {name}; it was launched or deleted, or never begun",
+            )
+            .with("name", about(name)),
+            Self::NoCampaign { name } => {
+                Sentence::new("there is no campaign {name} to begin from").with("name", about(name))
+            }
+            Self::Taken { name } => {
+                Sentence::new("{name} is taken by another campaign; take another name")
+                    .with("name", about(name))
+            }
+            Self::Name { name } => Sentence::new(
+                "{name} is no name for a campaign; take 1 to 60 lower-case letters, digits, - or _",
+            )
+            .with("name", about(name)),
+            Self::Stale => Sentence::new(
+                "somebody else changed it since you opened it; look at the change and do yours again",
+            ),
+            Self::Incomplete(gaps) => {
+                let told = gaps.iter().map(|gap| {
+                    Sentence::new("{key}: {problem}")
+                        .with("key", gap.key.as_str())
+                        .with("problem", gap.problem.clone())
+                });
+                Sentence::new("it is not complete: {gaps}")
+                    .with("gaps", Value::clauses(told.collect()))
+            }
+            Self::NotAsked => {
+                Sentence::new("nobody asked for an approval, or it was answered already")
+            }
+            Self::OwnRequest => {
+                Sentence::new("you asked for this approval, so another person gives it")
+            }
+            Self::MayNotApprove => {
+                Sentence::new("your role approves nothing; an approver or an administrator does")
+            }
+            Self::NeedsApproval => {
+                Sentence::new("your role needs the approval of a second person; ask for it")
+            }
+            Self::ChangedSince => Sentence::new(
+                "it was changed after the approval, so that it no longer holds; ask again",
+            ),
+            Self::NotEditable { name, status } => Sentence::new(
+                "campaign {name} is {status}, and a running plan is not changed; duplicate it",
+            )
+            .with("name", about(name))
+            .with("status", Value::word(status.as_str())),
+            Self::Database(error) => {
+                Sentence::new("the database failed: {error}").named("error", error)
+            }
+        }
+    }
+}
+
+impl fmt::Display for DraftError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence().fmt(f)
+    }
+}
+
+impl std::error::Error for DraftError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<DbErr> for DraftError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
 }
 
 /// What an approval is of: the definition, and the templates as they are now.

@@ -8,6 +8,7 @@ use crate::campaigns::definition::{Definition, Sender};
 use crate::consent::ladder::Level;
 use crate::consent::model::Channel;
 use crate::segments::Rule;
+use crate::statistics::Sentence;
 
 /// The steps of planning, in their order.
 #[derive(
@@ -217,16 +218,17 @@ impl Draft {
 }
 
 /// What keeps a definition from being launched: the key, the step where it is given, and the problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Gap {
     #[schema(example = "sender.address")]
     pub key: String,
     pub step: Step,
-    pub problem: String,
+    #[schema(value_type = String)]
+    pub problem: Sentence,
 }
 
 impl Gap {
-    fn new(key: &str, problem: impl Into<String>) -> Self {
+    fn new(key: &str, problem: impl Into<Sentence>) -> Self {
         Self {
             key: key.to_owned(),
             step: Step::of_key(key),
@@ -239,9 +241,9 @@ impl Gap {
 pub fn gaps(definition: &Definition) -> Vec<Gap> {
     let mut gaps = Vec::new();
     if definition.segment.trim().is_empty() {
-        gaps.push(Gap::new("segment", "nobody is chosen yet"));
+        gaps.push(Gap::new("segment", Sentence::new("nobody is chosen yet")));
     } else if let Err(error) = Rule::parse(&definition.segment) {
-        gaps.push(Gap::new("segment", error.to_string()));
+        gaps.push(Gap::new("segment", error.sentence()));
     }
     let by_email = definition.channels().contains(&Channel::Email);
     for (key, text, is_needed) in [
@@ -256,7 +258,7 @@ pub fn gaps(definition: &Definition) -> Vec<Gap> {
         ),
     ] {
         if is_needed && text.trim().is_empty() {
-            gaps.push(Gap::new(key, "nothing is chosen yet"));
+            gaps.push(Gap::new(key, Sentence::new("nothing is chosen yet")));
         }
     }
     // It tells the first fault only, and an empty text would hide the others.

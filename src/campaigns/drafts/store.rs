@@ -196,7 +196,8 @@ pub async fn keep_check(
     checked: &CheckedCampaign,
     now_ms: i64,
 ) -> Result<(), DbErr> {
-    let text = serde_json::to_string(checked)
+    let text = checked
+        .write()
         .map_err(|error| DbErr::Type(format!("campaign_drafts.checked: {error}")))?;
     connection
         .run(
@@ -226,7 +227,7 @@ pub async fn kept_check(
     let text: String = row.try_get("", "checked")?;
     let at: i64 = row.try_get("", "checked_at")?;
     // One that an older program wrote is looked at anew.
-    Ok(serde_json::from_str(&text)
+    Ok(CheckedCampaign::read(&text)
         .ok()
         .map(|checked| (checked, at)))
 }

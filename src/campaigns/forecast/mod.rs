@@ -164,7 +164,7 @@ impl Forecast {
 }
 
 fn count_of(waves: u64) -> Value {
-    Value::Counted(waves, "{n} earlier wave", "{n} earlier waves")
+    Value::counted(waves, "{n} earlier wave", "{n} earlier waves")
 }
 
 /// What an order was worth, in cents; `None` when there was none.

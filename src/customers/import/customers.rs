@@ -9,6 +9,7 @@ use crate::consent::model::{Action, Basis, Channel, Scope};
 use crate::customers::model::{EmailState, Stage};
 use crate::customers::normalise;
 use crate::customers::profile::{Address, Row, TEXTS};
+use crate::statistics::Sentence;
 use crate::storage::text::fold;
 
 /// Characters a one-line field may have.
@@ -49,7 +50,7 @@ pub(super) fn read(
     cells: &Cells,
     defaults: &Defaults,
     remarks: &mut Remarks,
-) -> Result<Entry, String> {
+) -> Result<Entry, Sentence> {
     let line = cells.line;
     let external_id = line_of(columns, &Field::ExternalId, cells)?;
     let mut row = Row {
@@ -138,9 +139,11 @@ pub(super) fn read(
         }
         let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
         if !text.chars().all(is_plain) || text.chars().count() > MAX_ATTRIBUTE {
-            return Err(format!(
-                "attribute.{name} holds a control character or more than {MAX_ATTRIBUTE} characters"
-            ));
+            return Err(Sentence::new(
+                "attribute.{name} holds a control character or more than {n} characters",
+            )
+            .named("name", name)
+            .named("n", MAX_ATTRIBUTE));
         }
         row.attributes.insert(name.clone(), values::attribute(text));
     }
@@ -154,9 +157,9 @@ pub(super) fn read(
         }
     }
     if row.external_id.is_none() && row.email.is_none() && row.phone.is_none() {
-        return Err(
-            "no external id, e-mail address or valid telephone number says who this is".to_owned(),
-        );
+        return Err(Sentence::new(
+            "no external id, e-mail address or valid telephone number says who this is",
+        ));
     }
     let answers = answers(columns, cells, defaults, remarks)?;
     Ok(Entry { line, row, answers })
@@ -176,7 +179,7 @@ fn stage(text: &str) -> Option<Stage> {
 }
 
 /// A cell that must be one line: what stands in a header of a message may not break it.
-fn line_of(columns: &Columns, field: &Field, cells: &Cells) -> Result<Option<String>, String> {
+fn line_of(columns: &Columns, field: &Field, cells: &Cells) -> Result<Option<String>, Sentence> {
     long_line_of(columns, field, cells, MAX_TEXT)
 }
 
@@ -185,7 +188,7 @@ pub(super) fn long_line_of(
     field: &Field,
     cells: &Cells,
     longest: usize,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, Sentence> {
     let Some(text) = columns.cell(field, cells) else {
         return Ok(None);
     };
@@ -194,12 +197,15 @@ pub(super) fn long_line_of(
         .chars()
         .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
     {
-        return Err(format!(
-            "{name} holds a line break or another control character"
-        ));
+        return Err(
+            Sentence::new("{name} holds a line break or another control character")
+                .with("name", name),
+        );
     }
     if text.len() > longest && text.chars().count() > longest {
-        return Err(format!("{name} is longer than {longest} characters"));
+        return Err(Sentence::new("{name} is longer than {n} characters")
+            .with("name", name)
+            .named("n", longest));
     }
     Ok(Some(text.to_owned()))
 }
@@ -210,7 +216,7 @@ fn answers(
     cells: &Cells,
     defaults: &Defaults,
     remarks: &mut Remarks,
-) -> Result<Vec<Answer>, String> {
+) -> Result<Vec<Answer>, Sentence> {
     let line = cells.line;
     let mut answers = Vec::new();
     let mut lacks_proof = false;
@@ -222,8 +228,11 @@ fn answers(
         }
         let name = columns.headers.get(*place).map_or("", String::as_str);
         // Nothing is guessed here: a refusal in other words must not be lost.
-        let is_yes = values::answer(text)
-            .ok_or_else(|| format!("{name} holds {:?}; write yes or no", shorten(text)))?;
+        let is_yes = values::answer(text).ok_or_else(|| {
+            Sentence::new("{name} holds {text}; write yes or no")
+                .with("name", name)
+                .with("text", format!("{:?}", shorten(text)))
+        })?;
         let proof = |kind| columns.proof(*channel, scope, kind, cells);
         let date = match proof(Proof::Date).map(values::instant) {
             None => None,

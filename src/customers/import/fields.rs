@@ -76,7 +76,8 @@ pub fn read_fields(
         today: clock::from_ms(now_ms).date_naive(),
     };
     let mut remarks = Remarks::default();
-    let entry = customers::read(&columns, &Cells::of(2, &values), &defaults, &mut remarks)?;
+    let entry = customers::read(&columns, &Cells::of(2, &values), &defaults, &mut remarks)
+        .map_err(|reason| reason.to_string())?;
     if let Some(kind) = remarks.warnings.0.keys().next() {
         // What an import makes of it comes after the semicolon, and does not happen here.
         let sentence = kind.sentence();

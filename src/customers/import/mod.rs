@@ -42,6 +42,7 @@ use crate::clock;
 use crate::events::{self, model::EventKind};
 use crate::ids::CustomerId;
 use crate::keys::Keys;
+use crate::statistics::Sentence;
 use crate::storage::Db;
 
 /// What a file holds.
@@ -364,7 +365,7 @@ impl<'a> Taking<'a> {
         Ok((batch.rows, progress))
     }
 
-    fn reject(&mut self, cells: &Cells, reason: &str) -> Result<(), ImportError> {
+    fn reject(&mut self, cells: &Cells, reason: &Sentence) -> Result<(), ImportError> {
         self.report.reject(cells.line, reason);
         let Some(path) = &self.request.rejects else {
             return Ok(());
@@ -379,7 +380,8 @@ impl<'a> Taking<'a> {
                 none.insert(Rejects::create(path, &self.columns, self.delimiter).map_err(failed)?)
             }
         };
-        rejects.write(&self.columns, cells, reason).map_err(failed)
+        let reason = reason.to_string();
+        rejects.write(&self.columns, cells, &reason).map_err(failed)
     }
 
     fn finish(mut self) -> Result<ImportReport, ImportError> {

@@ -10,6 +10,7 @@ use super::{Defaults, values};
 use crate::customers::normalise;
 use crate::customers::orders::{self, OrderRow, Strangers, Taken, Told, Who};
 use crate::keys::Keys;
+use crate::statistics::Sentence;
 use crate::storage::Txn;
 use crate::storage::text::fold;
 
@@ -31,7 +32,7 @@ pub(super) fn read(
     cells: &Cells,
     defaults: &Defaults,
     remarks: &mut Remarks,
-) -> Result<Entry, String> {
+) -> Result<Entry, Sentence> {
     let line = cells.line;
     let text = |field: Field| long_line_of(columns, &field, cells, MAX_TEXT);
     let who = Who {
@@ -45,20 +46,19 @@ pub(super) fn read(
     };
     let proof = [Field::Token, Field::Coupon].map(|field| columns.cell(&field, cells));
     if !who.names_somebody() && proof.iter().all(Option::is_none) {
-        return Err(
-            "no customer id, e-mail address or valid telephone number says whose order this is"
-                .to_owned(),
-        );
+        return Err(Sentence::new(
+            "no customer id, e-mail address or valid telephone number says whose order this is",
+        ));
     }
     let required = |field: Field| {
-        columns
-            .cell(&field, cells)
-            .ok_or_else(|| format!("{} is empty", columns.header(&field)))
+        columns.cell(&field, cells).ok_or_else(|| {
+            Sentence::new("{column} is empty").with("column", columns.header(&field))
+        })
     };
     let ordered_at = values::instant(required(Field::OrderedAt)?)?;
     // The end of today everywhere on Earth.
     if ordered_at > values::end_of_day(defaults.now_ms) + 14 * 3_600_000 {
-        return Err("the order lies in the future".to_owned());
+        return Err(Sentence::new("the order lies in the future"));
     }
     let amount_cents = values::cents(required(Field::Amount)?)?;
     let currency = text(Field::Currency)?.map(|word| {
@@ -113,7 +113,7 @@ pub(super) async fn write(
     currency: &str,
     now_ms: i64,
     report: &mut ImportReport,
-) -> Result<Vec<(usize, String)>, DbErr> {
+) -> Result<Vec<(usize, Sentence)>, DbErr> {
     let told: Vec<Told> = batch.iter().map(|entry| entry.told.clone()).collect();
     let record = orders::record(txn, keys, &told, Strangers::Proved, now_ms).await?;
     orders::add_up(txn, &record, currency).await?;
@@ -133,8 +133,9 @@ pub(super) async fn write(
             }
             Taken::Nobody => refused.push((
                 n,
-                "no customer of the base is the one of this order; import the customers first"
-                    .to_owned(),
+                Sentence::new(
+                    "no customer of the base is the one of this order; import the customers first",
+                ),
             )),
         }
     }

@@ -11,6 +11,7 @@ use super::encoding::{self, Decoded};
 use super::records::{Cells, MAX_RECORD, Record, Records};
 use super::report::Remarks;
 use super::{Defaults, ImportError, ImportRequest};
+use crate::statistics::Sentence;
 
 /// Rows written together.
 const BATCH: u64 = 500;
@@ -20,14 +21,14 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const AHEAD: usize = 1;
 
 /// A row of a batch, or why there is none.
-pub(super) type Read<T> = fn(&Columns, &Cells, &Defaults, &mut Remarks) -> Result<T, String>;
+pub(super) type Read<T> = fn(&Columns, &Cells, &Defaults, &mut Remarks) -> Result<T, Sentence>;
 
 /// Some rows of a file.
 pub(super) struct Batch<T> {
     /// Those that could be read, with their cells.
     pub rows: Vec<(Cells, T)>,
     /// Those that could not, and why.
-    pub refused: Vec<(Cells, String)>,
+    pub refused: Vec<(Cells, Sentence)>,
     pub remarks: Remarks,
     /// Of the file, up to the end of the batch.
     pub bytes_read: u64,
@@ -151,9 +152,10 @@ impl Source {
                 None => break,
                 Some(Record::TooLarge { line, last_line }) => {
                     batch.remarks.rows += 1;
-                    let reason = format!(
-                        "lines {line} to {last_line} are one row of more than {MAX_RECORD} bytes; is a quotation mark not closed? Its cells are not in this file"
-                    );
+                    let reason = Sentence::new("lines {line} to {last} are one row of more than {n} bytes; is a quotation mark not closed? Its cells are not in this file")
+                        .named("line", line)
+                        .named("last", last_line)
+                        .named("n", MAX_RECORD);
                     batch.refused.push((Cells::empty(line), reason));
                     continue;
                 }
@@ -175,30 +177,32 @@ impl Source {
     }
 
     /// Whether the row is whole and readable.
-    fn check(&self, cells: &Cells) -> Result<(), String> {
+    fn check(&self, cells: &Cells) -> Result<(), Sentence> {
         let (has, wanted) = (cells.len(), self.columns.headers.len());
         let has_more = cells
             .iter()
             .skip(wanted)
             .any(|cell| !cell.trim().is_empty());
         if has < wanted || has_more {
-            let lines = if cells.last_line > cells.line {
-                format!(
-                    "; it goes from line {} to {}: is a quotation mark not closed?",
-                    cells.line, cells.last_line
+            let lines = (cells.last_line > cells.line).then(|| {
+                Sentence::new(
+                    "; it goes from line {line} to {last}: is a quotation mark not closed?",
                 )
-            } else {
-                String::new()
-            };
-            return Err(format!(
-                "the row has {has} cells, the header {wanted}{lines}"
-            ));
+                .named("line", cells.line)
+                .named("last", cells.last_line)
+            });
+            return Err(
+                Sentence::new("the row has {has} cells, the header {wanted}{lines}")
+                    .named("has", has)
+                    .named("wanted", wanted)
+                    .with("lines", lines),
+            );
         }
         if self.may_be_damaged && cells.iter().any(|cell| cell.contains('\u{fffd}')) {
-            let encoding = self.encoding;
-            return Err(format!(
-                "some letters are not {encoding}, though the file elsewhere is; save the file in one encoding"
-            ));
+            return Err(Sentence::new(
+                "some letters are not {encoding}, though the file elsewhere is; save the file in one encoding",
+            )
+            .with("encoding", self.encoding));
         }
         Ok(())
     }

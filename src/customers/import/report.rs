@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::ImportKind;
+use crate::statistics::Sentence;
 
 /// Lines named for each kind of warning, and rejected rows told in the report.
 const NAMED: usize = 5;
 const TOLD: usize = 20;
+/// Rejected rows of which a page tells the reason in its language.
+const SHOWN: usize = 100;
 
 /// What was odd about a row that was imported all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -140,15 +143,15 @@ pub(super) struct Remarks {
 }
 
 /// A row that was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rejection {
     /// Counted from 1, the header included.
     pub line: u64,
-    pub reason: String,
+    pub reason: Sentence,
 }
 
 /// What an import did; of a dry run, what it would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ImportReport {
     pub kind: ImportKind,
     pub is_dry_run: bool,
@@ -167,6 +170,9 @@ pub struct ImportReport {
     pub warnings: Warnings,
     /// The first rejected rows; all are in `rejects`.
     pub first_rejections: Vec<Rejection>,
+    /// Why the first rows were rejected, by their line, for a page beside the file.
+    #[serde(skip)]
+    pub reasons: BTreeMap<u64, Sentence>,
     /// Where the rejected rows were written.
     pub rejects: Option<PathBuf>,
     /// Columns of the file that were not looked at.
@@ -196,6 +202,7 @@ impl ImportReport {
             no_basis: 0,
             warnings: Warnings::default(),
             first_rejections: Vec::new(),
+            reasons: BTreeMap::new(),
             rejects: None,
             ignored_columns: Vec::new(),
             encoding,
@@ -210,11 +217,14 @@ impl ImportReport {
         self.warnings.append(remarks.warnings);
     }
 
-    pub(super) fn reject(&mut self, line: u64, reason: &str) {
+    pub(super) fn reject(&mut self, line: u64, reason: &Sentence) {
         self.rejected += 1;
         if self.first_rejections.len() < TOLD {
-            let reason = reason.to_owned();
+            let reason = reason.clone();
             self.first_rejections.push(Rejection { line, reason });
+        }
+        if self.reasons.len() < SHOWN {
+            self.reasons.insert(line, reason.clone());
         }
     }
 }

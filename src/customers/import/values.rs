@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::consent::ladder::Level;
 use crate::consent::model::{Basis, Tracking};
+use crate::statistics::Sentence;
 use crate::storage::text::fold;
 
 /// Milliseconds of a day.
@@ -17,8 +18,11 @@ const DAY_MS: i64 = 86_400_000;
 ///
 /// # Errors
 /// A sentence for the report.
-pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
-    let wrong = || format!("{text:?} is not a date; write 2024-05-31 or 31/05/2024");
+pub(super) fn date(text: &str) -> Result<NaiveDate, Sentence> {
+    let wrong = || {
+        Sentence::new("{text} is not a date; write 2024-05-31 or 31/05/2024")
+            .with("text", format!("{text:?}"))
+    };
     if let Some(serial) = serial(text) {
         return from_serial(serial).ok_or_else(wrong);
     }
@@ -51,7 +55,7 @@ pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
 ///
 /// # Errors
 /// A sentence for the report.
-pub(in crate::customers) fn instant(text: &str) -> Result<i64, String> {
+pub(in crate::customers) fn instant(text: &str) -> Result<i64, Sentence> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Ok(instant.timestamp_millis());
     }
@@ -70,7 +74,10 @@ pub(in crate::customers) fn instant(text: &str) -> Result<i64, String> {
         None => (text, ""),
     };
     let day = date(day)?;
-    let wrong = || format!("{text:?} is not a date with a time; write 2024-05-31 14:05");
+    let wrong = || {
+        Sentence::new("{text} is not a date with a time; write 2024-05-31 14:05")
+            .with("text", format!("{text:?}"))
+    };
     let time = match time.trim_end_matches('Z') {
         "" => NaiveTime::MIN,
         time => ["%H:%M:%S%.f", "%H:%M", "%Hh%M"]
@@ -113,8 +120,11 @@ pub(in crate::customers) fn end_of_day(now_ms: i64) -> i64 {
 ///
 /// # Errors
 /// A sentence for the report.
-pub(super) fn cents(text: &str) -> Result<i64, String> {
-    let wrong = || format!("{text:?} is not an amount; write 1234.56 or 1 234,56");
+pub(super) fn cents(text: &str) -> Result<i64, Sentence> {
+    let wrong = || {
+        Sentence::new("{text} is not an amount; write 1234.56 or 1 234,56")
+            .with("text", format!("{text:?}"))
+    };
     let bare: String = text
         .trim_end_matches(|c: char| c.is_alphabetic() || c.is_whitespace() || "€$£".contains(c))
         .trim_start_matches(|c: char| c.is_whitespace() || "€$£".contains(c))
@@ -140,9 +150,10 @@ pub(super) fn cents(text: &str) -> Result<i64, String> {
                     return Err(wrong());
                 }
             } else if fraction.len() == 3 {
-                return Err(format!(
-                    "{text:?} can be read in two ways; write the amount with two decimals"
-                ));
+                return Err(Sentence::new(
+                    "{text} can be read in two ways; write the amount with two decimals",
+                )
+                .with("text", format!("{text:?}")));
             } else if whole.contains(other) {
                 (
                     ungroup(whole, &other.to_string()).ok_or_else(wrong)?,

@@ -13,6 +13,7 @@ use crate::campaigns::offer::SERIES;
 use crate::campaigns::schedule;
 use crate::campaigns::store::coupons;
 use crate::ids::{DeliveryKey, WaveId};
+use crate::statistics::Sentence;
 use crate::storage::{Db, Kind, Sql, Txn};
 use crate::tokens::{coupon_key, has_coupon};
 
@@ -26,7 +27,7 @@ pub async fn give_coupons(
     wave: WaveId,
     definition: &Definition,
     deliveries: u64,
-) -> Result<Result<(), String>, DbErr> {
+) -> Result<Result<(), Sentence>, DbErr> {
     if let Some(refusal) = check::mixed(definition) {
         return Ok(Err(refusal));
     }
@@ -62,10 +63,9 @@ pub async fn give_coupons(
         let places = if source == SERIES {
             let last = DeliveryKey { wave, seq: last };
             if !has_coupon(last) {
-                return Ok(Err(
-                    "offer.coupon: a series has room for 134,217,727 people a wave; import a pool"
-                        .to_owned(),
-                ));
+                return Ok(Err(Sentence::new(
+                    "offer.coupon: a series has room for 134,217,727 people a wave; import a pool",
+                )));
             }
             None
         } else {

@@ -17,7 +17,6 @@ use crate::campaigns::audience::{Audience, DueBy};
 use crate::campaigns::model::Status;
 use crate::campaigns::split::Split;
 use crate::campaigns::store::{self as campaign_store, Campaign};
-use crate::clock::from_ms;
 use crate::consent::model::Channel;
 use crate::gate::model::{Request, Withheld};
 use crate::gate::moment::Moment;
@@ -26,6 +25,7 @@ use crate::gate::rules::Rules;
 use crate::gate::store::{Question, places};
 use crate::ids::CustomerId;
 use crate::segments::{Explanation, ParseError, Rule, store as segment_store};
+use crate::statistics::sentence::{Sentence, Value};
 use crate::storage::Db;
 use steps::{Teller, in_ledger, pressure, quiet, rest};
 
@@ -41,13 +41,13 @@ pub enum WhyError {
 }
 
 /// One rule and how the person fares with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {
     pub rule: &'static str,
     /// `None`: not asked, since an earlier rule decides.
     pub passes: Option<bool>,
     /// The fact behind it.
-    pub found: String,
+    pub found: Sentence,
 }
 
 /// What follows.
@@ -111,7 +111,7 @@ async fn channels(
     if questions.len() < 2 {
         return Ok(None);
     }
-    let mut told = vec![format!("{chosen} is looked at")];
+    let mut told = vec![Sentence::new("{channel} is looked at").with("channel", by(chosen))];
     for question in questions {
         let channel = question.request.channel;
         if channel == chosen {
@@ -120,19 +120,21 @@ async fn channels(
         let facts = store::facts(db, question, customer).await?;
         let reason = facts.and_then(|facts| facts.refusals.first().copied());
         told.push(match reason {
-            Some(reason) => format!("by {channel}: {}", reason.describe()),
-            None => format!("nothing speaks against {channel}"),
+            Some(reason) => Sentence::new("by {channel}: {reason}")
+                .with("channel", by(channel))
+                .with("reason", Value::word(reason.describe())),
+            None => Sentence::new("nothing speaks against {channel}").with("channel", by(channel)),
         });
     }
     Ok(Some(Step {
         rule: "channel",
         passes: Some(true),
-        found: told.join("; "),
+        found: Sentence::clauses(told),
     }))
 }
 
 /// The whole answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Why {
     pub customer: CustomerId,
     pub campaign: String,
@@ -140,7 +142,7 @@ pub struct Why {
     pub at: i64,
     pub verdict: Verdict,
     /// The verdict as a sentence.
-    pub answer: String,
+    pub answer: Sentence,
     pub steps: Vec<Step>,
     pub segment: Explanation,
 }
@@ -227,7 +229,7 @@ pub async fn why(
     let mut steps = vec![Step {
         rule: "segment",
         passes: Some(segment.is_true),
-        found: definition.segment.clone(),
+        found: Sentence::new("{rule}").with("rule", definition.segment.as_str()),
     }];
     steps.extend(channels(db, &questions, request.channel, customer).await?);
     steps.push(teller.address(&profile.customer));
@@ -237,9 +239,13 @@ pub async fn why(
         "pause",
         &[Withheld::Paused],
         match facts.paused_until {
-            Some(until) if until > now_ms => format!("asked for a pause until {}", minute(until)),
-            Some(until) => format!("the pause ended on {}", minute(until)),
-            None => "asked for none".to_owned(),
+            Some(until) if until > now_ms => {
+                Sentence::new("asked for a pause until {at}").with("at", Value::Moment(until))
+            }
+            Some(until) => {
+                Sentence::new("the pause ended on {at}").with("at", Value::Moment(until))
+            }
+            None => Sentence::new("asked for none"),
         },
     ));
     steps.extend(pressure(db, &teller, &question, customer, place.zone).await?);
@@ -255,7 +261,7 @@ pub async fn why(
         steps.push(Step {
             rule: "end",
             passes: Some(now_ms < end),
-            found: format!("the campaign ends on {}", minute(end)),
+            found: Sentence::new("the campaign ends on {at}").with("at", Value::Moment(end)),
         });
     }
     steps.push(Step {
@@ -329,40 +335,51 @@ fn sentence(
     ledger: Option<&LedgerRow>,
     let_go_at: Option<i64>,
     now_ms: i64,
-) -> String {
+) -> Sentence {
     let on = |at: Option<i64>| {
-        at.map_or_else(|| "just now".to_owned(), |at| format!("on {}", minute(at)))
+        at.map_or_else(
+            || Sentence::new("just now"),
+            |at| Sentence::new("on {at}").with("at", Value::Moment(at)),
+        )
     };
     match verdict {
-        Verdict::Contacted { at } => format!("was contacted {}", on(at)),
-        Verdict::Unknown { at } => format!(
-            "may have been contacted {}: the connection was lost before the answer, and it is not tried again",
-            on(at)
-        ),
-        Verdict::WouldBe { from } if from <= now_ms => "would be contacted now".to_owned(),
-        Verdict::WouldBe { from } => format!("would be contacted from {}", minute(from)),
-        Verdict::Withheld { reason } => format!("is not contacted because: {}", reason.describe()),
-        Verdict::NotSelected => "is not contacted because the segment does not mean him".to_owned(),
-        Verdict::Failed => format!(
-            "was not reached: {}",
-            ledger
-                .and_then(|row| row.reason.as_deref())
-                .unwrap_or("unknown")
-                .replace('_', " ")
-        ),
+        Verdict::Contacted { at } => Sentence::new("was contacted {when}").with("when", on(at)),
+        Verdict::Unknown { at } => Sentence::new(
+            "may have been contacted {when}: the connection was lost before the answer, and it is not tried again",
+        )
+        .with("when", on(at)),
+        Verdict::WouldBe { from } if from <= now_ms => Sentence::new("would be contacted now"),
+        Verdict::WouldBe { from } => {
+            Sentence::new("would be contacted from {at}").with("at", Value::Moment(from))
+        },
+        Verdict::Withheld { reason } => {
+            Sentence::new("is not contacted because: {reason}")
+                .with("reason", Value::word(reason.describe()))
+        },
+        Verdict::NotSelected => {
+            Sentence::new("is not contacted because the segment does not mean him")
+        },
+        Verdict::Failed => {
+            let reason = ledger.and_then(|row| row.reason.as_deref());
+            Sentence::new("was not reached: {reason}").with("reason", spaced(reason.unwrap_or("unknown")))
+        }
         Verdict::Over if let_go_at.is_some() => {
-            "is not contacted because the campaign is over, and no launch that is kept selected him"
-                .to_owned()
+            Sentence::new("is not contacted because the campaign is over, and no launch that is kept selected him")
         }
         Verdict::Over => {
-            "is not contacted because the campaign is over, and no launch selected him".to_owned()
+            Sentence::new("is not contacted because the campaign is over, and no launch selected him")
         }
     }
 }
 
-/// To the minute, in UTC.
-fn minute(ms: i64) -> String {
-    from_ms(ms).format("%Y-%m-%d %H:%M UTC").to_string()
+/// A channel within a sentence.
+fn by(channel: Channel) -> Value {
+    Value::word(channel.as_str())
+}
+
+/// A word of the ledger, as people read it.
+fn spaced(word: &str) -> Sentence {
+    word.replace('_', " ").into()
 }
 
 impl fmt::Display for Why {

@@ -154,7 +154,7 @@ fn a_provider_may_have_hours_of_its_own() {
     // What is said of a country counts before what is said of all.
     assert_eq!(next(BY_OVH, "BE"), None);
     assert_eq!(next(BY_OVH, "DE"), Some(at("2026-11-25T13:00:00Z")));
-    let described = both.describe(BY_OVH, "FR").unwrap();
+    let described = both.told(BY_OVH, "FR").unwrap().to_string();
     assert!(described.starts_with("Mon-Fri 09:00-12:00"), "{described}");
 
     let twice = [

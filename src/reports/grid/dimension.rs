@@ -119,11 +119,15 @@ impl Dimension {
         if self == Self::Generation
             && let Some((_, name)) = GENERATIONS.iter().find(|(word, _)| *word == value)
         {
-            return Value::Word(name);
+            return Value::word(name);
         }
-        let words = NAMELESS.iter().chain(self.values());
+        let channels: &[&'static str] = match self {
+            Self::Channel => &["email", "sms"],
+            _ => &[],
+        };
+        let words = NAMELESS.iter().chain(self.values()).chain(channels);
         match words.into_iter().find(|word| **word == value) {
-            Some(word) => Value::Word(word),
+            Some(word) => Value::word(word),
             None => Value::from(value),
         }
     }

@@ -47,7 +47,7 @@ impl Criterion {
                     place,
                     holds,
                     words: Sentence::new("{what}: {value}")
-                        .with("what", Value::Word(dimension.title()))
+                        .with("what", Value::word(dimension.title()))
                         .with("value", words),
                     contrary: format!("not ({rule})"),
                     rule,
@@ -67,14 +67,14 @@ impl Criterion {
                             .collect();
                         criteria.push(Self {
                             contrary: (*contrary).to_owned(),
-                            ..make(&among, Value::Word(words), (*rule).to_owned())
+                            ..make(&among, Value::word(words), (*rule).to_owned())
                         });
                     }
                 }
                 Dimension::Clicked => {
                     criteria.push(Self {
                         contrary: "not clicked".to_owned(),
-                        ..make(&["yes"], Value::Word("yes"), "clicked".to_owned())
+                        ..make(&["yes"], Value::word("yes"), "clicked".to_owned())
                     });
                 }
                 _ => {
@@ -87,7 +87,7 @@ impl Criterion {
                         });
                     }
                     let rule = format!("{} is known", dimension.as_str());
-                    let mut known = make(&[], Value::Word("known"), rule);
+                    let mut known = make(&[], Value::word("known"), rule);
                     for (at, holds) in known.holds.iter_mut().enumerate() {
                         *holds = at != usize::from(UNKNOWN);
                     }

@@ -8,6 +8,7 @@ use crate::segments::model::{
     Behaviour, Deed, Field, Node, Number, Relation, Rule, Span, Subject, Test, Unit, Value, Window,
 };
 use crate::segments::vocabulary::Kind;
+use crate::statistics::Sentence;
 
 /// A line, as it is filled in; only what its kind asks for counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub enum When {
 }
 
 /// What is wrong with a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Problem {
     /// Nothing stands where a value is needed.
     NoValue,
@@ -94,7 +95,7 @@ pub enum Problem {
     NoNumber(String),
     NoDate(String),
     /// What the language says about it.
-    Said(String),
+    Said(Sentence),
 }
 
 impl Word {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Reader, SMS_TEXT};
+use crate::statistics::Sentence;
 use crate::templates::Template;
 use crate::templates::error::TemplateError;
 use crate::templates::fields::FieldFacts;
@@ -16,7 +17,7 @@ impl Reader<'_> {
     /// What `[sms]` says.
     pub(super) fn sms(&mut self, template: &Template, wording: &Wording, facts: &FieldFacts) {
         if wording.sms.is_some() && wording.sms().is_none() {
-            self.warn(None, SMS_TEXT, "there is no text: the layout will take one from the four parts; write it, or remove [sms]");
+            self.warn(None, SMS_TEXT, Sentence::new("there is no text: the layout will take one from the four parts; write it, or remove [sms]"));
         }
         let Some(text) = template.texts.get(self.language).filter(|text| text.is_own) else {
             return;
@@ -37,20 +38,20 @@ impl Reader<'_> {
             }
         }
         if text.links.is_empty() {
-            self.warn(None, SMS_TEXT, "there is no link: write {{link}} where the reader shall go on, it leads to action.link");
+            self.warn(None, SMS_TEXT, Sentence::new("there is no link: write {link} where the reader shall go on, it leads to action.link").with("link", "{{link}}"));
         }
         let says_stop = wording.sms().is_some_and(|text| {
             text.split(|c: char| !c.is_alphanumeric())
                 .any(|word| word == "STOP")
         });
         if says_stop {
-            self.warn(None, SMS_TEXT, "STOP is written here, and the provider's settings add it to every message: it would stand there twice; remove it");
+            self.warn(None, SMS_TEXT, Sentence::new("STOP is written here, and the provider's settings add it to every message: it would stand there twice; remove it"));
         }
         let frame = SmsFrame::sample();
         match template.measure_sms(self.language, &frame, facts) {
-            Ok(measure) if measure.typical.size.parts > FEW_PARTS => self.warn(None, SMS_TEXT, format!(
-                "{}: each part is paid for, and more than {FEW_PARTS} are seldom read; say it shorter", measure.typical.size
-            )),
+            Ok(measure) if measure.typical.size.parts > FEW_PARTS => self.warn(None, SMS_TEXT, Sentence::new("{size}: each part is paid for, and more than {few} are seldom read; say it shorter")
+                .with("size", measure.typical.size.sentence())
+                .named("few", FEW_PARTS)),
             Ok(_) => {}
             // A field that nobody has was named above.
             Err(TemplateError::Layout { .. }) => {}

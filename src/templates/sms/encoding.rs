@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::statistics::sentence::{Sentence, Value};
+
 /// The letters of the default alphabet, beside those it shares with ASCII.
 const BEYOND_ASCII: &str = "£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà";
 /// What costs two septets: the escape, and a character of the extension table.
@@ -86,16 +88,21 @@ impl Size {
     }
 }
 
+impl Size {
+    /// In words: `GSM, 170 of 306, 2 parts`.
+    pub fn sentence(&self) -> Sentence {
+        let parts = u64::try_from(self.parts).unwrap_or(u64::MAX);
+        Sentence::new("{encoding}, {n} of {room}, {parts}")
+            .named("encoding", self.encoding)
+            .named("n", self.units)
+            .named("room", self.room())
+            .with("parts", Value::counted(parts, "{n} part", "{n} parts"))
+    }
+}
+
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            encoding,
-            units,
-            parts,
-        } = self;
-        let plural = if *parts == 1 { "" } else { "s" };
-        let room = self.room();
-        write!(f, "{encoding}, {units} of {room}, {parts} part{plural}")
+        self.sentence().fmt(f)
     }
 }
 

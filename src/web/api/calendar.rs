@@ -132,7 +132,7 @@ impl From<Conflict> for ConflictView {
                 until,
             } => Self {
                 kind: "pressure",
-                what: cap,
+                what: cap.to_string(),
                 is_certain,
                 campaigns,
                 from: instant(from),
@@ -177,7 +177,7 @@ impl From<Pressure> for PressureView {
             planned: one.planned,
             peak: one.peak,
             most: one.max,
-            cap: one.cap,
+            cap: one.cap.to_string(),
         }
     }
 }

@@ -564,14 +564,14 @@ pub(super) async fn why(
         asked_at: instant(found.at),
         verdict: word("kind").unwrap_or_default(),
         reason: word("reason"),
-        answer: found.answer,
+        answer: found.answer.to_string(),
         steps: found
             .steps
             .into_iter()
             .map(|step| WhyStep {
                 rule: step.rule,
                 passes: step.passes,
-                found: step.found,
+                found: step.found.to_string(),
             })
             .collect(),
     };

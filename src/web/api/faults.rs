@@ -30,7 +30,7 @@ pub(super) fn conflict(why: impl std::fmt::Display) -> ApiError {
 
 pub(super) fn definition(error: DefinitionError) -> ApiError {
     match error {
-        DefinitionError::Key { key, problem, .. } => refused(key, problem),
+        DefinitionError::Key { key, problem, .. } => refused(key, problem.to_string()),
         DefinitionError::Toml { message, .. } => refused("", message),
         DefinitionError::Read { .. } => ApiError::internal(error),
     }

@@ -215,7 +215,7 @@ fn within(n: usize, error: &ApiError) -> ApiError {
     let problem = error.problem("");
     let (field, detail) = match problem.errors.first() {
         Some(fault) => (fault.field.clone(), fault.detail.clone()),
-        None => (String::new(), problem.detail.to_owned().into()),
+        None => (String::new(), problem.detail.to_string().into()),
     };
     refused(&body::below(&n.to_string(), &field), detail)
 }

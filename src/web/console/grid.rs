@@ -15,6 +15,7 @@ use crate::reports::ReportError;
 use crate::reports::grid::cross::{Figure, Standout, Table, choices};
 use crate::reports::grid::{Crossing, Dimension};
 use crate::reports::store::grid::{self as store, Loaded, Scope};
+use crate::statistics::Sentence;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -120,7 +121,7 @@ impl Asked {
     }
 }
 
-fn bad(detail: impl Into<String>) -> ApiError {
+fn bad(detail: impl Into<Sentence>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST).with_detail(detail)
 }
 

@@ -8,6 +8,7 @@ use super::Visit;
 use crate::consent::overview::{self, OverviewError};
 use crate::customers::store as customers;
 use crate::dialogue::upkeep;
+use crate::web::words::said::capital;
 use crate::web::{ApiError, State};
 
 mod proof;
@@ -181,11 +182,4 @@ impl From<OverviewError> for ApiError {
             OverviewError::Settings(_) => Self::internal(error),
         }
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }

@@ -1,6 +1,7 @@
 //! Sentences of other rooms in the reader's language.
 
 use super::Words;
+use crate::segments::ParseError;
 use crate::statistics::Sentence;
 use crate::statistics::sentence::Voice;
 
@@ -8,6 +9,15 @@ impl Words {
     /// A sentence with its figures, as this language says it.
     pub fn say(&self, sentence: &Sentence) -> String {
         unparted(&sentence.said_by(self))
+    }
+
+    /// What is wrong with a rule, over the line with the place underlined.
+    pub fn fault(&self, error: &ParseError) -> String {
+        let said = self.say(&error.sentence());
+        match &error.place {
+            Some(place) => format!("{said}\n{}", place.drawn()),
+            None => said,
+        }
     }
 
     /// A share as `9.3 %`, with so many places.
@@ -53,6 +63,14 @@ pub(in crate::web) fn unparted(text: &str) -> String {
     text.replace(" %", "\u{a0}%")
 }
 
+/// With a capital first, as a line begins.
+pub(in crate::web) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
 impl Voice for Words {
     fn text<'a>(&self, english: &'a str) -> &'a str
     where
@@ -80,6 +98,10 @@ impl Voice for Words {
     fn moment(&self, ms: i64) -> String {
         Words::moment(self, ms)
     }
+
+    fn semicolon(&self) -> &'static str {
+        if self.is_french() { "\u{a0}; " } else { "; " }
+    }
 }
 
 #[cfg(test)]
@@ -88,12 +110,74 @@ mod tests {
     use crate::web::public::words::Language;
     use crate::web::words::FRENCH;
 
+    /// Where texts stand that are said without a sentence about them: a file, and the head of the function or constant.
+    const SAID: [(&str, &str); 9] = [
+        ("consent/bases.rs", "pub const GROUNDS"),
+        ("consent/overview.rs", "pub fn describe"),
+        ("consent/overview.rs", "pub fn title"),
+        ("customers/import/report.rs", "pub fn sentence"),
+        ("delivery/why/steps.rs", "pub(super) fn address"),
+        ("delivery/why/steps.rs", "pub(super) fn rest"),
+        ("gate/model.rs", "pub fn describe"),
+        ("gate/rules.rs", "pub fn sentence"),
+        ("web/error.rs", "pub(super) fn words"),
+    ];
+
+    /// The text of the literal that a source goes on with, past white space.
+    fn literal(source: &str) -> Option<String> {
+        let mut rest = source.trim_start().strip_prefix('"')?.chars();
+        let mut text = String::new();
+        loop {
+            match rest.next()? {
+                '"' => return Some(text),
+                '\\' => match rest.next()? {
+                    '\n' => rest = rest.as_str().trim_start().chars(),
+                    'n' => text.push('\n'),
+                    other => text.push(other),
+                },
+                other => text.push(other),
+            }
+        }
+    }
+
+    /// Whether there is something to say besides values.
+    fn has_words(english: &str) -> bool {
+        let outside = english
+            .split('{')
+            .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
+        outside.collect::<String>().contains(char::is_alphabetic)
+    }
+
+    fn said_in(file: &str, source: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        for opening in ["Sentence::new(", "::word("] {
+            texts.extend(source.split(opening).skip(1).filter_map(literal));
+        }
+        for counted in source.split("Value::counted(").skip(1) {
+            // The nouns may be named elsewhere: what stands behind the call is not of it.
+            let call = counted.split("))").next().unwrap_or_default();
+            let quoted = call.split('"').skip(1).step_by(2).take(2);
+            texts.extend(quoted.map(str::to_owned));
+        }
+        for (place, head) in SAID {
+            if !file.ends_with(place) {
+                continue;
+            }
+            let body = source.split(head).nth(1).expect("it stands there");
+            let body = body.split("\n    }\n").next().unwrap_or_default();
+            let quoted = body.split('"').skip(1).step_by(2).map(str::to_owned);
+            // A law keeps its name.
+            texts.extend(quoted.filter(|text| text.contains(' ') && !text.contains("art. ")));
+        }
+        texts
+    }
+
     /// Every sentence that the rooms below write for readers has its French.
     #[test]
     fn no_sentence_is_left_in_english() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut missing = Vec::new();
-        let mut folders: Vec<_> = ["reports", "statistics"].map(|room| root.join(room)).into();
+        let mut folders = vec![root];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).expect("a folder of ours") {
                 let path = entry.expect("an entry").path();
@@ -101,21 +185,15 @@ mod tests {
                     folders.push(path);
                     continue;
                 }
-                let source = std::fs::read_to_string(&path).unwrap_or_default();
+                if path.extension().is_none_or(|extension| extension != "rs") {
+                    continue;
+                }
+                let source = std::fs::read_to_string(&path).expect("text");
                 let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-                let lines: Vec<&str> = source.lines().map(str::trim_start).collect();
-                let text = lines.join("\n").replace("(\n", "(");
-                for opening in ["Sentence::new(\"", "Value::Word(\""] {
-                    for part in text.split(opening).skip(1) {
-                        let english = part.split('"').next().unwrap_or_default();
-                        // What is nothing but values needs no words.
-                        let outside = english
-                            .split('{')
-                            .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
-                        let has_words = outside.collect::<String>().contains(char::is_alphabetic);
-                        if has_words && !FRENCH.contains_key(english) {
-                            missing.push(english.to_owned());
-                        }
+                let file = path.display().to_string();
+                for english in said_in(&file, source) {
+                    if has_words(&english) && !FRENCH.contains_key(&english) {
+                        missing.push(format!("{file}: {english:?}"));
                     }
                 }
             }

@@ -102,13 +102,16 @@ async fn refusals(house: &House, definition: &Definition) -> Vec<String> {
     .await
     .unwrap()
     .refusals
+    .iter()
+    .map(ToString::to_string)
+    .collect()
 }
 
 async fn refused(house: &House, id: CampaignId) -> String {
     let parts = &house.parts;
     let options = parts.launch_options();
     match launch::launch(&parts.db, id, Occurrence::ByHand, options, "test", house.now()).await {
-        Err(LaunchError::Coupons(refusal)) => refusal,
+        Err(LaunchError::Coupons(refusal)) => refusal.to_string(),
         other => panic!("{other:?}"),
     }
 }

@@ -12,6 +12,7 @@ use crate::campaigns::check::{self as checks, CheckedCampaign};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::store;
 use crate::gate::model::Withheld;
+use crate::statistics::Sentence;
 use crate::templates::{Finding, Template};
 use crate::web::api::{answer, faults};
 use crate::web::{ApiError, State};
@@ -78,6 +79,10 @@ pub(in crate::web::api) struct HeldStep {
     people: u64,
 }
 
+fn in_english(sentences: &[Sentence]) -> Vec<String> {
+    sentences.iter().map(ToString::to_string).collect()
+}
+
 impl CampaignCheck {
     fn new(found: CheckedCampaign, currency: &str) -> Result<Self, ApiError> {
         let json = |value: serde_json::Result<Value>| value.map_err(ApiError::internal);
@@ -91,7 +96,10 @@ impl CampaignCheck {
             held: found
                 .held
                 .into_iter()
-                .map(|(until, people)| HeldStep { until, people })
+                .map(|(until, people)| HeldStep {
+                    until: until.to_string(),
+                    people,
+                })
                 .collect(),
             forecast: json(serde_json::to_value(&found.forecast))?,
             test: optional(json(serde_json::to_value(&found.test))?),
@@ -103,8 +111,8 @@ impl CampaignCheck {
             by_email: found.by_email,
             estimated_seconds: found.estimated_seconds,
             due: found.due,
-            refusals: found.refusals,
-            warnings: found.warnings,
+            refusals: in_english(&found.refusals),
+            warnings: in_english(&found.warnings),
             findings: found.findings,
         })
     }

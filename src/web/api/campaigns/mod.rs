@@ -213,15 +213,16 @@ pub(super) async fn put(
     if let Some(refusal) = [
         checks::offer_refusal(&definition, &state.rules),
         checks::sender_refusal(&definition, &state.settings, &BTreeSet::new()),
-        checks::routes_of(&definition, &state.settings).err(),
+        checks::routes_of(&definition, &state.settings)
+            .err()
+            .map(Into::into),
     ]
     .into_iter()
     .flatten()
     .next()
     {
-        return Err(
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(body::sentence(&refusal))
-        );
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY)
+            .with_detail(body::sentence(&refusal.to_string())));
     }
     let before = store::by_name(&*state.db, &definition.name)
         .await

@@ -33,7 +33,7 @@ pub(super) fn draft(error: DraftError) -> ApiError {
 pub(super) fn incomplete(gaps: Vec<Gap>) -> ApiError {
     let fields = gaps.into_iter().map(|gap| FieldProblem {
         field: gap.key,
-        detail: gap.problem.into(),
+        detail: gap.problem.to_string().into(),
     });
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY)
         .with_detail("The draft is not complete.")
@@ -45,9 +45,8 @@ pub(super) fn start(error: StartError) -> ApiError {
         StartError::Draft(error) => draft(error),
         StartError::Plan(error) => faults::plan(error),
         StartError::Launch(error) => faults::launch(error),
-        StartError::Refused(why) => {
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(body::sentence(&why))
-        }
+        StartError::Refused(why) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY)
+            .with_detail(body::sentence(&why.to_string())),
         StartError::NothingNew => faults::conflict(error),
         StartError::Database(error) => ApiError::unavailable(error),
     }
@@ -58,9 +57,8 @@ pub(super) fn trial(error: TrialError) -> ApiError {
         TrialError::Addresses => refused("to", error.to_string()),
         TrialError::Channel(_) => refused("channel", error.to_string()),
         TrialError::Template(_) | TrialError::Render(_) => refused("template", error.to_string()),
-        TrialError::Route(why) => {
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(body::sentence(&why))
-        }
+        TrialError::Route(why) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY)
+            .with_detail(body::sentence(&why.to_string())),
         TrialError::Database(error) => ApiError::unavailable(error),
     }
 }

@@ -14,6 +14,7 @@ use crate::customers::store as customers;
 use crate::dialogue::export;
 use crate::segments::model::Field;
 use crate::segments::{Explanation, names, store, vocabulary};
+use crate::statistics::Sentence;
 use crate::web::{ApiError, State};
 
 /// A rule of the segment language, or a saved segment.
@@ -39,7 +40,8 @@ pub(in crate::web::api) struct Counted {
     /// All customers of the base.
     of: u64,
     /// Names in it that nothing here knows: most likely misspelt.
-    notes: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    notes: Vec<Sentence>,
 }
 
 /// Counts the customers a rule or a saved segment means.

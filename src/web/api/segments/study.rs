@@ -225,7 +225,11 @@ impl From<&Study> for SegmentStudy {
             ordered: analysis.ordered.into(),
             sample: one.sample.iter().map(|id| id.0).collect(),
             tests: one.verdict().into_iter().map(SegmentTest::from).collect(),
-            notes: analysis.unknown.iter().map(names::note).collect(),
+            notes: analysis
+                .unknown
+                .iter()
+                .map(|name| names::note(name).to_string())
+                .collect(),
         }
     }
 }

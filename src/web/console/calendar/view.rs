@@ -278,7 +278,7 @@ impl View {
                 .filter(|conflict| is_in(conflict, calendar))
                 .map(|conflict| conflict_told(words, conflict))
                 .collect(),
-            pressure: pressure(calendar),
+            pressure: pressure(calendar, words),
             movable,
             may_plan,
             is_moved: false,
@@ -401,7 +401,7 @@ fn conflict_told(words: &Words, conflict: &Conflict) -> String {
                 english,
                 &[
                     ("names", campaigns.join(", ")),
-                    ("cap", cap.clone()),
+                    ("cap", words.say(cap)),
                     ("from", words.day(*from)),
                     ("until", words.day(*until)),
                 ],
@@ -420,7 +420,7 @@ fn conflict_told(words: &Words, conflict: &Conflict) -> String {
     }
 }
 
-fn pressure(calendar: &Calendar) -> Vec<Pressed> {
+fn pressure(calendar: &Calendar, words: &Words) -> Vec<Pressed> {
     calendar
         .pressure
         .iter()
@@ -432,7 +432,7 @@ fn pressure(calendar: &Calendar) -> Vec<Pressed> {
                 planned: one.planned,
                 peak: one.peak,
                 max: one.max,
-                cap: one.cap.clone(),
+                cap: words.say(&one.cap),
                 width: (one.peak * 100 / max).min(100),
                 is_over: one.peak > max,
             }

@@ -9,6 +9,7 @@ use crate::consent::model::Channel;
 use crate::customers::store as customers;
 use crate::segments::{Rule, library, names, store as segments};
 use crate::web::console::Visit;
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 #[derive(Debug, Serialize)]
@@ -50,7 +51,7 @@ pub(super) async fn page(
         .is("segment")
         .then(|| query.text("segment").to_owned());
     let counted = match &tried {
-        Some(rule) => Some(count(&state, &draft, rule).await?),
+        Some(rule) => Some(count(&state, &draft, rule, visit.words()).await?),
         None => None,
     };
     let words = visit.words();
@@ -91,7 +92,7 @@ pub(super) async fn fragment(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let draft = find(&state, &name).await?;
-    let counted = count(&state, &draft, query.text("segment")).await?;
+    let counted = count(&state, &draft, query.text("segment"), visit.words()).await?;
     #[derive(Serialize)]
     struct Fragment {
         counted: Counted,
@@ -100,7 +101,12 @@ pub(super) async fn fragment(
 }
 
 /// Counts whom a rule means, and how many of them a message about the topic may reach.
-async fn count(state: &State, draft: &Draft, rule: &str) -> Result<Counted, ApiError> {
+async fn count(
+    state: &State,
+    draft: &Draft,
+    rule: &str,
+    words: &Words,
+) -> Result<Counted, ApiError> {
     let topic = topic_of(state, draft);
     let mut counted = Counted {
         people: 0,
@@ -115,7 +121,7 @@ async fn count(state: &State, draft: &Draft, rule: &str) -> Result<Counted, ApiE
     let parsed = match Rule::parse(rule) {
         Ok(parsed) => parsed,
         Err(error) => {
-            counted.problem = Some(error.to_string());
+            counted.problem = Some(words.fault(&error));
             return Ok(counted);
         }
     };
@@ -146,7 +152,7 @@ async fn count(state: &State, draft: &Draft, rule: &str) -> Result<Counted, ApiE
         .await
         .map_err(ApiError::unavailable)?
         .iter()
-        .map(ToString::to_string)
+        .map(|note| words.say(note))
         .collect();
     Ok(counted)
 }
@@ -182,7 +188,7 @@ pub(super) async fn save(
         head.revision = given.revision();
         head.faults.push(super::Fault {
             field: "segment",
-            problem: error.to_string(),
+            problem: words.fault(&error),
         });
         let view = View {
             title: draft.name.clone(),

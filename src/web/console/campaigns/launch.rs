@@ -57,7 +57,7 @@ pub(super) async fn page(
         people: people(found.will_receive, words),
         sentence: found.sentence,
         is_scheduled: draft.definition.schedule.is_some(),
-        warnings: checked.found.warnings,
+        warnings: found.warnings,
         name: draft.name,
     };
     visit.answer(&state, "campaign_launch", &view)
@@ -110,12 +110,16 @@ impl From<StartError> for ApiError {
             StartError::Database(_)
             | StartError::Plan(PlanError::Database(_))
             | StartError::Launch(LaunchError::Database(_)) => Self::unavailable(error),
+            StartError::Refused(why)
+            | StartError::Launch(LaunchError::Coupons(why) | LaunchError::Offer(why)) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(why)
+            }
             StartError::NothingNew
             | StartError::Plan(PlanError::NotEditable { .. })
             | StartError::Launch(LaunchError::WrongStatus { .. }) => {
                 Self::new(StatusCode::CONFLICT).with_detail(error.to_string())
             }
-            StartError::Plan(_) | StartError::Launch(_) | StartError::Refused(_) => {
+            StartError::Plan(_) | StartError::Launch(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(error.to_string())
             }
         }

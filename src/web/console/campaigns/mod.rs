@@ -402,10 +402,6 @@ impl From<DraftError> for ApiError {
             | DraftError::NotEditable { .. } => StatusCode::CONFLICT,
             DraftError::Name { .. } | DraftError::Incomplete(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        let mut detail = error.to_string();
-        if let Some(first) = detail.get(..1) {
-            detail.replace_range(..1, &first.to_uppercase());
-        }
-        Self::new(status).with_detail(detail)
+        Self::new(status).with_detail(error.sentence())
     }
 }

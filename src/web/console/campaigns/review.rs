@@ -16,6 +16,7 @@ use crate::campaigns::drafts::{self, Draft, DraftError, Standing, Step, gaps};
 use crate::campaigns::forecast::Forecast;
 use crate::consent::model::Channel;
 use crate::gate::model::Withheld;
+use crate::statistics::Sentence;
 use crate::statistics::prediction::Range;
 use crate::templates::Severity;
 use crate::web::console::{Visit, see_other};
@@ -76,7 +77,7 @@ pub(super) struct Found {
     refusals: Vec<String>,
     errors: Vec<String>,
     remarks: Vec<String>,
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
     pub is_ready: bool,
     forecast: Vec<ForecastLine>,
     rests_on: String,
@@ -146,7 +147,7 @@ pub(super) async fn page(
                 step: title_of(gap.step, words),
                 href: address(&draft.name, gap.step.as_str()),
                 key: gap.key,
-                problem: gap.problem,
+                problem: words.say(&gap.problem),
             })
             .collect(),
         problem: match has_templates || draft.definition.template.is_empty() {
@@ -250,11 +251,14 @@ impl Found {
             told.map(|finding| {
                 format!(
                     "[{}] {}: {}",
-                    finding.language, finding.key, finding.message
+                    finding.language,
+                    finding.key,
+                    words.say(&finding.message)
                 )
             })
             .collect()
         };
+        let say = |sentences: &[Sentence]| sentences.iter().map(|one| words.say(one)).collect();
         Self {
             sentence: sentence(plan, found, words),
             will_receive: found.will_receive,
@@ -266,14 +270,14 @@ impl Found {
                 .held
                 .iter()
                 .map(|(until, people)| Held {
-                    until: until.clone(),
+                    until: words.say(until),
                     people: *people,
                 })
                 .collect(),
-            refusals: found.refusals.clone(),
+            refusals: say(&found.refusals),
             errors: told(errors),
             remarks: told(remarks),
-            warnings: found.warnings.clone(),
+            warnings: say(&found.warnings),
             // Who is meant may come by the time it is due.
             is_ready: found.is_ready() && (found.will_receive > 0 || plan.schedule.is_some()),
             forecast: forecast(&found.forecast, words),

@@ -17,6 +17,7 @@ use crate::clock::from_ms;
 use crate::delivery::progress::{self, Progress};
 use crate::delivery::{cancel, decide};
 use crate::statistics::as_f64;
+use crate::statistics::sentence::{Sentence, Value};
 use crate::web::console::{Visit, path_segment, report, see_other};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -396,6 +397,22 @@ impl From<PlanError> for ApiError {
             | PlanError::Stale { .. } => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
-        Self::new(status).with_detail(error.to_string())
+        let about = |said: Sentence, name: &str, status: Status| {
+            said.with("name", format!("{name:?}"))
+                .with("status", Value::word(status.as_str()))
+        };
+        Self::new(status).with_detail(match &error {
+            PlanError::NotEditable { name, status, .. } => about(
+                Sentence::new("campaign {name} is {status}: it cannot be changed any more"),
+                name,
+                *status,
+            ),
+            PlanError::WrongStatus { name, status, .. } => about(
+                Sentence::new("campaign {name} is {status}: this cannot be done now"),
+                name,
+                *status,
+            ),
+            other => other.to_string().into(),
+        })
     }
 }

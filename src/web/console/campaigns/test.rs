@@ -260,7 +260,7 @@ impl Power {
                 .cells
                 .iter()
                 .map(|cell| PowerCell {
-                    name: cell.cell.clone(),
+                    name: words.t(&cell.cell).to_owned(),
                     people: cell.people,
                 })
                 .collect(),

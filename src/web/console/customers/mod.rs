@@ -14,6 +14,7 @@ use crate::accounts::model::Right;
 use crate::customers::model::{Customer, EmailState, Stage};
 use crate::customers::search::{self, Place, ValueClass, Wanted};
 use crate::ids::CustomerId;
+use crate::statistics::Sentence;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -304,7 +305,10 @@ fn lives_in(customer: &Customer) -> String {
 
 /// That there is no such customer (any more).
 fn nobody(id: CustomerId) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND).with_detail(format!(
-        "there is no customer {id}; one who was erased has left only his proof of permission"
-    ))
+    ApiError::new(StatusCode::NOT_FOUND).with_detail(
+        Sentence::new(
+            "there is no customer {id}; one who was erased has left only his proof of permission",
+        )
+        .named("id", id),
+    )
 }

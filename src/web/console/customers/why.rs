@@ -17,6 +17,7 @@ use crate::gate::rules::Rules;
 use crate::ids::{CustomerId, WaveId};
 use crate::web::console::Visit;
 use crate::web::console::outbox::MESSAGE_POLICY;
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// Which campaign is meant.
@@ -108,14 +109,14 @@ pub(super) async fn page(
             }
             WhyError::Database(error) => ApiError::unavailable(error),
         })?;
-        view.answer = words.fill("He {answer}.", &[("answer", &why.answer)]);
+        view.answer = words.fill("He {answer}.", &[("answer", words.say(&why.answer))]);
         view.is_out = !why.segment.is_true;
         view.segment = Some(why.segment.to_string());
         view.steps = why
             .steps
             .into_iter()
             .map(|step| StepLine {
-                rule: step.rule.to_owned(),
+                rule: rule_of(step.rule, words).to_owned(),
                 mark: words
                     .t(match step.passes {
                         Some(true) => "yes",
@@ -123,13 +124,37 @@ pub(super) async fn page(
                         None => "not asked",
                     })
                     .to_owned(),
-                found: step.found,
+                found: words.say(&step.found),
                 is_failed: step.passes == Some(false),
                 is_open: step.passes.is_none(),
             })
             .collect();
     }
     visit.answer(&state, "customer_why", &view)
+}
+
+/// A rule as the page calls it.
+fn rule_of(rule: &'static str, words: &Words) -> &'static str {
+    match rule {
+        "segment" => words.t("Segment"),
+        "channel" => words.t("Channel"),
+        "address" => words.t("Address"),
+        "suppression" => words.t("Suppression"),
+        "permission" => words.t("Permission"),
+        "basis" => words.t("Legal basis"),
+        "expiry" => words.t("Expiry"),
+        "level" => words.t("Permission level"),
+        "pause" => words.t("Wish for a pause"),
+        "pressure" => words.t("Pressure"),
+        "duplicate address" => words.t("Duplicate address"),
+        "household" => words.t("Household"),
+        "standing control group" => words.t("Standing control group"),
+        "control group" => words.t("Control group"),
+        "quiet hours" => words.t("Quiet hours"),
+        "end" => words.t("End of the campaign"),
+        "ledger" => words.t("Ledger"),
+        other => other,
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -309,7 +309,7 @@ fn outcome_view(outcome: &Outcome, is_dry_run: bool, words: &Words) -> OutcomeVi
                 let lines: Vec<String> = warned.first_lines.iter().map(u64::to_string).collect();
                 let has_more = warned.count > u64::try_from(lines.len()).unwrap_or_default();
                 Warning {
-                    sentence: warned.sentence.clone(),
+                    sentence: words.t(&warned.sentence).to_owned(),
                     count: warned.count,
                     lines: format!("{}{}", lines.join(", "), if has_more { " …" } else { "" }),
                 }
@@ -350,6 +350,17 @@ async fn rejected_rows(
     // What stands behind them are cells beyond the header.
     let order: Vec<usize> = [line, line + 1].into_iter().chain(0..line).collect();
     let shown = rows.len();
+    let reasons = upload.outcome.as_ref().map(|outcome| &outcome.reasons);
+    // The file has the reason in English; what was kept of the run has it in every language.
+    let text_of = |row: &Vec<String>, n: usize| {
+        let text = row.get(n).cloned().unwrap_or_default();
+        let number = row.get(line).and_then(|line| line.parse().ok());
+        let reason = number.and_then(|line: u64| reasons?.get(&line));
+        match reason.filter(|_| n == line + 1) {
+            Some(reason) => words.say(&reason.clone().into()),
+            None => text,
+        }
+    };
     Ok(Some(RejectedView {
         heads: [words.t("Line"), words.t("Reason")]
             .into_iter()
@@ -362,7 +373,7 @@ async fn rejected_rows(
                 order
                     .iter()
                     .map(|n| Cell {
-                        text: row.get(*n).cloned().unwrap_or_default(),
+                        text: text_of(row, *n),
                         is_reason: *n == line + 1,
                     })
                     .collect()

@@ -4,15 +4,17 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::capital;
 use crate::consent::bases::GROUNDS;
 use crate::consent::proof::{self, Entry, Piece, Proof, ProofError, Standing};
+use crate::consent::store::{COMPLAINT, OPT_OUT};
 use crate::customers::model::Customer;
 use crate::customers::store as customers;
 use crate::ids::CustomerId;
-use crate::reports::table::thousands;
+use crate::statistics::Sentence;
 use crate::web::console::{Visit, spoken};
 use crate::web::public::words::Language;
+use crate::web::words::Words;
+use crate::web::words::said::capital;
 use crate::web::{ApiError, Pages, State};
 
 /// The proof.
@@ -27,26 +29,34 @@ pub(in crate::web::console) async fn proof(
     let person = customers::get(&*state.db, state.db.dialect(), id)
         .await
         .map_err(ApiError::unavailable)?;
-    visit.answer(&state, "proof", &view(&proof, person.as_ref()))
+    visit.answer(
+        &state,
+        "proof",
+        &view(&proof, person.as_ref(), visit.words()),
+    )
 }
 
-/// The proof as a page of its own, for a file.
+/// The proof as a page of its own, for a file, in English.
 ///
 /// # Errors
 /// When the page does not compile: a defect of this program.
 pub fn html(proof: &Proof, person: Option<&Customer>) -> Result<String, String> {
     let pages = Pages::new("", chrono_tz::UTC).map_err(|error| error.to_string())?;
+    let view = view(proof, person, pages.words(Language::English));
     pages
-        .page(Language::English, "proof", &view(proof, person))
+        .page(Language::English, "proof", &view)
         .map_err(|error| error.cause().unwrap_or_default().to_owned())
 }
 
 impl From<ProofError> for ApiError {
     fn from(error: ProofError) -> Self {
         match error {
-            ProofError::Nothing(_) => {
-                Self::new(StatusCode::NOT_FOUND).with_detail(error.to_string())
-            }
+            ProofError::Nothing(id) => Self::new(StatusCode::NOT_FOUND).with_detail(
+                Sentence::new(
+                    "nothing is on record of customer {id}, neither now nor before an erasure",
+                )
+                .named("id", id),
+            ),
             ProofError::Database(_) => Self::unavailable(error),
             ProofError::Settings(_) => Self::internal(error),
         }
@@ -55,6 +65,7 @@ impl From<ProofError> for ApiError {
 
 #[derive(Debug, Serialize)]
 struct ProofView {
+    language: &'static str,
     title: String,
     controller: String,
     customer: i64,
@@ -142,35 +153,39 @@ struct AuditRow {
     details: String,
 }
 
-fn view(proof: &Proof, person: Option<&Customer>) -> ProofView {
+fn view(proof: &Proof, person: Option<&Customer>, words: &Words) -> ProofView {
     let summary = proof
         .permissions
         .iter()
         .enumerate()
-        .map(|(n, entry)| summary(n + 1, entry))
+        .map(|(n, entry)| summary(n + 1, entry, words))
         .collect();
     let sections = proof
         .permissions
         .iter()
         .enumerate()
-        .map(|(n, entry)| section(n + 1, entry))
+        .map(|(n, entry)| section(n + 1, entry, words))
         .collect();
     let gone = (!proof.is_known).then(|| match &proof.erased_at {
-        Some(at) => format!(
-            "This person was erased on {}. What stays is what proves that earlier contacts were lawful, and what keeps them from being contacted again.",
-            spoken(at)
+        Some(at) => words.fill(
+            "This person was erased on {at}. What stays is what proves that earlier contacts were lawful, and what keeps them from being contacted again.",
+            &[("at", spoken(at))],
         ),
-        None => "This person is not in the base.".to_owned(),
+        None => words.t("This person is not in the base.").to_owned(),
     });
     ProofView {
-        title: format!("Proof of permission, customer {}", proof.customer),
+        language: words.language().code(),
+        title: words.fill(
+            "Proof of permission, customer {n}",
+            &[("n", proof.customer.to_string())],
+        ),
         controller: format!(
             "{}, {}",
             proof.controller.name, proof.controller.postal_address
         ),
         customer: proof.customer.0,
         made: spoken(&proof.made_at),
-        person: person.map(who).unwrap_or_default(),
+        person: person.map(|person| who(person, words)).unwrap_or_default(),
         gone,
         summary,
         sections,
@@ -178,9 +193,9 @@ fn view(proof: &Proof, person: Option<&Customer>) -> ProofView {
             .suppressions
             .iter()
             .map(|one| SuppressionRow {
-                channel: channel(&one.channel).to_owned(),
-                scope: topic(&one.scope),
-                reason: one.reason.replace('_', " "),
+                channel: channel(&one.channel, words).to_owned(),
+                scope: topic(&one.scope, words),
+                reason: reason(&one.reason, words),
                 since: spoken(&one.since),
                 fingerprint: one.fingerprint.clone(),
             })
@@ -190,7 +205,9 @@ fn view(proof: &Proof, person: Option<&Customer>) -> ProofView {
             .iter()
             .map(|record| AuditRow {
                 at: spoken(&record.at),
-                what: capital(&record.action.replace('_', " ")),
+                what: words
+                    .t(&capital(&record.action.replace('_', " ")))
+                    .to_owned(),
                 actor: record.actor.clone(),
                 details: details_in_words(&record.details),
             })
@@ -198,7 +215,7 @@ fn view(proof: &Proof, person: Option<&Customer>) -> ProofView {
     }
 }
 
-fn who(person: &Customer) -> Vec<Fact> {
+fn who(person: &Customer, words: &Words) -> Vec<Fact> {
     let name = [&person.first_name, &person.last_name]
         .into_iter()
         .flatten()
@@ -206,18 +223,18 @@ fn who(person: &Customer) -> Vec<Fact> {
         .collect::<Vec<_>>()
         .join(" ");
     [
-        ("Name", Some(name).filter(|name| !name.is_empty())),
-        ("Company", person.company.clone()),
-        ("Email", person.email.clone()),
-        ("Telephone", person.phone.clone()),
-        ("Your number", person.external_id.clone()),
+        (words.t("Name"), Some(name).filter(|name| !name.is_empty())),
+        (words.t("Company"), person.company.clone()),
+        (words.t("Email"), person.email.clone()),
+        (words.t("Telephone"), person.phone.clone()),
+        (words.t("Your number"), person.external_id.clone()),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some(fact(name, value?)))
     .collect()
 }
 
-fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
+fn summary(anchor: usize, entry: &Entry, words: &Words) -> SummaryRow {
     let current = entry.current.as_ref();
     let until = current.and_then(|current| {
         let ends = [
@@ -227,21 +244,23 @@ fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
         ends.into_iter().flatten().min()
     });
     SummaryRow {
-        what: what(entry),
+        what: what(entry, words),
         anchor,
         state: match current.map(|current| current.state) {
-            Some(Standing::Allowed) => "allowed",
-            Some(Standing::Blocked) => "blocked",
-            Some(Standing::Ended) => "ended",
-            Some(Standing::Refused) => "refused",
-            None => "no longer held",
+            Some(Standing::Allowed) => words.t("allowed"),
+            Some(Standing::Blocked) => words.t("address blocked"),
+            Some(Standing::Ended) => words.t("has ended"),
+            Some(Standing::Refused) => words.t("refused"),
+            None => words.t("no longer held"),
         },
         since: match current {
             Some(current) => match &current.blocked_by {
-                Some(block) => format!(
-                    "{}, since {}",
-                    block.reason.replace('_', " "),
-                    day(&block.since)
+                Some(block) => words.fill(
+                    "{reason}, since {day}",
+                    &[
+                        ("reason", reason(&block.reason, words).as_str()),
+                        ("day", day(&block.since)),
+                    ],
                 ),
                 None if current.state == Standing::Ended => current
                     .basis_ends_at
@@ -249,129 +268,136 @@ fn summary(anchor: usize, entry: &Entry) -> SummaryRow {
                     .chain(&current.expires_at)
                     .min()
                     .map_or_else(
-                        || format!("since {}", day(&current.since)),
-                        |end| format!("on {}", day(end)),
+                        || words.fill("since {day}", &[("day", day(&current.since))]),
+                        |end| words.fill("on {day}", &[("day", day(end))]),
                     ),
-                None => format!("since {}", day(&current.since)),
+                None => words.fill("since {day}", &[("day", day(&current.since))]),
             },
             None => String::new(),
         },
         is_allowed: current.is_some_and(|current| current.state == Standing::Allowed),
         basis: current
             .and_then(|current| current.ground)
-            .map_or_else(|| "–".to_owned(), |ground| ground.title.to_owned()),
+            .map_or_else(|| "–".to_owned(), |ground| words.t(ground.title).to_owned()),
         level: current.filter(|current| current.is_granted).map_or_else(
             || "–".to_owned(),
             |current| {
                 if current.level_today == current.level_granted {
-                    current.level_today.title().to_owned()
+                    words.t(current.level_today.title()).to_owned()
                 } else {
-                    format!(
-                        "{} (granted: {})",
-                        current.level_today.title(),
-                        current.level_granted.title()
+                    words.fill(
+                        "{today} (granted: {granted})",
+                        &[
+                            ("today", words.t(current.level_today.title())),
+                            ("granted", words.t(current.level_granted.title())),
+                        ],
                     )
                 }
             },
         ),
         until: until.map_or_else(|| "–".to_owned(), |end| day(end).to_owned()),
-        sent: match entry.contacts.count {
-            0 => "none".to_owned(),
-            n => thousands(n),
-        },
+        sent: words.number(entry.contacts.count),
     }
 }
 
-fn section(anchor: usize, entry: &Entry) -> SectionView {
+fn section(anchor: usize, entry: &Entry, words: &Words) -> SectionView {
     let mut rests = Vec::new();
     if let Some(current) = &entry.current {
         if let Some(ground) = current.ground {
             rests.push(fact(
-                "Legal basis",
-                format!("{} – {}", ground.title, ground.law),
+                words.t("Legal basis"),
+                format!("{} – {}", words.t(ground.title), ground.law),
             ));
-            rests.push(fact("Rests on", ground.rests_on));
+            rests.push(fact(words.t("Rests on"), words.t(ground.rests_on)));
         }
         if let Some(end) = &current.expires_at {
-            rests.push(fact("Ends by itself", spoken(end)));
+            rests.push(fact(words.t("Ends by itself"), spoken(end)));
         }
         if let Some(end) = &current.basis_ends_at {
             rests.push(fact(
-                "Basis ends",
-                format!("{}, unless the person acts before", day(end)),
+                words.t("Basis ends"),
+                words.fill("{day}, unless the person acts before", &[("day", day(end))]),
             ));
         }
     }
     let sent = &entry.contacts;
     rests.push(fact(
-        "Messages",
+        words.t("Messages"),
         match (sent.count, &sent.first_at, &sent.last_at) {
-            (0, _, _) => "none handed over".to_owned(),
-            (n, Some(first), Some(last)) => format!(
-                "{} handed over, first {}, last {}",
-                thousands(n),
-                spoken(first),
-                spoken(last)
+            (0, _, _) => words.t("none handed over").to_owned(),
+            (n, Some(first), Some(last)) => words.fill(
+                "{n} handed over, first {first}, last {last}",
+                &[
+                    ("n", words.number(n)),
+                    ("first", spoken(first)),
+                    ("last", spoken(last)),
+                ],
             ),
-            (n, _, _) => format!("{} handed over", thousands(n)),
+            (n, _, _) => words.fill("{n} handed over", &[("n", words.number(n))]),
         },
     ));
     let deciding = entry.current.as_ref().map(|current| current.evidence);
     SectionView {
         anchor,
-        what: what(entry),
+        what: what(entry, words),
         rests,
         pieces: entry
             .evidence
             .iter()
-            .map(|piece| piece_view(piece, deciding))
+            .map(|piece| piece_view(piece, deciding, words))
             .collect(),
     }
 }
 
-fn piece_view(piece: &Piece, deciding: Option<i64>) -> PieceView {
-    let mut facts = vec![fact("Source", source(&piece.source))];
+fn piece_view(piece: &Piece, deciding: Option<i64>, words: &Words) -> PieceView {
+    let mut facts = vec![fact(words.t("Source"), source(&piece.source, words))];
     if let Some(basis) = &piece.basis {
         let ground = GROUNDS.iter().find(|ground| ground.basis.as_str() == basis);
         facts.push(fact(
-            "Basis",
-            ground.map_or(basis.as_str(), |ground| ground.title),
+            words.t("Basis"),
+            ground.map_or(basis.as_str(), |ground| words.t(ground.title)),
         ));
     }
     if let Some(level) = piece.level {
         let level = crate::consent::ladder::Level::from_code(level);
-        facts.push(fact("Level", level.title()));
+        facts.push(fact(words.t("Level"), words.t(level.title())));
     }
     if let Some(end) = &piece.expires_at {
-        facts.push(fact("Ends", spoken(end)));
+        facts.push(fact(words.t("Ends"), spoken(end)));
     }
     if let Some(details) = &piece.details {
         let given = [
-            ("IP address", &details.ip),
-            ("Browser", &details.user_agent),
-            ("Page", &details.page_url),
+            (words.t("IP address"), &details.ip),
+            (words.t("Browser"), &details.user_agent),
+            (words.t("Page"), &details.page_url),
         ];
         for (name, value) in given {
             facts.extend(value.as_ref().map(|value| fact(name, value.clone())));
         }
     }
     if piece.are_details_erased {
-        facts.push(fact("IP address, browser, page", "erased"));
+        facts.push(fact(
+            words.t("IP address, browser, page"),
+            words.t("erased"),
+        ));
     }
     if let Some(confirmation) = &piece.confirmation {
         let times = [
-            ("asked", &confirmation.requested_at),
-            ("sent", &confirmation.sent_at),
-            ("confirmed", &confirmation.confirmed_at),
+            ("asked {at}", &confirmation.requested_at),
+            ("sent {at}", &confirmation.sent_at),
+            ("confirmed {at}", &confirmation.confirmed_at),
         ];
         let times: Vec<String> = times
             .iter()
-            .filter_map(|(word, at)| Some(format!("{word} {}", second(at.as_ref()?))))
+            .filter_map(|(word, at)| Some(words.fill(word, &[("at", second(at.as_ref()?))])))
             .collect();
         facts.push(fact(
-            "Double opt-in",
+            words.t("Double opt-in"),
             if times.is_empty() {
-                format!("no. {}; its times were deleted", confirmation.id)
+                words.fill(
+                    "no. {id}; its times were deleted",
+                    &[("id", confirmation.id.to_string())],
+                )
             } else {
                 times.join(", ")
             },
@@ -379,22 +405,30 @@ fn piece_view(piece: &Piece, deciding: Option<i64>) -> PieceView {
     }
     if let Some(actor) = &piece.recorded_by {
         facts.push(fact(
-            "Recorded",
-            format!("{} by {actor}", spoken(&piece.recorded_at)),
+            words.t("Recorded"),
+            words.fill(
+                "{at} by {actor}",
+                &[("at", spoken(&piece.recorded_at)), ("actor", actor.clone())],
+            ),
         ));
     } else {
-        facts.push(fact("Recorded", spoken(&piece.recorded_at)));
+        facts.push(fact(words.t("Recorded"), spoken(&piece.recorded_at)));
     }
     if let Some(fingerprint) = &piece.address_fingerprint {
-        facts.push(code("Address (fingerprint)", fingerprint.clone()));
+        facts.push(code(words.t("Address (fingerprint)"), fingerprint.clone()));
     }
-    facts.extend(piece.link.as_ref().map(|link| code("Seal", link.clone())));
+    facts.extend(
+        piece
+            .link
+            .as_ref()
+            .map(|link| code(words.t("Seal"), link.clone())),
+    );
     PieceView {
         id: piece.id,
         action: match piece.action.as_str() {
-            "grant" => "Yes",
-            "withdraw" => "No",
-            _ => "Ended",
+            "grant" => words.t("Yes"),
+            "withdraw" => words.t("No"),
+            _ => words.t("Ended"),
         },
         is_no: piece.action != "grant",
         is_deciding: deciding == Some(piece.id),
@@ -402,37 +436,51 @@ fn piece_view(piece: &Piece, deciding: Option<i64>) -> PieceView {
         wording: piece.wording.clone(),
         language: piece.language.clone(),
         facts,
-        position: piece
-            .position
-            .map_or_else(|| "waits to be sealed".to_owned(), |n| n.to_string()),
+        position: piece.position.map_or_else(
+            || words.t("waits to be sealed").to_owned(),
+            |n| n.to_string(),
+        ),
     }
 }
 
-fn what(entry: &Entry) -> String {
-    format!("{}, {}", channel(&entry.channel), topic(&entry.topic))
+fn what(entry: &Entry, words: &Words) -> String {
+    format!(
+        "{}, {}",
+        channel(&entry.channel, words),
+        topic(&entry.topic, words)
+    )
 }
 
-fn channel(word: &str) -> &str {
+fn channel<'a>(word: &'a str, words: &Words) -> &'a str {
     match word {
-        "email" => "Email",
+        "email" => words.t("Email"),
         "sms" => "SMS",
         other => other,
     }
 }
 
-fn topic(word: &str) -> String {
+fn topic(word: &str, words: &Words) -> String {
     match word {
-        "*" => "every topic".to_owned(),
-        topic => format!("topic “{topic}”"),
+        "*" => words.t("every topic").to_owned(),
+        topic => words.fill("topic “{topic}”", &[("topic", topic)]),
+    }
+}
+
+/// Why an address is suppressed: a word of ours, or of whoever brought the list.
+fn reason(word: &str, words: &Words) -> String {
+    match word {
+        OPT_OUT => words.t("opt out").to_owned(),
+        COMPLAINT => words.t("complaint").to_owned(),
+        other => other.replace('_', " "),
     }
 }
 
 /// Where it was said, in words where it is one of our own links.
-fn source(word: &str) -> &str {
+fn source<'a>(word: &'a str, words: &Words) -> &'a str {
     match word {
-        "rfc8058_post" => "one click on “unsubscribe” in the mail program (RFC 8058)",
-        "unsubscribe_page" => "the button of our unsubscribe page",
-        "unsubscribe_link" => "the unsubscribe link of a message",
+        "rfc8058_post" => words.t("one click on “unsubscribe” in the mail program (RFC 8058)"),
+        "unsubscribe_page" => words.t("the button of our unsubscribe page"),
+        "unsubscribe_link" => words.t("the unsubscribe link of a message"),
         other => other,
     }
 }

@@ -3,10 +3,10 @@
 
 use super::Fields;
 use super::sentence;
-use crate::segments::Rule;
 use crate::segments::builder::{About, Builder, Edit, Fault};
 use crate::segments::library::Segment;
 use crate::segments::model::{MAX_CHARS, Node};
+use crate::segments::{ParseError, Rule};
 use crate::web::State;
 use crate::web::words::Words;
 
@@ -25,7 +25,7 @@ pub(super) struct Draft {
     pub text: String,
     /// The text as the page had it, by which one sees whether it was changed.
     pub text_was: String,
-    pub text_fault: Option<String>,
+    pub text_fault: Option<ParseError>,
     pub are_both_changed: bool,
     /// Who is to be explained.
     pub who: String,
@@ -146,7 +146,7 @@ impl Draft {
             }
             Err(error) => {
                 self.text = text.to_owned();
-                self.text_fault = Some(error.to_string());
+                self.text_fault = Some(error);
                 self.faults = self.builder.rule().err().unwrap_or_default();
             }
         }

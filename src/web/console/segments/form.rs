@@ -128,7 +128,7 @@ fn told(words: &Words, problem: &Problem) -> String {
             words.fill("“{text}” is not a number that fits", &[("text", text)])
         }
         Problem::NoDate(text) => words.fill("“{text}” is no date", &[("text", text)]),
-        Problem::Said(message) => message.clone(),
+        Problem::Said(message) => words.say(message),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::accounts::model::Right;
 use crate::gate::study::Study;
 use crate::ids::SegmentId;
 use crate::segments::library::{self, LibraryError, Segment, Use};
+use crate::statistics::Sentence;
 use crate::storage::Unanswered;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -166,7 +167,8 @@ async fn found(state: &State, id: SegmentId) -> Result<Segment, ApiError> {
         .await
         .map_err(ApiError::unavailable)?;
     segment.ok_or_else(|| {
-        ApiError::new(StatusCode::NOT_FOUND).with_detail(format!("There is no segment {id}."))
+        ApiError::new(StatusCode::NOT_FOUND)
+            .with_detail(Sentence::new("There is no segment {id}.").named("id", id))
     })
 }
 

@@ -141,7 +141,7 @@ impl View {
             rows: rows(&draft.text),
             text: draft.text.clone(),
             text_was: draft.text_was.clone(),
-            text_fault: draft.text_fault.clone(),
+            text_fault: draft.text_fault.as_ref().map(|error| words.fault(error)),
             are_both_changed: draft.are_both_changed,
             rule_fault: beside.whole().map(str::to_owned),
             is_incomplete: !draft.faults.is_empty(),

@@ -200,7 +200,7 @@ async fn confirmed(
         Confirmed::Yes => Ok(user),
         no => {
             let status = actix_web::http::StatusCode::UNPROCESSABLE_ENTITY;
-            Err(ApiError::new(status).with_detail(no.in_words(visit.words())))
+            Err(ApiError::new(status).with_detail(no.in_words(visit.words()).to_owned()))
         }
     }
 }

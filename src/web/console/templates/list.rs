@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
-use super::{labels, refused};
+use super::{labels, refused, told};
 use crate::campaigns::store::uses;
 use crate::templates::library::{self, Entry, LibraryError, Origin};
 use crate::web::console::{Visit, see_other};
@@ -125,7 +125,7 @@ pub(super) async fn create(
             Err(refused(error))
         }
         Err(error) => {
-            let view = new_view(&visit, &state, &new, error.to_string()).await?;
+            let view = new_view(&visit, &state, &new, visit.words().say(&told(&error))).await?;
             visit.refuse(&state, "template_new", &view)
         }
     }

@@ -18,6 +18,7 @@ use actix_web::web::{self, PayloadConfig, ServiceConfig};
 
 use super::place;
 use crate::accounts::model::Right;
+use crate::statistics::Sentence;
 use crate::templates::library::LibraryError;
 use crate::templates::{FieldFacts, TemplateError};
 use crate::web::{ApiError, State};
@@ -67,15 +68,46 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         );
 }
 
+/// What the library refuses, in a sentence.
+fn told(error: &LibraryError) -> Sentence {
+    let quoted = |text: &str| format!("{text:?}");
+    match error {
+        LibraryError::Name(name) => Sentence::new(
+            "{name} is no name; use small letters, digits and hyphens, such as spring-sale",
+        )
+        .with("name", quoted(name)),
+        LibraryError::Exists(name) => {
+            Sentence::new("there is a template {name} already; take another name")
+                .with("name", quoted(name))
+        }
+        LibraryError::Conflict { name, revision, by } => Sentence::new(
+            "{name} was saved by {by} meanwhile, as revision {revision}; look at it, and save again",
+        )
+        .with("name", quoted(name))
+        .with("by", by.as_str())
+        .named("revision", revision),
+        LibraryError::Archived { name } => Sentence::new(
+            "the template {name} is archived; take it back, or restore one of its revisions",
+        )
+        .with("name", quoted(name)),
+        LibraryError::NoSuchRevision { name, number } => {
+            Sentence::new("{name} has no revision {number}; its history shows those there are")
+                .with("name", quoted(name))
+                .named("number", number)
+        }
+        other => other.to_string().into(),
+    }
+}
+
 /// What the library refuses, as the visitor reads it.
 fn refused(error: LibraryError) -> ApiError {
     match &error {
         LibraryError::Database(_) | LibraryError::Interrupted(_) => ApiError::unavailable(error),
         LibraryError::Template(TemplateError::NoSuchTemplate { .. })
         | LibraryError::NoSuchRevision { .. } => {
-            ApiError::new(StatusCode::NOT_FOUND).with_detail(error.to_string())
+            ApiError::new(StatusCode::NOT_FOUND).with_detail(told(&error))
         }
-        _ => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(error.to_string()),
+        _ => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(told(&error)),
     }
 }
 

@@ -134,11 +134,11 @@ pub(super) async fn unsaved(
         let told = match &template {
             Ok(template) => Remarks {
                 problem: String::new(),
-                findings: remarks(&template.lint(&facts(&state).await?)),
+                findings: remarks(&template.lint(&facts(&state).await?), visit.words()),
             },
             Err(error) => Remarks {
                 problem: error.to_string(),
-                findings: remarks(&complaint(error, &form.draft)),
+                findings: remarks(&complaint(error, &form.draft), visit.words()),
             },
         };
         return Ok(HttpResponse::Ok().json(told));
@@ -163,7 +163,7 @@ pub(super) fn complaint(error: &TemplateError, draft: &Draft) -> Vec<Finding> {
         part: None,
         language: language.to_owned(),
         key: place.key.clone(),
-        message: problem.clone(),
+        message: problem.clone().into(),
     }]
 }
 

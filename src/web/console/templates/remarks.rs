@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::templates::draft::{POINTS, SLOTS};
 use crate::templates::model::Part;
 use crate::templates::{Finding, Severity};
+use crate::web::words::Words;
 
 /// A finding, where it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,13 +17,13 @@ pub(super) struct Remark {
 }
 
 /// Findings with the ids of the fields they stand at: `fr-attention-subject`, `fr-template`.
-pub(super) fn remarks(findings: &[Finding]) -> Vec<Remark> {
+pub(super) fn remarks(findings: &[Finding], words: &Words) -> Vec<Remark> {
     findings
         .iter()
         .map(|finding| Remark {
             at: place(&finding.language, &finding.key, finding.part),
             is_error: finding.severity == Severity::Error,
-            message: finding.message.clone(),
+            message: words.say(&finding.message),
         })
         .collect()
 }

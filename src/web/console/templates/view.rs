@@ -98,7 +98,7 @@ pub(super) async fn view(
     shown: Shown,
 ) -> Result<EditorView, ApiError> {
     let words = visit.words();
-    let remarks = remarks(&shown.findings);
+    let remarks = remarks(&shown.findings, words);
     let open = match draft.wordings.contains_key(&shown.tab) {
         true => shown.tab.as_str(),
         false => draft.language.as_str(),
