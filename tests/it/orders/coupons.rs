@@ -62,10 +62,17 @@ fn with_coupon(source: Option<&str>) -> Definition {
 
 async fn apply(house: &House, definition: &Definition) -> CampaignId {
     let template = template();
-    plan::apply(&house.parts.db, definition, &[&template], None, "test", house.now())
-        .await
-        .unwrap()
-        .0
+    plan::apply(
+        &house.parts.db,
+        definition,
+        &[&template],
+        None,
+        "test",
+        house.now(),
+    )
+    .await
+    .unwrap()
+    .0
 }
 
 async fn page(house: &House, key: DeliveryKey) -> String {
@@ -110,7 +117,16 @@ async fn refusals(house: &House, definition: &Definition) -> Vec<String> {
 async fn refused(house: &House, id: CampaignId) -> String {
     let parts = &house.parts;
     let options = parts.launch_options();
-    match launch::launch(&parts.db, id, Occurrence::ByHand, options, "test", house.now()).await {
+    match launch::launch(
+        &parts.db,
+        id,
+        Occurrence::ByHand,
+        options,
+        "test",
+        house.now(),
+    )
+    .await
+    {
         Err(LaunchError::Coupons(refusal)) => refusal.to_string(),
         other => panic!("{other:?}"),
     }
