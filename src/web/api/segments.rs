@@ -12,6 +12,7 @@ use crate::customers::store as customers;
 
 use crate::segments::model::Field;
 use crate::segments::{Explanation, Rule, names, store, vocabulary};
+use crate::storage::Unanswered;
 use crate::web::{ApiError, State};
 
 /// A rule of the segment language.
@@ -54,10 +55,13 @@ pub(super) async fn count(
 ) -> Result<HttpResponse, ApiError> {
     let told: RuleTold = body::read(&request, &bytes)?;
     let rule = parsed(&told.rule)?;
-    let away = ApiError::unavailable;
-    let selected = store::count(&state.db, &rule, state.clock.now())
+    let (studies, now) = (&state.studies, state.clock.now());
+    let counting = store::count_within(&state.db, &rule, now, studies.patience());
+    let selected = studies
+        .turns()
+        .ask(None, studies.patience(), counting)
         .await
-        .map_err(away)?;
+        .map_err(uncounted)?;
     let notes = names::unknown(&state.db, &rule)
         .await
         .map_err(ApiError::unavailable)?;
@@ -70,6 +74,17 @@ pub(super) async fn count(
         notes,
     };
     super::answer(StatusCode::OK, &view)
+}
+
+fn uncounted(error: Unanswered) -> ApiError {
+    match error {
+        Unanswered::TooLong(patience) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE)
+            .with_detail(format!(
+                "Counting took longer than {} seconds and was given up. Fewer conditions on behaviour count faster.",
+                patience.as_secs()
+            )),
+        other => ApiError::unavailable(other),
+    }
 }
 
 /// Whom a rule is asked about.

@@ -3,11 +3,12 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{Choice, Given, Head, find, save_step};
+use super::{Choice, Given, Head, Uncounted, find, save_step, told};
 use crate::campaigns::drafts::{Draft, Step};
 use crate::consent::model::Channel;
 use crate::customers::store as customers;
 use crate::segments::{Rule, library, names, store as segments};
+use crate::storage::Unanswered;
 use crate::web::console::Visit;
 use crate::web::{ApiError, State};
 
@@ -36,6 +37,8 @@ struct Counted {
     notes: Vec<String>,
     /// What is wrong with the rule; the counts are then 0.
     problem: Option<String>,
+    /// Why there is no count, in words.
+    uncounted: Option<String>,
 }
 
 /// The step; with `?segment=` as it would be, with its count, and nothing saved.
@@ -50,7 +53,7 @@ pub(super) async fn page(
         .is("segment")
         .then(|| query.text("segment").to_owned());
     let counted = match &tried {
-        Some(rule) => Some(count(&state, &draft, rule).await?),
+        Some(rule) => Some(count(&visit, &state, &draft, rule).await?),
         None => None,
     };
     let words = visit.words();
@@ -91,7 +94,7 @@ pub(super) async fn fragment(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let draft = find(&state, &name).await?;
-    let counted = count(&state, &draft, query.text("segment")).await?;
+    let counted = count(&visit, &state, &draft, query.text("segment")).await?;
     #[derive(Serialize)]
     struct Fragment {
         counted: Counted,
@@ -100,7 +103,12 @@ pub(super) async fn fragment(
 }
 
 /// Counts whom a rule means, and how many of them a message about the topic may reach.
-async fn count(state: &State, draft: &Draft, rule: &str) -> Result<Counted, ApiError> {
+async fn count(
+    visit: &Visit,
+    state: &State,
+    draft: &Draft,
+    rule: &str,
+) -> Result<Counted, ApiError> {
     let topic = topic_of(state, draft);
     let mut counted = Counted {
         people: 0,
@@ -111,6 +119,7 @@ async fn count(state: &State, draft: &Draft, rule: &str) -> Result<Counted, ApiE
         by_sms: 0,
         notes: Vec::new(),
         problem: None,
+        uncounted: None,
     };
     let parsed = match Rule::parse(rule) {
         Ok(parsed) => parsed,
@@ -119,35 +128,45 @@ async fn count(state: &State, draft: &Draft, rule: &str) -> Result<Counted, ApiE
             return Ok(counted);
         }
     };
-    let now = state.clock.now();
-    let among = async |rule: &Rule| {
-        segments::count(&state.db, rule, now)
-            .await
-            .map_err(ApiError::unavailable)
-    };
-    counted.people = among(&parsed).await?;
-    counted.of = customers::count(&state.db)
-        .await
-        .map_err(ApiError::unavailable)?;
-    counted.share =
-        crate::statistics::as_f64(counted.people) / crate::statistics::as_f64(counted.of.max(1));
-    for channel in Channel::ALL {
-        let reachable = format!("({rule}) and can receive {channel} about \"{topic}\"");
-        let Ok(reachable) = Rule::parse(&reachable) else {
-            continue;
-        };
-        let people = among(&reachable).await?;
-        match channel {
-            Channel::Email => counted.by_email = people,
-            Channel::Sms => counted.by_sms = people,
-        }
-    }
     counted.notes = names::unknown(&state.db, &parsed)
         .await
         .map_err(ApiError::unavailable)?
         .iter()
         .map(ToString::to_string)
         .collect();
+    let (now, patience) = (state.clock.now(), state.studies.patience());
+    let counting = async {
+        let among =
+            async |rule: &Rule| segments::count_within(&state.db, rule, now, patience).await;
+        let people = among(&parsed).await?;
+        let mut reachable = [0, 0];
+        for (channel, of_channel) in Channel::ALL.into_iter().zip(&mut reachable) {
+            let rule = format!("({rule}) and can receive {channel} about \"{topic}\"");
+            if let Ok(rule) = Rule::parse(&rule) {
+                *of_channel = among(&rule).await?;
+            }
+        }
+        Ok::<_, Unanswered>((people, reachable))
+    };
+    // Who types on asks anew.
+    let who = format!("{} count", visit.actor());
+    let turns = state.studies.turns();
+    match turns.ask(Some(&who), patience, counting).await {
+        Ok((people, [by_email, by_sms])) => {
+            counted.people = people;
+            counted.by_email = by_email;
+            counted.by_sms = by_sms;
+        }
+        Err(error) => {
+            counted.uncounted = Some(told(Uncounted::of(&error), visit.words(), patience));
+            return Ok(counted);
+        }
+    }
+    counted.of = customers::count(&state.db)
+        .await
+        .map_err(ApiError::unavailable)?;
+    counted.share =
+        crate::statistics::as_f64(counted.people) / crate::statistics::as_f64(counted.of.max(1));
     Ok(counted)
 }
 
