@@ -27,6 +27,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::Settings;
+use crate::delivery::progress::HeldLately;
 use crate::gate::rules::Rules;
 use crate::gate::study::Studies;
 use crate::imports::desk::Desk;
@@ -74,6 +75,8 @@ pub struct State {
     pub rules: Arc<Rules>,
     /// What was counted of segments within the last minute.
     pub studies: Studies,
+    /// Who waits for a time of his own, as pages have read it of late.
+    pub held: HeldLately,
     /// How often forms may be sent.
     limits: Limits,
     /// Whose links each visitor follows.
@@ -116,6 +119,7 @@ impl State {
             tokens,
             rules,
             studies: Studies::default(),
+            held: HeldLately::default(),
             limits,
             visitors,
         })
