@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// Milliseconds of a day of 24 hours.
@@ -62,6 +62,11 @@ pub fn from_ms(ms: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(ms).unwrap_or_default()
 }
 
+/// When a day begins in a zone, in milliseconds since the epoch.
+pub fn beginning(day: NaiveDate, zone: Tz) -> i64 {
+    local_instant(day.and_time(NaiveTime::MIN), zone).timestamp_millis()
+}
+
 /// The instant of a local date-time: where it does not exist, the first instant after the gap; where it
 /// comes twice, the first time.
 pub fn local_instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
@@ -71,8 +76,8 @@ pub fn local_instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
             // Gaps are at most a day (Samoa left out a whole day in 2011) and lie on minutes.
             (1..=24 * 60)
                 .find_map(|minutes| {
-                    zone.from_local_datetime(&(local + Duration::minutes(minutes)))
-                        .earliest()
+                    let later = local.checked_add_signed(Duration::minutes(minutes))?;
+                    zone.from_local_datetime(&later).earliest()
                 })
                 .map_or_else(|| local.and_utc(), |at| at.to_utc())
         }

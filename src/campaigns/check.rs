@@ -7,6 +7,7 @@ mod sms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
@@ -28,7 +29,7 @@ use crate::gate::store as gate_store;
 use crate::ids::WaveId;
 use crate::segments::{ParseError, Rule, names};
 use crate::statistics::sentence::{Parts, Sentence, Value};
-use crate::storage::Db;
+use crate::storage::{Db, Unanswered};
 use crate::templates::{FieldFacts, Finding, Severity, Template};
 
 pub use power::{CellForecast, TestForecast};
@@ -41,9 +42,14 @@ pub enum CheckError {
     Segment(#[from] ParseError),
     #[error("settings: {0}")]
     Settings(#[from] ConfigError),
+    #[error("counting the audience: {0}")]
+    Unanswered(#[from] Unanswered),
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
 }
+
+/// How long one waits who has started a check and sees it run.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a campaign would do now.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -110,6 +116,21 @@ pub async fn check(
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<CheckedCampaign, CheckError> {
+    check_within(db, definition, templates, settings, now, PATIENCE).await
+}
+
+/// As [`check`]; no question about the whole base takes longer than `patience`.
+///
+/// # Errors
+/// As [`check`], and when it took too long.
+pub async fn check_within(
+    db: &Db,
+    definition: &Definition,
+    templates: &[&Template],
+    settings: &Settings,
+    now: DateTime<Utc>,
+    patience: Duration,
+) -> Result<CheckedCampaign, CheckError> {
     let rule = Rule::parse(&definition.segment)?;
     let rules = Rules::new(settings)?;
     let routes = routes_of(definition, settings);
@@ -143,7 +164,7 @@ pub async fn check(
         now: launched_at(definition, now),
         due: DueBy::of(definition, launched_at(definition, now)),
     };
-    let count = store::count_audience(db, &audience).await?;
+    let count = store::count_audience(db, &audience, patience).await?;
     let (will_receive, withheld) = (count.eligible, count.withheld);
     let mut facts = FieldFacts::unknown();
     let sample = customer_store::sample(db, SAMPLE).await?;
@@ -167,7 +188,7 @@ pub async fn check(
     {
         let by_sms = count.by_channel.get(&Channel::Sms).copied().unwrap_or(0);
         let Some(own) = templates.first() else { break };
-        let ids = store::sample_audience(db, &audience, Channel::Sms, SAMPLE).await?;
+        let ids = store::sample_audience(db, &audience, Channel::Sms, SAMPLE, patience).await?;
         let people = customer_store::with_ids(db, &ids).await?;
         let reckoned = sms::forecast(
             definition,

@@ -87,7 +87,12 @@ pub async fn reschedule(
         .map_err(|(key, problem)| PlanError::Schedule(format!("{key}: {problem}")))?;
     let version = campaign.template_version;
     store::save(&txn, &definition, version, Status::Scheduled, now_ms).await?;
-    store::schedule(&txn, id, Some(&due)).await?;
+    if !store::schedule(&txn, id, Some(&due)).await? {
+        return Err(PlanError::Schedule(format!(
+            "{name} was launched for {} already; give another time",
+            spoken(to)
+        )));
+    }
     let detail = format!("{} to {}", spoken(from), spoken(to));
     audit::note(&*txn, actor, "campaign.reschedule", &name, &detail, now_ms).await?;
     txn.commit().await?;

@@ -6,10 +6,11 @@ mod told;
 pub mod uses;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::SelectStatement;
-use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use sea_orm::sea_query::{PostgresQueryBuilder, SelectStatement, SqliteQueryBuilder};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
 use super::audience::Audience;
 use super::definition::Definition;
@@ -20,7 +21,8 @@ use crate::gate::control::Share;
 use crate::gate::model::{Rival, Withheld};
 use crate::gate::rules::Rules;
 use crate::ids::{CampaignId, TemplateVersionId, WaveId};
-use crate::storage::{Db, Dialect, Sql, Txn};
+use crate::storage::text::fold;
+use crate::storage::{Db, Dialect, Sql, Txn, Unanswered, rows_within};
 
 /// A campaign as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,6 +137,21 @@ pub async fn under_way(db: &Db, limit: usize) -> Result<Vec<Campaign>, DbErr> {
     .collect()
 }
 
+/// What campaigns are about, each topic once.
+///
+/// # Errors
+/// When the database is away.
+pub async fn topics(db: &Db) -> Result<Vec<String>, DbErr> {
+    let topic = db.dialect().json_member("definition", "topic");
+    let topics =
+        format!("SELECT DISTINCT {topic} AS topic FROM campaigns WHERE {topic} IS NOT NULL");
+    db.rows(topics, [])
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "topic"))
+        .collect()
+}
+
 /// The campaigns below `before`, the last made first.
 ///
 /// # Errors
@@ -150,10 +167,11 @@ pub async fn before(db: &Db, before: i64, limit: i64) -> Result<Vec<Campaign>, D
     .collect()
 }
 
-/// The pattern of texts that hold this one, for `LIKE … ESCAPE '\\'`.
+/// The pattern of names that hold this text, for `LIKE … ESCAPE '\\'`: names have no capitals, and SQLite alone
+/// would not mind those of the text.
 pub(super) fn holding(text: &str) -> String {
     let mut pattern = String::from("%");
-    for c in text.chars() {
+    for c in fold(text).chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
@@ -203,13 +221,13 @@ pub async fn search(
         .collect()
 }
 
-/// The names of all campaigns, the latest changed first.
+/// The names of the campaigns that were changed last, the latest first: as many as a list to choose from can show.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn names(db: &Db) -> Result<Vec<String>, DbErr> {
     db.rows(
-        "SELECT name FROM campaigns ORDER BY updated_at DESC, id DESC",
+        "SELECT name FROM campaigns ORDER BY updated_at DESC, id DESC LIMIT 200",
         [],
     )
     .await?
@@ -414,19 +432,23 @@ pub async fn template_source(
     row.try_get("", "source")
 }
 
-/// Replaces the waiting due times of a campaign.
+/// Replaces the waiting due times of a campaign; `false` when it was launched for this one already, so that none
+/// waits now.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn schedule(txn: &Txn, id: CampaignId, due: Option<&Due>) -> Result<(), DbErr> {
+pub async fn schedule(txn: &Txn, id: CampaignId, due: Option<&Due>) -> Result<bool, DbErr> {
     txn.run(
         "DELETE FROM due_times WHERE campaign_id = $1 AND state = 'waiting'",
         [id.0.into()],
     )
     .await?;
-    if let Some(due) = due {
-        // An occurrence that was launched already stays launched.
-        txn.run(
+    let Some(due) = due else {
+        return Ok(true);
+    };
+    // An occurrence that was launched already stays launched.
+    let written = txn
+        .run(
             "INSERT INTO due_times (campaign_id, due_key, due_at, state) VALUES ($1, $2, $3, 'waiting')
              ON CONFLICT (campaign_id, due_key) DO NOTHING",
             [
@@ -436,8 +458,7 @@ pub async fn schedule(txn: &Txn, id: CampaignId, due: Option<&Due>) -> Result<()
             ],
         )
         .await?;
-    }
-    Ok(())
+    Ok(written.rows_affected() > 0)
 }
 
 /// The next waiting due time of a campaign: key and instant.
@@ -750,13 +771,18 @@ pub struct AudienceCount {
     pub held: BTreeMap<i64, u64>,
 }
 
-/// Counts an audience.
+/// Counts an audience, and gives it up after `patience`.
 ///
 /// # Errors
-/// When the database is away.
-pub async fn count_audience(db: &Db, audience: &Audience<'_>) -> Result<AudienceCount, DbErr> {
+/// When it took too long or the database is away.
+pub async fn count_audience(
+    db: &Db,
+    audience: &Audience<'_>,
+    patience: Duration,
+) -> Result<AudienceCount, Unanswered> {
     let mut count = AudienceCount::default();
-    for row in ask_audience(db, &audience.count(db.dialect())).await? {
+    let (sql, values) = built(&audience.count(db.dialect()), db.dialect());
+    for row in rows_within(db, sql, values, patience).await? {
         let n = row.try_get::<i64>("", "n")?.unsigned_abs();
         let reason: Option<String> = row.try_get("", "reason")?;
         match reason.as_deref().and_then(Withheld::from_column) {
@@ -764,7 +790,7 @@ pub async fn count_audience(db: &Db, audience: &Audience<'_>) -> Result<Audience
             None => {
                 count.eligible += n;
                 let channel: String = row.try_get("", "channel")?;
-                let channel = channel.parse().map_err(DbErr::Type)?;
+                let channel: Channel = channel.parse().map_err(DbErr::Type)?;
                 *count.by_channel.entry(channel).or_default() += n;
                 if let Some(until) = row.try_get::<Option<i64>>("", "held_until")? {
                     *count.held.entry(until).or_default() += n;
@@ -775,22 +801,29 @@ pub async fn count_audience(db: &Db, audience: &Audience<'_>) -> Result<Audience
     Ok(count)
 }
 
-/// Some of those who will be contacted by a channel.
+/// Some of those who will be contacted by a channel; given up after `patience`.
 ///
 /// # Errors
-/// When the database is away.
+/// When it took too long or the database is away.
 pub async fn sample_audience(
     db: &Db,
     audience: &Audience<'_>,
     channel: Channel,
     n: u32,
-) -> Result<Vec<i64>, DbErr> {
-    let query = audience.sample(db.dialect(), channel, n);
-    ask_audience(db, &query)
-        .await?
-        .iter()
-        .map(|row| row.try_get("", "id"))
-        .collect()
+    patience: Duration,
+) -> Result<Vec<i64>, Unanswered> {
+    let (sql, values) = built(&audience.sample(db.dialect(), channel, n), db.dialect());
+    let rows = rows_within(db, sql, values, patience).await?;
+    let ids: Result<Vec<i64>, DbErr> = rows.iter().map(|row| row.try_get("", "id")).collect();
+    Ok(ids?)
+}
+
+fn built(query: &SelectStatement, dialect: Dialect) -> (String, Vec<Value>) {
+    let (sql, values) = match dialect {
+        Dialect::Sqlite => query.build(SqliteQueryBuilder),
+        Dialect::Postgres => query.build(PostgresQueryBuilder),
+    };
+    (sql, values.0)
 }
 
 fn id_of(row: Option<QueryResult>) -> Result<i64, DbErr> {

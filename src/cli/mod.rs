@@ -177,8 +177,7 @@ async fn ensure_topic(parts: &Parts, topic: Option<&str>) -> anyhow::Result<()> 
     let Some(topic) = topic.filter(|topic| *topic != "*") else {
         return Ok(());
     };
-    let campaigns = crate::campaigns::store::list(&parts.db).await?;
-    let of_campaigns = campaigns.into_iter().map(|one| one.definition.topic);
+    let of_campaigns = crate::campaigns::store::topics(&parts.db).await?;
     crate::consent::topics::ensure_known(&parts.db, &parts.settings, of_campaigns, topic)
         .await
         .map_err(Into::into)

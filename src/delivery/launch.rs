@@ -370,7 +370,9 @@ pub async fn pass_over(
         .filter(|schedule| schedule.every.is_some())
         .and_then(|every| schedule::next(every, now));
     match &next {
-        Some(due) => campaign_store::schedule(&txn, id, Some(due)).await?,
+        Some(due) => {
+            campaign_store::schedule(&txn, id, Some(due)).await?;
+        }
         None if campaign.status == Status::Scheduled => {
             let reason = format!("the time {due_key} passed while nothing ran");
             let now_ms = now.timestamp_millis();

@@ -1,6 +1,8 @@
 //! How far a campaign is: counters, rate, and when it will be done.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DbErr;
 use serde::Serialize;
@@ -16,6 +18,7 @@ use crate::campaigns::store::{self as campaign_store, Campaign};
 use crate::channels::model::Class;
 use crate::clock::from_ms;
 use crate::config::{Settings, provider_of};
+use crate::ids::WaveId;
 use crate::storage::Db;
 use crate::storage::text::counted;
 
@@ -78,6 +81,32 @@ pub struct TestProgress {
     pub decision: Option<Decision>,
 }
 
+/// Who of each wave waits for a time of his own, as it was read within the last half minute: that is asked of all
+/// rows of a wave, and a page that shows how far it is asks every few seconds.
+#[derive(Debug, Default)]
+pub struct HeldLately(Mutex<HashMap<WaveId, (i64, Held)>>);
+
+/// How long it is shown again, in milliseconds.
+const LATELY_MS: i64 = 30_000;
+
+impl HeldLately {
+    async fn of(&self, db: &Db, wave: WaveId, now_ms: i64) -> Result<Held, DbErr> {
+        let known = self.lock().get(&wave).copied();
+        if let Some((_, held)) = known.filter(|(at, _)| (0..LATELY_MS).contains(&(now_ms - at))) {
+            return Ok(held);
+        }
+        let held = store::held(&**db, wave, now_ms).await?;
+        let mut kept = self.lock();
+        kept.retain(|_, (at, _)| (0..LATELY_MS).contains(&(now_ms - *at)));
+        kept.insert(wave, (now_ms, held));
+        Ok(held)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<WaveId, (i64, Held)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The progress of a campaign.
 ///
 /// # Errors
@@ -86,6 +115,20 @@ pub async fn progress(
     db: &Db,
     settings: &Settings,
     campaign: &Campaign,
+    now_ms: i64,
+) -> Result<Progress, DbErr> {
+    progress_with(db, settings, campaign, &HeldLately::default(), now_ms).await
+}
+
+/// As [`progress`], for whoever asks again and again.
+///
+/// # Errors
+/// When the database is away.
+pub async fn progress_with(
+    db: &Db,
+    settings: &Settings,
+    campaign: &Campaign,
+    lately: &HeldLately,
     now_ms: i64,
 ) -> Result<Progress, DbErr> {
     let wave = store::latest_wave(db, campaign.id).await?;
@@ -102,7 +145,7 @@ pub async fn progress(
         None => None,
     };
     let held = match &wave {
-        Some(wave) => store::held(&**db, wave.id, now_ms).await?,
+        Some(wave) => lately.of(db, wave.id, now_ms).await?,
         None => Held::default(),
     };
     let test = match &wave {

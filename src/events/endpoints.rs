@@ -10,7 +10,7 @@ use super::guard::{self, Refusal};
 use super::model::{Answer, EventKind};
 use super::sending::{Post, client, post};
 use super::signing;
-use super::store::{self, Endpoint};
+use super::store::{self, Endpoint, Signed};
 use super::{record, signing::shown};
 use crate::accounts::audit;
 use crate::config::Settings;
@@ -195,7 +195,7 @@ pub async fn rotate_in(
     store::renew_secret(txn, id, now_ms).await?;
     audit::note(&**txn, actor, "webhook.rotate", &id.to_string(), "", now_ms).await?;
     Ok(shown(
-        &keys.webhook_secret(&endpoint.salt, endpoint.generation + 1),
+        &keys.webhook_secret(&endpoint.signed.salt, endpoint.signed.generation + 1),
     ))
 }
 
@@ -313,7 +313,7 @@ pub async fn send_test(
         url: &endpoint.url,
         message_id: &record::message_id()?,
         body: &record::body(EventKind::WebhookTest, &message, now_ms),
-        secrets: &secrets(keys, &endpoint, now_ms),
+        secrets: &secrets(keys, &endpoint.signed, now_ms),
         now_ms,
     };
     let client = client(guard::system_lookup(), allow_loopback)
@@ -321,11 +321,11 @@ pub async fn send_test(
     Ok(post(&client, allow_loopback, &told).await)
 }
 
-/// The secrets that sign what this endpoint is told now, the newest first.
-pub(super) fn secrets(keys: &Keys, endpoint: &Endpoint, now_ms: i64) -> Vec<[u8; 32]> {
-    signing::generations(endpoint.generation, endpoint.renewed_at, now_ms)
+/// The secrets that sign what an endpoint is told now, the newest first.
+pub(super) fn secrets(keys: &Keys, signed: &Signed, now_ms: i64) -> Vec<[u8; 32]> {
+    signing::generations(signed.generation, signed.renewed_at, now_ms)
         .into_iter()
-        .map(|generation| keys.webhook_secret(&endpoint.salt, generation))
+        .map(|generation| keys.webhook_secret(&signed.salt, generation))
         .collect()
 }
 

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 
 use super::model::EventKind;
-use super::store;
+use super::store::line;
 use crate::clock::from_ms;
 use crate::ids::CustomerId;
 
@@ -22,7 +22,7 @@ pub const LIST: usize = 100;
 /// # Errors
 /// When the database is away.
 pub async fn is_wanted(connection: &impl ConnectionTrait, kind: EventKind) -> Result<bool, DbErr> {
-    store::is_wanted(connection, kind).await
+    line::is_wanted(connection, kind).await
 }
 
 /// Writes an event for whoever wants it; for nobody, nothing. `connection` is the transaction of what happened.
@@ -36,7 +36,7 @@ pub async fn record(
     now_ms: i64,
 ) -> Result<(), DbErr> {
     let body = body(kind, content, now_ms);
-    store::add_event(connection, &message_id()?, kind, &body, now_ms).await
+    line::add_event(connection, &message_id()?, kind, &body, now_ms).await
 }
 
 /// [`record`] for many people: `content` is parted into lists of [`LIST`], which stand at `name`.
@@ -64,7 +64,7 @@ pub async fn keys_of(
     connection: &impl ConnectionTrait,
     customers: impl IntoIterator<Item = CustomerId>,
 ) -> Result<HashMap<CustomerId, String>, DbErr> {
-    store::keys_of(connection, customers).await
+    line::keys_of(connection, customers).await
 }
 
 /// A person, as events name one.

@@ -14,7 +14,8 @@ use super::endpoints::secrets;
 use super::guard::{self, Guard, Lookup};
 use super::model::{Answer, DeliveryState, GIVEN_UP_MS, lets_pass, next_try};
 use super::signing;
-use super::store::{self, Next, Tried};
+use super::store;
+use super::store::line::{self, Next, Tried};
 use crate::clock::{DAY_MS, SharedClock};
 use crate::config::Settings;
 use crate::ids::EndpointId;
@@ -102,7 +103,7 @@ impl EventSender {
     /// # Errors
     /// When the database is away.
     pub async fn end_earlier_run(&self) -> Result<(), DbErr> {
-        store::release_of_node(&self.0.db, &self.0.node).await
+        line::release_of_node(&self.0.db, &self.0.node).await
     }
 
     /// Sends what is due until `stop`, and lets no request go that is under way.
@@ -154,7 +155,7 @@ impl EventSender {
             return Ok(Vec::new());
         }
         let inner = &self.0;
-        store::claim(&inner.db, &inner.node, limit, inner.clock.now_ms()).await
+        line::claim(&inner.db, &inner.node, limit, inner.clock.now_ms()).await
     }
 }
 
@@ -169,7 +170,7 @@ impl Inner {
                 0
             }
         };
-        if let Err(error) = store::release(&self.db, endpoint, &self.node, resume_at).await {
+        if let Err(error) = line::release(&self.db, endpoint, &self.node, resume_at).await {
             tracing::error!(%error, %endpoint, "an endpoint is held until its lease ends");
         }
         told
@@ -184,27 +185,26 @@ impl Inner {
     ) -> Result<i64, DbErr> {
         while !stop.is_cancelled() {
             let now_ms = self.clock.now_ms();
-            let Some(next) = store::next(&*self.db, id, now_ms).await? else {
+            let Some(next) = line::next(&*self.db, id, now_ms).await? else {
                 break;
             };
             if next.next_at > now_ms {
                 return Ok(next.next_at);
             }
             let txn = self.db.begin().await?;
-            let is_ours = store::hold(&*txn, id, &self.node, now_ms).await?;
-            let endpoint = store::by_id(&*txn, id).await?;
+            let held = line::hold(&*txn, id, &self.node, now_ms).await?;
             txn.commit().await?;
-            let Some(endpoint) = endpoint.filter(|_| is_ours) else {
+            let Some(receiver) = held else {
                 break;
             };
             let answer = post(
                 &self.client,
                 self.allow_loopback,
                 &Post {
-                    url: &endpoint.url,
+                    url: &receiver.url,
                     message_id: &next.message_id,
                     body: &next.body,
-                    secrets: &secrets(&self.keys, &endpoint, now_ms),
+                    secrets: &secrets(&self.keys, &receiver.signed, now_ms),
                     now_ms,
                 },
             )
@@ -232,7 +232,7 @@ impl Inner {
         };
         self.tries.with_label_values(&[result]).inc();
         let txn = self.db.begin().await?;
-        let failing_since = store::settle(
+        let failing_since = line::settle(
             &txn,
             &Tried {
                 endpoint: id,
@@ -347,5 +347,5 @@ fn in_words(error: &reqwest::Error) -> String {
 /// # Errors
 /// When the database is away.
 pub async fn forget_old(db: &Db, now_ms: i64) -> Result<u64, DbErr> {
-    store::forget(db, now_ms - KEEP_DAYS * DAY_MS).await
+    line::forget(db, now_ms - KEEP_DAYS * DAY_MS).await
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
 use super::reach::{self, Reach};
 use super::rules::Rules;
@@ -19,7 +18,7 @@ use crate::segments::analysis::{self, Analysis};
 use crate::segments::library::{self, Counted};
 use crate::segments::verdict::{self, Finding, Reached};
 use crate::storage::chance::lot_of;
-use crate::storage::{Db, Unanswered};
+use crate::storage::{Db, Turns, Unanswered};
 
 /// How long somebody waits for a count.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -73,7 +72,7 @@ type Kept = (Instant, Arc<Study>);
 /// The studies of the last minute.
 #[derive(Debug)]
 pub struct Studies {
-    turns: Arc<Semaphore>,
+    turns: Turns,
     /// By rule and topic, with when it was counted.
     kept: Mutex<HashMap<(String, String), Kept>>,
     patience: Duration,
@@ -89,7 +88,7 @@ impl Studies {
     /// Studies that are given up after `patience`.
     pub fn patient(patience: Duration) -> Self {
         Self {
-            turns: Arc::new(Semaphore::new(AT_A_TIME)),
+            turns: Turns::new(AT_A_TIME),
             kept: Mutex::default(),
             patience,
         }
@@ -98,6 +97,11 @@ impl Studies {
     /// How long somebody waits for a count.
     pub fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// Turns at other counts that somebody waits for: all of them have the same few.
+    pub fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Studies a rule, or gives what was found within the last minute. What is found is noted on the segments
@@ -136,9 +140,7 @@ impl Studies {
     ) -> Result<Arc<Study>, Unanswered> {
         let begin = Instant::now();
         let late = || Unanswered::TooLong(self.patience);
-        let _turn = tokio::time::timeout(self.patience, Arc::clone(&self.turns).acquire_owned())
-            .await
-            .map_err(|_cause| late())?;
+        let _seat = self.turns.seat(self.patience).await?;
         // Somebody before us may have asked the same.
         if let Some(study) = self.fresh(&key) {
             return Ok(study);

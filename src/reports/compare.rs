@@ -24,8 +24,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares responders of delivered.
-    pub fn new(reports: Vec<Report>) -> Self {
+    /// Compares responders of delivered, as it stands at an instant (milliseconds since the epoch).
+    pub fn new(reports: Vec<Report>, now_ms: i64) -> Self {
         let arms: Vec<Arm> = reports
             .iter()
             .map(|report| Arm {
@@ -45,14 +45,14 @@ impl Comparison {
             },
         );
         Self {
-            cautions: cautions(&reports),
+            cautions: cautions(&reports, now_ms),
             judgement,
             reports,
         }
     }
 }
 
-fn cautions(reports: &[Report]) -> Vec<Sentence> {
+fn cautions(reports: &[Report], now_ms: i64) -> Vec<Sentence> {
     let differs = |is_unlike: &dyn Fn(&Report, &Report) -> bool| {
         reports
             .windows(2)
@@ -61,6 +61,11 @@ fn cautions(reports: &[Report]) -> Vec<Sentence> {
     let mut cautions = vec![Sentence::new(
         "The people of these campaigns were not parted by chance: the rates differ or not, but the message need not be why.",
     )];
+    if reports.iter().any(|report| report.is_open(now_ms)) {
+        cautions.push(Sentence::new(
+            "Responses to some of them still come in: what differs now may not when all of them are in.",
+        ));
+    }
     if differs(&|one, other| one.goal != other.goal) {
         cautions.push(Sentence::new(
             "Their goals differ: what counts as a response in one does not in another.",
@@ -88,14 +93,22 @@ mod tests {
         let mut better = sample();
         better.campaign = "better".to_owned();
         better.response_rate = Rate::new(900, 4_587, Denominator::Delivered);
-        let found = Comparison::new(vec![sample(), better]);
+        let later = i64::MAX;
+        let found = Comparison::new(vec![sample(), better.clone()], later);
         let said = found.judgement.headline.to_string();
         assert!(
             said.starts_with("better does better than super-chef: significant (19.62 %"),
             "{said}"
         );
         assert_eq!(found.cautions.len(), 2, "by chance, and simulated");
-        let few = Comparison::new(vec![sample(), sample_of_text_messages()]);
+        let open = Comparison::new(vec![sample(), better], sample().closes_at().unwrap() - 1);
+        let told: Vec<String> = open.cautions.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told.iter().any(|one| one.contains("still come in")),
+            "{told:?}"
+        );
+        let few = Comparison::new(vec![sample(), sample_of_text_messages()], later);
         assert!(
             few.judgement
                 .headline

@@ -9,7 +9,6 @@ use super::ReportError;
 use super::figures::{Denominator, Rate};
 use super::store::dashboard::{self as store, Lately};
 use crate::campaigns::calendar::{self, model::Entry, model::Span};
-use crate::campaigns::model::Status;
 use crate::clock::DAY_MS;
 use crate::config::Settings;
 use crate::delivery::running::{Running, running};
@@ -31,14 +30,15 @@ const WAVES: i64 = 24;
 const UPKEEPS: u32 = 60;
 /// How long after its launch a wave's complaints are looked at, in milliseconds.
 const COMPLAINTS_MS: i64 = 14 * DAY_MS;
-/// The share of complaints that Gmail and Yahoo ask senders to stay below; at 0.3 % they refuse (RULES.md).
-const COMPLAINTS: f64 = 0.001;
+/// One complaint in so many messages is what Gmail and Yahoo ask senders to stay below; at 0.3 % they refuse
+/// (RULES.md).
+const COMPLAINTS: i64 = 1_000;
 /// How long imports with rejected rows are told of, in milliseconds.
 const REJECTS_MS: i64 = 7 * DAY_MS;
-/// Imports that are looked at, at most.
+/// Imports that are told of, at most.
 const IMPORTS: i64 = 5;
 /// Of fewer messages one complaint would already be too many.
-const LEAST: u64 = 500;
+const LEAST: i64 = 500;
 
 /// Something that a person has to look at.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -115,7 +115,7 @@ pub async fn dashboard(
     let now_ms = now.timestamp_millis();
     let under_way = running(db, settings, RUNNING, now_ms).await?;
     let lately = store::lately(db, WAVES).await?;
-    let attention = attention(db, &under_way, &lately, now_ms).await?;
+    let attention = attention(db, &under_way, now_ms).await?;
     let history = upkeep::history(db, UPKEEPS).await?;
     let mut reach: Vec<Reach> = history
         .iter()
@@ -178,17 +178,13 @@ async fn next(
 async fn attention(
     db: &Db,
     under_way: &[Running],
-    lately: &[Lately],
     now_ms: i64,
 ) -> Result<Vec<Attention>, ReportError> {
     let mut found = Vec::new();
+    for (campaign, reason) in store::paused(db).await? {
+        found.push(Attention::Paused { campaign, reason });
+    }
     for one in under_way {
-        if one.status == Status::Paused {
-            found.push(Attention::Paused {
-                campaign: one.name.clone(),
-                reason: one.reason.clone().unwrap_or_default(),
-            });
-        }
         for rest in &one.resting {
             let resting = Attention::Resting {
                 relay: rest.relay.clone(),
@@ -199,18 +195,11 @@ async fn attention(
             }
         }
     }
-    for wave in lately {
-        let rate = Rate::new(wave.complaints, wave.accepted, Denominator::Delivered);
-        if !wave.is_simulated
-            && now_ms - wave.launched_at < COMPLAINTS_MS
-            && wave.accepted >= LEAST
-            && rate.value.is_some_and(|value| value >= COMPLAINTS)
-        {
-            found.push(Attention::Complaints {
-                campaign: wave.campaign.clone(),
-                rate,
-            });
-        }
+    for one in store::complained(db, now_ms - COMPLAINTS_MS, LEAST, COMPLAINTS).await? {
+        found.push(Attention::Complaints {
+            rate: Rate::new(one.complaints, one.delivered, Denominator::Delivered),
+            campaign: one.campaign,
+        });
     }
     for one in store::rejects(db, now_ms - REJECTS_MS, IMPORTS).await? {
         found.push(Attention::Rejects {
@@ -259,7 +248,7 @@ async fn attention(
 impl Lately {
     fn answered(self, now_ms: i64) -> Answered {
         Answered {
-            rate: Rate::new(self.responders, self.accepted, Denominator::Delivered),
+            rate: Rate::new(self.responders, self.delivered, Denominator::Delivered),
             is_open: self.launched_at + i64::from(self.window_days) * DAY_MS > now_ms,
             campaign: self.campaign,
             launched_at: self.launched_at,

@@ -12,7 +12,7 @@ pub use crate::statistics::{Interval, Z_95, as_f64};
 pub enum Denominator {
     /// Handed over, whatever the answer.
     Sent,
-    /// Accepted by the next server.
+    /// Accepted by the next server, less what is known not to have arrived: undelivered texts, bounces.
     Delivered,
     /// Those of the delivered whose opens can be seen: they agreed to tracking.
     Tracked,

@@ -16,6 +16,7 @@ use super::lost::Lost;
 use super::money::{self, Proposal};
 use super::over_time::OverTime;
 use crate::campaigns::forecast::Forecast;
+use crate::clock::DAY_MS;
 use crate::delivery::store::SMS_COUNTERS;
 use crate::responses::model::{Goal, Terms};
 use crate::templates::model::{Link, Part};
@@ -98,6 +99,8 @@ pub struct Wave {
     /// What was expected of it at its launch; `None` of one that was launched before that was kept.
     pub forecast: Option<Forecast>,
     pub counters: Counters,
+    /// Whether only those of its counters are there that lists of waves and money are made of.
+    pub is_outline: bool,
     /// When its ledger was let go, in milliseconds since the epoch.
     pub cleaned_at: Option<i64>,
 }
@@ -178,6 +181,8 @@ pub struct Report {
     pub attribution: Attribution,
     #[serde(skip)]
     money: Money,
+    #[serde(skip)]
+    sum: Counters,
 
     /// Whom the segment selected, duplicates of an address included.
     pub selected: u64,
@@ -272,7 +277,11 @@ impl Report {
     /// Makes the report of a campaign from its waves, the newest first. `links` are those of the template
     /// all waves used.
     pub fn new(campaign: &str, status: &str, waves: &[Wave], links: &[Link]) -> Self {
-        let sum = summed(waves);
+        Self::of(campaign, status, waves, summed(waves), links)
+    }
+
+    /// As [`Report::new`]; `sum` is that of all counters of the waves, of which some are outlines.
+    pub fn of(campaign: &str, status: &str, waves: &[Wave], sum: Counters, links: &[Link]) -> Self {
         let terms = waves
             .first()
             .map(|wave| wave.terms.clone())
@@ -369,15 +378,15 @@ impl Report {
                 .filter_map(|wave| wave.cleaned_at)
                 .min()
                 .map(rfc_3339),
-            discrepancies: waves.iter().flat_map(discrepancies).collect(),
+            discrepancies: discrepancies(waves, &sum),
+            sum,
         }
     }
 
     /// Judges the cells and those held back of the same waves.
     #[must_use]
     pub fn with_tests(mut self, waves: &[Wave], facts: &Facts) -> Self {
-        let sum = summed(waves);
-        self.cells = cells::cells(&sum, facts);
+        self.cells = cells::cells(&self.sum, facts);
         self.effect = lift::caused_by(waves, facts);
         let effect = self.effect.as_ref();
         let caused = effect.and_then(|effect| money::caused(effect, waves, facts));
@@ -414,6 +423,21 @@ impl Report {
             .saturating_sub(self.bounces)
     }
 
+    /// When the window of its newest wave ends, counted from the launch, in milliseconds since the epoch; `None`
+    /// when it never ran. Who got his message later is counted for longer.
+    pub fn closes_at(&self) -> Option<i64> {
+        let launched = &self.waves.first()?.launched_at;
+        let launched = chrono::DateTime::parse_from_rfc3339(launched).ok()?;
+        let window = self.window_days.saturating_mul(DAY_MS);
+        Some(launched.timestamp_millis().saturating_add(window))
+    }
+
+    /// Whether responses to it still count.
+    pub fn is_open(&self, now_ms: i64) -> bool {
+        let is_running = self.waves.iter().any(|wave| wave.status == "running");
+        is_running || self.closes_at().is_some_and(|at| at > now_ms)
+    }
+
     /// Whether there was a message that one can be seen to open: a text message cannot.
     pub fn can_be_opened(&self) -> bool {
         self.channels.is_empty() || self.channels.iter().any(|line| line.texts.is_none())
@@ -439,7 +463,7 @@ fn compared(waves: &[Wave]) -> Option<Compared> {
     Some(Compared::new(wave.forecast.as_ref()?, actual))
 }
 
-fn summed(waves: &[Wave]) -> Counters {
+pub(super) fn summed(waves: &[Wave]) -> Counters {
     let mut sum = Counters::default();
     for wave in waves {
         for (counter, value) in &wave.counters.0 {
@@ -449,7 +473,7 @@ fn summed(waves: &[Wave]) -> Counters {
     sum
 }
 
-fn delivered_of(counters: &Counters) -> u64 {
+pub(super) fn delivered_of(counters: &Counters) -> u64 {
     counters
         .get("accepted")
         .saturating_sub(channels::undelivered(counters))
@@ -494,25 +518,41 @@ fn rfc_3339(ms: i64) -> String {
     crate::clock::from_ms(ms).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
-/// What does not add up in a wave: selected = withheld + deliveries, the reasons make up the withheld,
-/// the classes the failed, of text messages too, and nothing is below zero.
-fn discrepancies(wave: &Wave) -> Vec<String> {
-    let counters = &wave.counters;
+/// What does not add up, wave by wave; those that are outlines are looked at together.
+fn discrepancies(waves: &[Wave], sum: &Counters) -> Vec<String> {
+    let (outlines, whole): (Vec<&Wave>, Vec<&Wave>) =
+        waves.iter().partition(|wave| wave.is_outline);
+    let mut found: Vec<String> = whole
+        .iter()
+        .flat_map(|wave| uneven(&format!("wave {}", wave.id), &wave.counters))
+        .collect();
+    if !outlines.is_empty() {
+        let mut rest = sum.clone();
+        for wave in whole {
+            for (counter, value) in &wave.counters.0 {
+                rest.add(counter, -value);
+            }
+        }
+        found.extend(uneven("the waves before", &rest));
+    }
+    found
+}
+
+/// What does not add up: selected = withheld + deliveries, the reasons make up the withheld, the classes the
+/// failed, of text messages too, and nothing is below zero.
+fn uneven(of: &str, counters: &Counters) -> Vec<String> {
     let uneven = ["", SMS_COUNTERS]
         .into_iter()
-        .flat_map(|of| sums(counters, of))
+        .flat_map(|prefix| sums(counters, prefix))
         .filter(|(_, one, _, other)| one != other)
         .map(|(name, one, parts, other)| {
-            format!(
-                "wave {}: {name} is {one}, but {parts} come to {other}",
-                wave.id
-            )
+            format!("{of}: {name} is {one}, but {parts} come to {other}")
         });
     let below_zero = counters
         .0
         .iter()
         .filter(|(counter, value)| **value < 0 && !counter.contains("revenue"))
-        .map(|(counter, value)| format!("wave {}: {counter} is {value}", wave.id));
+        .map(|(counter, value)| format!("{of}: {counter} is {value}"));
     uneven.chain(below_zero).collect()
 }
 
@@ -575,6 +615,7 @@ pub(crate) mod tests {
             proposal: Proposal::default(),
             forecast: None,
             counters: sum,
+            is_outline: false,
             cleaned_at: None,
         }
     }

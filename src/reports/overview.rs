@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{Datelike as _, NaiveDate};
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::figures::{Denominator, Rate};
@@ -159,8 +160,8 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// From the runs of a period, the newest first.
-    pub fn new(runs: &[Run], asked: &Asked) -> Self {
+    /// From the runs of a period, the newest first; months are those of a zone.
+    pub fn new(runs: &[Run], asked: &Asked, zone: Tz) -> Self {
         let mut lines: Vec<Line> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         let mut by_month: BTreeMap<NaiveDate, Counts> = BTreeMap::new();
@@ -168,7 +169,7 @@ impl Overview {
         for run in runs.iter().filter(|run| asked.takes(run)) {
             total.add(&run.counts);
             by_month
-                .entry(month_of(run.launched_at))
+                .entry(month_of(run.launched_at, zone))
                 .or_default()
                 .add(&run.counts);
             let place = *places.entry(&run.campaign).or_insert(lines.len());
@@ -229,8 +230,8 @@ impl Order {
     }
 }
 
-fn month_of(ms: i64) -> NaiveDate {
-    let day = from_ms(ms).date_naive();
+fn month_of(ms: i64, zone: Tz) -> NaiveDate {
+    let day = from_ms(ms).with_timezone(&zone).date_naive();
     day.with_day(1).unwrap_or(day)
 }
 
@@ -290,7 +291,7 @@ mod tests {
                 order,
                 ..Asked::default()
             };
-            let lines = Overview::new(&runs, &asked).lines;
+            let lines = Overview::new(&runs, &asked, Tz::UTC).lines;
             let lines = lines.iter();
             let names: Vec<_> = lines
                 .map(|line| (line.campaign.clone(), line.runs))
@@ -315,17 +316,30 @@ mod tests {
             by(Order::Delivered),
             named(&[("a", 1), ("b", 2), ("nobody", 1)])
         );
-        let all = Overview::new(&runs, &Asked::default());
+        let all = Overview::new(&runs, &Asked::default(), Tz::UTC);
         assert_eq!((all.total.delivered, all.total.responders), (140, 16));
         let months: Vec<_> = all.months.iter().map(|one| one.counts.delivered).collect();
         assert_eq!(months, [30, 100, 0, 10], "March had none");
     }
 
     #[test]
+    fn a_month_begins_at_midnight_where_one_is() {
+        // 31 January 1970, 23:30 in UTC.
+        let mut late = run("late", 30, 10, 1, 0);
+        late.launched_at += 23 * 3_600_000 + 1_800_000;
+        let month_in = |zone| {
+            let all = Overview::new(std::slice::from_ref(&late), &Asked::default(), zone);
+            all.months.first().unwrap().month.to_string()
+        };
+        assert_eq!(month_in(Tz::UTC), "1970-01-01");
+        assert_eq!(month_in(Tz::Europe__Paris), "1970-02-01");
+    }
+
+    #[test]
     fn the_list_is_narrowed_by_channel_and_status() {
         let runs = [run("texts", 2, 5, 1, 5), run("mails", 1, 5, 1, 0)];
         let names = |asked: &Asked| -> Vec<String> {
-            let lines = Overview::new(&runs, asked).lines;
+            let lines = Overview::new(&runs, asked, Tz::UTC).lines;
             lines.into_iter().map(|line| line.campaign).collect()
         };
         let of = |channel| Asked {

@@ -12,7 +12,8 @@ use sea_orm::{DbErr, QueryResult, Value};
 
 use super::ReportError;
 use super::cells::{Agreed, Assigned, Facts};
-use super::model::{Counters, Report, Wave};
+use super::figures::{Denominator, Rate};
+use super::model::{Counters, Report, Wave, delivered_of, summed};
 use super::money::Proposal;
 use crate::campaigns::store::Campaign;
 use crate::delivery::decide::Decision;
@@ -38,16 +39,14 @@ pub async fn report(db: &Db, campaign: &str) -> Result<Option<Report>, ReportErr
     };
     let id: i64 = row.try_get("", "id")?;
     let status: String = row.try_get("", "status")?;
-    let values: [Value; 1] = [id.into()];
-    let waves = waves(db, "= $1", &values, "").await?;
-    let waves: Vec<Wave> = waves.into_iter().map(|(_, wave)| wave).collect();
+    let (waves, sum) = waves(db, CampaignId(id)).await?;
     let links = match waves.first() {
         Some(wave) => template_links(db, wave.template_version).await?,
         None => Vec::new(),
     };
     let facts = facts(db, CampaignId(id), &waves).await?;
     Ok(Some(
-        Report::new(campaign, &status, &waves, &links).with_tests(&waves, &facts),
+        Report::of(campaign, &status, &waves, sum, &links).with_tests(&waves, &facts),
     ))
 }
 
@@ -95,32 +94,23 @@ async fn facts(db: &Db, campaign: CampaignId, waves: &[Wave]) -> Result<Facts, R
     })
 }
 
-/// A page of reports.
-#[derive(Debug)]
-pub struct Page {
-    pub reports: Vec<Report>,
-    /// Of all campaigns.
-    pub campaigns: u64,
+/// The key figures of a campaign.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyFigures {
+    pub campaign: String,
+    pub status: String,
+    pub waves: u64,
+    /// The last launch, in milliseconds since the epoch.
+    pub launched_at: Option<i64>,
+    /// Whether any of the responses were played back and not given by people.
+    pub is_simulated: bool,
+    pub delivered: u64,
+    pub withheld: u64,
+    /// Unique responders ÷ delivered.
+    pub response_rate: Rate,
 }
 
-/// The reports of `limit` campaigns after the first `offset`, the last applied first; without links.
-///
-/// # Errors
-/// When the database is away.
-pub async fn list(db: &Db, offset: i64, limit: i64) -> Result<Page, ReportError> {
-    let total: i64 = match db.row("SELECT COUNT(*) AS n FROM campaigns", []).await? {
-        Some(row) => row.try_get("", "n")?,
-        None => 0,
-    };
-    let which = "ORDER BY id DESC LIMIT $1 OFFSET $2";
-    let reports = shown(db, which, [limit.into(), offset.into()]).await?;
-    Ok(Page {
-        reports: reports.into_iter().map(|(_, report)| report).collect(),
-        campaigns: total.unsigned_abs(),
-    })
-}
-
-/// The reports of campaigns below `before` with their numbers, the last applied first; without links.
+/// The key figures of campaigns below `before` with their numbers, the last applied first.
 ///
 /// # Errors
 /// When the database is away.
@@ -128,92 +118,161 @@ pub async fn before(
     db: &Db,
     before: i64,
     limit: i64,
-) -> Result<Vec<(CampaignId, Report)>, ReportError> {
+) -> Result<Vec<(CampaignId, KeyFigures)>, ReportError> {
     let which = "WHERE id < $2 ORDER BY id DESC LIMIT $1";
-    shown(db, which, [limit.into(), before.into()]).await
+    key_figures(db, which, &[limit.into(), before.into()]).await
 }
 
-/// The reports of the campaigns that `which` says.
-async fn shown(
-    db: &Db,
-    which: &str,
-    values: [Value; 2],
-) -> Result<Vec<(CampaignId, Report)>, ReportError> {
-    let campaigns = db
-        .rows(
-            format!("SELECT id, name, status FROM campaigns {which}"),
-            values.clone(),
-        )
-        .await?;
-    let of = format!("IN (SELECT id FROM campaigns {which})");
-    // The list draws no curve.
-    let without = "AND c.counter NOT LIKE 'responders.%'";
-    let mut by_campaign: BTreeMap<i64, Vec<Wave>> = BTreeMap::new();
-    for (campaign, wave) in waves(db, &of, &values, without).await? {
-        by_campaign.entry(campaign).or_default().push(wave);
-    }
-    let mut reports = Vec::with_capacity(campaigns.len());
-    for row in campaigns {
-        let id: i64 = row.try_get("", "id")?;
-        let name: String = row.try_get("", "name")?;
-        let status: String = row.try_get("", "status")?;
-        let waves = by_campaign.remove(&id).unwrap_or_default();
-        reports.push((CampaignId(id), Report::new(&name, &status, &waves, &[])));
-    }
-    Ok(reports)
-}
-
-/// The reports of these campaigns, in their order; without links.
+/// The key figures of these campaigns, in their order.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn of_campaigns(db: &Db, campaigns: &[Campaign]) -> Result<Vec<Report>, ReportError> {
+pub async fn of_campaigns(db: &Db, campaigns: &[Campaign]) -> Result<Vec<KeyFigures>, ReportError> {
     let ids: Vec<i64> = campaigns.iter().map(|campaign| campaign.id.0).collect();
     let ids = serde_json::Value::from(ids).to_string();
-    let shown = format!("IN {}", db.dialect().list(1, Kind::Int));
-    // The list draws no curve.
-    let without = "AND c.counter NOT LIKE 'responders.%'";
-    let mut by_campaign: BTreeMap<i64, Vec<Wave>> = BTreeMap::new();
-    for (campaign, wave) in waves(db, &shown, &[ids.into()], without).await? {
-        by_campaign.entry(campaign).or_default().push(wave);
-    }
-    Ok(campaigns
-        .iter()
+    let which = format!("WHERE id IN {}", db.dialect().list(1, Kind::Int));
+    let found = key_figures(db, &which, &[ids.into()]).await?;
+    let mut found: BTreeMap<i64, KeyFigures> =
+        found.into_iter().map(|(id, one)| (id.0, one)).collect();
+    // One that was taken away meanwhile has none.
+    let none = |campaign: &Campaign| {
+        let name = campaign.definition.name.clone();
+        KeyFigures::new(
+            name,
+            campaign.status.as_str().to_owned(),
+            &Counters::default(),
+        )
+    };
+    let in_order = campaigns.iter();
+    Ok(in_order
         .map(|campaign| {
-            let waves = by_campaign.remove(&campaign.id.0).unwrap_or_default();
-            let name = &campaign.definition.name;
-            Report::new(name, campaign.status.as_str(), &waves, &[])
+            found
+                .remove(&campaign.id.0)
+                .unwrap_or_else(|| none(campaign))
         })
         .collect())
 }
 
-/// Waves with their campaign and their counters, the newest first: of the campaigns that `of` says, and the
-/// counters that `which` leaves. Apart, since each wave has hundreds of counters and a definition of some
-/// kilobytes.
-async fn waves(
+impl KeyFigures {
+    /// Of no wave yet but for its counters.
+    fn new(campaign: String, status: String, sum: &Counters) -> Self {
+        let delivered = delivered_of(sum);
+        Self {
+            campaign,
+            status,
+            waves: 0,
+            launched_at: None,
+            is_simulated: false,
+            delivered,
+            withheld: sum.get("withheld"),
+            response_rate: Rate::new(sum.get("responders"), delivered, Denominator::Delivered),
+        }
+    }
+}
+
+/// The key figures of the campaigns that `which` says, in its order.
+async fn key_figures(
     db: &Db,
-    of: &str,
-    values: &[Value],
     which: &str,
-) -> Result<Vec<(i64, Wave)>, DbErr> {
-    let rows = db
+    values: &[Value],
+) -> Result<Vec<(CampaignId, KeyFigures)>, ReportError> {
+    let campaigns = db
         .rows(
-            format!(
-                "SELECT id, campaign_id, status, launched_at, is_simulated, template_version_id, definition,
-                        cleaned_at, forecast
-                 FROM waves WHERE campaign_id {of} ORDER BY id DESC"
-            ),
+            format!("SELECT id, name, status FROM campaigns {which}"),
             values.to_vec(),
         )
         .await?;
+    let of = format!("w.campaign_id IN (SELECT id FROM campaigns {which})");
+    let mut sums: BTreeMap<i64, Counters> = BTreeMap::new();
+    for row in db
+        .rows(
+            format!(
+                "SELECT w.campaign_id, c.counter, CAST(SUM(c.value) AS BIGINT) AS value
+                 FROM waves w CROSS JOIN wave_counters c
+                 WHERE c.wave_id = w.id AND {of}
+                   AND c.counter IN ('accepted', 'receipts.undelivered', 'bounces', 'withheld', 'responders')
+                 GROUP BY w.campaign_id, c.counter"
+            ),
+            values.to_vec(),
+        )
+        .await?
+    {
+        let counter: String = row.try_get("", "counter")?;
+        let sum = sums.entry(row.try_get("", "campaign_id")?).or_default();
+        sum.add(&counter, row.try_get("", "value")?);
+    }
+    let mut waves: BTreeMap<i64, (u64, i64, bool)> = BTreeMap::new();
+    for row in db
+        .rows(
+            format!(
+                "SELECT w.campaign_id, COUNT(*) AS waves, MAX(w.launched_at) AS launched_at,
+                        MAX(CASE WHEN w.is_simulated THEN 1 ELSE 0 END) AS simulated
+                 FROM waves w WHERE {of} GROUP BY w.campaign_id"
+            ),
+            values.to_vec(),
+        )
+        .await?
+    {
+        let count: i64 = row.try_get("", "waves")?;
+        let simulated: i32 = row.try_get("", "simulated")?;
+        let of_campaign = (
+            count.unsigned_abs(),
+            row.try_get("", "launched_at")?,
+            simulated == 1,
+        );
+        waves.insert(row.try_get("", "campaign_id")?, of_campaign);
+    }
+    campaigns
+        .iter()
+        .map(|row| {
+            let id: i64 = row.try_get("", "id")?;
+            let sum = sums.remove(&id).unwrap_or_default();
+            let mut one =
+                KeyFigures::new(row.try_get("", "name")?, row.try_get("", "status")?, &sum);
+            if let Some((count, launched_at, is_simulated)) = waves.remove(&id) {
+                one.waves = count;
+                one.launched_at = Some(launched_at);
+                one.is_simulated = is_simulated;
+            }
+            Ok((CampaignId(id), one))
+        })
+        .collect()
+}
+
+/// Waves of which all counters are read, the newest; of the others those that a list of waves and the money are
+/// made of, and their sum.
+pub const WHOLE: usize = 100;
+
+/// What outlines have.
+const OUTLINE: &str = "('selected', 'withheld', 'accepted', 'deferred', 'failed', 'unknown', 'responders', \
+     'bounces', 'receipts.undelivered', 'orders', 'orders.customers', 'revenue_cents', 'cost_micros', 'unpriced', \
+     'sms.accepted', 'sms.deferred', 'sms.failed', 'sms.unknown')";
+
+/// The waves of a campaign, the newest first, and the sum of all their counters. The counters are read apart,
+/// since each wave has hundreds of them and a definition of some kilobytes.
+async fn waves(db: &Db, campaign: CampaignId) -> Result<(Vec<Wave>, Counters), DbErr> {
+    let rows = db
+        .rows(
+            "SELECT id, status, launched_at, is_simulated, template_version_id, definition, cleaned_at, forecast
+             FROM waves WHERE campaign_id = $1 ORDER BY id DESC",
+            [campaign.0.into()],
+        )
+        .await?;
+    // The first of those of which all is read.
+    let from: i64 = match rows.get(WHOLE - 1) {
+        Some(row) => row.try_get("", "id")?,
+        None => i64::MIN,
+    };
     let mut counters: BTreeMap<i64, Counters> = BTreeMap::new();
     for row in db
         .rows(
             format!(
                 "SELECT c.wave_id, c.counter, c.value FROM waves w CROSS JOIN wave_counters c
-                 WHERE c.wave_id = w.id AND w.campaign_id {of} {which}"
+                 WHERE c.wave_id = w.id AND w.campaign_id = $1
+                   AND (w.id >= $2 OR c.counter IN {OUTLINE} OR c.counter LIKE 'cell.%.responders'
+                     OR c.counter LIKE 'cell.%.revenue_cents')"
             ),
-            values.to_vec(),
+            [campaign.0.into(), from.into()],
         )
         .await?
     {
@@ -221,16 +280,41 @@ async fn waves(
         let of_wave = counters.entry(row.try_get("", "wave_id")?).or_default();
         of_wave.add(&counter, row.try_get("", "value")?);
     }
-    rows.iter()
-        .map(|row| {
+    let waves: Vec<Wave> = rows
+        .iter()
+        .enumerate()
+        .map(|(place, row)| {
             let id: i64 = row.try_get("", "id")?;
-            let wave = wave(row, counters.remove(&id).unwrap_or_default())?;
-            Ok((row.try_get("", "campaign_id")?, wave))
+            let of_wave = counters.remove(&id).unwrap_or_default();
+            wave(row, of_wave, place >= WHOLE)
         })
-        .collect()
+        .collect::<Result<_, DbErr>>()?;
+    let sum = if waves.len() > WHOLE {
+        sum(db, campaign).await?
+    } else {
+        summed(&waves)
+    };
+    Ok((waves, sum))
 }
 
-fn wave(row: &QueryResult, counters: Counters) -> Result<Wave, DbErr> {
+/// The sum of all counters of a campaign's waves.
+async fn sum(db: &Db, campaign: CampaignId) -> Result<Counters, DbErr> {
+    let mut sum = Counters::default();
+    for row in db
+        .rows(
+            "SELECT c.counter, CAST(SUM(c.value) AS BIGINT) AS value FROM waves w CROSS JOIN wave_counters c
+             WHERE c.wave_id = w.id AND w.campaign_id = $1 GROUP BY c.counter",
+            [campaign.0.into()],
+        )
+        .await?
+    {
+        let counter: String = row.try_get("", "counter")?;
+        sum.add(&counter, row.try_get("", "value")?);
+    }
+    Ok(sum)
+}
+
+fn wave(row: &QueryResult, counters: Counters, is_outline: bool) -> Result<Wave, DbErr> {
     let definition: String = row.try_get("", "definition")?;
     let forecast: Option<String> = row.try_get("", "forecast")?;
     Ok(Wave {
@@ -244,6 +328,7 @@ fn wave(row: &QueryResult, counters: Counters) -> Result<Wave, DbErr> {
         // One that cannot be read any more is as one that was not made.
         forecast: forecast.and_then(|text| serde_json::from_str(&text).ok()),
         counters,
+        is_outline,
         cleaned_at: row.try_get("", "cleaned_at")?,
     })
 }

@@ -1,6 +1,6 @@
 //! Segments that bear a name: kept, found, changed by one at a time, and put away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::DbErr;
 
@@ -11,6 +11,9 @@ use crate::accounts::audit;
 use crate::ids::SegmentId;
 use crate::storage::text::fold;
 use crate::storage::{self, Db, Txn};
+
+/// Campaigns that are looked at for the rules they were planned with, the newest.
+const PLANNED: i64 = 2_000;
 
 /// The most characters of a name.
 pub const MAX_NAME: usize = 80;
@@ -258,13 +261,17 @@ pub async fn note_count(db: &Db, rule: &Rule, counted: &Counted, study: &str) ->
 /// When the database is away.
 pub async fn uses(db: &Db) -> Result<BTreeMap<SegmentId, Vec<Use>>, DbErr> {
     let mut planned: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
-    for campaign in store::planned(db).await? {
-        // The canonical text, by which two rules are the same; what cannot be read is nobody's.
-        let Ok(rule) = Rule::parse(&campaign.rule) else {
-            continue;
-        };
-        let of_rule = planned.entry(rule.to_string()).or_default();
-        of_rule.push((campaign.name, campaign.status));
+    let mut read: HashMap<String, Option<String>> = HashMap::new();
+    for campaign in store::planned(db, PLANNED).await? {
+        // The canonical text, by which two rules are the same; what cannot be read is nobody's. Campaigns that come
+        // from each other have the same, so each is read once.
+        let canonical = read
+            .entry(campaign.rule)
+            .or_insert_with_key(|text| Rule::parse(text).ok().map(|rule| rule.to_string()));
+        if let Some(rule) = canonical {
+            let of_rule = planned.entry(rule.clone()).or_default();
+            of_rule.push((campaign.name, campaign.status));
+        }
     }
     let mut uses: BTreeMap<SegmentId, Vec<Use>> = BTreeMap::new();
     for form in store::forms(db).await? {

@@ -3,9 +3,11 @@
 pub(super) mod analysis;
 pub(super) mod library;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder};
-use sea_orm::{DbErr, Value};
+use sea_orm::{DbErr, QueryResult, Value};
 
 use super::model::{
     HeldPermission, HeldSuppression, Interest, Name, PastDelivery, PastOrder, PastResponse,
@@ -15,24 +17,43 @@ use crate::customers;
 use crate::customers::fading::Fading;
 use crate::ids::CustomerId;
 use crate::storage::text::fold;
-use crate::storage::{Db, Dialect, Sql};
+use crate::storage::{Db, Dialect, Sql, Unanswered, rows_within};
 
 /// How many customers the rule means.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn count(db: &Db, rule: &Rule, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let (sql, values) = counting(rule, db.dialect(), now);
+    counted(db.row(sql, values).await?.as_ref())
+}
+
+/// As [`count`], given up after `patience`.
+///
+/// # Errors
+/// When it took too long or the database is away.
+pub async fn count_within(
+    db: &Db,
+    rule: &Rule,
+    now: DateTime<Utc>,
+    patience: Duration,
+) -> Result<u64, Unanswered> {
+    let (sql, values) = counting(rule, db.dialect(), now);
+    let rows = rows_within(db, sql, values, patience).await?;
+    Ok(counted(rows.first())?)
+}
+
+fn counting(rule: &Rule, dialect: Dialect, now: DateTime<Utc>) -> (String, Vec<Value>) {
     let mut query = Query::select();
     query
         .expr_as(Expr::cust("COUNT(*)"), "n")
         .from("customers")
-        .cond_where(rule.condition(db.dialect(), now));
-    let (sql, values) = build(&query, db.dialect());
-    let row = db.row(sql, values).await?;
-    let n: i64 = row
-        .map(|row| row.try_get("", "n"))
-        .transpose()?
-        .unwrap_or(0);
+        .cond_where(rule.condition(dialect, now));
+    build(&query, dialect)
+}
+
+fn counted(row: Option<&QueryResult>) -> Result<u64, DbErr> {
+    let n: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
     Ok(n.unsigned_abs())
 }
 

@@ -32,6 +32,19 @@ impl Dialect {
         }
     }
 
+    /// The text under a key of a column with JSON.
+    pub fn json_member(self, column: &str, key: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json_extract({column}, '$.{key}')"),
+            Self::Postgres => format!("({column}::jsonb ->> '{key}')"),
+        }
+    }
+
+    /// The whole number under a key of a column with JSON.
+    pub fn json_number(self, column: &str, key: &str) -> String {
+        format!("CAST({} AS BIGINT)", self.json_member(column, key))
+    }
+
     /// The greatest of two or more values that are not NULL.
     pub fn greatest(self, values: &[&str]) -> String {
         let word = match self {

@@ -12,11 +12,13 @@ mod dialect;
 mod patience;
 mod secret;
 pub mod text;
+mod turns;
 
 pub use bulk::{Kind, insert, take_numbers};
 pub use connect::{DbUrl, StorageError};
 pub use dialect::Dialect;
 pub use patience::{Unanswered, rows_within};
+pub use turns::Turns;
 
 use std::ops::Deref;
 use std::sync::Arc;

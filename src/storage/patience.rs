@@ -1,8 +1,8 @@
 //! Questions that may take long, and are given up after a while: a count over the whole base that a person
 //! waits for.
 //!
-//! PostgreSQL ends the statement itself. SQLite is asked to look at the time every few thousand steps: a
-//! future that is dropped would leave it at work on a connection of the pool.
+//! PostgreSQL ends the statement itself. SQLite is asked to look at the time every few thousand steps, and
+//! whether anybody still waits: a future that is dropped would leave it at work on a connection of the pool.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,8 @@ const STEPS: i32 = 20_000;
 pub enum Unanswered {
     #[error("it takes longer than {} seconds, and was given up", .0.as_secs())]
     TooLong(Duration),
+    #[error("it was given up, since the same was asked anew")]
+    Replaced,
     #[error("the database failed: {0}")]
     Database(#[from] DbErr),
 }
@@ -73,38 +75,41 @@ async fn on_sqlite(
     values: Vec<Value>,
     patience: Duration,
 ) -> Result<Vec<QueryResult>, Unanswered> {
-    let failed = |error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)));
     let mut arguments = SqliteArguments::default();
     for value in values {
         bind(&mut arguments, value)?;
     }
-    let pool = db.get_sqlite_connection_pool();
-    let mut connection = pool.acquire().await.map_err(failed)?;
-    // Should this future be dropped, the connection goes back to the pool with the handler: it then lets all pass.
+    let pool = db.get_sqlite_connection_pool().clone();
     let watch = Watch(Arc::new(AtomicBool::new(true)));
-    let (is_on, begin) = (Arc::clone(&watch.0), Instant::now());
-    connection
-        .lock_handle()
+    let (is_wanted, begin) = (Arc::clone(&watch.0), Instant::now());
+    // A task of its own, so that it ends in order and gives its connection back as it was, also where nobody waits
+    // for it any more.
+    let asking = tokio::spawn(async move {
+        let mut connection = pool.acquire().await?;
+        connection
+            .lock_handle()
+            .await?
+            .set_progress_handler(STEPS, move || {
+                is_wanted.load(Ordering::Relaxed) && begin.elapsed() < patience
+            });
+        let query = sea_orm::sqlx::query_with(AssertSqlSafe(sql), arguments);
+        let rows = query.fetch_all(&mut *connection).await;
+        connection.lock_handle().await?.remove_progress_handler();
+        rows
+    });
+    let rows = asking
         .await
-        .map_err(failed)?
-        .set_progress_handler(STEPS, move || {
-            !is_on.load(Ordering::Relaxed) || begin.elapsed() < patience
-        });
-    let query = sea_orm::sqlx::query_with(AssertSqlSafe(sql), arguments);
-    let rows = query.fetch_all(&mut *connection).await;
+        .map_err(|error| DbErr::Custom(error.to_string()))?;
     drop(watch);
-    if let Ok(mut handle) = connection.lock_handle().await {
-        handle.remove_progress_handler();
-    }
     match rows {
         Ok(rows) => Ok(rows.into_iter().map(QueryResult::from).collect()),
         // SQLITE_INTERRUPT
         Err(error) if code_of(&error).as_deref() == Some("9") => Err(Unanswered::TooLong(patience)),
-        Err(error) => Err(failed(error).into()),
+        Err(error) => Err(DbErr::Query(RuntimeErr::SqlxError(Arc::new(error))).into()),
     }
 }
 
-/// Whether the time is looked at; no longer once it is dropped.
+/// Whether somebody waits; no longer once it is dropped.
 struct Watch(Arc<AtomicBool>);
 
 impl Drop for Watch {

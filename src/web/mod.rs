@@ -29,6 +29,7 @@ use crate::accounts::oidc;
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::Settings;
+use crate::delivery::progress::HeldLately;
 use crate::gate::rules::Rules;
 use crate::gate::study::Studies;
 use crate::imports::desk::Desk;
@@ -78,6 +79,8 @@ pub struct State {
     pub studies: Studies,
     /// What the sign-in provider said of itself.
     oidc: oidc::Memory,
+    /// Who waits for a time of his own, as pages have read it of late.
+    pub held: HeldLately,
     /// How often forms may be sent.
     limits: Limits,
     /// Whose links each visitor follows.
@@ -121,6 +124,7 @@ impl State {
             rules,
             studies: Studies::default(),
             oidc: oidc::Memory::default(),
+            held: HeldLately::default(),
             limits,
             visitors,
         })

@@ -6,6 +6,8 @@ use visavis::accounts::model::Role;
 use visavis::campaigns::calendar::calendar;
 use visavis::campaigns::calendar::model::{Calendar, Conflict, Span};
 use visavis::campaigns::definition::Definition;
+use visavis::campaigns::drafts::{self, Author, edit};
+use visavis::campaigns::model::Status;
 use visavis::campaigns::plan::{self, PlanError};
 use visavis::campaigns::reschedule::{MoveTo, reschedule};
 use visavis::campaigns::store;
@@ -128,6 +130,40 @@ on_both! {
         assert_eq!(store::next_due(&***db, id).await.unwrap().unwrap().0, "2026-12-10T09:30");
     }
 
+    async fn a_campaign_is_not_moved_to_a_time_it_was_launched_for(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(2, "mail.example").await;
+        let id = house.apply(&scheduled("once", "at = \"2026-12-03T09:30\"")).await;
+        // By hand, before its time.
+        house.launch(id).await;
+        house.deliver().await;
+        house.apply(&scheduled("once", "at = \"2026-12-10T09:30\"")).await;
+        let back = reschedule(db, id, MoveTo::Day(day("2026-12-03")), "t", house.now()).await;
+        let refusal = back.unwrap_err().to_string();
+        assert!(refusal.contains("launched for 2026-12-03 09:30 already"), "{refusal}");
+        let kept = store::by_id(&***db, id).await.unwrap().unwrap();
+        assert_eq!(kept.status, Status::Scheduled);
+        assert_eq!(store::next_due(&***db, id).await.unwrap().unwrap().0, "2026-12-10T09:30");
+    }
+
+    async fn a_name_is_found_whatever_its_capitals(db: &TestDb) {
+        let house = House::new(db, None);
+        house.apply(&definition("spring-sale")).await;
+        let author = Author {
+            key: "user 1".to_owned(),
+            name: "Anne".to_owned(),
+            actor: "user 1 Anne".to_owned(),
+            may_launch: false,
+        };
+        edit::begin(db, "spring-plan", &author, house.clock_ms()).await.unwrap();
+        let search = store::Search { text: "Spring", limit: 9, ..store::Search::default() };
+        let found = store::search(&***db, &search).await.unwrap();
+        assert_eq!(found.len(), 1);
+        let drafts = drafts::store::list(&***db, "SPRING", 9).await.unwrap();
+        assert_eq!(drafts.len(), 1);
+        assert!(drafts::store::list(&***db, "spring_", 9).await.unwrap().is_empty(), "_ stands for itself");
+    }
+
     async fn its_page_and_its_feed_are_for_those_who_may(db: &TestDb) {
         let house = House::new(db, None);
         house.clock.advance(Duration::milliseconds(SETTLED_AT + 60_000 - house.clock_ms()));
@@ -198,7 +234,7 @@ on_both! {
         house.deliver().await;
         house.apply(&scheduled("once", "at = \"2026-12-03T09:30\"")).await;
         db.run(
-            "INSERT INTO wave_counters (wave_id, counter, value) VALUES ($1, 'responders', 120), ($1, 'complaints', 2)
+            "INSERT INTO wave_counters (wave_id, counter, value) VALUES ($1, 'responders', 120), ($1, 'complaints', 2), ($1, 'bounces', 200)
              ON CONFLICT (wave_id, counter) DO UPDATE SET value = excluded.value",
             [wave.0.into()],
         ).await.unwrap();
@@ -210,9 +246,9 @@ on_both! {
         assert_eq!(full.running.len(), 1);
         assert_eq!((full.running[0].name.as_str(), full.running[0].messages, full.running[0].done), ("stuck", 5, 0));
         assert_eq!(full.next.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["once"]);
-        assert_eq!(full.answered[0].rate.value, Some(0.12));
+        assert_eq!(full.answered[0].rate.value, Some(0.15), "of 800 that did not bounce");
         assert!(matches!(&full.attention[0], Attention::Paused { campaign, reason } if campaign == "stuck" && reason.contains("sender")));
-        assert!(matches!(&full.attention[1], Attention::Complaints { campaign, rate } if campaign == "spring" && rate.count == 2));
+        assert!(matches!(&full.attention[1], Attention::Complaints { campaign, rate } if campaign == "spring" && (rate.count, rate.of) == (2, 800)));
         assert_eq!(full.attention.len(), 2, "{:?}", full.attention);
         db.run(
             "INSERT INTO imports (name, stored, bytes, state, plan, is_dry_run, is_imported, report, actor, uploaded_at)
@@ -224,12 +260,53 @@ on_both! {
              VALUES ('draft', '{}', 'review', 'asked', '{}', 1, 'user 1', 'Anne', $1, $1)",
             [house.clock_ms().into()],
         ).await.unwrap();
+        // However many came after them.
+        for n in 0..6 {
+            db.run(
+                "INSERT INTO imports (name, stored, bytes, state, plan, is_dry_run, is_imported, report, actor, uploaded_at)
+                 VALUES ('clean.csv', $2, 1, 'done', '{}', $3, $4, '{\"rejected\": 0}', 'test', $1)",
+                [house.clock_ms().into(), format!("clean {n}").into(), false.into(), true.into()],
+            ).await.unwrap();
+        }
+        db.run(
+            "INSERT INTO waves (campaign_id, due_key, template_version_id, definition, status, is_simulated, launched_at,
+                priority, relay)
+             SELECT w.campaign_id, 'later ' || n.n, w.template_version_id, w.definition, 'finished', w.is_simulated,
+                w.launched_at, w.priority, w.relay
+             FROM waves w CROSS JOIN (SELECT a.n * 6 + b.n AS n
+                FROM (SELECT 0 AS n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) a CROSS JOIN
+                     (SELECT 0 AS n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5) b) n
+             WHERE w.id = $1",
+            [wave.0.into()],
+        ).await.unwrap();
+        db.run(
+            "INSERT INTO wave_counters (wave_id, counter, value)
+             SELECT id, 'accepted', 1 FROM waves WHERE due_key LIKE 'later %'",
+            [],
+        ).await.unwrap();
+        db.run(
+            "INSERT INTO campaigns (name, definition, template_version_id, status, status_reason, revision, created_at, updated_at)
+             SELECT 'also-' || n.n, c.definition, c.template_version_id, 'paused', 'its sender', 1, 0, 0
+             FROM campaigns c CROSS JOIN (SELECT id AS n FROM waves WHERE due_key LIKE 'later %') n WHERE c.name = 'stuck'",
+            [],
+        ).await.unwrap();
         let more = read().await.attention;
+        let paused = more.iter().filter(|one| matches!(one, Attention::Paused { .. })).count();
+        assert_eq!(paused, 31, "more than the page shows as running");
+        db.run("DELETE FROM campaigns WHERE name LIKE 'also-%'", []).await.unwrap();
+        let more = read().await.attention;
+        assert!(matches!(&more[1], Attention::Complaints { campaign, .. } if campaign == "spring"), "30 waves later: {more:?}");
+        for sql in [
+            "DELETE FROM wave_counters WHERE wave_id IN (SELECT id FROM waves WHERE due_key LIKE 'later %')",
+            "DELETE FROM waves WHERE due_key LIKE 'later %'",
+        ] {
+            db.run(sql, []).await.unwrap();
+        }
         assert!(matches!(&more[2], Attention::Rejects { file, count: 3, .. } if file == "people.csv"), "{more:?}");
         assert_eq!(more[3], Attention::Approvals { count: 1 });
         let site = Site::open(db).await;
         let page = site.get("/").await.text().await.unwrap();
-        for expected in ["stuck is paused: the relay refuses our sender", "0.20\u{a0}%", "12.00\u{a0}%", "href=\"/campaigns/once\"", "<svg class=\"trend\""] {
+        for expected in ["stuck is paused: the relay refuses our sender", "0.25\u{a0}%", "15.00\u{a0}%", "href=\"/campaigns/once\"", "<svg class=\"trend\""] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
         let (_, cookie) = sign_in(db, Role::Support, house.clock_ms()).await;

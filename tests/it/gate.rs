@@ -10,7 +10,8 @@ use visavis::campaigns::{check, plan};
 use visavis::config::{PressureSettings, QuietHoursSettings, WindowKind};
 use visavis::consent::ladder::{Level, OfferKind};
 use visavis::delivery::launch::{self, Occurrence};
-use visavis::delivery::{progress, store, why};
+use visavis::delivery::progress::{self, HeldLately};
+use visavis::delivery::{store, why};
 use visavis::gate::model::Withheld;
 use visavis::ids::{CustomerId, WaveId};
 use visavis::scheduler;
@@ -549,6 +550,20 @@ on_both! {
         let early = house.send("early").await;
         let state = progress::progress(&house.parts.db, &house.parts.settings, &plan::find(&house.parts.db, "early").await.unwrap(), house.clock_ms()).await.unwrap();
         assert_eq!((state.held, state.held_until), (1, Some(at("2026-11-23T04:00:00Z").timestamp_millis())));
+        // Who asks again and again is told what was read within the last half minute.
+        let (lately, campaign) = (HeldLately::default(), plan::find(&house.parts.db, "early").await.unwrap());
+        let held = async |now_ms| {
+            let (db, settings) = (&house.parts.db, &house.parts.settings);
+            progress::progress_with(db, settings, &campaign, &lately, now_ms).await.unwrap().held
+        };
+        let now_ms = house.clock_ms();
+        assert_eq!(held(now_ms).await, 1);
+        db.run("UPDATE deliveries SET due_at = 0, reason = NULL WHERE reason = 'quiet_hours'", []).await.unwrap();
+        assert_eq!((held(now_ms + 29_000).await, held(now_ms + 30_000).await), (1, 0));
+        db.run(
+            "UPDATE deliveries SET due_at = $1, reason = 'quiet_hours' WHERE due_at = 0",
+            [state.held_until.into()],
+        ).await.unwrap();
         house.deliver().await;
         assert_eq!(house.ledger(early).await, [("accepted", 69), ("pending", 1)].into());
         // A wave that is late: held at the gate, though it was allowed at the launch.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::cube::{Counts, Cube, Value};
 use super::dimension::Dimension;
+use super::margins::Margins;
 use crate::ids::WaveId;
 use crate::reports::chance;
 use crate::reports::figures::{Denominator, Rate, as_f64};
@@ -57,7 +58,20 @@ impl Common {
 pub struct Slice {
     pub wave: WaveId,
     pub common: Common,
+    /// Whole, or as far as one dimension tells them apart.
     pub cube: Cube,
+    pub margins: Margins,
+}
+
+impl Slice {
+    pub fn new(wave: WaveId, common: Common, cube: Cube) -> Self {
+        Self {
+            wave,
+            common,
+            margins: Margins::of(&cube),
+            cube,
+        }
+    }
 }
 
 /// What is asked of the grid.
@@ -107,6 +121,14 @@ pub struct Table {
 }
 
 impl Crossing {
+    /// The dimensions of people it needs.
+    pub fn of_people(&self) -> impl Iterator<Item = Dimension> {
+        let filters = self.filters.iter().map(|(dimension, _)| *dimension);
+        let all = [Some(self.rows), self.columns].into_iter().flatten();
+        all.chain(filters)
+            .filter(|dimension| dimension.place().is_some())
+    }
+
     /// Crosses the slices; those of the newest wave come first.
     pub fn table(&self, slices: &[Slice]) -> Table {
         let mut sums: HashMap<(String, String), Counts> = HashMap::new();
@@ -426,26 +448,18 @@ pub fn choices(slices: &[Slice]) -> Vec<(Dimension, Vec<String>)> {
         .map(|dimension| {
             let mut names = Names::of(Some(dimension));
             for slice in slices {
-                let whole = slice.cube.entries.len();
-                let people = Counts {
-                    delivered: u64::try_from(whole).unwrap_or(u64::MAX),
-                    ..Counts::default()
-                };
+                let people = slice.cube.total();
                 match (slice.common.value(dimension), dimension.place()) {
                     (Some(value), _) => names.met(value, &people),
                     (None, Some(place)) => {
                         for (_, name) in slice.cube.named(place) {
                             names.met(name, &Counts::default());
                         }
-                        let has = |wanted: u8| {
-                            let mut keys = slice.cube.entries.iter().map(|(key, _)| key);
-                            keys.any(|key| key.get(place) == Some(&wanted))
-                        };
-                        for (place, name) in [
+                        for (value, name) in [
                             (super::cube::OTHER, OTHERS),
                             (super::cube::UNKNOWN, UNKNOWN),
                         ] {
-                            if has(place) {
+                            if slice.margins.has(place, value) {
                                 names.met(name, &Counts::default());
                             }
                         }

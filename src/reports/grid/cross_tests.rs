@@ -17,14 +17,11 @@ fn slice(channel: &str, people: &[(&str, &str, u64, u64)]) -> Slice {
         };
         counting.add(&person, 0, 0, &counts);
     }
-    Slice {
-        wave: WaveId(1),
-        common: Common {
-            channel: channel.to_owned(),
-            ..Common::default()
-        },
-        cube: counting.finish(),
-    }
+    let common = Common {
+        channel: channel.to_owned(),
+        ..Common::default()
+    };
+    Slice::new(WaveId(1), common, counting.finish())
 }
 
 fn sample() -> [Slice; 2] {

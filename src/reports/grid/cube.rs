@@ -87,6 +87,14 @@ impl Cube {
         (FIRST..=u8::MAX).zip(names.map(String::as_str))
     }
 
+    /// Other counts under the same names.
+    pub(super) fn with(&self, entries: Vec<(Key, Counts)>) -> Self {
+        Self {
+            names: self.names.clone(),
+            entries,
+        }
+    }
+
     /// The sum over everyone.
     pub fn total(&self) -> Counts {
         let mut sum = Counts::default();

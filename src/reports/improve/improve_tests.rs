@@ -32,11 +32,7 @@ fn wave(seed: u64, people: i64, chance: impl Fn(&Person) -> f64) -> Slice {
         };
         counting.add(&person, 0, attributes::half(id), &counts);
     }
-    Slice {
-        wave: WaveId(1),
-        common: Common::default(),
-        cube: counting.finish(),
-    }
+    Slice::new(WaveId(1), Common::default(), counting.finish())
 }
 
 #[test]

@@ -4,15 +4,17 @@ mod ledger;
 
 pub(in crate::reports) use ledger::{Row, Span, last_seq, rows};
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::DbErr;
 use serde::Deserialize;
 
 use crate::clock::DAY_MS;
 use crate::ids::WaveId;
-use crate::reports::grid::cross::{Common, Slice};
+use crate::reports::grid::cross::{Common, Crossing, Slice};
 use crate::reports::grid::cube::Cube;
+use crate::reports::grid::{Dimension, Margins};
 use crate::storage::{Db, Kind, Sql};
 
 /// The counters that tell whether a wave must be counted again.
@@ -180,11 +182,10 @@ pub(in crate::reports) struct Counted {
 /// Keeps what was counted in place of what was there.
 pub(in crate::reports) async fn keep(db: &Db, counted: &Counted) -> Result<(), DbErr> {
     let txn = db.begin().await?;
-    txn.run(
-        "DELETE FROM grid_facts WHERE wave_id = $1",
-        [counted.wave.0.into()],
-    )
-    .await?;
+    for table in ["grid_facts", "grid_sums"] {
+        let forget = format!("DELETE FROM {table} WHERE wave_id = $1");
+        txn.run(forget, [counted.wave.0.into()]).await?;
+    }
     for ((channel, cell), cube) in &counted.cubes {
         let total = cube.total();
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -202,6 +203,17 @@ pub(in crate::reports) async fn keep(db: &Db, counted: &Counted) -> Result<(), D
                 total.revenue_cents.into(),
                 i64::try_from(cube.entries.len()).unwrap_or(i64::MAX).into(),
                 cube.pack().into(),
+            ],
+        )
+        .await?;
+        txn.run(
+            "INSERT INTO grid_sums (wave_id, channel, cell, counted_at, sums) VALUES ($1, $2, $3, $4, $5)",
+            [
+                counted.wave.0.into(),
+                channel.as_str().into(),
+                cell.as_str().into(),
+                counted.counted_at.into(),
+                Margins::of(cube).pack().into(),
             ],
         )
         .await?;
@@ -257,19 +269,48 @@ const ENTRIES: i64 = 1_500_000;
 /// Channels and cells of waves a page looks at.
 const WAVES: i64 = 1_000;
 
+/// How much is read of what was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// Every combination.
+    Whole,
+    /// As far as one dimension of people tells them apart, or none.
+    By(Option<Dimension>),
+}
+
 /// What was counted of the newest waves of a scope.
 ///
 /// # Errors
 /// When the database is away.
 pub async fn load(db: &Db, scope: &Scope) -> Result<Loaded, DbErr> {
+    load_to(db, scope, Depth::Whole).await
+}
+
+/// As [`load`], as far as these crossings need it: where they have one dimension of people at most, the sums are
+/// there already.
+///
+/// # Errors
+/// When the database is away.
+pub async fn load_for(db: &Db, scope: &Scope, crossings: &[Crossing]) -> Result<Loaded, DbErr> {
+    let needed: BTreeSet<Dimension> = crossings.iter().flat_map(Crossing::of_people).collect();
+    let depth = match needed.len() {
+        0 | 1 => Depth::By(needed.first().copied()),
+        _ => Depth::Whole,
+    };
+    load_to(db, scope, depth).await
+}
+
+async fn load_to(db: &Db, scope: &Scope, depth: Depth) -> Result<Loaded, DbErr> {
     let rows = db
         .rows(
             "SELECT w.id, w.launched_at, w.is_simulated, w.definition, c.name, g.counted_at, f.channel, f.cell,
-                    f.entries
+                    f.entries, s.counted_at AS summed_at
              FROM waves w
              JOIN campaigns c ON c.id = w.campaign_id
              LEFT JOIN grid_waves g ON g.wave_id = w.id
              LEFT JOIN grid_facts f ON f.wave_id = w.id
+             LEFT JOIN grid_sums s ON s.wave_id = f.wave_id AND s.channel = f.channel AND s.cell = f.cell
+               AND s.counted_at = g.counted_at
              WHERE ($1 = '' OR c.name = $1) AND w.launched_at >= $2 AND w.launched_at < $3
              ORDER BY w.id DESC, f.channel, f.cell LIMIT $4",
             [
@@ -305,7 +346,10 @@ pub async fn load(db: &Db, scope: &Scope) -> Result<Loaded, DbErr> {
             });
         }
         let Some(entries) = entries else { continue };
-        sum = sum.saturating_add(entries);
+        let is_summed = row.try_get::<Option<i64>>("", "summed_at")?.is_some();
+        if depth == Depth::Whole || !is_summed {
+            sum = sum.saturating_add(entries);
+        }
         if wanted.last() != Some(&wave) {
             wanted.push(wave);
         }
@@ -329,11 +373,19 @@ pub async fn load(db: &Db, scope: &Scope) -> Result<Loaded, DbErr> {
         return Ok(loaded);
     }
     let list = serde_json::to_string(&wanted).map_err(|error| DbErr::Json(error.to_string()))?;
+    let facts = match depth {
+        Depth::Whole => "f.facts",
+        // Of what an older program counted.
+        Depth::By(_) => "CASE WHEN s.sums IS NULL THEN f.facts END",
+    };
     let rows = db
         .rows(
             format!(
-                "SELECT wave_id, channel, cell, facts FROM grid_facts
-                 WHERE wave_id IN {} ORDER BY wave_id DESC, channel, cell",
+                "SELECT f.wave_id, f.channel, f.cell, s.sums, {facts} AS facts
+                 FROM grid_facts f JOIN grid_waves g ON g.wave_id = f.wave_id
+                 LEFT JOIN grid_sums s ON s.wave_id = f.wave_id AND s.channel = f.channel AND s.cell = f.cell
+                   AND s.counted_at = g.counted_at
+                 WHERE f.wave_id IN {}",
                 db.dialect().list(1, Kind::Int)
             ),
             [list.into()],
@@ -345,24 +397,57 @@ pub async fn load(db: &Db, scope: &Scope) -> Result<Loaded, DbErr> {
             row.try_get("", "channel")?,
             row.try_get("", "cell")?,
         );
-        let facts: Vec<u8> = row.try_get("", "facts")?;
-        match (common.remove(&key), Cube::unpack(&facts)) {
-            (Some(common), Some(cube)) => loaded.slices.push(Slice {
-                wave: WaveId(key.0),
-                common,
-                cube,
-            }),
-            (Some(_), None) => {
+        let Some(common) = common.remove(&key) else {
+            continue;
+        };
+        let facts: Option<Vec<u8>> = row.try_get("", "facts")?;
+        let sums: Option<Vec<u8>> = row.try_get("", "sums")?;
+        match slice(WaveId(key.0), common, depth, facts, sums) {
+            Some(slice) => loaded.slices.push(slice),
+            None => {
                 tracing::warn!(
                     wave = key.0,
                     "what was counted of wave {} cannot be read",
                     key.0
                 );
             }
-            (None, _) => {}
         }
     }
+    // Not by the database, which would carry the facts through its sort.
+    loaded.slices.sort_by_cached_key(|slice| {
+        let Common { channel, cell, .. } = &slice.common;
+        (Reverse(slice.wave.0), channel.clone(), cell.clone())
+    });
     Ok(loaded)
+}
+
+/// `None` when it cannot be read.
+fn slice(
+    wave: WaveId,
+    common: Common,
+    depth: Depth,
+    facts: Option<Vec<u8>>,
+    sums: Option<Vec<u8>>,
+) -> Option<Slice> {
+    let cube = match facts {
+        Some(facts) => Some(Cube::unpack(&facts)?),
+        None => None,
+    };
+    let margins = match (sums.and_then(|sums| Margins::unpack(&sums)), &cube) {
+        (Some(margins), _) => margins,
+        (None, Some(cube)) => Margins::of(cube),
+        (None, None) => return None,
+    };
+    let cube = match depth {
+        Depth::Whole => cube?,
+        Depth::By(dimension) => margins.by(dimension.and_then(Dimension::place)),
+    };
+    Some(Slice {
+        wave,
+        common,
+        cube,
+        margins,
+    })
 }
 
 /// The campaigns that were launched, the last applied first, as many as a list can show.

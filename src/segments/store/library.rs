@@ -281,13 +281,15 @@ pub(in crate::segments) async fn note_count(
     txn.commit().await
 }
 
-pub(in crate::segments) async fn planned(db: &Db) -> Result<Vec<Planned>, DbErr> {
+/// The newest campaigns with their rules, at most `limit`.
+pub(in crate::segments) async fn planned(db: &Db, limit: i64) -> Result<Vec<Planned>, DbErr> {
     let rule = match db.dialect() {
         Dialect::Sqlite => "definition->>'$.segment'",
         Dialect::Postgres => "definition::jsonb->>'segment'",
     };
-    let sql = format!("SELECT name, status, {rule} AS rule FROM campaigns ORDER BY name");
-    db.rows(sql, [])
+    let sql =
+        format!("SELECT name, status, {rule} AS rule FROM campaigns ORDER BY id DESC LIMIT $1");
+    db.rows(sql, [limit.into()])
         .await?
         .iter()
         .map(|row| {

@@ -109,6 +109,7 @@ pub(super) fn check(error: CheckError) -> ApiError {
     match error {
         CheckError::Segment(error) => rule("segment", &error),
         CheckError::Settings(error) => ApiError::internal(error),
+        CheckError::Unanswered(error) => ApiError::unavailable(error),
         CheckError::Database(error) => ApiError::unavailable(error),
     }
 }

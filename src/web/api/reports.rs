@@ -16,6 +16,7 @@ use super::{answer, faults, instant, refused};
 use crate::reports::figures::Rate;
 use crate::reports::grid::{Crossing, Dimension};
 use crate::reports::improve::improve as separate;
+use crate::reports::store::KeyFigures;
 use crate::reports::store::grid::{self as grid_store, Loaded, Scope};
 use crate::reports::{Report, ReportError, csv as csv_form, standing as control, store};
 use crate::web::{ApiError, State};
@@ -31,7 +32,7 @@ pub(super) struct ReportSummary {
     status: String,
     /// The responses were played, not real.
     is_simulated: bool,
-    waves: usize,
+    waves: u64,
     /// The last launch.
     #[schema(value_type = Option<String>, format = DateTime)]
     launched_at: Option<String>,
@@ -41,15 +42,15 @@ pub(super) struct ReportSummary {
     response_rate: Rate,
 }
 
-impl From<Report> for ReportSummary {
-    fn from(one: Report) -> Self {
+impl From<KeyFigures> for ReportSummary {
+    fn from(one: KeyFigures) -> Self {
         Self {
-            waves: one.waves.len(),
-            launched_at: one.waves.first().map(|wave| wave.launched_at.clone()),
+            delivered: one.delivered,
+            waves: one.waves,
+            launched_at: one.launched_at.map(instant),
             campaign: one.campaign,
             status: one.status,
             is_simulated: one.is_simulated,
-            delivered: one.accepted,
             withheld: one.withheld,
             response_rate: one.response_rate,
         }
@@ -75,7 +76,7 @@ pub(super) async fn list(
         found,
         limit,
         |(id, _)| *id,
-        |(_, report)| ReportSummary::from(report),
+        |(_, figures)| ReportSummary::from(figures),
     );
     cursor::answer(&page)
 }
@@ -218,12 +219,15 @@ pub(super) async fn grid(
             .and_then(|day| day.checked_add_days(Days::new(1)))
             .map(start),
     };
-    let loaded = load(&state, &scope).await?;
     let crossing = Crossing {
         rows,
         columns,
         filters: Vec::new(),
     };
+    let crossings = std::slice::from_ref(&crossing);
+    let loaded = grid_store::load_for(&state.db, &scope, crossings)
+        .await
+        .map_err(ReportError::from)?;
     let mut table =
         serde_json::to_value(crossing.table(&loaded.slices)).map_err(ApiError::internal)?;
     let counted = loaded.waves.iter().filter_map(|wave| wave.counted_at).min();

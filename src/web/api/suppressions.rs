@@ -1,5 +1,7 @@
 //! `/api/v1/suppressions`: addresses that must never be contacted, by their fingerprints.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
@@ -178,8 +180,9 @@ pub(super) async fn add(
     }
     let now_ms = state.clock.now_ms();
     let mut suppressions = Vec::with_capacity(values.len());
+    let mut topics = BTreeSet::new();
     for (n, value) in values.into_iter().enumerate() {
-        let one = match read_one(value, &state, now_ms).await {
+        let one = match read_one(value, &state, &mut topics, now_ms).await {
             Ok(one) => one,
             Err(error) if is_array => return Err(within(n, &error)),
             Err(error) => return Err(error),
@@ -220,11 +223,22 @@ fn within(n: usize, error: &ApiError) -> ApiError {
     refused(&body::below(&n.to_string(), &field), detail)
 }
 
-async fn read_one(value: Value, state: &State, now_ms: i64) -> Result<Suppression, ApiError> {
+/// Reads a suppression; `topics` are those that were looked up for one before it.
+async fn read_one(
+    value: Value,
+    state: &State,
+    topics: &mut BTreeSet<String>,
+    now_ms: i64,
+) -> Result<Suppression, ApiError> {
     let object = body::fields_of(value, &FIELDS)?;
     let told: SuppressionTold = body::typed(Value::Object(object))?;
     let (channel, fingerprint, scope) = told.address.read(state)?;
-    ensure_topic(state, "topic", told.address.topic.as_deref()).await?;
+    if let Some(topic) = &told.address.topic
+        && !topics.contains(topic)
+    {
+        ensure_topic(state, "topic", Some(topic)).await?;
+        topics.insert(topic.clone());
+    }
     let is_word = (1..=60).contains(&told.reason.len())
         && told
             .reason

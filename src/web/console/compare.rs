@@ -106,7 +106,7 @@ pub(super) async fn page(
     for name in names {
         reports.push(find(name, &state).await?);
     }
-    let view = View::new(&Comparison::new(reports), words);
+    let view = View::new(&Comparison::new(reports, state.clock.now_ms()), words);
     visit.answer(&state, "compare", &view)
 }
 

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use chrono::{Days, NaiveDate, NaiveTime};
+use chrono::{Days, NaiveDate};
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::Visit;
+use crate::clock::beginning;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::reports::ReportError;
 use crate::reports::grid::cross::{Figure, Standout, Table, choices};
@@ -34,7 +36,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(pairs: &[(String, String)]) -> Result<Self, ApiError> {
+    /// Days are those of a zone.
+    fn read(pairs: &[(String, String)], zone: Tz) -> Result<Self, ApiError> {
         let given: BTreeMap<&str, &str> = pairs
             .iter()
             // PostgreSQL knows no text with this character, so nothing is called so.
@@ -54,7 +57,7 @@ impl Asked {
                 .transpose()
         };
         let (from, to) = (date("from")?, date("to")?);
-        let start = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
+        let start = |day: NaiveDate| beginning(day, zone);
         let columns = match get("columns") {
             Some("none") => None,
             Some(word) => Some(word.parse::<Dimension>().map_err(bad)?),
@@ -198,8 +201,11 @@ pub(super) async fn page(
     query: web::Query<Vec<(String, String)>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let asked = Asked::read(&query)?;
-    let loaded = load(&state, &asked).await?;
+    let asked = Asked::read(&query, visit.words().zone())?;
+    let crossings = std::slice::from_ref(&asked.crossing);
+    let loaded = store::load_for(&state.db, &asked.scope, crossings)
+        .await
+        .map_err(ReportError::from)?;
     let names = store::campaigns(&state.db)
         .await
         .map_err(ReportError::from)?;
@@ -367,8 +373,21 @@ fn verdict(lead: String, cell: String, one: &Standout, compared: usize, words: &
     }
 }
 
-/// As of when, and what is not in it.
+/// What one should know of these figures.
 fn notes(loaded: &Loaded, words: &Words) -> Vec<String> {
+    let mut notes = counted(loaded, words);
+    if loaded.is_cut {
+        let left_out = words.t("Older waves are left out: choose a campaign or a period.");
+        notes.push(left_out.to_owned());
+    }
+    if loaded.waves.iter().any(|wave| wave.is_simulated) {
+        notes.push(words.t("With simulated responses.").to_owned());
+    }
+    notes
+}
+
+/// As of when, and what is not counted yet.
+pub(super) fn counted(loaded: &Loaded, words: &Words) -> Vec<String> {
     let instant = |ms| words.moment(ms);
     let mut notes = Vec::new();
     let oldest = loaded.waves.iter().filter_map(|wave| wave.counted_at).min();
@@ -392,13 +411,6 @@ fn notes(loaded: &Loaded, words: &Words) -> Vec<String> {
             "{n} wave is not counted yet; this takes a minute while visavis serves, or “visavis grid” counts now.",
             "{n} waves are not counted yet; this takes a minute while visavis serves, or “visavis grid” counts now.",
         ));
-    }
-    if loaded.is_cut {
-        let left_out = words.t("Older waves are left out: choose a campaign or a period.");
-        notes.push(left_out.to_owned());
-    }
-    if loaded.waves.iter().any(|wave| wave.is_simulated) {
-        notes.push(words.t("With simulated responses.").to_owned());
     }
     notes
 }

@@ -1,11 +1,12 @@
 //! `GET /reports`: all campaigns side by side, with sums and the trend.
 
 use actix_web::{HttpResponse, web};
-use chrono::{Days, NaiveDate, NaiveTime};
+use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use super::report::{Whisker, round_end};
 use super::{RateView, Visit, path_segment};
+use crate::clock::beginning;
 use crate::reports::ReportError;
 use crate::reports::overview::{Asked, Channel, Line, Month, Order, Overview};
 use crate::reports::store::overview as store;
@@ -163,7 +164,8 @@ pub(super) async fn page(
     query: web::Query<Query>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let start = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
+    let zone = visit.words().zone();
+    let start = |day: NaiveDate| beginning(day, zone);
     let from = Query::day(query.from.as_ref());
     let to = Query::day(query.to.as_ref());
     let until = to
@@ -174,7 +176,7 @@ pub(super) async fn page(
         .map_err(ReportError::from)?;
     let is_cut = i64::try_from(runs.len()).is_ok_and(|runs| runs >= store::RUNS);
     let asked = query.asked();
-    let overview = Overview::new(&runs, &asked);
+    let overview = Overview::new(&runs, &asked, zone);
     let view = View::new(&query, &asked, (from, to), &overview, visit.words());
     visit.answer(&state, "results", &View { is_cut, ..view })
 }

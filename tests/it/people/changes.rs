@@ -167,6 +167,8 @@ on_both! {
         let given = post(&site, &path, &yes("2026-03-01", "paper form 3", "I want offers.")).await;
         assert_eq!(location(&given), format!("/customers/{ada}?done=yes"));
         assert!(may().await);
+        let said = number(db, "SELECT occurred_at FROM permission_evidence WHERE source = 'paper form 3'").await;
+        assert_eq!(said, 1_772_319_600_000, "the day begins at midnight in Paris");
         let no = [("answer", "no"), ("channel", "email"), ("topic", ""), ("source", "telephone")];
         assert_eq!(location(&post(&site, &path, &no).await), format!("/customers/{ada}?done=no"));
         assert!(!may().await);

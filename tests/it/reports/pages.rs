@@ -135,6 +135,10 @@ on_both! {
             let page = site.get(&format!("/reports{nothing}")).await.text().await.unwrap();
             assert!(page.contains("No campaign was launched in this period"), "{nothing}: {page}");
         }
+        // 30 November in Greenwich, half past midnight in Paris.
+        db.run("UPDATE waves SET launched_at = 1796081400000 WHERE id = (SELECT MAX(id) FROM waves)", []).await.unwrap();
+        let december = site.get("/reports?from=2026-12-01&to=2026-12-01").await.text().await.unwrap();
+        assert!(december.contains("/reports/campaigns/spring\"") && !december.contains("/reports/campaigns/autumn\""), "{december}");
         let odd = site.get("/reports?from=x&sort=%00&page=-3&channel=post").await;
         assert_eq!(odd.status(), StatusCode::OK);
 

@@ -210,6 +210,14 @@ on_both! {
             let row = db.row(pairs, []).await.unwrap().unwrap();
             assert_eq!(row.try_get::<i64>("", "n").unwrap(), 400 * 399 * 20);
         }
+        // Nor does one go on that nobody waits for: all connections are free again.
+        for _ in 0..12 {
+            let asked = visavis::storage::rows_within(db, join.to_owned(), Vec::new(), Duration::from_secs(2));
+            let dropped = tokio::time::timeout(Duration::from_millis(5), asked).await;
+            assert!(dropped.is_err(), "{dropped:?}");
+        }
+        let row = db.row("SELECT COUNT(*) AS n FROM customers", []).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<i64>("", "n").unwrap(), 400);
         let refused = Studies::patient(Duration::ZERO).of(db, &House::new(db, None).parts.rules, &rule("everyone"), "offers", now()).await;
         assert!(matches!(refused, Err(Unanswered::TooLong(_))), "{refused:?}");
     }

@@ -15,6 +15,7 @@ use crate::dialogue::export;
 use crate::segments::model::Field;
 use crate::segments::{Explanation, names, store, vocabulary};
 use crate::statistics::Sentence;
+use crate::storage::Unanswered;
 use crate::web::{ApiError, State};
 
 /// A rule of the segment language, or a saved segment.
@@ -57,9 +58,13 @@ pub(in crate::web::api) async fn count(
 ) -> Result<HttpResponse, ApiError> {
     let told: RuleTold = body::read(&request, &bytes)?;
     let (rule, _) = asked(&state, told.rule.as_deref(), told.segment.as_deref()).await?;
-    let selected = store::count(&state.db, &rule, state.clock.now())
+    let (studies, now) = (&state.studies, state.clock.now());
+    let counting = store::count_within(&state.db, &rule, now, studies.patience());
+    let selected = studies
+        .turns()
+        .ask(None, studies.patience(), counting)
         .await
-        .map_err(ApiError::unavailable)?;
+        .map_err(uncounted)?;
     let notes = names::unknown(&state.db, &rule)
         .await
         .map_err(ApiError::unavailable)?;
@@ -72,6 +77,18 @@ pub(in crate::web::api) async fn count(
         notes,
     };
     answer(StatusCode::OK, &view)
+}
+
+/// A count that was given up, or could not be begun.
+pub(super) fn uncounted(error: Unanswered) -> ApiError {
+    match error {
+        Unanswered::TooLong(patience) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE)
+            .with_detail(format!(
+                "Counting took longer than {} seconds and was given up. Fewer conditions on behaviour count faster.",
+                patience.as_secs()
+            )),
+        other => ApiError::unavailable(other),
+    }
 }
 
 /// Whom a rule is asked about.

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::super::{answer, body, faults, instant, refused};
 use super::asked;
+use super::rules::uncounted;
 use crate::consent::model::Channel;
 use crate::consent::topics;
 use crate::gate::model::Withheld;
@@ -19,7 +20,6 @@ use crate::gate::study::Study;
 use crate::segments::analysis::Contrast;
 use crate::segments::names;
 use crate::segments::verdict::{Criterion, Finding, Grade};
-use crate::storage::Unanswered;
 use crate::web::{ApiError, State};
 
 /// Which segment is studied: a rule, or a saved one.
@@ -271,14 +271,8 @@ async fn studied(state: &State, told: &StudyTold) -> Result<Arc<Study>, ApiError
         }
     };
     let (now, studies) = (state.clock.now(), &state.studies);
-    let study = studies
+    studies
         .of(&state.db, &state.rules, &rule, &topic, now)
-        .await;
-    study.map_err(|error| match error {
-        Unanswered::TooLong(_) => ApiError::new(StatusCode::SERVICE_UNAVAILABLE).with_detail(format!(
-            "Counting took longer than {} seconds and was given up; ask again later, or with fewer conditions on behaviour.",
-            studies.patience().as_secs()
-        )),
-        Unanswered::Database(error) => ApiError::unavailable(error),
-    })
+        .await
+        .map_err(uncounted)
 }

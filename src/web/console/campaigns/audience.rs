@@ -3,13 +3,13 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{Choice, Given, Head, find, save_step};
+use super::{Choice, Given, Head, Uncounted, find, save_step, told};
 use crate::campaigns::drafts::{Draft, Step};
 use crate::consent::model::Channel;
 use crate::customers::store as customers;
 use crate::segments::{Rule, library, names, store as segments};
+use crate::storage::Unanswered;
 use crate::web::console::Visit;
-use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 #[derive(Debug, Serialize)]
@@ -37,6 +37,8 @@ struct Counted {
     notes: Vec<String>,
     /// What is wrong with the rule; the counts are then 0.
     problem: Option<String>,
+    /// Why there is no count, in words.
+    uncounted: Option<String>,
 }
 
 /// The step; with `?segment=` as it would be, with its count, and nothing saved.
@@ -51,7 +53,7 @@ pub(super) async fn page(
         .is("segment")
         .then(|| query.text("segment").to_owned());
     let counted = match &tried {
-        Some(rule) => Some(count(&state, &draft, rule, visit.words()).await?),
+        Some(rule) => Some(count(&visit, &state, &draft, rule).await?),
         None => None,
     };
     let words = visit.words();
@@ -92,7 +94,7 @@ pub(super) async fn fragment(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let draft = find(&state, &name).await?;
-    let counted = count(&state, &draft, query.text("segment"), visit.words()).await?;
+    let counted = count(&visit, &state, &draft, query.text("segment")).await?;
     #[derive(Serialize)]
     struct Fragment {
         counted: Counted,
@@ -102,10 +104,10 @@ pub(super) async fn fragment(
 
 /// Counts whom a rule means, and how many of them a message about the topic may reach.
 async fn count(
+    visit: &Visit,
     state: &State,
     draft: &Draft,
     rule: &str,
-    words: &Words,
 ) -> Result<Counted, ApiError> {
     let topic = topic_of(state, draft);
     let mut counted = Counted {
@@ -117,43 +119,54 @@ async fn count(
         by_sms: 0,
         notes: Vec::new(),
         problem: None,
+        uncounted: None,
     };
     let parsed = match Rule::parse(rule) {
         Ok(parsed) => parsed,
         Err(error) => {
-            counted.problem = Some(words.fault(&error));
+            counted.problem = Some(visit.words().fault(&error));
             return Ok(counted);
         }
     };
-    let now = state.clock.now();
-    let among = async |rule: &Rule| {
-        segments::count(&state.db, rule, now)
-            .await
-            .map_err(ApiError::unavailable)
+    counted.notes = names::unknown(&state.db, &parsed)
+        .await
+        .map_err(ApiError::unavailable)?
+        .iter()
+        .map(|note| visit.words().say(note))
+        .collect();
+    let (now, patience) = (state.clock.now(), state.studies.patience());
+    let counting = async {
+        let among =
+            async |rule: &Rule| segments::count_within(&state.db, rule, now, patience).await;
+        let people = among(&parsed).await?;
+        let mut reachable = [0, 0];
+        for (channel, of_channel) in Channel::ALL.into_iter().zip(&mut reachable) {
+            let rule = format!("({rule}) and can receive {channel} about \"{topic}\"");
+            if let Ok(rule) = Rule::parse(&rule) {
+                *of_channel = among(&rule).await?;
+            }
+        }
+        Ok::<_, Unanswered>((people, reachable))
     };
-    counted.people = among(&parsed).await?;
+    // Who types on asks anew.
+    let who = format!("{} count", visit.actor());
+    let turns = state.studies.turns();
+    match turns.ask(Some(&who), patience, counting).await {
+        Ok((people, [by_email, by_sms])) => {
+            counted.people = people;
+            counted.by_email = by_email;
+            counted.by_sms = by_sms;
+        }
+        Err(error) => {
+            counted.uncounted = Some(told(Uncounted::of(&error), visit.words(), patience));
+            return Ok(counted);
+        }
+    }
     counted.of = customers::count(&state.db)
         .await
         .map_err(ApiError::unavailable)?;
     counted.share =
         crate::statistics::as_f64(counted.people) / crate::statistics::as_f64(counted.of.max(1));
-    for channel in Channel::ALL {
-        let reachable = format!("({rule}) and can receive {channel} about \"{topic}\"");
-        let Ok(reachable) = Rule::parse(&reachable) else {
-            continue;
-        };
-        let people = among(&reachable).await?;
-        match channel {
-            Channel::Email => counted.by_email = people,
-            Channel::Sms => counted.by_sms = people,
-        }
-    }
-    counted.notes = names::unknown(&state.db, &parsed)
-        .await
-        .map_err(ApiError::unavailable)?
-        .iter()
-        .map(|note| words.say(note))
-        .collect();
     Ok(counted)
 }
 

@@ -10,8 +10,7 @@ use crate::campaigns::drafts::{self, Draft, Standing};
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self, Campaign};
 use crate::ids::CampaignId;
-use crate::reports::Report;
-use crate::reports::store as reports;
+use crate::reports::store::{self as reports, KeyFigures};
 use crate::web::console::{Visit, path_segment};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -67,7 +66,7 @@ struct Line {
     reason: String,
     is_simulated: bool,
     launched_at: Option<i64>,
-    waves: usize,
+    waves: u64,
     is_again: bool,
     next_at: Option<i64>,
     delivered: u64,
@@ -105,16 +104,16 @@ pub(super) async fn page(
     let has_older = found.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
     found.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
     let last = found.last().map(|campaign| campaign.id.0);
-    let reports = reports::of_campaigns(&state.db, &found).await?;
+    let figures = reports::of_campaigns(&state.db, &found).await?;
     let mut campaigns = Vec::with_capacity(found.len());
-    for (campaign, report) in found.iter().zip(&reports) {
+    for (campaign, figures) in found.iter().zip(&figures) {
         let next = match campaign.status {
             Status::Scheduled | Status::Running => store::next_due(&*state.db, campaign.id)
                 .await
                 .map_err(ApiError::unavailable)?,
             _ => None,
         };
-        campaigns.push(Line::new(campaign, report, next.map(|(_, at)| at), words));
+        campaigns.push(Line::new(campaign, figures, next.map(|(_, at)| at), words));
     }
     let drafts = match status.is_none() && before.is_none() {
         true => drafts::store::list(&*state.db, &text, DRAFTS)
@@ -204,26 +203,23 @@ impl DraftLine {
 }
 
 impl Line {
-    fn new(campaign: &Campaign, report: &Report, next_at: Option<i64>, words: &Words) -> Self {
+    fn new(campaign: &Campaign, figures: &KeyFigures, next_at: Option<i64>, words: &Words) -> Self {
         let name = &campaign.definition.name;
-        let newest = report.waves.first();
-        let interval = report.response_rate.interval_95;
+        let interval = figures.response_rate.interval_95;
         Self {
             name: name.clone(),
             path: path_segment(name),
             status: status_in_words(campaign.status, words),
             is_bad: campaign.status == Status::Paused,
             reason: campaign.status_reason.clone().unwrap_or_default(),
-            is_simulated: report.is_simulated,
-            launched_at: newest
-                .and_then(|wave| chrono::DateTime::parse_from_rfc3339(&wave.launched_at).ok())
-                .map(|at| at.timestamp_millis()),
-            waves: report.waves.len(),
-            is_again: report.waves.len() > 1,
+            is_simulated: figures.is_simulated,
+            launched_at: figures.launched_at,
+            waves: figures.waves,
+            is_again: figures.waves > 1,
             next_at,
-            delivered: report.accepted,
-            withheld: report.withheld,
-            response_rate: words.percent(report.response_rate.value),
+            delivered: figures.delivered,
+            withheld: figures.withheld,
+            response_rate: words.percent(figures.response_rate.value),
             interval: interval.map_or_else(String::new, |interval| {
                 let (low, high) = (interval.low * 100.0, interval.high * 100.0);
                 format!(

@@ -19,15 +19,18 @@ mod test;
 mod when;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Visit, path_segment, place};
 use crate::accounts::model::Right;
-use crate::campaigns::check::{self, CheckedCampaign};
+use crate::campaigns::check::{self, CheckError, CheckedCampaign};
 use crate::campaigns::drafts::{self, Author, Draft, DraftError, Standing, Step, edit, gaps};
 use crate::customers::store as customers;
+use crate::storage::Unanswered;
 use crate::templates::{Template, library};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -36,6 +39,8 @@ pub(super) use form::Given;
 
 /// Customers from which on an audience is counted when somebody asks for it, not for each look at a page.
 const MANY: u32 = 50_000;
+/// How long somebody waits for all that a launch would do.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Registers the pages.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -175,16 +180,11 @@ async fn checked(
     }
     if !is_large(state).await? {
         let now = state.clock.now();
-        return Ok(check::check(
-            &state.db,
-            &draft.definition,
-            templates,
-            &state.settings,
-            now,
-        )
-        .await
-        .ok()
-        .map(|found| Checked {
+        let found = looked_at(state, draft, templates, now).await;
+        if let Err(error) = &found {
+            tracing::error!(%error, "the audience of a draft could not be counted");
+        }
+        return Ok(found.ok().map(|found| Checked {
             found,
             at: now.timestamp_millis(),
         }));
@@ -203,35 +203,102 @@ async fn is_large(state: &State) -> Result<bool, ApiError> {
         .map_err(ApiError::unavailable)
 }
 
-/// Looks at the audience of a large base and keeps what was found, so that the page has it.
-async fn check_and_keep(state: &State, draft: &Draft) -> Result<(), ApiError> {
+async fn looked_at(
+    state: &State,
+    draft: &Draft,
+    templates: &[&Template],
+    now: DateTime<Utc>,
+) -> Result<CheckedCampaign, CheckError> {
+    let (plan, settings) = (&draft.definition, &state.settings);
+    check::check_within(&state.db, plan, templates, settings, now, PATIENCE).await
+}
+
+/// Why an audience was not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Uncounted {
+    TooLong,
+    /// The same person asked anew.
+    Replaced,
+    Failed,
+}
+
+impl Uncounted {
+    /// What did not happen because of an error; one that nobody could expect is logged.
+    fn of(error: &Unanswered) -> Self {
+        match error {
+            Unanswered::TooLong(_) => Self::TooLong,
+            Unanswered::Replaced => Self::Replaced,
+            Unanswered::Database(error) => {
+                tracing::error!(%error, "an audience could not be counted");
+                Self::Failed
+            }
+        }
+    }
+
+    /// The word in addresses.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::Replaced => "replaced",
+            Self::Failed => "uncounted",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::TooLong, Self::Replaced, Self::Failed];
+        all.into_iter().find(|one| one.as_str() == word)
+    }
+}
+
+/// Why there is no count, in words.
+fn told(why: Uncounted, words: &Words, patience: Duration) -> String {
+    match why {
+        Uncounted::TooLong => words.fill(
+            "Counting took longer than {n} seconds and was given up.",
+            &[("n", words.number(patience.as_secs()))],
+        ),
+        Uncounted::Replaced => words
+            .t("Counting was given up, since you asked for another count.")
+            .to_owned(),
+        Uncounted::Failed => words.t("The count failed; the log says why.").to_owned(),
+    }
+}
+
+/// Looks at the audience of a large base and keeps what was found, so that the page has it. A small one is looked
+/// at by the page itself.
+async fn check_and_keep(
+    visit: &Visit,
+    state: &State,
+    draft: &Draft,
+) -> Result<Result<(), Uncounted>, ApiError> {
     if !gaps(&draft.definition).is_empty() {
-        return Ok(());
+        return Ok(Ok(()));
     }
     if !is_large(state).await? {
-        return Ok(());
+        return Ok(Ok(()));
     }
     let Some(templates) = templates_of(state, draft).await else {
-        return Ok(());
+        return Ok(Ok(()));
     };
     let templates: Vec<&Template> = templates.iter().collect();
     let now = state.clock.now();
     let digest = drafts::digest(&draft.definition, &templates).map_err(ApiError::internal)?;
-    let found = check::check(
-        &state.db,
-        &draft.definition,
-        &templates,
-        &state.settings,
-        now,
-    )
-    .await;
-    if let Ok(found) = found {
-        let now_ms = now.timestamp_millis();
-        drafts::store::keep_check(&*state.db, &draft.name, &digest, &found, now_ms)
-            .await
-            .map_err(ApiError::unavailable)?;
-    }
-    Ok(())
+    let who = format!("{} check", visit.actor());
+    let turns = state.studies.turns();
+    let looking = looked_at(state, draft, &templates, now);
+    let found = match turns.ask(Some(&who), PATIENCE, looking).await {
+        Ok(found) => found,
+        Err(CheckError::Unanswered(error)) => return Ok(Err(Uncounted::of(&error))),
+        Err(error) => {
+            tracing::error!(%error, "the audience of a draft could not be counted");
+            return Ok(Err(Uncounted::Failed));
+        }
+    };
+    let now_ms = now.timestamp_millis();
+    drafts::store::keep_check(&*state.db, &draft.name, &digest, &found, now_ms)
+        .await
+        .map_err(ApiError::unavailable)?;
+    Ok(Ok(()))
 }
 
 /// What stands above every step: the name, the standing, and where one is.
@@ -317,7 +384,10 @@ impl Head {
                 Some("approved") => Some(words.t("Approved. Who asked may launch it now.").into()),
                 Some("sent_back") => Some(words.t("Sent back.").into()),
                 Some("withdrawn") => Some(words.t("The request is withdrawn.").into()),
-                _ => None,
+                Some(word) => {
+                    Uncounted::from_word(word).map(|why| told(why, words, PATIENCE).into())
+                }
+                None => None,
             },
             faults: Vec::new(),
         }
@@ -376,12 +446,16 @@ async fn save_step(
     .await?;
     let onward = given.text("go") == "next";
     let next = step.next().filter(|_| onward).unwrap_or(step);
-    if next == Step::Review || (step == Step::Test && !onward) {
-        check_and_keep(state, &saved).await?;
+    let mut done = (!onward).then_some("saved");
+    if (next == Step::Review || (step == Step::Test && !onward))
+        && let Err(why) = check_and_keep(visit, state, &saved).await?
+    {
+        done = Some(why.as_str());
     }
     let mut to = address(&saved.name, next.as_str());
-    if !onward {
-        to.push_str("?done=saved");
+    if let Some(done) = done {
+        to.push_str("?done=");
+        to.push_str(done);
     }
     Ok(super::see_other(&to))
 }

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::message::goal_in_words;
 use super::preview::{self, Preview, by_reference};
 use super::test::Power;
-use super::{Checked, Given, Head, address, author, check_and_keep, checked, find, templates_of};
+use super::{
+    Checked, Given, Head, Uncounted, address, author, check_and_keep, checked, find, templates_of,
+};
 use super::{title_of, when};
 use crate::campaigns::check::CheckedCampaign;
 use crate::campaigns::definition::Definition;
@@ -133,6 +135,7 @@ pub(super) async fn page(
     let digest = drafts::digest(&draft.definition, &by_reference).map_err(ApiError::internal)?;
     let done = query.some("done");
     let is_uncounted = checked.is_none() && missing.is_empty() && has_templates;
+    let done = done.filter(|done| done != "counted" || !is_uncounted);
     let found = checked.map(|checked| Found::new(&state, &draft.definition, &checked, words));
     let is_ready =
         missing.is_empty() && has_templates && found.as_ref().is_none_or(|found| found.is_ready);
@@ -176,10 +179,10 @@ pub(super) async fn count(
     name: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let _ = visit;
     let draft = find(&state, &name).await?;
-    check_and_keep(&state, &draft).await?;
-    let to = format!("{}?done=counted", address(&draft.name, "review"));
+    let counted = check_and_keep(&visit, &state, &draft).await?;
+    let done = counted.map_or_else(Uncounted::as_str, |()| "counted");
+    let to = format!("{}?done={done}", address(&draft.name, "review"));
     Ok(see_other(&to))
 }
 

@@ -113,6 +113,7 @@ pub(super) async fn page(
     visit: Visit,
     name: web::Path<String>,
     query: web::Query<Given>,
+    asked: web::Query<report::Asked>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let draft = drafts::by_name(&*state.db, &name)
@@ -133,7 +134,7 @@ pub(super) async fn page(
             .await
             .map_err(ApiError::unavailable)?
     {
-        return report::page(visit, name, state).await;
+        return report::page(visit, name, asked, state).await;
     }
     let words = visit.words();
     let progress = ProgressView::of(&state, &campaign, words).await?;
@@ -209,9 +210,10 @@ fn missing() -> ApiError {
 impl ProgressView {
     async fn of(state: &State, campaign: &Campaign, words: &Words) -> Result<Self, ApiError> {
         let now_ms = state.clock.now_ms();
-        let progress = progress::progress(&state.db, &state.settings, campaign, now_ms)
-            .await
-            .map_err(ApiError::unavailable)?;
+        let progress =
+            progress::progress_with(&state.db, &state.settings, campaign, &state.held, now_ms)
+                .await
+                .map_err(ApiError::unavailable)?;
         Ok(Self::new(&progress, now_ms, words))
     }
 

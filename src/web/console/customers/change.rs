@@ -5,13 +5,13 @@ use std::collections::HashMap;
 
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpResponse, web};
-use chrono::{NaiveDate, NaiveTime};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::page::{self, Draft, basis_in_words, by_channel};
 use super::{Choice, REGION, name, nobody, stages};
 use crate::accounts::audit;
-use crate::clock::from_ms;
+use crate::clock::{beginning, from_ms};
 use crate::config::in_language;
 use crate::consent::model::{Action, Basis, Channel, Scope};
 use crate::customers::import::{Correction, read_fields, told};
@@ -586,7 +586,7 @@ fn yes(visit: &Visit, said: &Said, now_ms: i64) -> Result<told::Said, &'static s
         occurred_at: Some(if day == today {
             now_ms
         } else {
-            day.and_time(NaiveTime::MIN).and_utc().timestamp_millis()
+            beginning(day, visit.words().zone())
         }),
     })
 }

@@ -70,19 +70,30 @@ pub(super) async fn page(
         .map_err(ApiError::unavailable)?
         .ok_or_else(|| nobody(id))?;
     export::note_access(&state.db, id, &visit.actor(), state.clock.now_ms()).await?;
-    let all = campaigns::names(&state.db)
+    let mut all = campaigns::names(&state.db)
         .await
         .map_err(ApiError::unavailable)?;
-    let chosen = all
-        .iter()
-        .find(|name| **name == asked.campaign)
-        .or_else(|| all.first());
-    let campaign = match chosen {
-        Some(name) => campaigns::by_name(&*state.db, name)
-            .await
-            .map_err(ApiError::unavailable)?,
-        None => None,
+    let named = async |name: &str| {
+        // PostgreSQL knows no text with this character, so nothing is called so.
+        if name.contains('\0') {
+            return Ok(None);
+        }
+        let found = campaigns::by_name(&*state.db, name).await;
+        found.map_err(ApiError::unavailable)
     };
+    let mut campaign = match asked.campaign.as_str() {
+        "" => None,
+        name => named(name).await?,
+    };
+    if campaign.is_none()
+        && let Some(first) = all.first()
+    {
+        campaign = named(first).await?;
+    }
+    let chosen = campaign.as_ref().map(|one| one.definition.name.clone());
+    // One that the list is too short for.
+    all.extend(chosen.clone().filter(|name| !all.contains(name)));
+    let chosen = chosen.as_ref();
     let mut view = WhyView {
         title: words.fill("Why {name}?", &[("name", name(&customer, words))]),
         section: "customers",

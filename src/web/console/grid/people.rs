@@ -80,7 +80,7 @@ pub(in crate::web::console) async fn page(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     const PAGE: &str = "/reports/grid/people";
-    let asked = Asked::read(&query)?;
+    let asked = Asked::read(&query, visit.words().zone())?;
     let words = visit.words();
     let loaded = load(&state, &asked).await?;
     let wanted = Wanted {

@@ -16,6 +16,7 @@ use actix_web::http::header::{
 };
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
 
 use super::{Visit, compare, grid, improve, place, results, shared, standing};
 use crate::accounts::model::Right;
@@ -81,15 +82,27 @@ async fn moved(request: HttpRequest) -> HttpResponse {
         .finish()
 }
 
+/// What the page is asked.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    /// `all`: however many they are.
+    waves: Option<String>,
+}
+
 /// The page.
 pub(super) async fn page(
     visit: Visit,
     campaign: web::Path<String>,
+    asked: web::Query<Asked>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let report = find(&campaign, &state).await?;
-    let people = people::breakdown(&state, &report.campaign, visit.words()).await?;
-    let view = View::new(&report, visit.words()).with_people(people);
+    let words = visit.words();
+    let people = people::breakdown(&state, &report.campaign, words).await?;
+    let mut view = View::new(&report, words).with_people(people);
+    if asked.waves.as_deref() == Some("all") {
+        view = view.with_all_waves(&report, words);
+    }
     visit.answer(&state, "report", &view)
 }
 

@@ -12,6 +12,7 @@ use crate::reports::grid::{Crossing, Dimension};
 use crate::reports::model::Report;
 use crate::reports::store::grid::{self as store, Scope};
 use crate::reports::{ReportError, heat};
+use crate::web::console::grid::counted;
 use crate::web::console::{RateView, Visit};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -29,9 +30,17 @@ const SHOWN: [Dimension; 4] = [
 const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; \
      base-uri 'none'; frame-ancestors 'self'; sandbox";
 
+/// Whom a campaign moved.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::web::console) struct Breakdown {
+    groups: Vec<Group>,
+    /// As of when this was counted, and what is not in it: the rest of a report is of now.
+    notes: Vec<String>,
+}
+
 /// The responses by one property of people.
 #[derive(Debug, Serialize)]
-pub(in crate::web::console) struct Group {
+struct Group {
     title: String,
     rows: Vec<Row>,
 }
@@ -50,20 +59,21 @@ pub(in crate::web::console) async fn breakdown(
     state: &State,
     campaign: &str,
     words: &Words,
-) -> Result<Vec<Group>, ApiError> {
+) -> Result<Option<Breakdown>, ApiError> {
     let scope = Scope {
         campaign: Some(campaign.to_owned()),
         ..Scope::default()
     };
-    let loaded = store::load(&state.db, &scope)
+    let crossings = SHOWN.map(|rows| Crossing {
+        rows,
+        columns: None,
+        filters: Vec::new(),
+    });
+    let loaded = store::load_for(&state.db, &scope, &crossings)
         .await
         .map_err(ReportError::from)?;
-    let group = |dimension: Dimension| {
-        let crossing = Crossing {
-            rows: dimension,
-            columns: None,
-            filters: Vec::new(),
-        };
+    let group = |crossing: &Crossing| {
+        let dimension = crossing.rows;
         let table = crossing.table(&loaded.slices);
         let most = table.row_totals.iter().filter_map(|sum| sum.rate.value);
         let most = most.fold(0.0, f64::max);
@@ -83,7 +93,15 @@ pub(in crate::web::console) async fn breakdown(
             rows,
         })
     };
-    Ok(SHOWN.into_iter().filter_map(group).collect())
+    let groups: Vec<Group> = crossings.iter().filter_map(group).collect();
+    if groups.is_empty() {
+        return Ok(None);
+    }
+    let mut notes = counted(&loaded, words);
+    if loaded.is_cut {
+        notes.push(words.t("Older waves are left out.").to_owned());
+    }
+    Ok(Some(Breakdown { groups, notes }))
 }
 
 fn width(value: f64, most: f64) -> String {

@@ -7,12 +7,12 @@ use super::charts::round_end;
 use super::funnel::FunnelView;
 use super::money::{EconomicsView, ForecastView};
 use super::over_time::OverTimeView;
-use super::people::Group;
+use super::people::Breakdown;
 use super::reach::{LinkRow, PartRow, Step, links, parts, steps};
 use crate::reports::attribution::{Attribution, way_in_words};
 use crate::reports::channels;
 use crate::reports::figures::{Denominator, Rate};
-use crate::reports::model::{Report, in_words};
+use crate::reports::model::{Report, WaveLine, in_words};
 use crate::web::console::report_cells::{CellsView, EffectView};
 use crate::web::console::{RateView, path_segment, told};
 use crate::web::words::Words;
@@ -26,7 +26,7 @@ pub(in crate::web::console) struct View {
     /// Where its mail is shown with the clicks of each link; none where there is none to show.
     mail: Option<String>,
     /// By segment, cell, channel and language.
-    people: Vec<Group>,
+    people: Option<Breakdown>,
     path: String,
     status: String,
     is_simulated: bool,
@@ -48,6 +48,8 @@ pub(in crate::web::console) struct View {
     parts: Vec<PartRow>,
     links: Vec<LinkRow>,
     waves: Vec<WaveRow>,
+    /// How many of how many these are, where it is not all of them.
+    waves_shown: Option<String>,
     /// The day since when some waves count no responses.
     final_since: Option<String>,
 }
@@ -128,6 +130,23 @@ struct WaveRow {
     rate: RateView,
 }
 
+/// Waves shown at once.
+const WAVES: usize = 100;
+
+fn wave_rows(waves: &[WaveLine], words: &Words) -> Vec<WaveRow> {
+    waves
+        .iter()
+        .map(|wave| WaveRow {
+            launched: told(&wave.launched_at, words),
+            status: words.t(&wave.status).to_owned(),
+            selected: words.number(wave.selected),
+            withheld: words.number(wave.withheld),
+            delivered: words.number(wave.delivered),
+            rate: RateView::in_words(&wave.response_rate, words),
+        })
+        .collect()
+}
+
 impl View {
     pub fn new(report: &Report, words: &Words) -> Self {
         let response = &report.response_rate;
@@ -137,7 +156,7 @@ impl View {
             is_shared: false,
             mail: (report.can_be_opened() && !report.waves.is_empty())
                 .then(|| format!("/reports/campaigns/{}/mail", path_segment(&report.campaign))),
-            people: Vec::new(),
+            people: None,
             path: path_segment(&report.campaign),
             status: words.t(&report.status).to_owned(),
             is_simulated: report.is_simulated,
@@ -177,24 +196,28 @@ impl View {
                 .map(|effect| EffectView::new(effect, words)),
             parts: parts(report, words),
             links: links(report, words),
-            waves: report
-                .waves
-                .iter()
-                .map(|wave| WaveRow {
-                    launched: told(&wave.launched_at, words),
-                    status: words.t(&wave.status).to_owned(),
-                    selected: words.number(wave.selected),
-                    withheld: words.number(wave.withheld),
-                    delivered: words.number(wave.delivered),
-                    rate: RateView::in_words(&wave.response_rate, words),
-                })
-                .collect(),
+            waves: wave_rows(report.waves.get(..WAVES).unwrap_or(&report.waves), words),
+            waves_shown: (report.waves.len() > WAVES).then(|| {
+                let number = |n: usize| words.number(u64::try_from(n).unwrap_or(u64::MAX));
+                words.fill(
+                    "The newest {n} of {all} waves.",
+                    &[("n", number(WAVES)), ("all", number(report.waves.len()))],
+                )
+            }),
         }
+    }
+
+    /// With all waves, however many they are.
+    #[must_use]
+    pub fn with_all_waves(mut self, report: &Report, words: &Words) -> Self {
+        self.waves = wave_rows(&report.waves, words);
+        self.waves_shown = None;
+        self
     }
 
     /// With the responses by groups of people.
     #[must_use]
-    pub fn with_people(mut self, people: Vec<Group>) -> Self {
+    pub fn with_people(mut self, people: Option<Breakdown>) -> Self {
         self.people = people;
         self
     }

@@ -316,6 +316,7 @@ async fn count(visit: &Visit, state: &State, draft: &mut Draft, shown: &mut Show
                     "Counting took longer than {n} seconds and was given up. The rule can be saved all the same; fewer conditions on behaviour count faster.",
                     &[("n", words.number(seconds))],
                 ),
+                Unanswered::Replaced => error.to_string(),
                 Unanswered::Database(error) => {
                     tracing::error!(%error, "counting a segment");
                     words.t("The count failed; the log says why.").to_owned()
