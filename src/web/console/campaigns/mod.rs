@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use actix_web::web::{self, ServiceConfig};
 use serde::Serialize;
 
-use super::{Visit, path_segment, place};
+use super::{Visit, long_form, path_segment, place};
 use crate::accounts::model::Right;
 use crate::campaigns::check::{self, CheckedCampaign};
 use crate::campaigns::drafts::{self, Author, Draft, DraftError, Standing, Step, edit, gaps};
@@ -35,6 +35,8 @@ pub(super) use form::Given;
 
 /// Customers from which on an audience is counted when somebody asks for it, not for each look at a page.
 const MANY: u32 = 50_000;
+/// The longest form of a step: a rule of its greatest length, with every sign of it written as three.
+const FORM_LIMIT: usize = 128 * 1024;
 
 /// Registers the pages.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -49,28 +51,40 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             place("/campaigns/{name}", "GET", Right::Reports).route(web::get().to(running::page)),
         )
         .service(
-            place("/campaigns/{name}/audience", "GET, POST", Right::Plan)
-                .route(web::get().to(audience::page))
-                .route(web::post().to(audience::save)),
+            long_form(
+                place("/campaigns/{name}/audience", "GET, POST", Right::Plan),
+                FORM_LIMIT,
+            )
+            .route(web::get().to(audience::page))
+            .route(web::post().to(audience::save)),
         )
         .service(
             place("/campaigns/{name}/count", "GET", Right::Plan)
                 .route(web::get().to(audience::fragment)),
         )
         .service(
-            place("/campaigns/{name}/message", "GET, POST", Right::Plan)
-                .route(web::get().to(message::page))
-                .route(web::post().to(message::save)),
+            long_form(
+                place("/campaigns/{name}/message", "GET, POST", Right::Plan),
+                FORM_LIMIT,
+            )
+            .route(web::get().to(message::page))
+            .route(web::post().to(message::save)),
         )
         .service(
-            place("/campaigns/{name}/schedule", "GET, POST", Right::Plan)
-                .route(web::get().to(schedule::page))
-                .route(web::post().to(schedule::save)),
+            long_form(
+                place("/campaigns/{name}/schedule", "GET, POST", Right::Plan),
+                FORM_LIMIT,
+            )
+            .route(web::get().to(schedule::page))
+            .route(web::post().to(schedule::save)),
         )
         .service(
-            place("/campaigns/{name}/test", "GET, POST", Right::Plan)
-                .route(web::get().to(test::page))
-                .route(web::post().to(test::save)),
+            long_form(
+                place("/campaigns/{name}/test", "GET, POST", Right::Plan),
+                FORM_LIMIT,
+            )
+            .route(web::get().to(test::page))
+            .route(web::post().to(test::save)),
         )
         .service(
             place("/campaigns/{name}/review", "GET", Right::Plan)
@@ -226,9 +240,11 @@ async fn check_and_keep(state: &State, draft: &Draft) -> Result<(), ApiError> {
     .await;
     if let Ok(found) = found {
         let now_ms = now.timestamp_millis();
-        drafts::store::keep_check(&*state.db, &draft.name, &digest, &found, now_ms)
+        let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
+        drafts::store::keep_check(&*txn, &draft.name, &digest, &found, now_ms)
             .await
             .map_err(ApiError::unavailable)?;
+        txn.commit().await.map_err(ApiError::unavailable)?;
     }
     Ok(())
 }
