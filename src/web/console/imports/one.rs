@@ -10,11 +10,11 @@ use serde::Serialize;
 use tokio::io::AsyncReadExt as _;
 
 use super::columns::{self, ColumnView, NOTHING};
-use super::{by, is_bad, kind_in_words, parts, shelf, standing_in_words};
+use super::{by, is_bad, kind_in_words, parts, shelf, standing_in_words, usual_plan};
 use crate::customers::import::{ImportError, Preview, preview, rejected};
 use crate::ids::UploadId;
 use crate::imports::desk::{self, BeginError, Running};
-use crate::imports::model::{Outcome, Plan, Standing, Upload};
+use crate::imports::model::{Outcome, Plan, Standing, State as RunState, Upload};
 use crate::web::console::{Visit, see_other};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -37,6 +37,8 @@ struct View {
     is_bad: bool,
     fault: Option<String>,
     problem: Option<String>,
+    /// What is not known to be done behind the import.
+    unfinished: Option<String>,
     running: Option<RunningView>,
     outcome: Option<OutcomeView>,
     rejected: Option<RejectedView>,
@@ -189,6 +191,11 @@ async fn view(
             Standing::Failed => upload.problem.clone(),
             _ => None,
         },
+        unfinished: (standing == Standing::Imported && upload.state == RunState::Running).then(|| {
+            words
+                .t("All its rows are in the base. What follows from them, such as orders that find their messages, is not known to be done: the program may have ended before. A running server does it within minutes.")
+                .to_owned()
+        }),
         running: running.filter(is_here).map(|running| running_view(&running, words)),
         outcome: outcome
             .filter(|_| standing != Standing::Running)
@@ -196,7 +203,7 @@ async fn view(
         rejected,
         columns,
         read,
-        has_plan: *plan != Plan { fields: plan.fields.clone(), ..Plan::new(plan.kind) },
+        has_plan: *plan != Plan { fields: plan.fields.clone(), ..usual_plan(plan.kind, state) },
         plan: PlanView {
             region: plan.region.clone(),
             language: plan.language.clone(),
