@@ -180,7 +180,7 @@ pub(super) async fn page(
     let done = query.some("done");
     let head = Head::new(&draft, Step::Message, words, done.as_deref());
     let form = Form::of(&draft.definition);
-    let view = view(&state, &draft, head, form, &query, words).await?;
+    let view = view(&visit, &state, &draft, head, form, &query).await?;
     Ok(preview::framed(visit.answer(
         &state,
         "campaign_message",
@@ -189,13 +189,14 @@ pub(super) async fn page(
 }
 
 async fn view(
+    visit: &Visit,
     state: &State,
     draft: &Draft,
     head: Head,
     form: Form,
     query: &Given,
-    words: &Words,
 ) -> Result<View, ApiError> {
+    let words = visit.words();
     let templates = template_names(state).await?;
     Ok(View {
         title: draft.name.clone(),
@@ -218,7 +219,7 @@ async fn view(
             .collect(),
         offer_kinds: offer_kinds(&form.offer_kind, words),
         currency: state.settings.orders.currency.clone(),
-        preview: Preview::of(state, draft, query).await?,
+        preview: Preview::of(visit, state, draft, query).await?,
         form,
     })
 }
@@ -311,7 +312,7 @@ pub(super) async fn save(
     let mut head = Head::new(&draft, Step::Message, words, None);
     head.revision = given.revision();
     head.faults = faults;
-    let view = view(&state, &draft, head, form, &Given::default(), words).await?;
+    let view = view(&visit, &state, &draft, head, form, &Given::default()).await?;
     Ok(preview::framed(visit.refuse(
         &state,
         "campaign_message",
