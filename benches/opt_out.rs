@@ -77,13 +77,27 @@ async fn run(wanted: &Wanted) {
     import_people(&first, wanted.people).await;
     let definition = definition();
     let template = Template::embedded("super-chef").expect("a template of ours");
-    let (id, _) = plan::apply(&first.db, &definition, &[&template], clock.now())
-        .await
-        .expect("it is applied");
+    let (id, _) = plan::apply(
+        &first.db,
+        &definition,
+        &[&template],
+        None,
+        "bench",
+        clock.now(),
+    )
+    .await
+    .expect("it is applied");
     let options = first.launch_options();
-    let launched = launch::launch(&first.db, id, Occurrence::ByHand, options, clock.now())
-        .await
-        .expect("it is launched");
+    let launched = launch::launch(
+        &first.db,
+        id,
+        Occurrence::ByHand,
+        options,
+        "bench",
+        clock.now(),
+    )
+    .await
+    .expect("it is launched");
 
     let (keys, db, is_shared) = (
         first.keys.clone(),

@@ -11,17 +11,7 @@ fn main() -> ExitCode {
     // One TLS provider for the whole process; a second call would only find it installed.
     let installed = rustls::crypto::ring::default_provider().install_default();
     drop(installed);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("visavis: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(cli::run(arguments)) {
+    match cli::run(arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("visavis: {}", told(&error));

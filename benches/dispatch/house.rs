@@ -163,11 +163,11 @@ fn template() -> Template {
 pub async fn launch(parts: &Parts, definition: &Definition) -> Launched {
     let template = template();
     let now = parts.clock.now();
-    let (id, _) = plan::apply(&parts.db, definition, &[&template], now)
+    let (id, _) = plan::apply(&parts.db, definition, &[&template], None, "bench", now)
         .await
         .expect("it is applied");
     let options = parts.launch_options();
-    launch::launch(&parts.db, id, Occurrence::ByHand, options, now)
+    launch::launch(&parts.db, id, Occurrence::ByHand, options, "bench", now)
         .await
         .expect("it is launched")
 }

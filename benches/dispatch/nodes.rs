@@ -107,15 +107,23 @@ async fn wave(
     let mut definition = definition(&format!("nodes-{}", parts.clock.now_ms()));
     "super-chef".clone_into(&mut definition.template);
     let template = Template::embedded("super-chef").expect("a template of ours");
-    let (id, _) = plan::apply(&parts.db, &definition, &[&template], parts.clock.now())
-        .await
-        .expect("it is applied");
+    let (id, _) = plan::apply(
+        &parts.db,
+        &definition,
+        &[&template],
+        None,
+        "bench",
+        parts.clock.now(),
+    )
+    .await
+    .expect("it is applied");
     let options = parts.launch_options();
     let launched = launch::launch(
         &parts.db,
         id,
         Occurrence::ByHand,
         options,
+        "bench",
         parts.clock.now(),
     )
     .await

@@ -133,7 +133,7 @@ async fn sent_wave(parts: &Parts) -> (WaveId, i64) {
     let name = format!("tracking-{}", now.timestamp_millis());
     let mut definition = definition(&name);
     "super-chef".clone_into(&mut definition.template);
-    let (id, _) = plan::apply(&parts.db, &definition, &[&template], now)
+    let (id, _) = plan::apply(&parts.db, &definition, &[&template], None, "bench", now)
         .await
         .expect("it is applied");
     let launched = launch::launch(
@@ -141,6 +141,7 @@ async fn sent_wave(parts: &Parts) -> (WaveId, i64) {
         id,
         Occurrence::ByHand,
         parts.launch_options(),
+        "bench",
         now,
     )
     .await

@@ -6,13 +6,16 @@ use serde::Serialize;
 use super::store;
 use crate::storage::Db;
 
+/// Who does what nobody asked for: what was due, or had to be stopped.
+pub const PROGRAM: &str = "visavis";
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
     pub id: i64,
     /// Milliseconds since the epoch.
     pub at: i64,
-    /// `user 3 Anne Petit`, `token shop`, `command line`.
+    /// `user 3 Anne Petit`, `token shop`, `command line`, [`PROGRAM`].
     pub actor: String,
     /// `campaign.launch`, `segment.save` …
     pub action: String,

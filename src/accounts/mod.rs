@@ -2,8 +2,8 @@
 //!
 //! Promise: a password is kept as argon2id only; a session, a link and a token are kept as digests, so that who
 //! reads the database can use none; a link works once; whoever guesses passwords is slowed down on every node;
-//! what was changed in the console or by a program stands in the audit log, with accounts in the transaction that
-//! changed it.
+//! what was changed in the console or by a program stands in the audit log, with accounts and campaigns in the
+//! transaction that changed it.
 
 pub mod audit;
 pub mod links;

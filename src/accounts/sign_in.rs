@@ -102,6 +102,39 @@ pub async fn forgive(txn: &Txn, code: CodeTry) -> Result<(), DbErr> {
     store::forget_failure(txn, code.0).await
 }
 
+/// Whether a browser of this network may be sent to the sign-in provider, or come back from it; that it asked is
+/// noted. Each such request makes us ask the provider, so they count as tries until one of them succeeds.
+///
+/// # Errors
+/// When the database is away.
+pub async fn is_provider_allowed(
+    db: &Db,
+    keys: &Keys,
+    network: &str,
+    now_ms: i64,
+) -> Result<bool, DbErr> {
+    let (journeys, network) = journeys_of(keys, network);
+    let is_too_often = |failures: &Failures| failures.of_network > PER_NETWORK;
+    let begun = begin_try(db, &journeys, &network, is_too_often, now_ms).await?;
+    Ok(begun.is_some())
+}
+
+/// Somebody of this network came back from the sign-in provider as one whom we know.
+///
+/// # Errors
+/// When the database is away.
+pub async fn came_from_provider(db: &Db, keys: &Keys, network: &str) -> Result<(), DbErr> {
+    let (journeys, network) = journeys_of(keys, network);
+    store::forget_failures(db, &journeys, &network).await
+}
+
+fn journeys_of(keys: &Keys, network: &str) -> (String, String) {
+    (
+        keys.fingerprint(&format!("journeys\n{network}")),
+        keys.fingerprint(&format!("network\n{network}")),
+    )
+}
+
 /// Notes a try as a failure and counts it with those before it; `None`: there are too many. It is noted before it is
 /// counted, so that of many at once each sees those it came after. A try that is refused does not count: who waits
 /// is let in when the window is over, however often he knocked.

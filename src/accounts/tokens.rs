@@ -25,6 +25,14 @@ pub struct ApiToken {
     pub revoked_at: Option<i64>,
 }
 
+/// A token that was just made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    pub id: i64,
+    /// What its bearer shows; it is not kept.
+    pub secret: String,
+}
+
 /// What a token begins with, so that one that leaks is recognised.
 const PREFIX: &str = "vv_";
 /// Random bytes of a token.
@@ -32,7 +40,7 @@ const BYTES: usize = 24;
 /// Hexadecimal digits that tell whether a token was copied whole.
 const CHECK: usize = 8;
 
-/// Makes a token; what is returned is not kept. Its last digits are the beginning of the SHA-256 of what stands
+/// Makes a token. Its last digits are the beginning of the SHA-256 of what stands
 /// before them.
 ///
 /// # Errors
@@ -44,7 +52,7 @@ pub async fn make(
     expires_at: Option<i64>,
     actor: &str,
     now_ms: i64,
-) -> Result<String, AccountError> {
+) -> Result<Made, AccountError> {
     let name = name.trim();
     let is_plain = (1..=60).contains(&name.chars().count())
         && name
@@ -64,7 +72,7 @@ pub async fn make(
         .map_err(|ring::error::Unspecified| AccountError::NoRandom)?;
     let body = format!("{PREFIX}{}", HEXLOWER.encode(&bytes));
     let token = format!("{body}{}", check_of(&body));
-    store::add_token(
+    let id = store::add_token(
         txn,
         name,
         &digest_of(&token),
@@ -76,7 +84,7 @@ pub async fn make(
     .await?
     .ok_or(AccountError::TokenTaken)?;
     audit::note(&**txn, actor, "token.make", name, &words, now_ms).await?;
-    Ok(token)
+    Ok(Made { id, secret: token })
 }
 
 fn check_of(body: &str) -> String {

@@ -77,6 +77,14 @@ impl DueBy {
     }
 }
 
+/// Of whom the audience is asked.
+#[derive(Debug)]
+enum Whom {
+    All,
+    /// Of these ids.
+    Circle(SelectStatement),
+}
+
 impl Audience<'_> {
     /// When a recipient at a place is due by a channel of the campaign: as the schedule has it, or when the quiet hours end.
     fn due_at(&self, request: &Request, zone: Tz, country: &str) -> i64 {
@@ -110,10 +118,15 @@ impl Audience<'_> {
     /// what is known of him alone. The address is there of whoever may share it, the household where it
     /// counts. Who may not be contacted by the first channel has that reason, unless the second may be used.
     pub fn asked(&self, dialect: Dialect) -> SelectStatement {
+        self.asked_of(&Whom::All, dialect)
+    }
+
+    fn asked_of(&self, whom: &Whom, dialect: Dialect) -> SelectStatement {
+        let segment = || self.rule.condition(dialect, self.now);
         match self.requests {
             [] => Query::select(),
-            [only] => self.asked_by(only, dialect, self.rule.condition(dialect, self.now)),
-            [first, second, ..] => self.asked_in_order(first, second, dialect),
+            [only] => self.asked_by(only, whom, dialect, segment()),
+            [first, second, ..] => self.asked_in_order(first, second, whom, dialect, segment()),
         }
     }
 
@@ -122,13 +135,15 @@ impl Audience<'_> {
         &self,
         first: &Request,
         second: &Request,
+        whom: &Whom,
         dialect: Dialect,
+        segment: Condition,
     ) -> SelectStatement {
-        let by_first = self.asked_by(first, dialect, self.rule.condition(dialect, self.now));
+        let by_first = self.asked_by(first, whom, dialect, segment);
         let rest = Condition::all().add(Expr::cust(
             "customers.id IN (SELECT x.id FROM asked_first x WHERE x.reason IS NOT NULL)",
         ));
-        let by_second = self.asked_by(second, dialect, rest);
+        let by_second = self.asked_by(second, whom, dialect, rest);
         let mut with = WithClause::new();
         for (name, query) in [("asked_first", by_first), ("asked_second", by_second)] {
             with.cte(
@@ -173,7 +188,13 @@ impl Audience<'_> {
     ///
     /// Most people are on no list, share no address and got nothing of late: the rules that look somebody
     /// up are asked of the others only.
-    fn asked_by(&self, request: &Request, dialect: Dialect, segment: Condition) -> SelectStatement {
+    fn asked_by(
+        &self,
+        request: &Request,
+        whom: &Whom,
+        dialect: Dialect,
+        segment: Condition,
+    ) -> SelectStatement {
         let channel = request.channel;
         let wished = self
             .places
@@ -209,13 +230,30 @@ impl Audience<'_> {
             p: "p",
         };
         let key = address_key(channel);
-        let selected = Query::select()
+        let mut selected = Query::select();
+        selected
             .expr(Expr::cust("customers.*"))
             .expr_as(Expr::cust(due), Alias::new("due_at"))
             .expr_as(Expr::cust(wished), Alias::new("wished_at"))
-            .from(Alias::new("customers"))
-            .cond_where(segment)
-            .take();
+            .cond_where(segment);
+        let special = match whom {
+            Whom::All => {
+                selected.from(Alias::new("customers"));
+                Self::special(request)
+            }
+            Whom::Circle(circle) => {
+                // In this order on both databases: from the few to their rows.
+                selected
+                    .from_subquery(circle.clone(), Alias::new("circle"))
+                    .join(
+                        JoinType::CrossJoin,
+                        Alias::new("customers"),
+                        Expr::cust("TRUE"),
+                    )
+                    .and_where(Expr::cust("customers.id = circle.id"));
+                circle.clone()
+            }
+        };
         let mut asked = Query::select();
         for (sql, column) in [
             ("c.id", "id"),
@@ -249,7 +287,7 @@ impl Audience<'_> {
             )
             .join_subquery(
                 JoinType::LeftJoin,
-                Self::special(request),
+                special,
                 Alias::new("special"),
                 Expr::cust("special.id = c.id"),
             );
@@ -311,6 +349,47 @@ impl Audience<'_> {
             .union(UnionType::Distinct, wishing)
             .union(UnionType::Distinct, sharing)
             .take()
+    }
+
+    /// The ids of those on whom it depends what becomes of a customer: himself, his household where it gets one
+    /// message only, and whoever shares an address with any of these.
+    fn circle(&self, customer: i64) -> SelectStatement {
+        // CROSS JOIN keeps SQLite from beginning with all customers.
+        let others = |from: SelectStatement, shared: &str| {
+            let mut others = Query::select();
+            others
+                .expr_as(Expr::cust("m.id"), Alias::new("id"))
+                .from_subquery(from, Alias::new("x"));
+            for name in ["o", "m"] {
+                others.join_as(
+                    JoinType::CrossJoin,
+                    Alias::new("customers"),
+                    Alias::new(name),
+                    Expr::cust("TRUE"),
+                );
+            }
+            others
+                .and_where(Expr::cust(format!(
+                    "o.id = x.id AND m.{shared} = o.{shared}"
+                )))
+                .take()
+        };
+        let himself = Query::select()
+            .expr_as(
+                Expr::cust(format!("CAST({customer} AS BIGINT)")),
+                Alias::new("id"),
+            )
+            .take();
+        let mut household = himself.clone();
+        if self.asks_household() {
+            household.union(UnionType::Distinct, others(himself, "household_key"));
+        }
+        let mut circle = household.clone();
+        for request in self.requests {
+            let sharing = others(household.clone(), address_key(request.channel));
+            circle.union(UnionType::Distinct, sharing);
+        }
+        circle
     }
 
     /// SQL that holds wherever the rule of a reason does; `None` where the rule itself is cheap.
@@ -439,10 +518,14 @@ impl Audience<'_> {
 
     /// Rows (id, due_at, wished_at, channel, reason): everyone the segment selects; see [`Audience::rest`].
     pub fn select(&self, dialect: Dialect) -> SelectStatement {
+        self.select_of(&Whom::All, dialect)
+    }
+
+    fn select_of(&self, whom: &Whom, dialect: Dialect) -> SelectStatement {
         let mut asked = CommonTableExpression::new();
         asked
             .table_name(Alias::new("asked"))
-            .query(self.asked(dialect))
+            .query(self.asked_of(whom, dialect))
             .materialized(true);
         let mut rest = self.rest();
         rest.with_cte(asked);
@@ -481,12 +564,15 @@ impl Audience<'_> {
     }
 
     /// As [`Audience::select`], of one customer; no row when the segment does not select him.
+    ///
+    /// Asked of those alone on whom the answer may depend, or it would take as long as counting everyone.
     pub fn select_one(&self, dialect: Dialect, customer: i64) -> SelectStatement {
+        let circle = Whom::Circle(self.circle(customer));
         Query::select()
             .expr_as(Expr::cust("one.due_at"), Alias::new("due_at"))
             .expr_as(Expr::cust("one.wished_at"), Alias::new("wished_at"))
             .expr_as(Expr::cust("one.reason"), Alias::new("reason"))
-            .from_subquery(self.select(dialect), Alias::new("one"))
+            .from_subquery(self.select_of(&circle, dialect), Alias::new("one"))
             .and_where(Expr::cust(format!("one.id = {customer}")))
             .take()
     }

@@ -455,7 +455,34 @@ fn warnings(
     warnings
 }
 
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "as saturates"
+)]
+fn whole(number: f64) -> i64 {
+    number.round() as i64
+}
+
 impl CheckedCampaign {
+    /// How many are held back by lot, by the campaign or as the standing group.
+    pub fn held_back(&self) -> u64 {
+        let by_lot = self
+            .withheld
+            .iter()
+            .filter(|(reason, _)| matches!(reason, Withheld::Control | Withheld::GlobalControl));
+        by_lot.map(|(_, people)| people).sum()
+    }
+
+    /// What it would cost, in cents: as the plan says, else the text messages; `None`: neither is known.
+    pub fn cost_cents(&self) -> Option<i64> {
+        let texts = self.sms.as_ref().and_then(|sms| sms.typical_micros);
+        match self.forecast.cost_cents {
+            Some(range) => Some(whole(range.expected)),
+            None => texts.map(|micros| micros / 10_000),
+        }
+    }
+
     /// Whether nothing forbids the launch.
     pub fn is_ready(&self) -> bool {
         self.refusals.is_empty()

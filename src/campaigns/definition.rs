@@ -258,6 +258,13 @@ impl Definition {
             .or(self.offer.as_ref())
     }
 
+    /// The template of a cell: its own, or the campaign's.
+    pub fn template_of(&self, cell: &str) -> &str {
+        let own = self.cells.iter().find(|one| one.name == cell);
+        own.and_then(|cell| cell.template.as_deref())
+            .unwrap_or(&self.template)
+    }
+
     /// The names of the templates it uses, its own first.
     pub fn templates(&self) -> Vec<&str> {
         let mut names = vec![self.template.as_str()];

@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::definition::{Definition, Schedule};
+use super::drafts::store as drafts;
 use super::model::Status;
 use super::schedule::{self, Due};
 use super::store::{self, Campaign};
+use crate::accounts::audit;
 use crate::ids::{CampaignId, TemplateVersionId};
 use crate::segments::{ParseError, Rule};
 use crate::storage::{Db, Txn};
@@ -31,6 +33,14 @@ pub enum PlanError {
         status: Status,
         verb: &'static str,
     },
+    #[error(
+        "{name:?} is being planned as a draft, so only its launch changes or sends the campaign; launch the draft or delete it"
+    )]
+    Drafted { name: String },
+    #[error(
+        "somebody else changed campaign {name:?} since it was read; look at the change and do yours again"
+    )]
+    Stale { name: String },
     #[error("segment: {0}")]
     Segment(#[from] ParseError),
     #[error(transparent)]
@@ -56,23 +66,55 @@ pub enum Applied {
 }
 
 /// Checks a definition against what it names and stores it, with its templates frozen: `templates` are those
-/// that [`Definition::templates`] names, in any order.
+/// that [`Definition::templates`] names, in any order. `seen` is the revision it replaces; `None`: any.
+///
+/// A campaign that is being planned as a draft is changed by the launch of the draft alone, so that nobody passes by
+/// the approval it waits for.
 ///
 /// # Errors
-/// When the segment or a template is wrong or missing, the time lies behind, or the campaign runs.
+/// When the segment or a template is wrong or missing, the time lies behind, the campaign runs, has a draft, or is no
+/// more at the revision `seen`.
 pub async fn apply(
     db: &Db,
     definition: &Definition,
     templates: &[&Template],
+    seen: Option<i64>,
+    actor: &str,
     now: DateTime<Utc>,
 ) -> Result<(CampaignId, Applied), PlanError> {
+    let name = &definition.name;
     let txn = db.begin().await?;
-    let applied = apply_within(&txn, definition, templates, now).await?;
+    let known = match store::by_name(&*txn, name).await? {
+        Some(found) => store::lock(&txn, found.id).await?,
+        None => None,
+    };
+    if seen.is_some_and(|seen| known.is_none_or(|known| known.revision != seen)) {
+        return Err(PlanError::Stale { name: name.clone() });
+    }
+    ensure_not_drafted(&txn, name).await?;
+    let (id, applied) = apply_within(&txn, definition, templates, now).await?;
+    if applied != Applied::Unchanged {
+        let now_ms = now.timestamp_millis();
+        audit::note(&*txn, actor, "campaign.save", name, "", now_ms).await?;
+    }
     txn.commit().await?;
-    Ok(applied)
+    Ok((id, applied))
 }
 
-/// As [`apply`], within a transaction that does more.
+/// Refuses what would pass by a draft of this name; the campaign is locked, so that none is begun meanwhile.
+///
+/// # Errors
+/// When there is one.
+pub async fn ensure_not_drafted(txn: &Txn, name: &str) -> Result<(), PlanError> {
+    match drafts::by_name(&**txn, name).await? {
+        Some(_) => Err(PlanError::Drafted {
+            name: name.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// As [`apply`], within a transaction that does more and has looked at the draft.
 ///
 /// # Errors
 /// As [`apply`]; the transaction is then of no more use.
@@ -212,12 +254,23 @@ async fn first_due(
 ///
 /// # Errors
 /// When there is no such campaign or it is not under way.
-pub async fn pause(db: &Db, name: &str, reason: &str, now_ms: i64) -> Result<Campaign, PlanError> {
-    change(db, name, "paused", now_ms, |campaign| {
-        matches!(campaign.status, Status::Running | Status::Scheduled)
-            .then(|| (Status::Paused, Some(reason.to_owned())))
-    })
-    .await
+pub async fn pause(
+    db: &Db,
+    name: &str,
+    reason: &str,
+    actor: &str,
+    now_ms: i64,
+) -> Result<Campaign, PlanError> {
+    let (txn, mut campaign) = open(db, name).await?;
+    if !matches!(campaign.status, Status::Running | Status::Scheduled) {
+        return Err(wrong_status(&campaign, "paused"));
+    }
+    campaign.status = Status::Paused;
+    campaign.status_reason = Some(reason.to_owned());
+    store::set_status(&*txn, campaign.id, campaign.status, Some(reason), now_ms).await?;
+    audit::note(&*txn, actor, "campaign.pause", name, reason, now_ms).await?;
+    txn.commit().await?;
+    Ok(campaign)
 }
 
 /// Goes on with a paused campaign: with its wave, with waiting for its due time, or, where the last wave
@@ -225,16 +278,11 @@ pub async fn pause(db: &Db, name: &str, reason: &str, now_ms: i64) -> Result<Cam
 ///
 /// # Errors
 /// When there is no such campaign or it is not paused.
-pub async fn resume(db: &Db, name: &str, now_ms: i64) -> Result<Campaign, PlanError> {
-    let id = find(db, name).await?.id;
-    let txn = db.begin().await?;
-    let mut campaign = lock(&txn, id, name).await?;
+pub async fn resume(db: &Db, name: &str, actor: &str, now_ms: i64) -> Result<Campaign, PlanError> {
+    let (txn, mut campaign) = open(db, name).await?;
+    let id = campaign.id;
     if campaign.status != Status::Paused {
-        return Err(PlanError::WrongStatus {
-            name: name.to_owned(),
-            status: campaign.status,
-            verb: "resumed",
-        });
+        return Err(wrong_status(&campaign, "resumed"));
     }
     campaign.status = if store::has_open_wave(&*txn, id).await? {
         Status::Running
@@ -247,6 +295,7 @@ pub async fn resume(db: &Db, name: &str, now_ms: i64) -> Result<Campaign, PlanEr
     };
     campaign.status_reason = None;
     store::set_status(&*txn, id, campaign.status, None, now_ms).await?;
+    audit::note(&*txn, actor, "campaign.resume", name, "", now_ms).await?;
     txn.commit().await?;
     Ok(campaign)
 }
@@ -256,12 +305,17 @@ pub async fn resume(db: &Db, name: &str, now_ms: i64) -> Result<Campaign, PlanEr
 ///
 /// # Errors
 /// When there is no such campaign or it has finished.
-pub async fn cancel(db: &Db, name: &str, now_ms: i64) -> Result<Campaign, PlanError> {
-    let campaign = change(db, name, "cancelled", now_ms, |campaign| {
-        (campaign.status != Status::Finished).then_some((Status::Cancelled, None))
-    })
-    .await?;
-    let txn = db.begin().await?;
+pub async fn cancel(db: &Db, name: &str, actor: &str, now_ms: i64) -> Result<Campaign, PlanError> {
+    let (txn, mut campaign) = open(db, name).await?;
+    if campaign.status == Status::Finished {
+        return Err(wrong_status(&campaign, "cancelled"));
+    }
+    if campaign.status != Status::Cancelled {
+        audit::note(&*txn, actor, "campaign.cancel", name, "", now_ms).await?;
+    }
+    campaign.status = Status::Cancelled;
+    campaign.status_reason = None;
+    store::set_status(&*txn, campaign.id, campaign.status, None, now_ms).await?;
     store::schedule(&txn, campaign.id, None).await?;
     txn.commit().await?;
     Ok(campaign)
@@ -279,34 +333,22 @@ pub async fn find(db: &Db, name: &str) -> Result<Campaign, PlanError> {
         })
 }
 
-async fn change(
-    db: &Db,
-    name: &str,
-    verb: &'static str,
-    now_ms: i64,
-    next: impl FnOnce(&Campaign) -> Option<(Status, Option<String>)>,
-) -> Result<Campaign, PlanError> {
+/// Begins a change of the campaign of this name.
+async fn open(db: &Db, name: &str) -> Result<(Txn, Campaign), PlanError> {
     let id = find(db, name).await?.id;
     let txn = db.begin().await?;
-    let mut campaign = lock(&txn, id, name).await?;
-    let Some((status, reason)) = next(&campaign) else {
-        return Err(PlanError::WrongStatus {
-            name: name.to_owned(),
-            status: campaign.status,
-            verb,
-        });
-    };
-    store::set_status(&*txn, id, status, reason.as_deref(), now_ms).await?;
-    txn.commit().await?;
-    campaign.status = status;
-    campaign.status_reason = reason;
-    Ok(campaign)
-}
-
-async fn lock(txn: &Txn, id: CampaignId, name: &str) -> Result<Campaign, PlanError> {
-    store::lock(txn, id)
+    let campaign = store::lock(&txn, id)
         .await?
         .ok_or_else(|| PlanError::NotFound {
             name: name.to_owned(),
-        })
+        })?;
+    Ok((txn, campaign))
+}
+
+fn wrong_status(campaign: &Campaign, verb: &'static str) -> PlanError {
+    PlanError::WrongStatus {
+        name: campaign.definition.name.clone(),
+        status: campaign.status,
+        verb,
+    }
 }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{Common, print, progress};
+use crate::accounts::audit::PROGRAM;
 use crate::app::Parts;
 use crate::campaigns::definition::Definition;
 use crate::campaigns::plan;
@@ -114,9 +115,17 @@ impl BenchData {
             let definition = definition(number)?;
             // The oldest first; the newest is a few days old.
             let at = parts.clock.now() - chrono::Duration::days(4 + i64::from(60 - number.min(56)));
-            let (id, _) = plan::apply(&parts.db, &definition, &[&template], at).await?;
-            let launched =
-                launch::launch(&parts.db, id, Occurrence::ByHand, options.clone(), at).await?;
+            let (id, _) =
+                plan::apply(&parts.db, &definition, &[&template], None, PROGRAM, at).await?;
+            let launched = launch::launch(
+                &parts.db,
+                id,
+                Occurrence::ByHand,
+                options.clone(),
+                PROGRAM,
+                at,
+            )
+            .await?;
             if launched.deliveries == 0 {
                 anyhow::bail!("nobody of this base may be contacted; take more customers");
             }

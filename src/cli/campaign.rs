@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{Common, print};
+use super::{Common, actor, print};
 use crate::app::Parts;
 use crate::campaigns::check::{self, CheckedCampaign};
 use crate::campaigns::definition::Definition;
@@ -88,7 +88,8 @@ impl CampaignCommand {
                 if let Err(refusal) = check::routes_of(&definition, &parts.settings) {
                     anyhow::bail!("{}: {refusal}", file.display());
                 }
-                let (_, applied) = plan::apply(db, &definition, &templates, now).await?;
+                let (_, applied) =
+                    plan::apply(db, &definition, &templates, None, &actor(), now).await?;
                 let campaign = plan::find(db, &definition.name).await?;
                 let what = match applied {
                     plan::Applied::Created => "created",
@@ -188,6 +189,7 @@ impl CampaignCommand {
                     campaign.id,
                     Occurrence::ByHand,
                     parts.launch_options(),
+                    &actor(),
                     now,
                 )
                 .await?;
@@ -214,24 +216,25 @@ impl CampaignCommand {
                 }
             }
             Self::Pause { name, reason } => {
-                plan::pause(db, &name, &reason, now_ms).await?;
+                plan::pause(db, &name, &reason, &actor(), now_ms).await?;
                 print(format_args!(
                     "{name} is paused; `visavis campaign resume {name}` goes on."
                 ));
             }
             Self::Resume { name } => {
-                let campaign = plan::resume(db, &name, now_ms).await?;
+                let campaign = plan::resume(db, &name, &actor(), now_ms).await?;
                 print(format_args!("{name} is {}.", campaign.status));
             }
             Self::Cancel { name } => {
-                let withheld = cancel::cancel(db, &name, now_ms).await?;
+                let withheld = cancel::cancel(db, &name, &actor(), now_ms).await?;
                 print(format_args!(
                     "{name} is cancelled; {} not sent and on record as withheld.",
                     counted(withheld.unsigned_abs(), "message was", "messages were")
                 ));
             }
             Self::Decide { name, cell } => {
-                let decision = decide::decide_now(db, &name, cell.as_deref(), now_ms).await?;
+                let decision =
+                    decide::decide_now(db, &name, cell.as_deref(), &actor(), now_ms).await?;
                 print(format_args!(
                     "{} is chosen; `visavis serve` or `visavis work --until-idle` sends it to those who wait.",
                     decision.winner

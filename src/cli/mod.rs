@@ -188,11 +188,22 @@ fn clock() -> SharedClock {
     Arc::new(SystemClock)
 }
 
-/// Runs the command.
+/// Runs the command to its end.
+///
+/// The runtime stands here and not in the program: what is awaited is compiled where it is first driven, and
+/// driven from there all of this would be compiled a second time.
 ///
 /// # Errors
 /// What went wrong, for a person.
-pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?
+        .block_on(dispatch(arguments))
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let common = &arguments.common;
     match arguments.command {
         Command::Demo(demo) => demo.run(common).await,
@@ -236,6 +247,19 @@ async fn migrate(common: &Common) -> anyhow::Result<ExitCode> {
     }
     db.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who gives a command, as the audit log has it: with the name the system tells, where it tells one.
+fn actor() -> String {
+    let named = ["SUDO_USER", "USER"].map(|name| std::env::var(name).unwrap_or_default());
+    let user = named.iter().find(|user| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+        (1..=60).contains(&user.len()) && user.chars().all(is_plain)
+    });
+    user.map_or_else(
+        || "command line".to_owned(),
+        |user| format!("command line {user}"),
+    )
 }
 
 /// Writes text to standard output; a reader that went away (`| head`) is no error.

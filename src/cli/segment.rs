@@ -13,7 +13,6 @@ use crate::clock::from_ms;
 use crate::customers::store as customer_store;
 use crate::gate::study::{Studies, Study};
 use crate::segments::library::{self, Archived, Draft, LibraryError, Segment as Kept};
-use crate::segments::verdict::{Figure, Sentence};
 use crate::segments::{Rule, names, store, vocabulary};
 
 /// Who waits here has time.
@@ -258,7 +257,7 @@ fn print_study(study: &Study) {
         ));
     }
     for finding in study.verdict() {
-        let said: Vec<String> = finding.sentences.iter().map(plain).collect();
+        let said: Vec<String> = finding.sentences.iter().map(ToString::to_string).collect();
         print(format_args!(
             "{}: {}; {}",
             finding.criterion.as_str(),
@@ -266,18 +265,4 @@ fn print_study(study: &Study) {
             said.join("; ")
         ));
     }
-}
-
-/// A sentence in plain figures.
-fn plain(sentence: &Sentence) -> String {
-    let mut text = sentence.pattern.to_owned();
-    for (name, figure) in &sentence.figures {
-        let shown = match figure {
-            Figure::Count(count) => count.to_string(),
-            Figure::Share(share) => format!("{:.1} %", share * 100.0),
-            Figure::Text(text) => text.clone(),
-        };
-        text = text.replace(&format!("{{{name}}}"), &shown);
-    }
-    text
 }

@@ -132,7 +132,7 @@ impl WebhookCommand {
                 print(secret);
             }
             Self::Disable { id } => {
-                events::disable(db, EndpointId(id), ACTOR, now_ms).await?;
+                events::disable(db, settings, EndpointId(id), ACTOR, now_ms).await?;
                 print(format_args!("Endpoint {id} is told nothing any more."));
             }
             Self::Enable { id } => {

@@ -81,16 +81,16 @@ pub enum Scope {
     /// Tells who answered in a shop or by telephone.
     #[serde(rename = "responses:write")]
     ResponsesWrite,
-    /// Counts segments and explains them.
+    /// Reads, counts and explains segments.
     #[serde(rename = "segments:read")]
     SegmentsRead,
-    /// Saves and deletes segments.
+    /// Saves segments, and puts them away.
     #[serde(rename = "segments:write")]
     SegmentsWrite,
     /// Reads, checks and previews templates.
     #[serde(rename = "templates:read")]
     TemplatesRead,
-    /// Saves and restores templates.
+    /// Saves and restores templates, and puts them away.
     #[serde(rename = "templates:write")]
     TemplatesWrite,
     /// Reads campaigns, checks them, and follows their progress.
@@ -111,6 +111,15 @@ pub enum Scope {
     /// Marks what people wrote back as dealt with.
     #[serde(rename = "inbox:write")]
     InboxWrite,
+    /// Looks at uploaded files, at what became of them and at the rows that were refused.
+    #[serde(rename = "imports:read")]
+    ImportsRead,
+    /// Uploads files of customers, permissions and orders, and imports them.
+    #[serde(rename = "imports:write")]
+    ImportsWrite,
+    /// Sees where events are posted to, and what was told.
+    #[serde(rename = "webhooks:read")]
+    WebhooksRead,
     /// Sets up where events are posted to.
     #[serde(rename = "webhooks:write")]
     WebhooksWrite,
@@ -120,7 +129,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::CustomersRead,
         Self::CustomersWrite,
         Self::PermissionsWrite,
@@ -142,6 +151,9 @@ impl Scope {
         Self::ReportsRead,
         Self::InboxRead,
         Self::InboxWrite,
+        Self::ImportsRead,
+        Self::ImportsWrite,
+        Self::WebhooksRead,
         Self::WebhooksWrite,
         Self::Admin,
     ];
@@ -169,6 +181,9 @@ impl Scope {
             Self::ReportsRead => "reports:read",
             Self::InboxRead => "inbox:read",
             Self::InboxWrite => "inbox:write",
+            Self::ImportsRead => "imports:read",
+            Self::ImportsWrite => "imports:write",
+            Self::WebhooksRead => "webhooks:read",
             Self::WebhooksWrite => "webhooks:write",
             Self::Admin => "admin",
         }
@@ -188,16 +203,23 @@ impl Scope {
             Self::CouponsWrite => "Puts codes into a pool.",
             Self::CouponsRedeem => "Redeems coupons.",
             Self::ResponsesWrite => "Tells who answered in a shop or by telephone.",
-            Self::SegmentsRead => "Counts segments and explains them.",
-            Self::SegmentsWrite => "Saves and deletes segments.",
+            Self::SegmentsRead => "Reads, counts and explains segments.",
+            Self::SegmentsWrite => "Saves segments, and puts them away.",
             Self::TemplatesRead => "Reads, checks and previews templates.",
-            Self::TemplatesWrite => "Saves and restores templates.",
+            Self::TemplatesWrite => "Saves and restores templates, and puts them away.",
             Self::CampaignsRead => "Reads campaigns, checks them, and follows their progress.",
             Self::CampaignsWrite => "Plans campaigns, pauses and cancels them.",
             Self::CampaignsLaunch => "Approves and launches campaigns, and lets them go on.",
             Self::ReportsRead => "Reads reports.",
             Self::InboxRead => "Reads what people wrote back.",
             Self::InboxWrite => "Marks what people wrote back as dealt with.",
+            Self::ImportsRead => {
+                "Looks at uploaded files, at what became of them and at the rows that were refused."
+            }
+            Self::ImportsWrite => {
+                "Uploads files of customers, permissions and orders, and imports them."
+            }
+            Self::WebhooksRead => "Sees where events are posted to, and what was told.",
             Self::WebhooksWrite => "Sets up where events are posted to.",
             Self::Admin => "Users and tokens, the audit log, the upkeep.",
         }

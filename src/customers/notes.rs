@@ -68,10 +68,15 @@ pub async fn remove(txn: &Txn, customer: CustomerId, note: NoteId) -> Result<boo
     store::remove(txn, customer, note).await
 }
 
-/// The newest notes about a customer, the newest first.
+/// The newest notes about a customer that were written before the note `before`, the newest first.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn newest(db: &Db, customer: CustomerId, limit: i64) -> Result<Vec<Note>, DbErr> {
-    store::newest(db, customer, limit).await
+pub async fn newest(
+    db: &Db,
+    customer: CustomerId,
+    before: Option<NoteId>,
+    limit: i64,
+) -> Result<Vec<Note>, DbErr> {
+    store::newest(db, customer, before.unwrap_or(NoteId(i64::MAX)), limit).await
 }

@@ -9,8 +9,8 @@ use crate::storage::Db;
 ///
 /// # Errors
 /// When there is no such campaign or it has ended.
-pub async fn cancel(db: &Db, name: &str, now_ms: i64) -> Result<i64, PlanError> {
-    let campaign = plan::cancel(db, name, now_ms).await?;
+pub async fn cancel(db: &Db, name: &str, actor: &str, now_ms: i64) -> Result<i64, PlanError> {
+    let campaign = plan::cancel(db, name, actor, now_ms).await?;
     let mut withheld = 0;
     for wave in store::waves_of(db, campaign.id).await? {
         if wave.status == WaveStatus::Running {

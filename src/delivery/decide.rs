@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store;
 use super::store::cells::{CellKind, CellTotals};
+use crate::accounts::audit;
 use crate::campaigns::definition::Metric;
 use crate::campaigns::plan::{self, PlanError};
 use crate::ids::WaveId;
@@ -76,7 +77,7 @@ pub async fn decide_due(db: &Db, now: DateTime<Utc>) -> Result<usize, DbErr> {
         let Some(decide_at) = store::cells::lock_undecided(&txn, wave).await? else {
             continue;
         };
-        let Some((by, cells)) = standings(&txn, wave).await? else {
+        let Some((name, by, cells)) = standings(&txn, wave).await? else {
             continue;
         };
         let open: i64 = cells.iter().map(|(_, totals)| totals.open).sum();
@@ -87,7 +88,8 @@ pub async fn decide_due(db: &Db, now: DateTime<Utc>) -> Result<usize, DbErr> {
         let Some(winner) = best(by, &cells) else {
             continue;
         };
-        conclude(&txn, wave, decision(winner, by, false, &cells, now_ms)).await?;
+        let decision = decision(winner, by, false, &cells, now_ms);
+        conclude(&txn, wave, &name, &decision, audit::PROGRAM).await?;
         txn.commit().await?;
         decided += 1;
     }
@@ -102,6 +104,7 @@ pub async fn decide_now(
     db: &Db,
     name: &str,
     cell: Option<&str>,
+    actor: &str,
     now_ms: i64,
 ) -> Result<Decision, DecideError> {
     let nothing = || DecideError::NothingToDecide {
@@ -115,7 +118,7 @@ pub async fn decide_now(
     store::cells::lock_undecided(&txn, wave)
         .await?
         .ok_or_else(nothing)?;
-    let (by, cells) = standings(&txn, wave).await?.ok_or_else(nothing)?;
+    let (_, by, cells) = standings(&txn, wave).await?.ok_or_else(nothing)?;
     let winner = match cell {
         Some(cell) => cells
             .iter()
@@ -132,14 +135,15 @@ pub async fn decide_now(
         None => best(by, &cells).ok_or_else(nothing)?,
     };
     let decision = decision(winner, by, cell.is_some(), &cells, now_ms);
-    conclude(&txn, wave, decision.clone()).await?;
+    conclude(&txn, wave, name, &decision, actor).await?;
     txn.commit().await?;
     Ok(decision)
 }
 
 type Cells = Vec<(String, CellTotals)>;
 
-async fn standings(txn: &Txn, wave: WaveId) -> Result<Option<(Metric, Cells)>, DbErr> {
+/// The campaign of a wave, by what its cells are compared, and how they stand.
+async fn standings(txn: &Txn, wave: WaveId) -> Result<Option<(String, Metric, Cells)>, DbErr> {
     let Some(row) = store::wave(&**txn, wave).await? else {
         return Ok(None);
     };
@@ -152,6 +156,7 @@ async fn standings(txn: &Txn, wave: WaveId) -> Result<Option<(Metric, Cells)>, D
         .collect();
     let totals = store::cells::totals(&**txn, wave, &names).await?;
     Ok(Some((
+        row.definition.name,
         by.unwrap_or_default(),
         names.into_iter().zip(totals).collect(),
     )))
@@ -237,9 +242,17 @@ fn decision(
     }
 }
 
-async fn conclude(txn: &Txn, wave: WaveId, decision: Decision) -> Result<(), DbErr> {
-    let json = serde_json::to_string(&decision).map_err(|error| DbErr::Json(error.to_string()))?;
+async fn conclude(
+    txn: &Txn,
+    wave: WaveId,
+    name: &str,
+    decision: &Decision,
+    actor: &str,
+) -> Result<(), DbErr> {
+    let json = serde_json::to_string(decision).map_err(|error| DbErr::Json(error.to_string()))?;
     store::cells::roll_out(txn, wave, &decision.winner, &json, decision.at).await?;
+    let (action, winner) = ("campaign.decide", &decision.winner);
+    audit::note(&**txn, actor, action, name, winner, decision.at).await?;
     tracing::info!(%wave, winner = decision.winner, by_hand = decision.by_hand, "the winner of the test is chosen");
     Ok(())
 }

@@ -19,6 +19,7 @@ use super::parcel::{HandOver, Sending};
 use super::store::{self, Passed, Wanted};
 use super::wave::{WaveContext, Way};
 use super::worker::Worker;
+use crate::accounts::audit;
 use crate::campaigns::plan;
 use crate::channels::model::Class;
 use crate::consent::model::Channel;
@@ -307,7 +308,8 @@ impl Worker {
             advice(class, context.way.channel())
         );
         let name = &context.row.definition.name;
-        match plan::pause(&self.db, name, &reason, self.clock.now_ms()).await {
+        let now_ms = self.clock.now_ms();
+        match plan::pause(&self.db, name, &reason, audit::PROGRAM, now_ms).await {
             Ok(_) => tracing::error!(
                 campaign = name,
                 class = class.as_str(),

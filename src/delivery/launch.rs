@@ -9,10 +9,12 @@ use serde_json::json;
 
 use super::store::cells::CellTotals;
 use super::{decide, store};
+use crate::accounts::audit;
 use crate::campaigns::audience::{Audience, DueBy};
 use crate::campaigns::cells::ALL;
 use crate::campaigns::definition::{Definition, Schedule};
 use crate::campaigns::model::Status;
+use crate::campaigns::plan::{PlanError, ensure_not_drafted};
 use crate::campaigns::split::Split;
 use crate::campaigns::{check, forecast, schedule, store as campaign_store};
 use crate::clock::from_ms;
@@ -39,6 +41,8 @@ pub enum LaunchError {
         status: Status,
         advice: &'static str,
     },
+    #[error(transparent)]
+    Drafted(PlanError),
     #[error("segment: {0}")]
     Segment(#[from] ParseError),
     #[error("{0}; change the definition and apply it again")]
@@ -86,25 +90,56 @@ pub struct LaunchOptions {
     pub settings: Arc<Settings>,
 }
 
-/// Launches an occurrence of a campaign; doing it twice is harmless.
+/// Launches an occurrence of a campaign; doing it twice is harmless. By hand a campaign is not launched while it is
+/// planned anew as a draft; what is due is the plan in force.
 ///
 /// # Errors
-/// When the campaign's status forbids it or the database fails; then nothing was written.
+/// When the campaign's status or a draft forbids it or the database fails; then nothing was written.
 pub async fn launch(
     db: &Db,
     id: CampaignId,
     occurrence: Occurrence<'_>,
     options: LaunchOptions,
+    actor: &str,
     now: DateTime<Utc>,
 ) -> Result<Launched, LaunchError> {
     let txn = db.begin().await?;
+    let name = campaign_store::lock(&txn, id)
+        .await?
+        .ok_or(LaunchError::Gone)?
+        .definition
+        .name;
+    if occurrence == Occurrence::ByHand {
+        ensure_not_drafted(&txn, &name)
+            .await
+            .map_err(|error| match error {
+                PlanError::Database(error) => LaunchError::Database(error),
+                error => LaunchError::Drafted(error),
+            })?;
+    }
     let launched = launch_within(&txn, id, occurrence, &options, now).await?;
+    if !launched.was_already {
+        note(&txn, &name, &launched, actor, now).await?;
+    }
     txn.commit().await?;
     if !launched.was_already {
         let (wave, deliveries) = (launched.wave, launched.deliveries);
         tracing::info!(%id, %wave, deliveries, "wave launched");
     }
     Ok(launched)
+}
+
+/// Notes in the audit log who launched a wave.
+pub(super) async fn note(
+    txn: &Txn,
+    name: &str,
+    launched: &Launched,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let detail = format!("{} messages", launched.deliveries);
+    let now_ms = now.timestamp_millis();
+    audit::note(&**txn, actor, "campaign.launch", name, &detail, now_ms).await
 }
 
 /// As [`launch`], within a transaction that does more.

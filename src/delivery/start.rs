@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
-use super::launch::{LaunchError, LaunchOptions, Launched, Occurrence, launch_within};
+use super::launch::{self, LaunchError, LaunchOptions, Launched, Occurrence, launch_within};
 use crate::accounts::audit;
 use crate::campaigns::drafts::{Author, DraftError, digest, gaps, store as drafts};
 use crate::campaigns::plan::{PlanError, apply_within};
@@ -107,15 +107,14 @@ pub async fn start(
         return Err(StartError::NothingNew);
     }
     drafts::delete(&txn, draft.id).await?;
-    let now_ms = now.timestamp_millis();
-    let (action, detail) = match &launched {
-        Some(launched) => (
-            "campaign.launch",
-            format!("{} messages", launched.deliveries),
-        ),
-        None => ("campaign.schedule", String::new()),
-    };
-    audit::note(&*txn, &author.actor, action, name, &detail, now_ms).await?;
+    let actor = &author.actor;
+    match &launched {
+        Some(launched) => launch::note(&txn, name, launched, actor, now).await?,
+        None => {
+            let now_ms = now.timestamp_millis();
+            audit::note(&*txn, actor, "campaign.schedule", name, "", now_ms).await?;
+        }
+    }
     txn.commit().await?;
     tracing::info!(%campaign, is_launched = launched.is_some(), "a draft was started");
     Ok(Started {

@@ -12,6 +12,7 @@ use crate::campaigns::sms::{frame, sender_of};
 use crate::channels::Channels;
 use crate::channels::model::{EmailMessage, Outcome, Sender, WaveFrame};
 use crate::channels::sms::model::SmsMessage;
+use crate::clock::SharedClock;
 use crate::config::{Settings, provider_of};
 use crate::consent::model::Channel;
 use crate::consent::store::is_suppressed;
@@ -196,6 +197,51 @@ pub async fn send(
         });
     }
     Ok(tried)
+}
+
+/// As [`send`], by a way out of its own: a trial does not wait behind a wave.
+///
+/// # Errors
+/// As [`send`], and when the way out cannot be opened.
+pub async fn send_apart(
+    db: &Db,
+    keys: &Keys,
+    settings: &Settings,
+    clock: &SharedClock,
+    trial: Trial<'_>,
+    addresses: &[String],
+) -> Result<Vec<Tried>, TrialError> {
+    let outbox = settings.data_dir.join("outbox");
+    let channels = Channels::new(settings, keys, &outbox, clock)
+        .map_err(|error| TrialError::Route(error.to_string()))?;
+    let now_ms = clock.now_ms();
+    let tried = send(db, keys, (settings, &channels), trial, addresses, now_ms).await;
+    channels.close().await;
+    tried
+}
+
+/// A plan with a sender, so that its message can be shown before one is chosen.
+pub fn presentable(definition: &Definition) -> Definition {
+    let mut plan = definition.clone();
+    for text in [&mut plan.sender.name, &mut plan.sender.postal_address] {
+        if text.trim().is_empty() {
+            "…".clone_into(text);
+        }
+    }
+    plan
+}
+
+/// The channel of a plan that is called so; the first, where none is named.
+///
+/// # Errors
+/// When the plan does not go by it.
+pub fn channel_of(definition: &Definition, named: Option<Channel>) -> Result<Channel, TrialError> {
+    let channels = definition.channels();
+    match named {
+        None => Ok(channels.first().copied().unwrap_or(definition.channel)),
+        Some(channel) if channels.contains(&channel) => Ok(channel),
+        Some(channel) => Err(TrialError::Channel(channel)),
+    }
 }
 
 /// An address as it is written to, and as it is matched.

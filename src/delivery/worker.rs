@@ -15,6 +15,7 @@ use super::journal::Journal;
 use super::model::Lease;
 use super::store::{self, NewRest};
 use super::wave::{WaveContext, WaveError};
+use crate::accounts::audit;
 use crate::campaigns::plan;
 use crate::channels::Channels;
 use crate::channels::breaker::Permit;
@@ -293,7 +294,8 @@ impl Worker {
                 if let Some(row) = store::wave(&*self.db, lease.wave).await? {
                     let reason = error.to_string();
                     let now_ms = self.clock.now_ms();
-                    let paused = plan::pause(&self.db, &row.definition.name, &reason, now_ms).await;
+                    let name = &row.definition.name;
+                    let paused = plan::pause(&self.db, name, &reason, audit::PROGRAM, now_ms).await;
                     if let Err(error) = paused {
                         tracing::warn!(wave = %lease.wave, %error, "campaign not paused");
                     }

@@ -13,7 +13,6 @@ pub mod lookup;
 pub mod model;
 pub mod notice;
 pub mod object;
-pub mod permit;
 pub mod preferences;
 pub mod rectify;
 pub mod replies;

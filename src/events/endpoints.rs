@@ -61,22 +61,39 @@ pub async fn add(
     actor: &str,
     now_ms: i64,
 ) -> Result<(EndpointId, String), EventError> {
-    let url = guard::read(new.url, settings.webhooks.allow_loopback)?;
     let txn = db.begin().await?;
-    if store::endpoints(&*txn).await?.len() >= MOST {
+    let added = add_in(&txn, keys, settings, new, actor, now_ms).await?;
+    txn.commit().await?;
+    Ok(added)
+}
+
+/// As [`add`], within a transaction.
+///
+/// # Errors
+/// As [`add`].
+pub async fn add_in(
+    txn: &Txn,
+    keys: &Keys,
+    settings: &Settings,
+    new: &New<'_>,
+    actor: &str,
+    now_ms: i64,
+) -> Result<(EndpointId, String), EventError> {
+    let url = guard::read(new.url, settings.webhooks.allow_loopback)?;
+    if store::endpoints(&**txn).await?.len() >= MOST {
         return Err(EventError::TooMany);
     }
     let salt = HEXLOWER.encode(&record::random::<16>()?);
     let description = new.description.trim();
-    let id = store::add_endpoint(&txn, url.as_str(), description, &salt, actor, now_ms).await?;
+    let id = store::add_endpoint(txn, url.as_str(), description, &salt, actor, now_ms).await?;
     let kinds = if new.kinds.is_empty() {
         EventKind::ALL.into_iter().collect()
     } else {
         new.kinds.clone()
     };
-    store::set_kinds(&txn, id, &kinds).await?;
+    store::set_kinds(txn, id, &kinds).await?;
     audit::note(
-        &*txn,
+        &**txn,
         actor,
         "webhook.add",
         &id.to_string(),
@@ -84,7 +101,6 @@ pub async fn add(
         now_ms,
     )
     .await?;
-    txn.commit().await?;
     Ok((id, shown(&keys.webhook_secret(&salt, 1))))
 }
 
@@ -96,35 +112,54 @@ pub async fn list(db: &Db) -> Result<Vec<Endpoint>, EventError> {
     Ok(store::endpoints(&**db).await?)
 }
 
-/// Sets what an endpoint is told of from now on.
+/// What is to be changed of an endpoint; `None`: it stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// What it is told of from now on; not empty.
+    pub kinds: Option<BTreeSet<EventKind>>,
+    /// Whether it is told of anything.
+    pub is_active: Option<bool>,
+}
+
+/// Changes an endpoint, within a transaction. What waits for one that is disabled is stopped, and can be sent again
+/// later; one that is enabled is told of what happens from now on.
 ///
 /// # Errors
-/// When there is no such endpoint, or `kinds` is empty.
-pub async fn subscribe(
-    db: &Db,
+/// When there is no such endpoint, it would be told of nothing, or events may not go there any more.
+pub async fn change(
+    txn: &Txn,
+    settings: &Settings,
     id: EndpointId,
-    kinds: &BTreeSet<EventKind>,
+    change: &Change,
     actor: &str,
     now_ms: i64,
 ) -> Result<(), EventError> {
-    if kinds.is_empty() {
-        return Err(EventError::NoKind);
+    let endpoint = find(txn, id).await?;
+    let subject = id.to_string();
+    if let Some(kinds) = &change.kinds {
+        if kinds.is_empty() {
+            return Err(EventError::NoKind);
+        }
+        store::set_kinds(txn, id, kinds).await?;
+        let told: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+        let told = told.join(", ");
+        audit::note(&**txn, actor, "webhook.subscribe", &subject, &told, now_ms).await?;
     }
-    let txn = db.begin().await?;
-    find(&txn, id).await?;
-    store::set_kinds(&txn, id, kinds).await?;
-    let told: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-    let told = told.join(", ");
-    audit::note(
-        &*txn,
-        actor,
-        "webhook.subscribe",
-        &id.to_string(),
-        &told,
-        now_ms,
-    )
-    .await?;
-    Ok(txn.commit().await?)
+    match change.is_active {
+        Some(true) => {
+            guard::read(&endpoint.url, settings.webhooks.allow_loopback)?;
+            if !endpoint.is_active {
+                store::enable(txn, id).await?;
+                audit::note(&**txn, actor, "webhook.enable", &subject, "", now_ms).await?;
+            }
+        }
+        Some(false) if endpoint.is_active => {
+            store::disable(txn, id, &format!("by {actor}"), false, now_ms).await?;
+            audit::note(&**txn, actor, "webhook.disable", &subject, "", now_ms).await?;
+        }
+        Some(false) | None => {}
+    }
+    Ok(())
 }
 
 /// Gives an endpoint a new secret, which is shown this once; for a day the one before signs too, so that whoever
@@ -140,29 +175,45 @@ pub async fn rotate(
     now_ms: i64,
 ) -> Result<String, EventError> {
     let txn = db.begin().await?;
-    let endpoint = find(&txn, id).await?;
-    store::renew_secret(&txn, id, now_ms).await?;
-    audit::note(&*txn, actor, "webhook.rotate", &id.to_string(), "", now_ms).await?;
+    let secret = rotate_in(&txn, keys, id, actor, now_ms).await?;
     txn.commit().await?;
+    Ok(secret)
+}
+
+/// As [`rotate`], within a transaction.
+///
+/// # Errors
+/// As [`rotate`].
+pub async fn rotate_in(
+    txn: &Txn,
+    keys: &Keys,
+    id: EndpointId,
+    actor: &str,
+    now_ms: i64,
+) -> Result<String, EventError> {
+    let endpoint = find(txn, id).await?;
+    store::renew_secret(txn, id, now_ms).await?;
+    audit::note(&**txn, actor, "webhook.rotate", &id.to_string(), "", now_ms).await?;
     Ok(shown(
         &keys.webhook_secret(&endpoint.salt, endpoint.generation + 1),
     ))
 }
 
-/// Tells an endpoint nothing any more; what waits for it is stopped, and can be sent again later.
+/// Tells an endpoint nothing any more ([`change`]).
 ///
 /// # Errors
 /// When there is no such endpoint.
-pub async fn disable(db: &Db, id: EndpointId, actor: &str, now_ms: i64) -> Result<(), EventError> {
-    let txn = db.begin().await?;
-    if find(&txn, id).await?.is_active {
-        store::disable(&txn, id, &format!("by {actor}"), false, now_ms).await?;
-        audit::note(&*txn, actor, "webhook.disable", &id.to_string(), "", now_ms).await?;
-    }
-    Ok(txn.commit().await?)
+pub async fn disable(
+    db: &Db,
+    settings: &Settings,
+    id: EndpointId,
+    actor: &str,
+    now_ms: i64,
+) -> Result<(), EventError> {
+    turn(db, settings, id, false, actor, now_ms).await
 }
 
-/// Tells an endpoint again of what happens from now on.
+/// Tells an endpoint again of what happens from now on ([`change`]).
 ///
 /// # Errors
 /// When there is no such endpoint, or events may not go there any more.
@@ -173,13 +224,23 @@ pub async fn enable(
     actor: &str,
     now_ms: i64,
 ) -> Result<(), EventError> {
+    turn(db, settings, id, true, actor, now_ms).await
+}
+
+async fn turn(
+    db: &Db,
+    settings: &Settings,
+    id: EndpointId,
+    is_active: bool,
+    actor: &str,
+    now_ms: i64,
+) -> Result<(), EventError> {
+    let asked = Change {
+        is_active: Some(is_active),
+        ..Change::default()
+    };
     let txn = db.begin().await?;
-    let endpoint = find(&txn, id).await?;
-    guard::read(&endpoint.url, settings.webhooks.allow_loopback)?;
-    if !endpoint.is_active {
-        store::enable(&txn, id).await?;
-        audit::note(&*txn, actor, "webhook.enable", &id.to_string(), "", now_ms).await?;
-    }
+    change(&txn, settings, id, &asked, actor, now_ms).await?;
     Ok(txn.commit().await?)
 }
 

@@ -34,7 +34,8 @@ mod signing;
 pub mod store;
 
 pub use endpoints::{
-    EventError, New, add, disable, enable, list, remove, resend, rotate, send_test, subscribe,
+    Change, EventError, New, add, add_in, change, disable, enable, list, remove, resend, rotate,
+    rotate_in, send_test,
 };
 pub use record::{LIST, is_wanted, keys_of, person, record, record_list, told};
 pub use sending::{EventSender, forget_old};

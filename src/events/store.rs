@@ -48,6 +48,9 @@ pub struct Endpoint {
 /// An event on its way to an endpoint, or there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Told {
+    /// Its place among all events.
+    #[serde(skip)]
+    pub event: i64,
     /// What the receiver knows it by.
     pub message_id: String,
     pub kind: String,
@@ -180,19 +183,33 @@ pub async fn told(
     id: EndpointId,
     limit: i64,
 ) -> Result<Vec<Told>, DbErr> {
+    told_before(connection, id, i64::MAX, limit).await
+}
+
+/// As [`told`], of what came before the event `before`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn told_before(
+    connection: &impl ConnectionTrait,
+    id: EndpointId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Told>, DbErr> {
     connection
         .rows(
-            "SELECT v.message_id, v.kind, v.created_at, d.state, d.attempts, d.next_at, d.tried_at, d.last_status,
+            "SELECT d.event_id, v.message_id, v.kind, v.created_at, d.state, d.attempts, d.next_at, d.tried_at, d.last_status,
                     d.last_error
              FROM webhook_deliveries d JOIN webhook_events v ON v.id = d.event_id
-             WHERE d.endpoint_id = $1 ORDER BY d.event_id DESC LIMIT $2",
-            [id.0.into(), limit.into()],
+             WHERE d.endpoint_id = $1 AND d.event_id < $2 ORDER BY d.event_id DESC LIMIT $3",
+            [id.0.into(), before.into(), limit.into()],
         )
         .await?
         .iter()
         .map(|row| {
             let state: String = row.try_get("", "state")?;
             Ok(Told {
+                event: row.try_get("", "event_id")?,
                 message_id: row.try_get("", "message_id")?,
                 kind: row.try_get("", "kind")?,
                 created_at: row.try_get("", "created_at")?,

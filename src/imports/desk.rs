@@ -18,7 +18,7 @@ use crate::config::Settings;
 use crate::customers::import::{ImportError, ImportKind, ImportRequest, Progress, Seal};
 use crate::ids::UploadId;
 use crate::keys::Keys;
-use crate::storage::Db;
+use crate::storage::{Db, Txn};
 
 /// How far the file on the desk has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,23 +293,58 @@ async fn end(
     txn.commit().await
 }
 
-/// Notes a file that was kept, to be read as `plan` says.
+/// Notes a file that was kept, to be read as `plan` says, within a transaction; without it the file is of no use.
 ///
 /// # Errors
-/// When the database is away; then the file is of no use.
+/// When the database is away.
 pub async fn add(
-    db: &Db,
+    txn: &Txn,
     name: &str,
     kept: &Kept,
     plan: &Plan,
     actor: &str,
     now_ms: i64,
 ) -> Result<UploadId, DbErr> {
-    let txn = db.begin().await?;
-    let id = store::add(&txn, name, kept, plan, actor, now_ms).await?;
-    audit::note(&*txn, actor, "import.upload", &id.to_string(), "", now_ms).await?;
-    txn.commit().await?;
+    let id = store::add(txn, name, kept, plan, actor, now_ms).await?;
+    audit::note(&**txn, actor, "import.upload", &id.to_string(), "", now_ms).await?;
     Ok(id)
+}
+
+/// Sets how a file is to be read, within a transaction. What a trial by another plan showed is forgotten.
+///
+/// # Errors
+/// When it is being read, is imported already, there is no such upload, or the database is away.
+pub async fn set_plan(
+    desk: &Desk,
+    txn: &Txn,
+    id: UploadId,
+    plan: &Plan,
+    actor: &str,
+    now_ms: i64,
+) -> Result<(), BeginError> {
+    if desk.running().is_some_and(|running| running.upload == id) {
+        return Err(BeginError::Busy);
+    }
+    let known = store::get(&**txn, id)
+        .await?
+        .ok_or(BeginError::NoSuchUpload)?;
+    if known.is_imported {
+        return Err(BeginError::Imported);
+    }
+    if known.plan == *plan {
+        return Ok(());
+    }
+    store::set_plan(txn, id, plan).await?;
+    audit::note(&**txn, actor, "import.plan", &id.to_string(), "", now_ms).await?;
+    Ok(())
+}
+
+/// As [`get`], within a transaction.
+///
+/// # Errors
+/// When the database is away.
+pub async fn get_in(txn: &Txn, id: UploadId) -> Result<Option<Upload>, DbErr> {
+    store::get(&**txn, id).await
 }
 
 /// An upload.

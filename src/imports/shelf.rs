@@ -8,7 +8,7 @@ use ring::rand::SecureRandom as _;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::customers::import::rejects_path;
+use crate::customers::import::{is_workbook, rejects_path};
 
 /// The folder.
 #[derive(Debug, Clone)]
@@ -93,6 +93,21 @@ impl Shelf {
         })
     }
 
+    /// Why a file that was kept cannot be one of rows, where that is seen at its beginning; blocks the thread.
+    pub fn unfit(&self, kept: &Kept) -> Option<Unfit> {
+        if kept.bytes == 0 {
+            return Some(Unfit::Empty);
+        }
+        matches!(is_workbook(&self.path(&kept.stored)), Ok(true)).then_some(Unfit::Workbook)
+    }
+
+    /// Takes a file away that nobody is told of.
+    pub fn refuse(&self, kept: &Kept) {
+        if let Err(error) = self.remove(&kept.stored) {
+            tracing::warn!(%error, "a refused upload could not be removed; the upkeep tries again");
+        }
+    }
+
     /// Takes a file and its rejected rows away.
     ///
     /// # Errors
@@ -158,6 +173,17 @@ impl Drop for Incoming {
             tracing::warn!(%error, "an upload that broke off could not be removed; the upkeep tries again");
         }
     }
+}
+
+/// Why a file that was kept is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error("the file is empty")]
+    Empty,
+    #[error(
+        "this is a workbook, not a CSV file: save it from your spreadsheet as “CSV UTF-8” and upload that"
+    )]
+    Workbook,
 }
 
 /// A file that was kept.

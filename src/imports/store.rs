@@ -102,6 +102,19 @@ pub(super) async fn newest(db: &Db, before: UploadId, limit: i64) -> Result<Vec<
     rows.iter().map(upload).collect()
 }
 
+/// Sets how a file is to be read, as if it had not been read yet.
+pub(super) async fn set_plan(txn: &Txn, id: UploadId, plan: &Plan) -> Result<(), DbErr> {
+    let sql = format!(
+        "UPDATE imports SET state = 'uploaded', plan = {}, is_dry_run = FALSE, began_at = NULL, ended_at = NULL,
+             report = NULL, problem = NULL
+         WHERE id = $1",
+        txn.dialect().json(2)
+    );
+    txn.run(sql, [id.0.into(), written("imports.plan", plan)?.into()])
+        .await?;
+    Ok(())
+}
+
 /// Notes that a run begins; `false` when the file was imported, or removed, meanwhile.
 pub(super) async fn begin(
     txn: &Txn,

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::audit;
 use crate::campaigns::{schedule, store as campaign_store};
 use crate::clock::{SharedClock, from_ms};
 use crate::config::Settings;
@@ -60,7 +61,8 @@ async fn launch_one(
         launch::pass_over(db, id, due_key, now).await?;
         return Ok(false);
     }
-    let wave = launch::launch(db, id, Occurrence::Due(due_key), options, now).await?;
+    let due = Occurrence::Due(due_key);
+    let wave = launch::launch(db, id, due, options, audit::PROGRAM, now).await?;
     Ok(!wave.was_already)
 }
 

@@ -10,7 +10,7 @@ pub use super::store::library::{Archived, Counted, Segment};
 use crate::accounts::audit;
 use crate::ids::SegmentId;
 use crate::storage::text::fold;
-use crate::storage::{self, Db};
+use crate::storage::{self, Db, Txn};
 
 /// The most characters of a name.
 pub const MAX_NAME: usize = 80;
@@ -67,6 +67,19 @@ pub async fn list(db: &Db, archived: Archived) -> Result<Vec<Segment>, DbErr> {
     store::list(db, archived).await
 }
 
+/// At most `limit` of them by name, behind the one of the name `after`.
+///
+/// # Errors
+/// When the database is away.
+pub async fn page(
+    db: &Db,
+    archived: Archived,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Segment>, DbErr> {
+    store::page(db, archived, &fold(after), limit).await
+}
+
 /// The segment of this number.
 ///
 /// # Errors
@@ -101,14 +114,29 @@ pub async fn create(
     actor: &str,
     now_ms: i64,
 ) -> Result<Segment, LibraryError> {
-    let name = checked(draft)?;
     let txn = db.begin().await?;
-    if store::by_key(&*txn, &fold(name)).await?.is_some() {
+    let segment = create_within(&txn, draft, actor, now_ms).await?;
+    txn.commit().await?;
+    Ok(segment)
+}
+
+/// As [`create`], in a transaction of the caller's.
+///
+/// # Errors
+/// As for [`create`]; the transaction is then to be given up.
+pub async fn create_within(
+    txn: &Txn,
+    draft: Draft<'_>,
+    actor: &str,
+    now_ms: i64,
+) -> Result<Segment, LibraryError> {
+    let name = checked(draft)?;
+    if store::by_key(&**txn, &fold(name)).await?.is_some() {
         return Err(taken(name));
     }
     let written = async {
-        let id = store::insert(&txn, name, draft, actor, now_ms).await?;
-        store::note_revision(&txn, id, 1, draft.rule, actor, now_ms).await?;
+        let id = store::insert(txn, name, draft, actor, now_ms).await?;
+        store::note_revision(txn, id, 1, draft.rule, actor, now_ms).await?;
         Ok::<_, DbErr>(id)
     };
     let id = match written.await {
@@ -117,11 +145,10 @@ pub async fn create(
         Err(error) if storage::is_conflict(&error) => return Err(taken(name)),
         Err(error) => return Err(error.into()),
     };
-    let segment = store::by_id(&*txn, id).await?;
+    let segment = store::by_id(&**txn, id).await?;
     let segment = segment.ok_or_else(|| unknown(name))?;
     let detail = format!("revision {}", segment.revision);
-    audit::note(&*txn, actor, "segment.save", name, &detail, now_ms).await?;
-    txn.commit().await?;
+    audit::note(&**txn, actor, "segment.save", name, &detail, now_ms).await?;
     Ok(segment)
 }
 
@@ -185,17 +212,35 @@ pub async fn archive(
     now_ms: i64,
 ) -> Result<Segment, LibraryError> {
     let txn = db.begin().await?;
+    let segment = archive_within(&txn, id, is_archived, actor, now_ms).await?;
+    txn.commit().await?;
+    Ok(segment)
+}
+
+/// As [`archive`], in a transaction of the caller's.
+///
+/// # Errors
+/// As for [`archive`]; the transaction is then to be given up.
+pub async fn archive_within(
+    txn: &Txn,
+    id: SegmentId,
+    is_archived: bool,
+    actor: &str,
+    now_ms: i64,
+) -> Result<Segment, LibraryError> {
     let missing = || unknown(&id.to_string());
-    store::lock(&txn, id).await?.ok_or_else(missing)?;
-    store::archive(&txn, id, is_archived, actor, now_ms).await?;
-    let segment = store::by_id(&*txn, id).await?.ok_or_else(missing)?;
+    let before = store::lock(txn, id).await?.ok_or_else(missing)?;
+    if before.is_archived == is_archived {
+        return Ok(before);
+    }
+    store::archive(txn, id, is_archived, actor, now_ms).await?;
+    let segment = store::by_id(&**txn, id).await?.ok_or_else(missing)?;
     let action = if is_archived {
         "segment.archive"
     } else {
         "segment.take_back"
     };
-    audit::note(&*txn, actor, action, &segment.name, "", now_ms).await?;
-    txn.commit().await?;
+    audit::note(&**txn, actor, action, &segment.name, "", now_ms).await?;
     Ok(segment)
 }
 

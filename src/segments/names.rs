@@ -48,16 +48,21 @@ pub async fn unknown(db: &Db, rule: &Rule) -> Result<Vec<String>, DbErr> {
     let mut told = Vec::new();
     for name in rule.names() {
         if !store::is_known(db, &name).await? {
-            let (pattern, name) = pattern(&name);
-            // In plain quotes, as the language has them.
-            let told_of = pattern.replace("“{name}”", &format!("{name:?}"));
-            told.push(told_of.replace("{name}", name));
+            told.push(note(&name));
         }
     }
     Ok(told)
 }
 
-/// What to tell about a name that nothing bears: a sentence in which `{name}` stands for the name.
+/// What to tell about a name that nothing bears.
+pub fn note(name: &Name) -> String {
+    let (pattern, name) = pattern(name);
+    // In plain quotes, as the language has them.
+    let told = pattern.replace("“{name}”", &format!("{name:?}"));
+    told.replace("{name}", name)
+}
+
+/// As [`note`], as a sentence in which `{name}` stands for the name.
 pub fn pattern(name: &Name) -> (&'static str, &str) {
     match name {
         Name::Campaign(name) => ("there is no campaign “{name}”", name),

@@ -1,6 +1,11 @@
 //! Whether a segment is a useful one, by the five tests of the textbooks (Kotler & Keller, Marketing
 //! Management): measurable, large enough, reachable, distinct, workable. Pure: figures in, words out.
 
+use std::fmt;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::analysis::{Analysis, BEHAVIOUR_DAYS, Contrast};
 use super::model::{Node, Rule, Span, Test, Unit, Window};
 use super::names;
@@ -25,7 +30,8 @@ const MANY_LINES: usize = 25;
 const STEADY_DAYS: u32 = 7;
 
 /// One of the five tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Criterion {
     Measurable,
     Large,
@@ -56,7 +62,8 @@ impl Criterion {
 }
 
 /// How a test ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Grade {
     Passed,
     Doubtful,
@@ -98,6 +105,22 @@ pub enum Figure {
     /// From 0 to 1.
     Share(f64),
     Text(String),
+}
+
+/// With plain figures.
+impl fmt::Display for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.pattern.to_owned();
+        for (name, figure) in &self.figures {
+            let shown = match figure {
+                Figure::Count(count) => count.to_string(),
+                Figure::Share(share) => format!("{:.1} %", share * 100.0),
+                Figure::Text(text) => text.clone(),
+            };
+            text = text.replace(&format!("{{{name}}}"), &shown);
+        }
+        f.write_str(&text)
+    }
 }
 
 impl Sentence {

@@ -57,6 +57,18 @@ impl ApiError {
         self
     }
 
+    /// Says that the fields stand within another one.
+    #[must_use]
+    pub(super) fn within(mut self, field: &str) -> Self {
+        for one in &mut self.fields {
+            one.field = match one.field.as_str() {
+                "" => field.to_owned(),
+                inner => format!("{field}.{inner}"),
+            };
+        }
+        self
+    }
+
     #[must_use]
     pub(super) fn with_allow(mut self, methods: impl Into<Cow<'static, str>>) -> Self {
         self.allow = Some(methods.into());

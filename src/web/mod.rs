@@ -6,6 +6,7 @@
 
 mod api;
 pub mod console;
+mod download;
 pub mod error;
 mod frame;
 pub mod hooks;
@@ -24,6 +25,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
+use crate::accounts::oidc;
 use crate::channels::outbox::Outbox;
 use crate::clock::SharedClock;
 use crate::config::Settings;
@@ -74,6 +76,8 @@ pub struct State {
     pub rules: Arc<Rules>,
     /// What was counted of segments within the last minute.
     pub studies: Studies,
+    /// What the sign-in provider said of itself.
+    oidc: oidc::Memory,
     /// How often forms may be sent.
     limits: Limits,
     /// Whose links each visitor follows.
@@ -116,6 +120,7 @@ impl State {
             tokens,
             rules,
             studies: Studies::default(),
+            oidc: oidc::Memory::default(),
             limits,
             visitors,
         })

@@ -8,6 +8,7 @@ use sea_orm::Value;
 use visavis::campaigns::audience::{Audience, DueBy};
 use visavis::campaigns::split::Split;
 use visavis::config::{PressureSettings, WindowKind};
+use visavis::consent::model::Channel;
 use visavis::gate::model::Rival;
 use visavis::gate::moment::Moment;
 use visavis::gate::store::{Question, places};
@@ -91,6 +92,34 @@ async fn shuffle(db: &Db, first: i64, now: i64, seed: u64) {
     txn.commit().await.unwrap();
 }
 
+/// Some share a household or a telephone, and some of these may be written to by it.
+async fn live_together(db: &Db, first: i64, seed: u64) {
+    let mut rng = StdRng::seed_from_u64(1_000 + seed);
+    let txn = db.begin().await.unwrap();
+    for id in first..first + PEOPLE {
+        let household = format!("h{}", rng.random_range(0..PEOPLE / 2));
+        let phone = format!("+3361234{:04}", first + rng.random_range(0..PEOPLE));
+        txn.run(
+            "UPDATE customers SET household_key = $2, phone = $3, phone_kind = 'mobile', phone_country = 'FR'
+             WHERE id = $1",
+            [id.into(), household.into(), phone.into()],
+        )
+        .await
+        .unwrap();
+        if rng.random_bool(0.5) {
+            txn.run(
+                "INSERT INTO permissions (customer_id, channel, topic, is_granted, basis, since_at, evidence_id)
+                 SELECT customer_id, 'sms', topic, is_granted, basis, since_at, evidence_id FROM permissions
+                 WHERE customer_id = $1 AND channel = 'email'",
+                [id.into()],
+            )
+            .await
+            .unwrap();
+        }
+    }
+    txn.commit().await.unwrap();
+}
+
 async fn reasons(db: &Db, sql: String, values: Vec<Value>) -> BTreeMap<i64, Option<String>> {
     db.rows(sql, values)
         .await
@@ -166,6 +195,50 @@ on_both! {
             }
         }
         for reason in ["suppressed", "no_permission", "paused", "pressure"] {
+            assert!(seen.contains_key(reason), "{reason} came up: {seen:?}");
+        }
+    }
+
+    async fn one_person_is_told_what_the_whole_base_is(db: &TestDb) {
+        let house = House::new(db, None);
+        let mut seen = BTreeMap::new();
+        for seed in 0..3_u64 {
+            let first = house.add_customers(PEOPLE, &format!("mail{seed}.example")).await;
+            let db = &house.parts.db;
+            shuffle(db, first, house.clock_ms(), seed).await;
+            live_together(db, first, seed).await;
+            let mut definition = definition("spring");
+            definition.per_household = seed != 0;
+            if seed == 2 {
+                definition.channel = Channel::Sms;
+                definition.channels = vec![Channel::Sms, Channel::Email];
+            }
+            let requests = definition.requests();
+            let places = places(&**db, definition.fallback_zone()).await.unwrap();
+            let audience = Audience {
+                rule: &Rule::parse("everyone").unwrap(),
+                rules: &house.parts.rules,
+                requests: &requests,
+                rivals: &[],
+                places: &places,
+                control_percent: 10,
+                standing: None,
+                split: &Split::default(),
+                salt: 1,
+                now: house.now(),
+                due: DueBy::Instant(house.now()),
+            };
+            let all = db.get_database_backend().build(&audience.select(db.dialect()));
+            let together = reasons(db, all.sql, all.values.map(|values| values.0).unwrap_or_default()).await;
+            for id in first..first + PEOPLE {
+                let one = db.get_database_backend().build(&audience.select_one(db.dialect(), id));
+                let row = db.row(one.sql, one.values.map(|values| values.0).unwrap_or_default()).await.unwrap().unwrap();
+                let alone: Option<String> = row.try_get("", "reason").unwrap();
+                assert_eq!(alone, together[&id], "customer {id}, seed {seed}");
+                *seen.entry(alone.unwrap_or_default()).or_insert(0) += 1;
+            }
+        }
+        for reason in ["suppressed", "duplicate_address", "household", "control", ""] {
             assert!(seen.contains_key(reason), "{reason} came up: {seen:?}");
         }
     }

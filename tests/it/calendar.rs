@@ -69,7 +69,7 @@ on_both! {
         house.apply(&scheduled("weekly", "every = \"0 8 * * MON\"")).await;
         house.apply(&definition("by-hand")).await;
         house.apply(&scheduled("stopped", "at = \"2026-12-04T09:30\"")).await;
-        plan::cancel(db, "stopped", house.clock_ms()).await.unwrap();
+        plan::cancel(db, "stopped", "test", house.clock_ms()).await.unwrap();
         let shown = december(&house).await;
         assert_eq!(days_of(&shown, "went"), ["2026-11-22"]);
         assert_eq!(days_of(&shown, "once"), ["2026-12-03"]);
@@ -205,7 +205,7 @@ on_both! {
         db.run("UPDATE wave_counters SET value = 1000 WHERE wave_id = $1 AND counter = 'accepted'", [wave.0.into()]).await.unwrap();
         let stuck = house.apply(&definition("stuck")).await;
         house.launch(stuck).await;
-        plan::pause(db, "stuck", "the relay refuses our sender", house.clock_ms()).await.unwrap();
+        plan::pause(db, "stuck", "the relay refuses our sender", "test", house.clock_ms()).await.unwrap();
         let full = read().await;
         assert_eq!(full.running.len(), 1);
         assert_eq!((full.running[0].name.as_str(), full.running[0].messages, full.running[0].done), ("stuck", 5, 0));

@@ -242,11 +242,11 @@ on_both! {
         let wave = house.launch(id).await.wave;
         house.advance(Duration::hours(2));
         assert_eq!(decide::decide_due(&house.parts.db, house.now()).await.unwrap(), 0, "nothing went out");
-        let unknown = decide::decide_now(&house.parts.db, "spring", Some("c"), house.clock_ms()).await.unwrap_err();
+        let unknown = decide::decide_now(&house.parts.db, "spring", Some("c"), "test", house.clock_ms()).await.unwrap_err();
         assert!(unknown.to_string().contains("pan, back"), "{unknown}");
-        let decided = decide::decide_now(&house.parts.db, "spring", Some("pan"), house.clock_ms()).await.unwrap();
+        let decided = decide::decide_now(&house.parts.db, "spring", Some("pan"), "test", house.clock_ms()).await.unwrap();
         assert!(decided.by_hand);
-        let twice = decide::decide_now(&house.parts.db, "spring", None, house.clock_ms()).await.unwrap_err();
+        let twice = decide::decide_now(&house.parts.db, "spring", None, "test", house.clock_ms()).await.unwrap_err();
         assert!(twice.to_string().contains("no test that waits"), "{twice}");
         house.deliver_to_the_end(wave).await;
         let sent = subjects(&house, wave);
@@ -268,10 +268,10 @@ on_both! {
         }
         let waves = visavis::delivery::store::cells::waves_with_cells(&**db, id).await.unwrap();
         let [first, second] = waves[..] else { panic!("{waves:?}") };
-        decide::decide_now(db, "spring", Some("back"), house.clock_ms()).await.unwrap();
+        decide::decide_now(db, "spring", Some("back"), "test", house.clock_ms()).await.unwrap();
         assert_eq!(decision(&house, first).await.unwrap().winner, "back");
         assert!(decision(&house, second).await.is_none());
-        decide::decide_now(db, "spring", Some("pan"), house.clock_ms()).await.unwrap();
+        decide::decide_now(db, "spring", Some("pan"), "test", house.clock_ms()).await.unwrap();
         assert_eq!(decision(&house, second).await.unwrap().winner, "pan");
         assert_eq!(decision(&house, first).await.unwrap().winner, "back", "it stands");
     }
@@ -298,7 +298,7 @@ on_both! {
         let id = house.apply(&plan).await;
         let wave = house.launch(id).await.wave;
         house.deliver().await;
-        visavis::delivery::cancel::cancel(&house.parts.db, "spring", house.clock_ms()).await.unwrap();
+        visavis::delivery::cancel::cancel(&house.parts.db, "spring", "test", house.clock_ms()).await.unwrap();
         house.advance(Duration::hours(48));
         assert_eq!(decide::decide_due(&house.parts.db, house.now()).await.unwrap(), 0);
         house.deliver().await;
@@ -399,7 +399,7 @@ on_both! {
         let waves = effects::of_campaign(db, id).await.unwrap();
         assert_eq!(waves[0].reckoned_at, None);
         assert!(waves[0].window_ends_at >= launched + 12 * day);
-        decide::decide_now(db, "spring", Some("pan"), house.clock_ms()).await.unwrap();
+        decide::decide_now(db, "spring", Some("pan"), "test", house.clock_ms()).await.unwrap();
         let decided = house.clock_ms();
         for cell in ["rest", "control", "pan"] {
             order(cell, decided + hour).await;
@@ -424,7 +424,7 @@ on_both! {
         house.launch(id).await;
         house.deliver().await;
         let launched = house.clock_ms();
-        visavis::delivery::cancel::cancel(&house.parts.db, "spring", launched).await.unwrap();
+        visavis::delivery::cancel::cancel(&house.parts.db, "spring", "test", launched).await.unwrap();
         assert_eq!(effects::reckon(&house.parts.db, "EUR", launched).await.unwrap(), 1);
         let waves = effects::of_campaign(&house.parts.db, id).await.unwrap();
         assert_eq!((waves[0].window_begins_at, waves[0].reckoned_at), (launched, Some(launched)));

@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use visavis::accounts::audit::{self, Filter};
+use visavis::config::Settings;
+use visavis::storage::Db;
 
 pub fn visavis(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_visavis"))
@@ -55,6 +58,27 @@ const CUSTOMERS: &str = "id;prénom;nom;courriel;ville;permission.email.offers;p
 4;Max;Noir;max@mail.example;Amiens;non;form;2025-01-02;
 5;Ada;Blanc;ada@mail.example;Amiens;oui;;;
 ";
+
+/// What the audit log says of a campaign; whoever the system says gave the commands.
+fn noted(folder: &Path, name: &str) -> Vec<String> {
+    let mut settings = Settings::load_from(None, Default::default()).unwrap();
+    settings.data_dir = folder.join("data");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let db = Db::open(&settings.database_url(), 1).await.unwrap();
+        let filter = Filter {
+            subject: name.to_owned(),
+            ..Filter::default()
+        };
+        let entries = audit::list(&db, &filter, 100).await.unwrap();
+        db.close().await;
+        let told = entries.into_iter().rev().map(|entry| {
+            let actor: Vec<&str> = entry.actor.splitn(3, ' ').take(2).collect();
+            format!("{} by {}", entry.action, actor.join(" "))
+        });
+        told.collect()
+    })
+}
 
 #[test]
 fn the_demo_adds_up() {
@@ -165,6 +189,16 @@ fn from_a_file_to_the_report() {
         told(folder, &["campaign", "launch", "spring"]).contains("2 messages to send, 2 withheld")
     );
     assert!(refused(folder, &["campaign", "cancel", "autumn"]).contains("campaign list"));
+    told(
+        folder,
+        &["campaign", "pause", "spring", "--reason", "lunch"],
+    );
+    told(folder, &["campaign", "resume", "spring"]);
+    let acts = ["save", "launch", "pause", "resume"];
+    assert_eq!(
+        noted(folder, "spring"),
+        acts.map(|act| format!("campaign.{act} by command line"))
+    );
     assert!(told(folder, &["work", "--until-idle"]).contains("2 messages accepted"));
     assert!(told(folder, &["campaign", "status", "spring"]).contains("spring: finished"));
     assert!(told(folder, &["report", "spring"]).contains("of 2 delivered"));

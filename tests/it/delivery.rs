@@ -48,7 +48,7 @@ on_both! {
         let launches = (0..4).map(|_| {
             let (db, now) = (house.parts.db.clone(), house.now());
             let options = house.parts.launch_options();
-            tokio::spawn(async move { launch::launch(&db, id, Occurrence::ByHand, options, now).await })
+            tokio::spawn(async move { launch::launch(&db, id, Occurrence::ByHand, options, "test", now).await })
         }).collect::<Vec<_>>();
         let mut fresh = 0;
         for launch in launches {
@@ -184,7 +184,7 @@ on_both! {
         let stop = CancellationToken::new();
         let (done, ()) = tokio::join!(engine.run_until_idle(&stop), async {
             peer.wait_for(40).await;
-            plan::pause(&house.parts.db, "spring", "by hand", house.clock_ms()).await.unwrap();
+            plan::pause(&house.parts.db, "spring", "by hand", "test", house.clock_ms()).await.unwrap();
         });
         done.unwrap();
         let sent = peer.accepted().len();
@@ -194,7 +194,7 @@ on_both! {
         assert!(!ledger.contains_key("sending"), "{ledger:?}");
         house.deliver().await;
         assert_eq!(peer.accepted().len(), sent, "nothing while paused");
-        plan::resume(&house.parts.db, "spring", house.clock_ms()).await.unwrap();
+        plan::resume(&house.parts.db, "spring", "test", house.clock_ms()).await.unwrap();
         house.deliver().await;
         assert_eq!(once_each(&peer).len(), 400);
         assert_eq!(house.ledger(wave).await, [("accepted", 400)].into());
@@ -209,7 +209,7 @@ on_both! {
         let stop = CancellationToken::new();
         let (done, ()) = tokio::join!(engine.run_until_idle(&stop), async {
             peer.wait_for(30).await;
-            cancel::cancel(&house.parts.db, "spring", house.clock_ms()).await.unwrap();
+            cancel::cancel(&house.parts.db, "spring", "test", house.clock_ms()).await.unwrap();
         });
         done.unwrap();
         house.deliver().await;
@@ -368,7 +368,7 @@ on_both! {
         // Between the tick that found it due and its launch.
         plan.schedule = at("25");
         house.apply(&plan).await;
-        let late = launch::launch(&house.parts.db, id, Occurrence::Due("2026-11-23T09:00"), house.parts.launch_options(), house.now()).await;
+        let late = launch::launch(&house.parts.db, id, Occurrence::Due("2026-11-23T09:00"), house.parts.launch_options(), "test", house.now()).await;
         assert!(matches!(late, Err(launch::LaunchError::NotDue { .. })), "{late:?}");
         house.deliver().await;
         assert_eq!(peer.accepted().len(), 0);
@@ -386,13 +386,13 @@ on_both! {
         let lease = store::claim(&house.parts.db, "here", "default", 60, house.clock_ms()).await.unwrap().unwrap();
         let entry = house.entry(wave).await;
         house.ask(&lease, &entry, 10).await.unwrap();
-        plan::pause(&house.parts.db, "spring", "by hand", house.clock_ms()).await.unwrap();
+        plan::pause(&house.parts.db, "spring", "by hand", "test", house.clock_ms()).await.unwrap();
         let customer = CustomerId(0);
         let accepted: Vec<_> = (1..=2).map(|seq| Settlement::new(seq, customer, Verdict::Accepted)).collect();
         let settled = store::advance(&house.parts.db, &lease, &entry, &accepted, None, 60, house.clock_ms()).await.unwrap();
         assert_eq!(settled, store::Passed::Settled);
         store::release(&house.parts.db, &lease, None, house.clock_ms()).await.unwrap();
-        let resumed = plan::resume(&house.parts.db, "spring", house.clock_ms()).await.unwrap();
+        let resumed = plan::resume(&house.parts.db, "spring", "test", house.clock_ms()).await.unwrap();
         assert_eq!(resumed.status, Status::Finished);
         assert_eq!(house.ledger(wave).await, [("accepted", 2)].into());
     }
@@ -403,9 +403,9 @@ on_both! {
         house.add_customers(5, "mail.example").await;
         let wave = house.send("spring").await;
         // As if the process had died after the first of its transactions.
-        plan::cancel(&house.parts.db, "spring", house.clock_ms()).await.unwrap();
-        assert_eq!(cancel::cancel(&house.parts.db, "spring", house.clock_ms()).await.unwrap(), 5);
-        assert_eq!(cancel::cancel(&house.parts.db, "spring", house.clock_ms()).await.unwrap(), 0);
+        plan::cancel(&house.parts.db, "spring", "test", house.clock_ms()).await.unwrap();
+        assert_eq!(cancel::cancel(&house.parts.db, "spring", "test", house.clock_ms()).await.unwrap(), 5);
+        assert_eq!(cancel::cancel(&house.parts.db, "spring", "test", house.clock_ms()).await.unwrap(), 0);
         assert_eq!(house.ledger(wave).await, [("withheld", 5)].into());
     }
 
@@ -453,7 +453,7 @@ on_both! {
         let mut changed = definition("spring");
         changed.topic = "news".to_owned();
         let template = visavis::templates::Template::embedded("super-chef").unwrap();
-        let refused = plan::apply(&house.parts.db, &changed, &[&template], house.now()).await;
+        let refused = plan::apply(&house.parts.db, &changed, &[&template], None, "test", house.now()).await;
         assert!(refused.unwrap_err().to_string().contains("can no longer be changed"));
     }
 

@@ -643,7 +643,7 @@ on_both! {
         assert!(!checked.is_ready());
         assert!(checked.to_string().contains("these do: points, intravenous"), "{checked}");
         let id = house.apply(&plan).await;
-        let refused = launch::launch(&house.parts.db, id, Occurrence::ByHand, house.parts.launch_options(), house.now()).await;
+        let refused = launch::launch(&house.parts.db, id, Occurrence::ByHand, house.parts.launch_options(), "test", house.now()).await;
         assert!(refused.unwrap_err().to_string().contains("reward"));
         plan.level = Level::Points;
         let checked = check::check(&house.parts.db, &plan, &[&template], &house.parts.settings, house.now()).await.unwrap();

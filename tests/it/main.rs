@@ -10,6 +10,7 @@ mod accounts;
 mod anchor;
 mod api;
 mod audience;
+mod bench_data;
 mod browser;
 mod calendar;
 mod cells;

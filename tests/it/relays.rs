@@ -237,7 +237,7 @@ on_both! {
         let wave = launch(&house, &Definition { relay: Some("eu1".to_owned()), ..definition("spring") }).await;
         assert_eq!(store::wave(&***db, wave).await.unwrap().unwrap().relay, "eu1");
         let id = house.apply(&Definition { relay: Some("eu9".to_owned()), ..definition("summer") }).await;
-        let refused = launch::launch(&house.parts.db, id, Occurrence::ByHand, house.parts.launch_options(), noon()).await;
+        let refused = launch::launch(&house.parts.db, id, Occurrence::ByHand, house.parts.launch_options(), "test", noon()).await;
         let Err(refused @ LaunchError::Relay(_)) = refused else {
             panic!("{refused:?}");
         };

@@ -79,12 +79,12 @@ on_both! {
         high.priority = 5;
         let id = house.apply(&high).await;
         let high = house.launch(id).await.wave;
-        plan::pause(&house.parts.db, "high", "for a while", house.clock_ms()).await.unwrap();
+        plan::pause(&house.parts.db, "high", "for a while", "test", house.clock_ms()).await.unwrap();
         let low = house.send("low").await;
         house.deliver().await;
         assert_eq!(house.ledger(low).await["accepted"], 5);
         // When it goes on, they have had their message of the day.
-        plan::resume(&house.parts.db, "high", house.clock_ms()).await.unwrap();
+        plan::resume(&house.parts.db, "high", "test", house.clock_ms()).await.unwrap();
         house.deliver().await;
         assert_eq!(house.ledger(high).await["withheld"], 5);
     }

@@ -252,7 +252,7 @@ on_both! {
         approver.sent("/campaigns/spring/act", &[("act", "resume")]).await;
         house.deliver().await;
         let done = marketer.page("/campaigns/spring").await;
-        assert!(done.contains("Response rate"), "the report: {done}");
+        assert!(done.contains("Response rate") && done.contains("/campaigns/new?from=spring"), "the report: {done}");
         let copy = marketer.page("/campaigns/new?from=spring").await;
         assert!(copy.contains("value=\"spring-2\""), "{copy}");
         console.handle.stop(false).await;

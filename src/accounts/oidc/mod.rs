@@ -12,7 +12,7 @@ mod provider;
 
 pub use claims::{Claims, Identity};
 pub use enter::enter;
-pub use provider::Provider;
+pub use provider::{Memory, Provider};
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::digest::{SHA256, digest};

@@ -1,7 +1,9 @@
 //! Asking the provider: where it is asked, for a code's tokens, for what it knows of a person.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use reqwest::header::CACHE_CONTROL;
 use reqwest::{RequestBuilder, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +16,45 @@ use crate::config::OidcSettings;
 /// Bytes of an answer.
 const BYTES_AT_MOST: usize = 256 * 1024;
 const WAIT_AT_MOST: Duration = Duration::from_secs(10);
+
+/// How long what a provider says of itself is kept at most, and where it does not say how long.
+const KEPT_AT_MOST_MS: i64 = 3_600_000;
+const KEPT_USUALLY_MS: i64 = 600_000;
+
+/// What the provider said of itself, for as long as it says it holds.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<Option<Remembered>>);
+
+#[derive(Debug, Clone)]
+struct Remembered {
+    issuer: String,
+    places: Places,
+    until_ms: i64,
+}
+
+impl Memory {
+    fn known(&self, issuer: &str, now_ms: i64) -> Option<Places> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .as_ref()
+            .filter(|known| known.issuer == issuer && known.until_ms > now_ms)
+            .map(|known| known.places.clone())
+    }
+
+    fn keep(&self, places: &Places, until_ms: i64) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Remembered {
+            issuer: places.issuer.clone(),
+            places: places.clone(),
+            until_ms,
+        });
+    }
+
+    /// Asks anew the next time: the provider may have moved.
+    pub fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
 
 /// Where the provider is asked (OpenID Connect Discovery 1.0 section 3).
 #[derive(Debug, Clone, Deserialize)]
@@ -42,11 +83,15 @@ pub struct Provider<'a> {
 }
 
 impl<'a> Provider<'a> {
-    /// Asks the provider where it is asked.
+    /// Asks the provider where it is asked, unless that is remembered.
     ///
     /// # Errors
     /// When it does not answer, or not as a provider of this issuer.
-    pub async fn discover(settings: &'a OidcSettings) -> Result<Self, OidcError> {
+    pub async fn discover(
+        settings: &'a OidcSettings,
+        memory: &Memory,
+        now_ms: i64,
+    ) -> Result<Self, OidcError> {
         // Every TLS connection of this process uses one provider of ciphers; a second call changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -56,9 +101,16 @@ impl<'a> Provider<'a> {
             .no_proxy()
             .build()
             .map_err(unreachable)?;
+        if let Some(places) = memory.known(&settings.issuer, now_ms) {
+            return Ok(Self {
+                settings,
+                places,
+                client,
+            });
+        }
         let issuer = settings.issuer.trim_end_matches('/');
         let place = format!("{issuer}/.well-known/openid-configuration");
-        let places: Places = asked(client.get(place)).await?;
+        let (places, holds_ms): (Places, i64) = asked_with_age(client.get(place)).await?;
         if places.issuer != settings.issuer {
             return Err(OidcError::Answer(format!(
                 "it names itself {}, and accounts.oidc.issuer is {}",
@@ -79,6 +131,9 @@ impl<'a> Provider<'a> {
             .any(|place| is_open(place))
         {
             return Err(OidcError::Answer("it names places without TLS".to_owned()));
+        }
+        if holds_ms > 0 {
+            memory.keep(&places, now_ms + holds_ms);
         }
         Ok(Self {
             settings,
@@ -195,12 +250,22 @@ fn unreachable(error: reqwest::Error) -> OidcError {
 
 /// The JSON of an answer; of a refusal the word that says why (RFC 6749 section 5.2).
 async fn asked<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, OidcError> {
+    asked_with_age(request).await.map(|(answer, _)| answer)
+}
+
+/// As [`asked`], with the milliseconds for which the answer may be kept.
+async fn asked_with_age<T: DeserializeOwned>(
+    request: RequestBuilder,
+) -> Result<(T, i64), OidcError> {
     let mut answer = request
         .header("accept", "application/json")
         .send()
         .await
         .map_err(unreachable)?;
     let status = answer.status();
+    let cached = answer.headers().get(CACHE_CONTROL);
+    let cached = cached.and_then(|value| value.to_str().ok());
+    let holds_ms = cached.map_or(KEPT_USUALLY_MS, holds_ms);
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
         if body.len() + chunk.len() > BYTES_AT_MOST {
@@ -222,5 +287,44 @@ async fn asked<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, OidcEr
             .collect();
         return Err(OidcError::Refused(format!("{} {word}", status.as_u16())));
     }
-    serde_json::from_slice(&body).map_err(|error| OidcError::Answer(error.to_string()))
+    let answer =
+        serde_json::from_slice(&body).map_err(|error| OidcError::Answer(error.to_string()))?;
+    Ok((answer, holds_ms))
+}
+
+/// The milliseconds that `Cache-Control` allows (RFC 9111 section 5.2.2), an hour at most.
+fn holds_ms(cache_control: &str) -> i64 {
+    let mut holds = KEPT_USUALLY_MS;
+    for directive in cache_control.split(',') {
+        let directive = directive.trim().to_ascii_lowercase();
+        if directive == "no-store" || directive == "no-cache" {
+            return 0;
+        }
+        if let Some(seconds) = directive.strip_prefix("max-age=") {
+            let seconds: i64 = seconds.trim_matches('"').parse().unwrap_or(0);
+            holds = seconds.saturating_mul(1_000).clamp(0, KEPT_AT_MOST_MS);
+        }
+    }
+    holds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_kept_an_hour_at_most() {
+        for (said, seconds) in [
+            ("public", 600),
+            ("max-age=60", 60),
+            ("public, max-age=\"90\"", 90),
+            ("Max-Age=86400, must-revalidate", 3_600),
+            ("max-age=99999999999999999999", 0),
+            ("max-age=-5", 0),
+            ("no-store, max-age=60", 0),
+            ("max-age=60, no-cache", 0),
+        ] {
+            assert_eq!(holds_ms(said), seconds * 1_000, "{said}");
+        }
+    }
 }

@@ -76,13 +76,15 @@ pub async fn reopen(
     author: &Author,
     now_ms: i64,
 ) -> Result<Draft, DraftError> {
+    let none = || DraftError::NoCampaign {
+        name: name.to_owned(),
+    };
     let txn = db.begin().await?;
-    let campaign =
-        campaign_store::by_name(&*txn, name)
-            .await?
-            .ok_or_else(|| DraftError::NoCampaign {
-                name: name.to_owned(),
-            })?;
+    let id = campaign_store::by_name(&*txn, name)
+        .await?
+        .ok_or_else(none)?
+        .id;
+    let campaign = campaign_store::lock(&txn, id).await?.ok_or_else(none)?;
     if !campaign.status.is_editable() {
         return Err(DraftError::NotEditable {
             name: name.to_owned(),

@@ -2,7 +2,8 @@
 //!
 //! Promise: a draft may be incomplete, and says what is missing; who saves over somebody else's change is
 //! told; an approval is of one definition with its templates as they were, and any change voids it; who
-//! asked for an approval does not give it.
+//! asked for an approval does not give it; while a campaign is planned as a draft, nothing else changes it or launches
+//! it by hand.
 
 pub mod approval;
 pub mod edit;

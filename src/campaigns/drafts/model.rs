@@ -1,6 +1,7 @@
 //! A draft's words and rules, without I/O.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::DraftError;
 use crate::campaigns::definition::{Definition, Sender};
@@ -9,7 +10,9 @@ use crate::consent::model::Channel;
 use crate::segments::Rule;
 
 /// The steps of planning, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Whom.
@@ -66,7 +69,7 @@ impl Step {
 }
 
 /// Where a draft stands between those who plan and those who answer for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Being planned.
@@ -214,8 +217,9 @@ impl Draft {
 }
 
 /// What keeps a definition from being launched: the key, the step where it is given, and the problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Gap {
+    #[schema(example = "sender.address")]
     pub key: String,
     pub step: Step,
     pub problem: String,

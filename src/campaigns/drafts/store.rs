@@ -100,6 +100,29 @@ pub async fn list(
         .collect()
 }
 
+/// The drafts below `before`, the last begun first; with `standing`, those that stand so.
+///
+/// # Errors
+/// When the database is away.
+pub async fn before(
+    connection: &impl ConnectionTrait,
+    before: i64,
+    standing: Option<Standing>,
+    limit: i64,
+) -> Result<Vec<Draft>, DbErr> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM campaign_drafts WHERE id < $1 AND ($2 = '' OR standing = $2)
+         ORDER BY id DESC LIMIT $3"
+    );
+    let standing = standing.map_or("", Standing::as_str);
+    connection
+        .rows(sql, [before.into(), standing.into(), limit.into()])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
 /// Writes a new draft; `false` when there is one of this name.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::user::enter_url;
 use super::{Common, DEMO_MARKER, clock, print, progress};
+use crate::accounts::audit::PROGRAM;
 use crate::accounts::links::{self, Purpose};
 use crate::accounts::model::Role;
 use crate::accounts::users::{self, NewUser};
@@ -177,12 +178,13 @@ impl Demo {
         }
         let template = Template::embedded(&definition.template)?;
         let now = parts.clock.now();
-        let (id, _) = plan::apply(&parts.db, &definition, &[&template], now).await?;
+        let (id, _) = plan::apply(&parts.db, &definition, &[&template], None, PROGRAM, now).await?;
         let options = LaunchOptions {
             is_simulated: !is_relayed,
             ..parts.launch_options()
         };
-        let launched = launch::launch(&parts.db, id, Occurrence::ByHand, options, now).await?;
+        let launched =
+            launch::launch(&parts.db, id, Occurrence::ByHand, options, PROGRAM, now).await?;
         self.say(format_args!(
             "Campaign super-chef: {} messages to send, {} people withheld.",
             launched.deliveries,
@@ -219,12 +221,13 @@ impl Demo {
         let definition = Definition::parse(EVENING, "the sample campaign by SMS")?;
         let template = Template::embedded(&definition.template)?;
         let now = parts.clock.now();
-        let (id, _) = plan::apply(&parts.db, &definition, &[&template], now).await?;
+        let (id, _) = plan::apply(&parts.db, &definition, &[&template], None, PROGRAM, now).await?;
         let options = LaunchOptions {
             is_simulated: true,
             ..parts.launch_options()
         };
-        let launched = launch::launch(&parts.db, id, Occurrence::ByHand, options, now).await?;
+        let launched =
+            launch::launch(&parts.db, id, Occurrence::ByHand, options, PROGRAM, now).await?;
         let sent = deliver(parts, &definition.name, launched.deliveries).await?;
         let held = sent.held_until.map_or_else(String::new, |until| {
             let until = from_ms(until).format("%Y-%m-%d %H:%M UTC");

@@ -41,12 +41,13 @@ pub(in crate::customers) async fn remove(
 pub(in crate::customers) async fn newest(
     db: &Db,
     customer: CustomerId,
+    before: NoteId,
     limit: i64,
 ) -> Result<Vec<Note>, DbErr> {
     db.rows(
-        "SELECT id, body, author, written_at FROM customer_notes WHERE customer_id = $1
-         ORDER BY written_at DESC, id DESC LIMIT $2",
-        [customer.0.into(), limit.into()],
+        "SELECT id, body, author, written_at FROM customer_notes WHERE customer_id = $1 AND id < $2
+         ORDER BY id DESC LIMIT $3",
+        [customer.0.into(), before.0.into(), limit.into()],
     )
     .await?
     .iter()

@@ -4,6 +4,7 @@ use sea_orm::DbErr;
 
 use super::model::{Blocks, Faults};
 use super::store::faults as store;
+use crate::accounts::audit;
 use crate::campaigns::plan::{self, PlanError};
 use crate::channels::model::Class;
 use crate::ids::{DeliveryKey, WaveId};
@@ -55,7 +56,7 @@ pub(super) async fn raise_alarm(db: &Db, wave: WaveId, now_ms: i64) -> Result<()
     let reason = format!(
         "{bounces} of {accepted} messages came back blocked or refused by policy; look at /mail, mend the cause, then resume"
     );
-    match plan::pause(db, &standing.campaign, &reason, now_ms).await {
+    match plan::pause(db, &standing.campaign, &reason, audit::PROGRAM, now_ms).await {
         Ok(_) => {
             tracing::error!(
                 campaign = standing.campaign,

@@ -106,6 +106,22 @@ pub(in crate::segments) async fn list(db: &Db, archived: Archived) -> Result<Vec
     rows.iter().map(from_row).collect()
 }
 
+pub(in crate::segments) async fn page(
+    db: &Db,
+    archived: Archived,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Segment>, DbErr> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM segments WHERE is_archived = $1 AND name_key > $2 ORDER BY name_key LIMIT $3"
+    );
+    let is_archived = archived == Archived::Yes;
+    let rows = db
+        .rows(sql, [is_archived.into(), after.into(), limit.into()])
+        .await?;
+    rows.iter().map(from_row).collect()
+}
+
 pub(in crate::segments) async fn by_id(
     connection: &impl ConnectionTrait,
     id: SegmentId,

@@ -226,6 +226,25 @@ impl Draft {
         Ok(texts)
     }
 
+    /// As [`Draft::write`], of a form that holds all there is to be: what it lacks goes.
+    ///
+    /// # Errors
+    /// As for [`Draft::write`].
+    pub fn replace(&self, onto: &FileTexts) -> Result<FileTexts, TemplateError> {
+        let before = Self::read(onto)?;
+        let mut whole = self.clone();
+        for url in before.interests.into_keys() {
+            whole.interests.entry(url).or_default();
+        }
+        let mut texts = whole.write(onto)?;
+        for language in before.wordings.keys() {
+            if !self.wordings.contains_key(language) {
+                texts.remove_translation(language);
+            }
+        }
+        Ok(texts)
+    }
+
     /// The languages, the default one first.
     pub fn languages(&self) -> Vec<&str> {
         let mut languages = vec![self.language.as_str()];

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use sea_orm::ConnectionTrait;
+
 use super::error::LibraryError;
 use super::model::Origin;
 use super::{folders, store};
@@ -32,6 +34,14 @@ pub struct Entry {
 /// # Errors
 /// When the database is away.
 pub async fn list(db: &Db, folder: &Path) -> Result<Vec<Entry>, LibraryError> {
+    entries(&**db, folder).await
+}
+
+/// As [`list`], also within a transaction.
+pub(super) async fn entries(
+    connection: &impl ConnectionTrait,
+    folder: &Path,
+) -> Result<Vec<Entry>, LibraryError> {
     let folder = folder.to_owned();
     let outside = move || {
         let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
@@ -54,7 +64,7 @@ pub async fn list(db: &Db, folder: &Path) -> Result<Vec<Entry>, LibraryError> {
     let mut entries = tokio::task::spawn_blocking(outside)
         .await
         .map_err(LibraryError::Interrupted)?;
-    for stored in store::all(&**db).await? {
+    for stored in store::all(connection).await? {
         let read = Template::from_texts(&stored.revision.files).map_err(|error| error.to_string());
         let origin = Origin::Library {
             revision: stored.revision.number,

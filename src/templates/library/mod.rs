@@ -14,9 +14,11 @@ mod store;
 pub use error::LibraryError;
 pub use list::{Entry, list};
 pub use model::{Change, Found, Origin, Revision, Saved};
-pub use save::{archive, copy, restore, save};
+pub use save::{archive, archive_within, copy, copy_within, restore, restore_within, save};
 
 use std::path::{Path, PathBuf};
+
+use sea_orm::ConnectionTrait;
 
 use super::Template;
 use super::error::TemplateError;
@@ -44,7 +46,16 @@ pub async fn find(db: &Db, folder: &Path, name: &str) -> Result<Template, Librar
 /// # Errors
 /// When there is none, or the database is away.
 pub async fn open(db: &Db, folder: &Path, name: &str) -> Result<Found, LibraryError> {
-    if let Some(stored) = store::current(&**db, name).await? {
+    open_within(&**db, folder, name).await
+}
+
+/// As [`open`], also within a transaction.
+async fn open_within(
+    connection: &impl ConnectionTrait,
+    folder: &Path,
+    name: &str,
+) -> Result<Found, LibraryError> {
+    if let Some(stored) = store::current(connection, name).await? {
         return Ok(Found {
             name: stored.name,
             texts: stored.revision.files,
@@ -66,7 +77,7 @@ pub async fn open(db: &Db, folder: &Path, name: &str) -> Result<Found, LibraryEr
             saved_by: String::new(),
         }),
         None => {
-            let mut names: Vec<String> = list(db, folder)
+            let mut names: Vec<String> = list::entries(connection, folder)
                 .await?
                 .into_iter()
                 .map(|entry| entry.name)
@@ -107,7 +118,15 @@ pub fn folders(folder: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// When there is none of this number, or the database is away.
 pub async fn revision(db: &Db, name: &str, number: i64) -> Result<Revision, LibraryError> {
-    store::revision(&**db, name, number)
+    revision_within(&**db, name, number).await
+}
+
+async fn revision_within(
+    connection: &impl ConnectionTrait,
+    name: &str,
+    number: i64,
+) -> Result<Revision, LibraryError> {
+    store::revision(connection, name, number)
         .await?
         .ok_or_else(|| LibraryError::NoSuchRevision {
             name: name.to_owned(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::LibraryError;
 use super::model::{Change, Origin, Saved};
-use super::{open, original, revision, store};
+use super::{open_within, original, revision_within, store};
 use crate::accounts::audit;
 use crate::storage::{Db, Txn};
 use crate::templates::draft;
@@ -18,6 +18,19 @@ use crate::templates::{Template, is_name};
 /// When the texts cannot be read, say another name, or another saved meanwhile.
 pub async fn save(
     db: &Db,
+    folder: &Path,
+    change: &Change<'_>,
+    now_ms: i64,
+) -> Result<Saved, LibraryError> {
+    let txn = db.begin().await?;
+    let saved = save_within(&txn, folder, change, now_ms).await?;
+    txn.commit().await?;
+    Ok(saved)
+}
+
+/// As [`save`], in a transaction of the caller's; one that fails is to be given up.
+async fn save_within(
+    txn: &Txn,
     folder: &Path,
     change: &Change<'_>,
     now_ms: i64,
@@ -36,8 +49,7 @@ pub async fn save(
         });
     }
     let original = original(folder, name).await?.map(|(_, texts)| texts);
-    let txn = db.begin().await?;
-    let Some(current) = store::current(&*txn, name).await? else {
+    let Some(current) = store::current(&**txn, name).await? else {
         if base.is_some_and(|base| base != 0) {
             return Err(LibraryError::NoSuchRevision {
                 name: name.to_owned(),
@@ -50,8 +62,8 @@ pub async fn save(
                 is_new: false,
             });
         }
-        let Some(id) = begin(&txn, name, original.as_ref(), now_ms).await? else {
-            return Err(overtaken(db, txn, name).await);
+        let Some(id) = begin(txn, name, original.as_ref(), now_ms).await? else {
+            return Err(overtaken(txn, name).await);
         };
         let from = i64::from(original.is_some());
         return add(txn, id, from, change, now_ms).await;
@@ -69,8 +81,8 @@ pub async fn save(
             is_new: false,
         });
     }
-    if !store::advance(&txn, current.id, current.revision.number).await? {
-        return Err(overtaken(db, txn, name).await);
+    if !store::advance(txn, current.id, current.revision.number).await? {
+        return Err(overtaken(txn, name).await);
     }
     add(txn, current.id, current.revision.number, change, now_ms).await
 }
@@ -87,11 +99,29 @@ pub async fn copy(
     by: &str,
     now_ms: i64,
 ) -> Result<Saved, LibraryError> {
+    let txn = db.begin().await?;
+    let saved = copy_within(&txn, folder, texts, name, by, now_ms).await?;
+    txn.commit().await?;
+    Ok(saved)
+}
+
+/// As [`copy`], in a transaction of the caller's.
+///
+/// # Errors
+/// As for [`copy`]; the transaction is then to be given up.
+pub async fn copy_within(
+    txn: &Txn,
+    folder: &Path,
+    texts: &FileTexts,
+    name: &str,
+    by: &str,
+    now_ms: i64,
+) -> Result<Saved, LibraryError> {
     if !is_name(name) {
         return Err(LibraryError::Name(name.to_owned()));
     }
     let is_taken =
-        store::current(&**db, name).await?.is_some() || original(folder, name).await?.is_some();
+        store::current(&**txn, name).await?.is_some() || original(folder, name).await?.is_some();
     if is_taken {
         return Err(LibraryError::Exists(name.to_owned()));
     }
@@ -103,7 +133,7 @@ pub async fn copy(
         by,
         note: "",
     };
-    save(db, folder, &change, now_ms).await
+    save_within(txn, folder, &change, now_ms).await
 }
 
 /// Makes a past revision the newest one.
@@ -118,7 +148,25 @@ pub async fn restore(
     by: &str,
     now_ms: i64,
 ) -> Result<Saved, LibraryError> {
-    let old = revision(db, name, number).await?;
+    let txn = db.begin().await?;
+    let saved = restore_within(&txn, folder, name, number, by, now_ms).await?;
+    txn.commit().await?;
+    Ok(saved)
+}
+
+/// As [`restore`], in a transaction of the caller's.
+///
+/// # Errors
+/// As for [`restore`]; the transaction is then to be given up.
+pub async fn restore_within(
+    txn: &Txn,
+    folder: &Path,
+    name: &str,
+    number: i64,
+    by: &str,
+    now_ms: i64,
+) -> Result<Saved, LibraryError> {
+    let old = revision_within(&**txn, name, number).await?;
     let note = format!("as revision {number}");
     let change = Change {
         name,
@@ -127,7 +175,7 @@ pub async fn restore(
         by,
         note: &note,
     };
-    save(db, folder, &change, now_ms).await
+    save_within(txn, folder, &change, now_ms).await
 }
 
 /// Puts a template away, so that no campaign can take it, or takes it back.
@@ -142,26 +190,42 @@ pub async fn archive(
     by: &str,
     now_ms: i64,
 ) -> Result<(), LibraryError> {
-    let found = open(db, folder, name).await?;
+    let txn = db.begin().await?;
+    archive_within(&txn, folder, name, is_archived, by, now_ms).await?;
+    txn.commit().await?;
+    Ok(())
+}
+
+/// As [`archive`], in a transaction of the caller's.
+///
+/// # Errors
+/// As for [`archive`]; the transaction is then to be given up.
+pub async fn archive_within(
+    txn: &Txn,
+    folder: &Path,
+    name: &str,
+    is_archived: bool,
+    by: &str,
+    now_ms: i64,
+) -> Result<(), LibraryError> {
+    let found = open_within(&**txn, folder, name).await?;
     if found.is_archived == is_archived {
         return Ok(());
     }
-    let txn = db.begin().await?;
     // One from outside stays there, and the library remembers that it is put away.
     if !matches!(found.origin, Origin::Library { .. })
-        && begin(&txn, name, Some(&found.texts), now_ms)
+        && begin(txn, name, Some(&found.texts), now_ms)
             .await?
             .is_none()
     {
-        return Err(overtaken(db, txn, name).await);
+        return Err(overtaken(txn, name).await);
     }
-    store::archive(&txn, name, is_archived).await?;
+    store::archive(txn, name, is_archived).await?;
     let action = match is_archived {
         true => "template.archive",
         false => "template.take_back",
     };
-    audit::note(&*txn, by, action, name, "", now_ms).await?;
-    txn.commit().await?;
+    audit::note(&**txn, by, action, name, "", now_ms).await?;
     Ok(())
 }
 
@@ -183,7 +247,7 @@ async fn begin(
 
 /// Adds the revision after `from`.
 async fn add(
-    txn: Txn,
+    txn: &Txn,
     id: i64,
     from: i64,
     change: &Change<'_>,
@@ -191,10 +255,10 @@ async fn add(
 ) -> Result<Saved, LibraryError> {
     let number = from + 1;
     let note: String = change.note.chars().take(200).collect();
-    store::add(&txn, id, number, change.texts, change.by, &note, now_ms).await?;
+    store::add(txn, id, number, change.texts, change.by, &note, now_ms).await?;
     let detail = format!("revision {number}");
     audit::note(
-        &*txn,
+        &**txn,
         change.by,
         "template.save",
         change.name,
@@ -202,7 +266,6 @@ async fn add(
         now_ms,
     )
     .await?;
-    txn.commit().await?;
     Ok(Saved {
         revision: number,
         is_new: true,
@@ -210,9 +273,8 @@ async fn add(
 }
 
 /// Another saved between our look and our writing.
-async fn overtaken(db: &Db, txn: Txn, name: &str) -> LibraryError {
-    drop(txn);
-    match store::current(&**db, name).await {
+async fn overtaken(txn: &Txn, name: &str) -> LibraryError {
+    match store::current(&**txn, name).await {
         Ok(current) => {
             let (revision, by) = current.map_or((0, String::new()), |current| {
                 (current.revision.number, current.revision.saved_by)

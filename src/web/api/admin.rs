@@ -1,20 +1,15 @@
-//! What administrators do: users, the audit log, the chain of evidence.
+//! What administrators read: the audit log, the chain of evidence, the permission ladder.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{self, Bytes};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::auth::Caller;
 use super::cursor::{self, Page};
-use super::{answer, body, instant, refused};
-use crate::accounts::AccountError;
+use super::{answer, instant};
 use crate::accounts::audit::{self, Entry, Filter};
-use crate::accounts::links::{self, Purpose};
-use crate::accounts::model::{Role, User};
-use crate::accounts::users::{self, NewUser};
 use crate::consent::anchor::AnchorFile;
 use crate::consent::{chain, overview};
 use crate::web::{ApiError, State};
@@ -100,158 +95,6 @@ pub(super) async fn audit_log(
         AuditEntry::from,
     );
     cursor::answer(&page)
-}
-
-/// Somebody who works here.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = User)]
-pub(super) struct UserView {
-    id: i64,
-    #[schema(example = "anne@example.com")]
-    email: String,
-    #[schema(example = "Anne Petit")]
-    name: String,
-    /// `administrator`, `marketer`, `approver`, `analyst` or `support`.
-    #[schema(example = "marketer")]
-    role: String,
-    /// ISO 639-1.
-    #[schema(example = "fr")]
-    language: String,
-}
-
-impl From<User> for UserView {
-    fn from(one: User) -> Self {
-        Self {
-            id: one.id.0,
-            email: one.email,
-            name: one.name,
-            role: one.role.to_string(),
-            language: one.language,
-        }
-    }
-}
-
-/// All users.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Users {
-    /// By name.
-    users: Vec<UserView>,
-}
-
-/// Lists the users.
-#[utoipa::path(
-    get, path = "/api/v1/users", operation_id = "listUsers", tag = "Administration",
-    responses((status = 200, description = "All users, by name", body = Users)),
-)]
-pub(super) async fn list_users(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
-    let found = users::list(&state.db)
-        .await
-        .map_err(ApiError::unavailable)?;
-    let view = Users {
-        users: found.into_iter().map(UserView::from).collect(),
-    };
-    answer(StatusCode::OK, &view)
-}
-
-/// Somebody new.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UserTold {
-    #[schema(example = "anne@example.com")]
-    email: String,
-    #[schema(example = "Anne Petit", min_length = 1, max_length = 100)]
-    name: String,
-    role: RoleTold,
-    /// None: English.
-    language: Option<LanguageTold>,
-}
-
-/// What somebody is here for.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = Role)]
-enum RoleTold {
-    Administrator,
-    Marketer,
-    Approver,
-    Analyst,
-    Support,
-}
-
-/// The language of his pages.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = PageLanguage)]
-enum LanguageTold {
-    En,
-    Fr,
-}
-
-/// A user who was added.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct UserAdded {
-    id: i64,
-    /// Where on the console he sets his password: it works once, for three days, and nobody else may have it.
-    #[schema(example = "/enter/…")]
-    path: String,
-}
-
-/// Adds a user.
-///
-/// The answer holds the address at which he sets his password; nothing is sent to him. It is kept nowhere, and so an
-/// Idempotency-Key changes nothing here: an address is added once in any case.
-#[utoipa::path(
-    post, path = "/api/v1/users", operation_id = "addUser", tag = "Administration",
-    request_body(content = UserTold, example = json!({"email": "anne@example.com", "name": "Anne Petit", "role": "marketer"})),
-    responses((status = 201, description = "He is added", body = UserAdded)),
-)]
-pub(super) async fn add_user(
-    request: HttpRequest,
-    bytes: Bytes,
-    caller: Caller,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let told: UserTold = body::read(&request, &bytes)?;
-    let role = match told.role {
-        RoleTold::Administrator => Role::Administrator,
-        RoleTold::Marketer => Role::Marketer,
-        RoleTold::Approver => Role::Approver,
-        RoleTold::Analyst => Role::Analyst,
-        RoleTold::Support => Role::Support,
-    };
-    let language = match told.language {
-        Some(LanguageTold::Fr) => "fr",
-        Some(LanguageTold::En) | None => "en",
-    };
-    let now_ms = state.clock.now_ms();
-    let new = NewUser {
-        email: &told.email,
-        name: &told.name,
-        role,
-        language,
-    };
-    let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
-    let id = users::add(&txn, new, &caller.actor(), now_ms)
-        .await
-        .map_err(failed)?;
-    let token = links::make(&txn, Purpose::Password, Some(id), now_ms)
-        .await
-        .map_err(failed)?;
-    txn.commit().await.map_err(ApiError::unavailable)?;
-    let added = UserAdded {
-        id: id.0,
-        path: format!("/enter/{token}"),
-    };
-    answer(StatusCode::CREATED, &added)
-}
-
-fn failed(error: AccountError) -> ApiError {
-    match error {
-        AccountError::Database(error) => ApiError::unavailable(error),
-        AccountError::Email | AccountError::Taken => refused("email", error.to_string()),
-        AccountError::Name => refused("name", error.to_string()),
-        error => ApiError::internal(error),
-    }
 }
 
 /// Proves that the chain of evidence is whole.

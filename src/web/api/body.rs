@@ -117,6 +117,20 @@ pub(super) fn read_or_empty<T: DeserializeOwned>(
     }
 }
 
+/// Reads a body that says nothing: there is none, or it is `{}`.
+///
+/// # Errors
+/// As [`json`], and 422 with the first field.
+pub(super) fn nothing(request: &HttpRequest, body: &[u8]) -> Result<(), ApiError> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    match json(request, body)? {
+        Value::Null => Ok(()),
+        value => fields_of(value, &[]).map(|_none| ()),
+    }
+}
+
 /// Reads a value into what it is to be.
 ///
 /// # Errors

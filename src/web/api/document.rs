@@ -10,8 +10,9 @@ use utoipa::OpenApi;
 
 use super::problem::Problem;
 use super::{
-    admin, campaigns, coupons, customers, customers_in, inbox, orders, page, permissions, reports,
-    responses, rights, segments, suppressions, templates,
+    admin, calendar, campaigns, coupons, customers, customers_in, drafts, imports, inbox, notes,
+    orders, page, permissions, relays, reports, responses, rights, rules, segments, senders,
+    suppressions, templates, tokens, uploads, users, webhook_deliveries, webhooks,
 };
 use crate::config::Scope;
 use crate::web::error::words;
@@ -24,7 +25,7 @@ What programs need of the console and the command line.
 with each operation. Tokens are made in the console (Settings, API tokens) or in the settings file (`[api.tokens]`).
 
 **Once.** A POST that carries an `Idempotency-Key` is done once: whoever gets no answer sends the same again within a \
-day and gets the answer of the first. PUT, PATCH and DELETE may be sent again as they are.
+day and gets the answer of the first, without the secret that one may have shown. PUT, PATCH and DELETE may be sent again as they are.
 
 **Lists** have pages: `limit` entries, and `next_cursor` for the next page until it is null. An entry that is there \
 all the time comes once, whatever is written meanwhile.
@@ -41,31 +42,54 @@ denominator.";
     components(schemas(Problem)),
     tags(
         (name = "Customers", description = "People: who they are, what happened between them and us."),
+        (name = "Imports", description = "Files of customers, permissions and orders, step by step: upload, columns, trial, import, refused rows."),
         (name = "Permission", description = "What people allow, on what evidence, and what they refuse."),
         (name = "Events", description = "What happened elsewhere: orders, redeemed coupons, answers in shops."),
-        (name = "Segments", description = "Rules that select customers."),
-        (name = "Templates", description = "Messages in four parts."),
+        (name = "Segments", description = "Rules that select customers, told or kept under a name."),
+        (name = "Templates", description = "Messages in four parts: written, checked, shown, with every revision."),
+        (name = "Drafts", description = "Campaigns being planned: step by step, with a second person's approval."),
         (name = "Campaigns", description = "Plans: checked, launched, followed, stopped."),
         (name = "Reports", description = "What came back, and what it means."),
         (name = "Inbox", description = "What people wrote back."),
-        (name = "Administration", description = "Users, the audit log, the chain of evidence."),
+        (name = "Webhooks", description = "Where events are posted to (Standard Webhooks), and what was told."),
+        (name = "Settings", description = "The rules in force, the senders and the ways out; they are changed in the settings file."),
+        (name = "Administration", description = "Users, tokens, the audit log, the chain of evidence."),
         (name = "This API", description = "Of the token itself."),
     ),
     paths(
         customers::list, customers_in::put, customers_in::bulk, customers::one, customers::change,
         customers::erase, customers::export, customers::timeline, customers::why,
         permissions::list, permissions::record, permissions::opt_out, permissions::proof,
+        notes::list, notes::write, notes::remove,
+        imports::list, uploads::upload, imports::one, imports::change, imports::remove, uploads::preview,
+        uploads::rejected, imports::dry_run, imports::begin,
         suppressions::list, suppressions::add, suppressions::check,
         orders::take, orders::unmatched, responses::take,
         coupons::redeem, coupons::show, coupons::pools, coupons::add_codes,
-        segments::count, segments::explain, segments::words,
-        templates::list, templates::one, templates::check, templates::preview,
-        campaigns::list, campaigns::one, campaigns::put, campaigns::check, campaigns::check_given,
-        campaigns::progress, campaigns::launch, campaigns::pause, campaigns::resume,
-        campaigns::cancel, campaigns::decide,
+        calendar::show, drafts::list, drafts::begin, drafts::one, drafts::replace, drafts::change, drafts::delete,
+        drafts::look::check, drafts::look::preview, drafts::look::test_send,
+        drafts::answer::ask, drafts::answer::withdraw, drafts::answer::approve, drafts::answer::send_back,
+        drafts::answer::launch, drafts::reopen,
+        campaigns::list, campaigns::one, campaigns::put, campaigns::check::check, campaigns::check::check_given,
+        campaigns::steer::progress, campaigns::steer::launch, campaigns::steer::reschedule,
+        campaigns::steer::pause, campaigns::steer::resume, campaigns::steer::cancel, campaigns::steer::decide,
+        segments::library::list, segments::library::create, segments::library::one, segments::library::change,
+        segments::library::archive, segments::library::take_back, segments::library::uses,
+        segments::rules::count, segments::rules::explain, segments::study::reach, segments::study::study,
+        segments::rules::words,
+        templates::library::list, templates::library::create, templates::library::one, templates::library::put,
+        templates::library::archive, templates::library::take_back,
+        templates::check::check, templates::check::check_text, templates::check::preview,
+        templates::revisions::list, templates::revisions::one, templates::revisions::restore,
+        templates::revisions::compare,
         reports::list, reports::one, reports::csv, reports::improve, reports::grid, reports::standing,
         inbox::replies, inbox::reply_done, inbox::mails, inbox::mail, inbox::mail_done,
-        admin::audit_log, admin::list_users, admin::add_user, admin::verification, admin::levels,
+        webhooks::list, webhooks::add, webhooks::one, webhooks::change, webhooks::remove, webhooks::renew_secret,
+        webhook_deliveries::list, webhook_deliveries::test, webhook_deliveries::resend,
+        rules::in_force, senders::list, senders::one, senders::check, relays::list, relays::test,
+        users::list, users::add, users::one, users::change, users::link, users::end_sessions,
+        users::end_two_factors, tokens::list, tokens::make, tokens::revoke,
+        admin::audit_log, admin::verification, admin::levels,
         page::token,
     )
 )]
@@ -105,6 +129,7 @@ fn document() -> Value {
     for name in ["CustomerTold", "SuppressionTold"] {
         document["components"]["schemas"][name]["unevaluatedProperties"] = false.into();
     }
+    loosen(&mut document["components"]["schemas"]);
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for (path, item) in paths.iter_mut() {
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
@@ -118,6 +143,27 @@ fn document() -> Value {
         }
     }
     document
+}
+
+/// The plan of a draft: a definition of which anything may be missing, or null where nothing is chosen.
+fn loosen(schemas: &mut Value) {
+    for (of, whole) in [("DraftDefinition", "Definition"), ("DraftSender", "Sender")] {
+        let mut schema = schemas[whole].clone();
+        if let Some(schema) = schema.as_object_mut() {
+            schema.remove("required");
+            let about = format!("As {whole}, of which anything may be missing.");
+            schema.insert("description".to_owned(), about.into());
+        }
+        let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
+        for (name, field) in fields.into_iter().flatten() {
+            if let Some(kind) = field.get("type").and_then(Value::as_str) {
+                field["type"] = json!([kind, "null"]);
+            } else if name == "sender" {
+                *field = json!({ "$ref": "#/components/schemas/DraftSender" });
+            }
+        }
+        schemas[of] = schema;
+    }
 }
 
 /// Statuses that many operations answer, by the name of their entry.

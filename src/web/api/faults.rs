@@ -11,8 +11,11 @@ use crate::delivery::decide::DecideError;
 use crate::delivery::launch::LaunchError;
 use crate::delivery::why::WhyError;
 use crate::dialogue::DialogueError;
+use crate::dialogue::attest::AttestError;
 use crate::segments::ParseError;
+use crate::segments::library::LibraryError as SegmentError;
 use crate::templates::TemplateError;
+use crate::templates::library::LibraryError;
 use crate::web::ApiError;
 
 /// There is none of that name.
@@ -21,7 +24,7 @@ pub(super) fn nobody(what: &str) -> ApiError {
 }
 
 /// It stands otherwise than the request supposes.
-fn conflict(why: impl std::fmt::Display) -> ApiError {
+pub(super) fn conflict(why: impl std::fmt::Display) -> ApiError {
     ApiError::new(StatusCode::CONFLICT).with_detail(body::sentence(&why.to_string()))
 }
 
@@ -41,6 +44,46 @@ pub(super) fn rule(field: &str, error: &ParseError) -> ApiError {
     refused(field, format!("{}{place}", error.message))
 }
 
+pub(super) fn segment(error: SegmentError) -> ApiError {
+    let said = error.to_string();
+    match error {
+        SegmentError::NoName | SegmentError::LongName | SegmentError::OddName => {
+            refused("name", said)
+        }
+        SegmentError::LongDescription => refused("description", said),
+        SegmentError::Incomplete => refused("rule", said),
+        SegmentError::Taken { .. } | SegmentError::Changed { .. } => conflict(said),
+        SegmentError::Unknown { .. } => nobody("segment"),
+        SegmentError::Database(error) => ApiError::unavailable(error),
+    }
+}
+
+/// `field`: where the texts of the template stand in the request.
+pub(super) fn library(field: &str, error: LibraryError) -> ApiError {
+    match error {
+        LibraryError::Template(TemplateError::NoSuchTemplate { .. }) => nobody("template"),
+        LibraryError::NoSuchRevision { number, .. } => ApiError::new(StatusCode::NOT_FOUND)
+            .with_detail(format!("The template has no revision {number}.")),
+        LibraryError::Template(error) => template(field, &error),
+        LibraryError::Name(_) | LibraryError::OtherName { .. } => {
+            refused("name", error.to_string())
+        }
+        LibraryError::Exists(_)
+        | LibraryError::Conflict { .. }
+        | LibraryError::Archived { .. }
+        | LibraryError::Unreadable { .. } => conflict(error),
+        LibraryError::Database(_) | LibraryError::Interrupted(_) => ApiError::unavailable(error),
+    }
+}
+
+/// Why a template that `field` names cannot be taken.
+pub(super) fn named(field: &str, error: LibraryError) -> ApiError {
+    match error {
+        LibraryError::Database(_) | LibraryError::Interrupted(_) => ApiError::unavailable(error),
+        error => refused(field, error.to_string()),
+    }
+}
+
 pub(super) fn template(field: &str, error: &TemplateError) -> ApiError {
     refused(field, error.to_string())
 }
@@ -48,7 +91,10 @@ pub(super) fn template(field: &str, error: &TemplateError) -> ApiError {
 pub(super) fn plan(error: PlanError) -> ApiError {
     match error {
         PlanError::NotFound { .. } => nobody("campaign"),
-        PlanError::NotEditable { .. } | PlanError::WrongStatus { .. } => conflict(error),
+        PlanError::NotEditable { .. }
+        | PlanError::WrongStatus { .. }
+        | PlanError::Drafted { .. } => conflict(error),
+        PlanError::Stale { .. } => ApiError::new(StatusCode::PRECONDITION_FAILED),
         PlanError::Segment(error) => rule("segment", &error),
         PlanError::Template(error) => template("template", &error),
         PlanError::Unsendable { .. } | PlanError::NoTemplate { .. } => {
@@ -71,6 +117,7 @@ pub(super) fn launch(error: LaunchError) -> ApiError {
     match error {
         LaunchError::Gone => nobody("campaign"),
         LaunchError::Database(error) => ApiError::unavailable(error),
+        LaunchError::Drafted(error) => plan(error),
         LaunchError::WrongStatus { .. }
         | LaunchError::Segment(_)
         | LaunchError::Offer(_)
@@ -101,6 +148,13 @@ pub(super) fn topic(field: &str, error: TopicError) -> ApiError {
     match error {
         TopicError::Unknown { .. } => refused(field, error.to_string()),
         TopicError::Database(error) => ApiError::unavailable(error),
+    }
+}
+
+pub(super) fn attest(error: AttestError) -> ApiError {
+    match error {
+        AttestError::Said { field, problem } => refused(field, problem),
+        AttestError::Dialogue(error) => dialogue(error),
     }
 }
 

@@ -7,24 +7,38 @@
 mod admin;
 mod auth;
 mod body;
+mod calendar;
 mod campaigns;
 mod coupons;
 mod cursor;
 mod customers;
 mod customers_in;
 mod document;
+mod drafts;
 mod faults;
+mod import_views;
+mod imports;
 mod inbox;
+mod notes;
 mod orders;
 mod page;
 mod permissions;
 mod problem;
+mod relays;
 mod reports;
 mod responses;
 mod rights;
+mod rules;
+mod secrets;
 mod segments;
+mod senders;
 mod suppressions;
 mod templates;
+mod tokens;
+mod uploads;
+mod users;
+mod webhook_deliveries;
+mod webhooks;
 
 use std::borrow::Cow;
 
@@ -85,6 +99,21 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             .post(permissions::record),
         at("/api/v1/customers/{customer}/opt-out").post(permissions::opt_out),
         at("/api/v1/customers/{customer}/proof").get(permissions::proof),
+        at("/api/v1/customers/{customer}/notes")
+            .get(notes::list)
+            .post(notes::write),
+        at("/api/v1/customers/{customer}/notes/{note}").delete(notes::remove),
+        at("/api/v1/imports")
+            .get(imports::list)
+            .post(uploads::upload),
+        at("/api/v1/imports/{import}")
+            .get(imports::one)
+            .patch(imports::change)
+            .delete(imports::remove),
+        at("/api/v1/imports/{import}/preview").get(uploads::preview),
+        at("/api/v1/imports/{import}/rejected").get(uploads::rejected),
+        at("/api/v1/imports/{import}/try").post(imports::dry_run),
+        at("/api/v1/imports/{import}/begin").post(imports::begin),
         at("/api/v1/suppressions")
             .get(suppressions::list)
             .post(suppressions::add),
@@ -98,25 +127,66 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         at("/api/v1/coupon-pools/{pool}/codes")
             .most(BULK_LIMIT)
             .post(coupons::add_codes),
-        at("/api/v1/segments/count").post(segments::count),
-        at("/api/v1/segments/explain").post(segments::explain),
-        at("/api/v1/segments/words").get(segments::words),
-        at("/api/v1/templates").get(templates::list),
-        at("/api/v1/templates/{template}").get(templates::one),
-        at("/api/v1/templates/{template}/check").get(templates::check),
-        at("/api/v1/templates/{template}/preview").post(templates::preview),
+        at("/api/v1/segments")
+            .get(segments::library::list)
+            .post(segments::library::create),
+        at("/api/v1/segments/count").post(segments::rules::count),
+        at("/api/v1/segments/explain").post(segments::rules::explain),
+        at("/api/v1/segments/reach").post(segments::study::reach),
+        at("/api/v1/segments/study").post(segments::study::study),
+        at("/api/v1/segments/words").get(segments::rules::words),
+        at("/api/v1/segments/{segment}")
+            .get(segments::library::one)
+            .patch(segments::library::change),
+        at("/api/v1/segments/{segment}/archive").post(segments::library::archive),
+        at("/api/v1/segments/{segment}/take-back").post(segments::library::take_back),
+        at("/api/v1/segments/{segment}/uses").get(segments::library::uses),
+        at("/api/v1/templates")
+            .get(templates::library::list)
+            .post(templates::library::create),
+        at("/api/v1/templates/{template}")
+            .get(templates::library::one)
+            .put(templates::library::put),
+        at("/api/v1/templates/{template}/archive").post(templates::library::archive),
+        at("/api/v1/templates/{template}/take-back").post(templates::library::take_back),
+        at("/api/v1/templates/{template}/check")
+            .get(templates::check::check)
+            .post(templates::check::check_text),
+        at("/api/v1/templates/{template}/preview").post(templates::check::preview),
+        at("/api/v1/templates/{template}/difference").get(templates::revisions::compare),
+        at("/api/v1/templates/{template}/revisions").get(templates::revisions::list),
+        at("/api/v1/templates/{template}/revisions/{revision}").get(templates::revisions::one),
+        at("/api/v1/templates/{template}/revisions/{revision}/restore")
+            .post(templates::revisions::restore),
         at("/api/v1/campaigns").get(campaigns::list),
-        at("/api/v1/campaigns/check").post(campaigns::check_given),
+        at("/api/v1/campaigns/check").post(campaigns::check::check_given),
         at("/api/v1/campaigns/{campaign}")
             .get(campaigns::one)
             .put(campaigns::put),
-        at("/api/v1/campaigns/{campaign}/check").get(campaigns::check),
-        at("/api/v1/campaigns/{campaign}/progress").get(campaigns::progress),
-        at("/api/v1/campaigns/{campaign}/launch").post(campaigns::launch),
-        at("/api/v1/campaigns/{campaign}/pause").post(campaigns::pause),
-        at("/api/v1/campaigns/{campaign}/resume").post(campaigns::resume),
-        at("/api/v1/campaigns/{campaign}/cancel").post(campaigns::cancel),
-        at("/api/v1/campaigns/{campaign}/decide").post(campaigns::decide),
+        at("/api/v1/campaigns/{campaign}/check").get(campaigns::check::check),
+        at("/api/v1/campaigns/{campaign}/progress").get(campaigns::steer::progress),
+        at("/api/v1/campaigns/{campaign}/launch").post(campaigns::steer::launch),
+        at("/api/v1/campaigns/{campaign}/reschedule").post(campaigns::steer::reschedule),
+        at("/api/v1/campaigns/{campaign}/pause").post(campaigns::steer::pause),
+        at("/api/v1/campaigns/{campaign}/resume").post(campaigns::steer::resume),
+        at("/api/v1/campaigns/{campaign}/cancel").post(campaigns::steer::cancel),
+        at("/api/v1/campaigns/{campaign}/decide").post(campaigns::steer::decide),
+        at("/api/v1/campaigns/{campaign}/reopen").post(drafts::reopen),
+        at("/api/v1/calendar").get(calendar::show),
+        at("/api/v1/drafts").get(drafts::list).post(drafts::begin),
+        at("/api/v1/drafts/{draft}")
+            .get(drafts::one)
+            .put(drafts::replace)
+            .patch(drafts::change)
+            .delete(drafts::delete),
+        at("/api/v1/drafts/{draft}/check").get(drafts::look::check),
+        at("/api/v1/drafts/{draft}/preview").post(drafts::look::preview),
+        at("/api/v1/drafts/{draft}/test-send").post(drafts::look::test_send),
+        at("/api/v1/drafts/{draft}/ask").post(drafts::answer::ask),
+        at("/api/v1/drafts/{draft}/withdraw").post(drafts::answer::withdraw),
+        at("/api/v1/drafts/{draft}/approve").post(drafts::answer::approve),
+        at("/api/v1/drafts/{draft}/send-back").post(drafts::answer::send_back),
+        at("/api/v1/drafts/{draft}/launch").post(drafts::answer::launch),
         at("/api/v1/reports").get(reports::list),
         at("/api/v1/reports/grid").get(reports::grid),
         at("/api/v1/reports/standing").get(reports::standing),
@@ -130,9 +200,32 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         at("/api/v1/mails/{mail}/done").post(inbox::mail_done),
         at("/api/v1/permission-levels").get(admin::levels),
         at("/api/v1/evidence/verification").get(admin::verification),
-        at("/api/v1/users")
-            .get(admin::list_users)
-            .post(admin::add_user),
+        at("/api/v1/users").get(users::list).post(users::add),
+        at("/api/v1/users/{user}")
+            .get(users::one)
+            .patch(users::change),
+        at("/api/v1/users/{user}/link").post(users::link),
+        at("/api/v1/users/{user}/end-sessions").post(users::end_sessions),
+        at("/api/v1/users/{user}/end-two-factors").post(users::end_two_factors),
+        at("/api/v1/tokens").get(tokens::list).post(tokens::make),
+        at("/api/v1/tokens/{token}").delete(tokens::revoke),
+        at("/api/v1/webhooks")
+            .get(webhooks::list)
+            .post(webhooks::add),
+        at("/api/v1/webhooks/{webhook}")
+            .get(webhooks::one)
+            .patch(webhooks::change)
+            .delete(webhooks::remove),
+        at("/api/v1/webhooks/{webhook}/deliveries").get(webhook_deliveries::list),
+        at("/api/v1/webhooks/{webhook}/secret").post(webhooks::renew_secret),
+        at("/api/v1/webhooks/{webhook}/test").post(webhook_deliveries::test),
+        at("/api/v1/webhooks/{webhook}/resend").post(webhook_deliveries::resend),
+        at("/api/v1/rules").get(rules::in_force),
+        at("/api/v1/senders").get(senders::list),
+        at("/api/v1/senders/{domain}").get(senders::one),
+        at("/api/v1/senders/{domain}/check").post(senders::check),
+        at("/api/v1/relays").get(relays::list),
+        at("/api/v1/relays/{route}/test").post(relays::test),
         at("/api/v1/audit-log").get(admin::audit_log),
     ] {
         config.service(place.finish());
@@ -283,6 +376,21 @@ async fn once_around(
     finished(requests::around(&state.db, keyed.as_ref(), state.clock.now_ms(), work).await)
 }
 
+/// Does the work of a PATCH or DELETE in one transaction; it may be sent again as it is.
+async fn changing(
+    state: &State,
+    work: impl AsyncFn(&Txn) -> Result<(), Failed<ApiError>>,
+) -> Result<(), ApiError> {
+    let done = requests::once(&state.db, None, state.clock.now_ms(), async |txn| {
+        work(txn).await?;
+        Ok(Reply {
+            status: StatusCode::NO_CONTENT.as_u16(),
+            body: String::new(),
+        })
+    });
+    finished(done.await).map(drop)
+}
+
 fn keyed(request: &HttpRequest, caller: &Caller, body: &[u8]) -> Result<Option<Request>, ApiError> {
     let key = request
         .headers()
@@ -371,6 +479,11 @@ fn tag(view: &impl Serialize) -> Result<String, ApiError> {
     let digest = ring::digest::digest(&SHA256, &body);
     let half = digest.as_ref().get(..16).unwrap_or_default();
     Ok(format!("\"{}\"", HEXLOWER.encode(half)))
+}
+
+/// The tag of a revision.
+fn revision_tag(revision: i64) -> String {
+    format!("\"{revision}\"")
 }
 
 /// Refuses a change of what is no more what the caller read: where the request carries If-Match (RFC 9110 §13.1.1),

@@ -401,7 +401,11 @@ fn curl(path: &str, method: &str, operation: &Value) -> String {
         let example = content.get("example").cloned();
         let example = example.unwrap_or_else(|| Value::Object(Map::new()));
         lines.push(format!("-H \"Content-Type: {media}\""));
-        lines.push(format!("-d '{example}'"));
+        lines.push(if media.contains("json") {
+            format!("-d '{example}'")
+        } else {
+            "--data-binary @FILE".to_owned()
+        });
     }
     lines.join(" \\\n  ")
 }

@@ -16,13 +16,11 @@ use crate::consent::ladder::Level;
 use crate::consent::model::{Action, Basis, Channel, Permission, Scope};
 use crate::consent::{proof as file, store as consent, topics};
 use crate::customers::import::told::Said;
-use crate::dialogue::attest;
+use crate::dialogue::attest::{self, LONGEST};
 use crate::dialogue::object::{self, Objection};
 use crate::responses::requests::Failed;
 use crate::web::{ApiError, State};
 
-/// Characters of a source or of a wording.
-const LONGEST: usize = 4_000;
 /// Every topic of a channel.
 const ALL: &str = "*";
 
@@ -221,8 +219,9 @@ pub(super) async fn list(
 
 /// Records what a customer allows or refuses.
 ///
-/// Evidence is only ever added: the newest word counts, and of equally new ones the no. A yes needs its topic, basis,
-/// source and date, a consent its wording too. A no suppresses the address; use `opt-out` for one that is said now.
+/// Evidence is only ever added: the newest word counts, and of equally new ones the no. A yes needs its topic, one of
+/// the bases that the settings allow for it, its source and date and an address of his on the channel, a consent its
+/// wording too. A no suppresses the address; use `opt-out` for one that is said now.
 #[utoipa::path(
     post, path = "/api/v1/customers/{customer}/permissions", operation_id = "recordPermission", tag = "Permission",
     params(("customer" = String, Path, description = "His number, or `external_id:` and your own key of him", example = "42")),
@@ -247,9 +246,10 @@ pub(super) async fn record(
     }
     let id = meant(&state, &customer).await?;
     once(&request, &state, &caller, &bytes, async |txn| {
-        attest::attest(txn, &state.keys, id, &said, &caller.actor(), now_ms)
+        let actor = caller.actor();
+        attest::attest(txn, &state.keys, &state.settings, id, &said, &actor, now_ms)
             .await
-            .map_err(|error| Failed::Refused(faults::dialogue(error)))?;
+            .map_err(|error| Failed::Refused(faults::attest(error)))?;
         note_in(txn, &caller, "permission.record", &id.to_string(), now_ms).await?;
         let found = consent::permissions_of(&**txn, id).await?;
         let view = Permissions {

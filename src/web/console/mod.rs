@@ -11,7 +11,7 @@ mod customers;
 mod dashboard;
 pub(super) mod entry;
 mod grid;
-mod imports;
+pub(in crate::web) mod imports;
 mod improve;
 mod mail;
 mod oidc;

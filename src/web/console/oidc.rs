@@ -9,8 +9,9 @@ use super::entry;
 use super::second_step::{brief_cookie, cookie_of, no_cookie};
 use crate::accounts::AccountError;
 use crate::accounts::oidc::{self, Journey, OidcError, Provider};
-use crate::accounts::tickets;
+use crate::accounts::{sign_in, tickets};
 use crate::config::OidcSettings;
+use crate::web::limits;
 use crate::web::{ApiError, State};
 
 /// Holds the journey, for some minutes.
@@ -62,17 +63,37 @@ pub(super) struct Wanted {
 
 /// To the provider.
 pub(super) async fn leave(
+    request: HttpRequest,
     wanted: web::Query<Wanted>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let settings = settings_of(&state)?;
+    let now_ms = state.clock.now_ms();
+    slow_down(&request, &state, now_ms).await?;
     let journey = Journey::new(entry::safe_path(&wanted.next))?;
-    let door = Provider::discover(settings).await?.door(&journey)?;
-    let ticket = tickets::write(&state.keys, STEP, &journey, state.clock.now_ms());
+    let provider = Provider::discover(settings, &state.oidc, now_ms).await?;
+    let door = provider.door(&journey)?;
+    let ticket = tickets::write(&state.keys, STEP, &journey, now_ms);
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, door))
         .insert_header((SET_COOKIE, brief_cookie(COOKIE_NAME, &ticket)))
         .finish())
+}
+
+/// Refuses a network from which many go and none comes back.
+async fn slow_down(request: &HttpRequest, state: &State, now_ms: i64) -> Result<(), ApiError> {
+    let network = limits::network_of(request, &state.settings.web);
+    let may = sign_in::is_provider_allowed(&state.db, &state.keys, &network, now_ms)
+        .await
+        .map_err(ApiError::unavailable)?;
+    if may {
+        return Ok(());
+    }
+    Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS)
+        .with_wait(900)
+        .with_detail(
+            "Too many tries. Wait a quarter of an hour, or ask an administrator for a link.",
+        ))
 }
 
 #[derive(Deserialize)]
@@ -106,11 +127,23 @@ pub(super) async fn enter(
     if back.code.is_empty() {
         return Err(OidcError::Refused("it gave no code".to_owned()).into());
     }
-    let provider = Provider::discover(settings).await?;
-    let identity = provider.identify(&back.code, &journey, now_ms).await?;
+    slow_down(&request, &state, now_ms).await?;
+    let provider = Provider::discover(settings, &state.oidc, now_ms).await?;
+    let identity = provider
+        .identify(&back.code, &journey, now_ms)
+        .await
+        .inspect_err(|error| {
+            if matches!(error, OidcError::Unreachable(_) | OidcError::Answer(_)) {
+                state.oidc.forget();
+            }
+        })?;
     let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
     let user = oidc::enter(&txn, &identity, settings, now_ms).await?;
     txn.commit().await.map_err(AccountError::Database)?;
+    let network = limits::network_of(&request, &state.settings.web);
+    sign_in::came_from_provider(&state.db, &state.keys, &network)
+        .await
+        .map_err(ApiError::unavailable)?;
     let mut response = entry::admit(&request, &state, &user, &journey.next).await?;
     if let Ok(gone) = no_cookie(COOKIE_NAME).parse() {
         response.headers_mut().append(SET_COOKIE, gone);

@@ -6,6 +6,7 @@ mod rights;
 mod senders;
 mod settings;
 mod two_factors;
+mod webhooks;
 
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Response, StatusCode};

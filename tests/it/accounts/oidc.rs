@@ -88,6 +88,36 @@ on_both! {
         provider.stop().await;
     }
 
+    async fn the_provider_is_asked_seldom_where_it_is_and_many_who_never_come_back_are_slowed_down(db: &TestDb) {
+        user(db, "anne@example.com", Role::Marketer).await;
+        let provider = Provider::start();
+        let site = Site::open_set(db, |settings| set(settings, &provider, json!({}))).await;
+        provider.says(json!({"sub": "s1", "email": "anne@example.com", "email_verified": true}), json!({}));
+        for _ in 0..2 {
+            location(&journey(&site, &provider).await);
+        }
+        assert_eq!(provider.described(), 1);
+        site.clock.advance(chrono::Duration::minutes(11));
+        location(&journey(&site, &provider).await);
+        assert_eq!(provider.described(), 2, "it said nothing of how long it holds");
+        // Who comes back as somebody we know is no guesser.
+        let leave = async || get(&site, "", "/sign-in/oidc").await.status();
+        for _ in 0..30 {
+            assert_eq!(leave().await, StatusCode::SEE_OTHER);
+        }
+        location(&journey(&site, &provider).await);
+        for _ in 0..50 {
+            assert_eq!(leave().await, StatusCode::SEE_OTHER);
+        }
+        let over = get(&site, "", "/sign-in/oidc").await;
+        assert_eq!(over.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(crate::web::header(&over, "retry-after"), "900");
+        site.clock.advance(chrono::Duration::minutes(16));
+        assert_eq!(leave().await, StatusCode::SEE_OTHER);
+        site.close().await;
+        provider.stop().await;
+    }
+
     async fn only_the_browser_that_left_comes_back(db: &TestDb) {
         user(db, "anne@example.com", Role::Marketer).await;
         let provider = Provider::start();

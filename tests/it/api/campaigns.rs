@@ -16,7 +16,7 @@ pub fn plan(name: &str) -> Value {
     })
 }
 
-async fn people(api: &Api) {
+pub async fn people(api: &Api) {
     let many: Vec<Value> = (0..10)
         .map(|n| {
             let permissions = json!([{
@@ -74,10 +74,55 @@ on_both! {
         assert_eq!(api.act(&format!("{path}/resume")).await.body["status"], "running");
         assert_eq!(api.act(&format!("{path}/decide")).await.status, 409);
         assert_eq!(api.act(&format!("{path}/cancel")).await.body["status"], "cancelled");
-        assert_eq!(number(db, "SELECT COUNT(*) FROM audit_log WHERE subject = 'spring' AND actor = 'token all'").await, 7);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM audit_log WHERE subject = 'spring' AND actor = 'token all'").await, 6);
         for path in ["/api/v1/reports/spring", "/api/v1/reports/spring/csv", "/api/v1/reports/grid?rows=channel"] {
             assert_eq!(api.get(path).await.status, 200, "{path}");
         }
+        api.0.close().await;
+    }
+
+    async fn of_two_who_read_the_same_one_changes_it(db: &TestDb) {
+        let api = Api::open(db).await;
+        let path = "/api/v1/campaigns/spring";
+        let put = api.ask(Method::PUT, path, Some(&plan("spring")), &[]).await;
+        let tag = put.header("etag").to_owned();
+        let (mut one, mut other) = (plan("spring"), plan("spring"));
+        one["goal"] = json!("order");
+        other["goal"] = json!("reply");
+        let headers = [("if-match", tag.as_str())];
+        let (one, other) = tokio::join!(
+            api.ask(Method::PUT, path, Some(&one), &headers),
+            api.ask(Method::PUT, path, Some(&other), &headers)
+        );
+        let mut statuses = [one.status, other.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 412], "{} {}", one.body, other.body);
+        assert_eq!(api.get(path).await.body["revision"], 2);
+        api.0.close().await;
+    }
+
+    async fn a_campaign_that_waits_is_moved(db: &TestDb) {
+        let api = Api::open(db).await;
+        let mut waiting = plan("spring");
+        waiting["schedule"] = json!({"at": "2027-03-01T09:30", "zone": "Europe/Paris"});
+        let put = api.ask(Method::PUT, "/api/v1/campaigns/spring", Some(&waiting), &[]).await;
+        assert_eq!((put.status, &put.body["status"]), (201, &json!("scheduled")), "{}", put.body);
+        let path = "/api/v1/campaigns/spring/reschedule";
+        let moved = api.post(path, &json!({"at": "2027-03-02T08:00"})).await;
+        assert_eq!((moved.status, &moved.body["next_due_at"]), (200, &json!("2027-03-02T07:00:00.000Z")), "{}", moved.body);
+        assert_eq!(moved.body["definition"]["schedule"]["at"], "2027-03-02T08:00:00");
+        for wrong in ["tomorrow", "2027-03-02", "2020-03-02T08:00"] {
+            assert_eq!(api.post(path, &json!({"at": wrong})).await.status, 422, "{wrong}");
+        }
+        let calendar = api.get("/api/v1/calendar?from=2027-03-01&until=2027-03-08&zone=Europe/Paris").await;
+        assert_eq!(calendar.status, 200, "{}", calendar.body);
+        assert_eq!(calendar.body["entries"][0]["campaign"], "spring", "{}", calendar.body);
+        assert_eq!((&calendar.body["entries"][0]["day"], &calendar.body["entries"][0]["may_move"]), (&json!("2027-03-02"), &json!(true)));
+        for query in ["from=2027-03-01&until=2027-03-01", "from=2027-03-01&until=2028-03-02", "from=0001-01-01&until=0001-02-01"] {
+            assert_eq!(api.get(&format!("/api/v1/calendar?{query}")).await.status, 422, "{query}");
+        }
+        let noted = "SELECT COUNT(*) FROM audit_log WHERE action = 'campaign.reschedule' AND actor = 'token all'";
+        assert_eq!(number(db, noted).await, 1);
         api.0.close().await;
     }
 

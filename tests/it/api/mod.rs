@@ -3,10 +3,17 @@
 mod campaigns;
 mod contract;
 mod customers;
+mod drafts;
+mod imports;
 mod paging;
+mod people;
 mod permission;
 mod requests;
 mod rest;
+mod segments;
+mod settings;
+mod templates;
+mod webhooks;
 
 use std::collections::BTreeSet;
 
@@ -79,11 +86,23 @@ impl Api {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Answered {
+        self.ask_as(ALL, method, path, body, headers).await
+    }
+
+    /// With another token.
+    pub async fn ask_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answered {
         let mut request = self
             .0
             .client
             .request(method, format!("{}{path}", self.0.base))
-            .bearer_auth(ALL);
+            .bearer_auth(token);
         if let Some(body) = body {
             request = request
                 .header("content-type", "application/json")
@@ -108,6 +127,20 @@ impl Api {
 
     pub async fn post(&self, path: &str, body: &Value) -> Answered {
         self.ask(Method::POST, path, Some(body), &[]).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answered {
+        self.ask(Method::PATCH, path, Some(body), &[]).await
+    }
+
+    /// A POST under an Idempotency-Key.
+    pub async fn post_once(&self, path: &str, key: &str, body: Option<&Value>) -> Answered {
+        self.ask(Method::POST, path, body, &[("idempotency-key", key)])
+            .await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answered {
+        self.ask(Method::DELETE, path, None, &[]).await
     }
 
     /// A POST without a body.

@@ -22,6 +22,17 @@ on_both! {
             let answer = api.post(&format!("{path}/permissions"), &bad).await;
             assert_eq!((answer.status, answer.fields()), (422, vec![field]), "{}", answer.body);
         }
+        for (field, change) in [
+            ("wording", json!({"wording": " \n "})),
+            ("basis", json!({"basis": "contract"})),
+            ("channel", json!({"channel": "sms"})),
+            ("occurred_at", json!({"occurred_at": "2999-01-02T10:00:00Z"})),
+        ] {
+            let mut bad = yes.clone();
+            bad.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            let answer = api.post(&format!("{path}/permissions"), &bad).await;
+            assert_eq!((answer.status, answer.fields()), (422, vec![field]), "{}", answer.body);
+        }
         let recorded = api.post(&format!("{path}/permissions"), &yes).await;
         assert_eq!(recorded.status, 201, "{}", recorded.body);
         assert_eq!(recorded.body["permissions"][0]["is_granted"], true);

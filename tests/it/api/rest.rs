@@ -1,4 +1,4 @@
-//! Segments, templates, pools, answers and the inbox.
+//! Rules, templates as they come, pools, answers and the inbox.
 
 use reqwest::Method;
 use serde_json::{Value, json};

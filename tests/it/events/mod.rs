@@ -1,6 +1,6 @@
 //! Events out, on both databases, at a real receiver.
 
-mod receiver;
+pub mod receiver;
 
 use std::sync::Arc;
 
@@ -107,13 +107,13 @@ on_both! {
         house.add_customers(3, "mail.example").await;
         let campaign = house.apply(&definition("spring")).await;
         house.launch(campaign).await;
-        plan::pause(&house.parts.db, "spring", "to think", house.clock_ms()).await.unwrap();
-        plan::resume(&house.parts.db, "spring", house.clock_ms()).await.unwrap();
+        plan::pause(&house.parts.db, "spring", "to think", "test", house.clock_ms()).await.unwrap();
+        plan::resume(&house.parts.db, "spring", "test", house.clock_ms()).await.unwrap();
         house.deliver().await;
         let other = definition("summer");
         house.apply(&other).await;
-        plan::cancel(&house.parts.db, "summer", house.clock_ms()).await.unwrap();
-        plan::cancel(&house.parts.db, "summer", house.clock_ms()).await.unwrap();
+        plan::cancel(&house.parts.db, "summer", "test", house.clock_ms()).await.unwrap();
+        plan::cancel(&house.parts.db, "summer", "test", house.clock_ms()).await.unwrap();
         send(&house).await;
 
         assert_eq!(

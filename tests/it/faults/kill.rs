@@ -76,7 +76,7 @@ on_both! {
         db.run("DELETE FROM permissions WHERE customer_id % 100 = 7", []).await.unwrap();
         let mut short = halved(definition("spring"));
         short.template = "brief".to_owned();
-        let (campaign, _) = plan::apply(&house.parts.db, &short, &[&brief()], house.now()).await.unwrap();
+        let (campaign, _) = plan::apply(&house.parts.db, &short, &[&brief()], None, "test", house.now()).await.unwrap();
         let wave = house.launch(campaign).await.wave;
         let node = Node::new(db, &peer);
         let mut chance = StdRng::seed_from_u64(5);

@@ -274,10 +274,17 @@ impl House {
             .map(|name| Template::embedded(name).expect("a template of ours"))
             .collect();
         let templates: Vec<&Template> = templates.iter().collect();
-        plan::apply(&self.parts.db, definition, &templates, self.now())
-            .await
-            .expect("it is applied")
-            .0
+        plan::apply(
+            &self.parts.db,
+            definition,
+            &templates,
+            None,
+            "test",
+            self.now(),
+        )
+        .await
+        .expect("it is applied")
+        .0
     }
 
     pub async fn launch(&self, id: CampaignId) -> Launched {
@@ -286,6 +293,7 @@ impl House {
             id,
             Occurrence::ByHand,
             self.parts.launch_options(),
+            "test",
             self.now(),
         )
         .await

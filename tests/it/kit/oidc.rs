@@ -20,6 +20,8 @@ struct Told {
     known: Value,
     /// Codes with what they were asked for.
     codes: HashMap<String, HashMap<String, String>>,
+    /// How often it said where it is asked.
+    described: usize,
 }
 
 pub struct Provider {
@@ -79,6 +81,11 @@ impl Provider {
         back
     }
 
+    /// How often it was asked where it is asked.
+    pub fn described(&self) -> usize {
+        self.told.lock().expect("no panic").described
+    }
+
     pub async fn stop(self) {
         self.handle.stop(false).await;
     }
@@ -90,7 +97,8 @@ fn issuer_of(request: &HttpRequest) -> String {
     format!("http://{}", host)
 }
 
-async fn describe(request: HttpRequest) -> HttpResponse {
+async fn describe(request: HttpRequest, told: web::Data<Mutex<Told>>) -> HttpResponse {
+    told.lock().expect("no panic").described += 1;
     let issuer = issuer_of(&request);
     HttpResponse::Ok().json(json!({
         "issuer": issuer,

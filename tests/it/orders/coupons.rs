@@ -62,7 +62,7 @@ fn with_coupon(source: Option<&str>) -> Definition {
 
 async fn apply(house: &House, definition: &Definition) -> CampaignId {
     let template = template();
-    plan::apply(&house.parts.db, definition, &[&template], house.now())
+    plan::apply(&house.parts.db, definition, &[&template], None, "test", house.now())
         .await
         .unwrap()
         .0
@@ -107,7 +107,7 @@ async fn refusals(house: &House, definition: &Definition) -> Vec<String> {
 async fn refused(house: &House, id: CampaignId) -> String {
     let parts = &house.parts;
     let options = parts.launch_options();
-    match launch::launch(&parts.db, id, Occurrence::ByHand, options, house.now()).await {
+    match launch::launch(&parts.db, id, Occurrence::ByHand, options, "test", house.now()).await {
         Err(LaunchError::Coupons(refusal)) => refusal,
         other => panic!("{other:?}"),
     }

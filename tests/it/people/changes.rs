@@ -213,8 +213,8 @@ on_both! {
             ]
         };
         for (fields, fault) in [
-            (yes("2026-03-01", "", "Yes."), "say where he said so"),
-            (yes("2026-03-01", "form 3", " "), "write the words he agreed to"),
+            (yes("2026-03-01", "", "Yes."), "Say where he said so"),
+            (yes("2026-03-01", "form 3", " "), "Write the words he agreed to"),
             (yes("2999-03-01", "form 3", "Yes."), "lies ahead"),
             (yes("soon", "form 3", "Yes."), "is not a day"),
         ] {

@@ -295,7 +295,9 @@ on_both! {
         incoming.write(format!("external_id,email\n{many}").as_bytes()).await.unwrap();
         let kept = incoming.finish().await.unwrap();
         let plan = Plan::new(ImportKind::Customers, "FR", "fr");
-        let id = desk::add(db, "many.csv", &kept, &plan, "test", 1).await.unwrap();
+        let txn = db.begin().await.unwrap();
+        let id = desk::add(&txn, "many.csv", &kept, &plan, "test", 1).await.unwrap();
+        txn.commit().await.unwrap();
         let desk = Desk::default();
         desk.begin(&parts, id, plan.clone(), false, "test").await.unwrap();
         desk.stop().await;

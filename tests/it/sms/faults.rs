@@ -146,7 +146,7 @@ on_both! {
         let ledger = house.ledger(wave).await;
         assert!(!ledger.contains_key("failed"), "{ledger:?}");
         server.behave(Behaviour::Take);
-        visavis::campaigns::plan::resume(db, "spring", house.clock_ms()).await.unwrap();
+        visavis::campaigns::plan::resume(db, "spring", "test", house.clock_ms()).await.unwrap();
         house.advance(chrono::Duration::minutes(10));
         house.deliver_to_the_end(wave).await;
         assert_eq!(truth(&house, wave, &server).await, BTreeMap::from([("accepted", PEOPLE)]));

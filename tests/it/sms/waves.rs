@@ -98,7 +98,7 @@ on_both! {
                 campaign,
                 visavis::delivery::launch::Occurrence::ByHand,
                 house.parts.launch_options(),
-                house.now(),
+                "test", house.now(),
             )
             .await
         };

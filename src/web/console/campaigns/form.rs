@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::Fault;
 use crate::web::words::Words;
@@ -30,10 +32,26 @@ impl Given {
         self.0.iter().any(|(field, _)| field == name)
     }
 
+    /// The fields as a form of texts has them; those that were not given are empty.
+    pub fn read<T: DeserializeOwned + Default>(&self) -> T {
+        let mut fields = Map::new();
+        for (name, value) in &self.0 {
+            fields
+                .entry(name.as_str())
+                .or_insert_with(|| value.trim().into());
+        }
+        serde_json::from_value(Value::Object(fields)).unwrap_or_default()
+    }
+
     /// The revision of the draft that the form showed.
     pub fn revision(&self) -> i64 {
         self.text("revision").parse().unwrap_or(0)
     }
+}
+
+/// Reads a box of a form: ticked, where it was given at all.
+pub(super) fn ticked<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_given| true)
 }
 
 /// Reads texts of a form into values, and notes what cannot be read.
@@ -154,6 +172,22 @@ mod tests {
         assert_eq!(given.text("name"), "spring");
         assert_eq!(given.some("tick"), None);
         assert!(given.is("tick") && !given.is("tock"));
+        #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+        #[serde(default)]
+        struct Form {
+            name: String,
+            other: String,
+            #[serde(deserialize_with = "ticked")]
+            tick: bool,
+            #[serde(deserialize_with = "ticked")]
+            tock: bool,
+        }
+        let expected = Form {
+            name: "spring".to_owned(),
+            tick: true,
+            ..Form::default()
+        };
+        assert_eq!(given.read::<Form>(), expected);
     }
 
     #[test]

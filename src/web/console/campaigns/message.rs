@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use actix_web::{HttpResponse, web};
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::form::{Reader, amount, shown};
-use super::preview::{self, Preview};
-use super::{Choice, Fault, Given, Head, find, save_step, template_names};
+use super::preview::Preview;
+use super::step::StepForm;
+use super::{Choice, Given, Head, template_names};
 use crate::campaigns::definition::{Costs, Definition, Offer};
 use crate::campaigns::drafts::{Draft, Step};
 use crate::campaigns::model::Goal;
@@ -18,8 +18,9 @@ use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// The step as its fields show it.
-#[derive(Debug, Default, Serialize)]
-struct Form {
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Form {
     template: String,
     goal: String,
     window_days: String,
@@ -37,7 +38,13 @@ struct Form {
     thousand_cost: String,
 }
 
-impl Form {
+impl StepForm for Form {
+    const STEP: Step = Step::Message;
+    const PAGE: &'static str = "campaign_message";
+    const HAS_MESSAGE: bool = true;
+
+    type View = View;
+
     fn of(plan: &Definition) -> Self {
         let offer = plan.offer.as_ref();
         let text = |of: fn(&Offer) -> Option<String>| offer.and_then(of).unwrap_or_default();
@@ -64,24 +71,7 @@ impl Form {
     }
 
     fn given(given: &Given) -> Self {
-        let text = |name| given.text(name).to_owned();
-        Self {
-            template: text("template"),
-            goal: text("goal"),
-            window_days: text("window_days"),
-            expected: text("expected"),
-            level: text("level"),
-            offer_kind: text("offer_kind"),
-            offer_name: text("offer_name"),
-            offer_product: text("offer_product"),
-            offer_code: text("offer_code"),
-            offer_coupon: text("offer_coupon"),
-            offer_deadline: text("offer_deadline"),
-            offer_margin: text("offer_margin"),
-            offer_cost: text("offer_cost"),
-            fixed_cost: text("fixed_cost"),
-            thousand_cost: text("thousand_cost"),
-        }
+        given.read()
     }
 
     fn put(&self, plan: &mut Definition, read: &mut Reader<'_>) {
@@ -104,6 +94,45 @@ impl Form {
         plan.costs = (costs != Costs::default()).then_some(costs);
     }
 
+    async fn view(
+        self,
+        visit: &Visit,
+        state: &State,
+        draft: &Draft,
+        head: Head,
+        query: &Given,
+    ) -> Result<View, ApiError> {
+        let words = visit.words();
+        let form = self;
+        let templates = template_names(state).await?;
+        Ok(View {
+            title: draft.name.clone(),
+            section: "campaigns",
+            script: "/assets/campaigns.js",
+            head,
+            templates: templates
+                .into_iter()
+                .map(|(name, description)| TemplateChoice {
+                    is_chosen: name == form.template,
+                    name,
+                    description,
+                })
+                .collect(),
+            goals: goals(&form.goal, words),
+            levels: Level::ALL
+                .into_iter()
+                .filter(|level| *level != Level::Stranger)
+                .map(|level| Choice::new(level.as_str(), level_in_words(level, words), &form.level))
+                .collect(),
+            offer_kinds: offer_kinds(&form.offer_kind, words),
+            currency: state.settings.orders.currency.clone(),
+            preview: Preview::of(visit, state, draft, query).await?,
+            form,
+        })
+    }
+}
+
+impl Form {
     fn offer(&self, read: &mut Reader<'_>) -> Option<Offer> {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let offer = Offer {
@@ -147,7 +176,7 @@ fn goal_of(text: &str) -> Option<Goal> {
 }
 
 #[derive(Debug, Serialize)]
-struct View {
+pub(super) struct View {
     title: String,
     section: &'static str,
     script: &'static str,
@@ -166,62 +195,6 @@ struct TemplateChoice {
     name: String,
     description: String,
     is_chosen: bool,
-}
-
-/// The step.
-pub(super) async fn page(
-    visit: Visit,
-    name: web::Path<String>,
-    query: web::Query<Given>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let draft = find(&state, &name).await?;
-    let words = visit.words();
-    let done = query.some("done");
-    let head = Head::new(&draft, Step::Message, words, done.as_deref());
-    let form = Form::of(&draft.definition);
-    let view = view(&visit, &state, &draft, head, form, &query).await?;
-    Ok(preview::framed(visit.answer(
-        &state,
-        "campaign_message",
-        &view,
-    )?))
-}
-
-async fn view(
-    visit: &Visit,
-    state: &State,
-    draft: &Draft,
-    head: Head,
-    form: Form,
-    query: &Given,
-) -> Result<View, ApiError> {
-    let words = visit.words();
-    let templates = template_names(state).await?;
-    Ok(View {
-        title: draft.name.clone(),
-        section: "campaigns",
-        script: "/assets/campaigns.js",
-        head,
-        templates: templates
-            .into_iter()
-            .map(|(name, description)| TemplateChoice {
-                is_chosen: name == form.template,
-                name,
-                description,
-            })
-            .collect(),
-        goals: goals(&form.goal, words),
-        levels: Level::ALL
-            .into_iter()
-            .filter(|level| *level != Level::Stranger)
-            .map(|level| Choice::new(level.as_str(), level_in_words(level, words), &form.level))
-            .collect(),
-        offer_kinds: offer_kinds(&form.offer_kind, words),
-        currency: state.settings.orders.currency.clone(),
-        preview: Preview::of(visit, state, draft, query).await?,
-        form,
-    })
 }
 
 fn goals(chosen: &str, words: &Words) -> Vec<Choice> {
@@ -290,32 +263,4 @@ fn offer_kinds(chosen: &str, words: &Words) -> Vec<Choice> {
             chosen,
         ),
     ]
-}
-
-/// Saves.
-pub(super) async fn save(
-    visit: Visit,
-    name: web::Path<String>,
-    given: web::Form<Given>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let draft = find(&state, &name).await?;
-    let words = visit.words();
-    let form = Form::given(&given);
-    let mut definition = draft.definition.clone();
-    let mut read = Reader::new(words);
-    form.put(&mut definition, &mut read);
-    let faults: Vec<Fault> = read.faults;
-    if faults.is_empty() {
-        return save_step(&visit, &state, &draft, &given, definition, Step::Message).await;
-    }
-    let mut head = Head::new(&draft, Step::Message, words, None);
-    head.revision = given.revision();
-    head.faults = faults;
-    let view = view(&visit, &state, &draft, head, form, &Given::default()).await?;
-    Ok(preview::framed(visit.refuse(
-        &state,
-        "campaign_message",
-        &view,
-    )?))
 }

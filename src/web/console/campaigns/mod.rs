@@ -14,6 +14,7 @@ mod preview;
 mod review;
 mod running;
 mod schedule;
+mod step;
 mod test;
 mod when;
 
@@ -67,24 +68,24 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 place("/campaigns/{name}/message", "GET, POST", Right::Plan),
                 FORM_LIMIT,
             )
-            .route(web::get().to(message::page))
-            .route(web::post().to(message::save)),
+            .route(web::get().to(step::page::<message::Form>))
+            .route(web::post().to(step::save::<message::Form>)),
         )
         .service(
             long_form(
                 place("/campaigns/{name}/schedule", "GET, POST", Right::Plan),
                 FORM_LIMIT,
             )
-            .route(web::get().to(schedule::page))
-            .route(web::post().to(schedule::save)),
+            .route(web::get().to(step::page::<schedule::Form>))
+            .route(web::post().to(step::save::<schedule::Form>)),
         )
         .service(
             long_form(
                 place("/campaigns/{name}/test", "GET, POST", Right::Plan),
                 FORM_LIMIT,
             )
-            .route(web::get().to(test::page))
-            .route(web::post().to(test::save)),
+            .route(web::get().to(step::page::<test::Form>))
+            .route(web::post().to(step::save::<test::Form>)),
         )
         .service(
             place("/campaigns/{name}/review", "GET", Right::Plan)

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::{Choice, Given, find};
 use crate::campaigns::drafts::Draft;
-use crate::channels::Channels;
 use crate::consent::model::Channel;
 use crate::customers::model::Customer;
 use crate::customers::store as customers;
@@ -67,10 +66,7 @@ impl Preview {
             return Ok(None);
         }
         let cell = query.text("cell");
-        let by_cell = plan.cells.iter().find(|one| one.name == cell);
-        let name = by_cell
-            .and_then(|cell| cell.template.as_deref())
-            .unwrap_or(&plan.template);
+        let name = plan.template_of(cell);
         let (mut customer, missing) = customer(visit, state, query.text("as")).await?;
         let who = match missing.is_empty() {
             true => query.text("as").to_owned(),
@@ -126,7 +122,7 @@ impl Preview {
             .map(|one| Choice::new(one, one.as_str(), &language))
             .collect();
         let trial = Trial {
-            definition: &named(draft),
+            definition: &trial::presentable(plan),
             template: &template,
             cell,
             customer: &customer,
@@ -146,20 +142,6 @@ impl Preview {
         }
         Ok(Some(view))
     }
-}
-
-/// The plan with a sender, so that a message can be shown before one is chosen.
-fn named(draft: &Draft) -> crate::campaigns::definition::Definition {
-    let mut plan = draft.definition.clone();
-    for (text, placeholder) in [
-        (&mut plan.sender.name, "…"),
-        (&mut plan.sender.postal_address, "…"),
-    ] {
-        if text.trim().is_empty() {
-            placeholder.clone_into(text);
-        }
-    }
-    plan
 }
 
 /// The customer who is meant, or an invented one with what was not found. That somebody looks at him is noted.
@@ -221,10 +203,7 @@ pub(super) async fn send(
         .map(str::to_owned)
         .collect();
     let cell = given.text("cell");
-    let by_cell = plan.cells.iter().find(|one| one.name == cell);
-    let template = by_cell
-        .and_then(|cell| cell.template.as_deref())
-        .unwrap_or(&plan.template);
+    let template = plan.template_of(cell);
     let (customer, _) = customer(&visit, &state, given.text("as")).await?;
     let channel = plan
         .channels()
@@ -241,7 +220,8 @@ pub(super) async fn send(
                 customer: &customer,
                 channel,
             };
-            hand_over(&state, trial, &addresses).await
+            let (db, keys, settings) = (&state.db, &state.keys, &state.settings);
+            trial::send_apart(db, keys, settings, &state.clock, trial, &addresses).await
         }
         Err(error) => Err(TrialError::Route(error.to_string())),
     };
@@ -282,22 +262,6 @@ pub(super) async fn send(
             visit.refuse(&state, "campaign_tried", &view)
         }
     }
-}
-
-/// Opens a way out of its own: a trial does not wait behind a wave.
-async fn hand_over(
-    state: &State,
-    trial: Trial<'_>,
-    addresses: &[String],
-) -> Result<Vec<trial::Tried>, TrialError> {
-    let outbox = state.settings.data_dir.join("outbox");
-    let channels = Channels::new(&state.settings, &state.keys, &outbox, &state.clock)
-        .map_err(|error| TrialError::Route(error.to_string()))?;
-    let now_ms = state.clock.now_ms();
-    let way = (&*state.settings, &channels);
-    let tried = trial::send(&state.db, &state.keys, way, trial, addresses, now_ms).await;
-    channels.close().await;
-    tried
 }
 
 /// The templates of a draft by reference.

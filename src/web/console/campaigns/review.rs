@@ -290,12 +290,7 @@ fn is_control(reason: Withheld) -> bool {
 /// The plan in plain words: whom, who is held back, by which way, when, how long and for how much.
 fn sentence(plan: &Definition, found: &CheckedCampaign, words: &Words) -> String {
     let mut parts = vec![people(found.will_receive, words)];
-    let held_back: u64 = found
-        .withheld
-        .iter()
-        .filter(|(reason, _)| is_control(*reason))
-        .map(|(_, people)| people)
-        .sum();
+    let held_back = found.held_back();
     if held_back > 0 {
         let n = words.number(held_back);
         parts.push(words.fill("{n} held back as control", &[("n", n)]));
@@ -308,13 +303,7 @@ fn sentence(plan: &Definition, found: &CheckedCampaign, words: &Words) -> String
     if let Some(seconds) = found.estimated_seconds {
         parts.push(duration(seconds, words));
     }
-    let texts = found.sms.as_ref().and_then(|sms| sms.typical_micros);
-    let cost = match (found.forecast.cost_cents, texts) {
-        (Some(range), _) => Some(whole(range.expected)),
-        (None, Some(micros)) => Some(micros / 10_000),
-        (None, None) => None,
-    };
-    if let Some(cents) = cost {
+    if let Some(cents) = found.cost_cents() {
         let cost = words.money(cents);
         parts.push(words.fill("cost {cost}", &[("cost", cost)]));
     }

@@ -381,8 +381,8 @@ pub(super) async fn act(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let (db, now_ms) = (&state.db, state.clock.now_ms());
-    let act = given.text("act");
-    let detail = match act {
+    let (act, actor) = (given.text("act"), visit.actor());
+    match act {
         "pause" => {
             let reason = given.some("reason").unwrap_or_else(|| {
                 let by = visit
@@ -390,32 +390,26 @@ pub(super) async fn act(
                     .fill("by {name}", &[("name", visit.name.clone())]);
                 by.chars().take(200).collect()
             });
-            plan::pause(db, &name, &reason, now_ms).await?;
-            reason
+            plan::pause(db, &name, &reason, &actor, now_ms).await?;
         }
         "resume" => {
             // It makes messages go out, as the launch does.
             visit.require(Right::Launch)?;
-            plan::resume(db, &name, now_ms).await?;
-            String::new()
+            plan::resume(db, &name, &actor, now_ms).await?;
         }
         "cancel" => {
-            let withheld = cancel::cancel(db, &name, now_ms).await?;
-            format!("{withheld} not sent")
+            cancel::cancel(db, &name, &actor, now_ms).await?;
         }
         "decide" => {
             let cell = given.some("cell");
-            let decision = decide::decide_now(db, &name, cell.as_deref(), now_ms).await;
-            decision
+            decide::decide_now(db, &name, cell.as_deref(), &actor, now_ms)
+                .await
                 .map_err(|error| {
                     ApiError::new(StatusCode::CONFLICT).with_detail(error.to_string())
-                })?
-                .winner
+                })?;
         }
         _ => return Err(ApiError::new(StatusCode::BAD_REQUEST)),
-    };
-    let action = format!("campaign.{act}");
-    visit.note(&state, &action, &name, &detail).await?;
+    }
     let to = format!("/campaigns/{}?done={act}", path_segment(&name));
     Ok(see_other(&to))
 }
@@ -425,7 +419,10 @@ impl From<PlanError> for ApiError {
         let status = match &error {
             PlanError::Database(_) => return Self::unavailable(error),
             PlanError::NotFound { .. } => return missing(),
-            PlanError::NotEditable { .. } | PlanError::WrongStatus { .. } => StatusCode::CONFLICT,
+            PlanError::NotEditable { .. }
+            | PlanError::WrongStatus { .. }
+            | PlanError::Drafted { .. }
+            | PlanError::Stale { .. } => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status).with_detail(error.to_string())

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use actix_web::{HttpResponse, web};
 use chrono::{NaiveDateTime, NaiveTime};
 use chrono_tz::Tz;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::form::{Reader, shown};
+use super::form::{Reader, shown, ticked};
+use super::step::StepForm;
 use super::when::{self, Repeat};
-use super::{Choice, Given, Head, find, save_step};
+use super::{Choice, Given, Head};
 use crate::campaigns::cron;
 use crate::campaigns::definition::{Definition, Missed, Schedule, Zone};
 use crate::campaigns::drafts::{Draft, Step};
@@ -48,8 +48,9 @@ const ZONES: [&str; 16] = [
 ];
 
 /// The step as its fields show it.
-#[derive(Debug, Default, Serialize)]
-struct Form {
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Form {
     way: String,
     topic: String,
     sender_name: String,
@@ -71,6 +72,7 @@ struct Form {
     repeat_day: String,
     repeat_time: String,
     cron: String,
+    #[serde(deserialize_with = "ticked")]
     skip_missed: bool,
     ends_day: String,
     ends_time: String,
@@ -80,7 +82,12 @@ struct Form {
     priority: String,
 }
 
-impl Form {
+impl StepForm for Form {
+    const STEP: Step = Step::Schedule;
+    const PAGE: &'static str = "campaign_schedule";
+
+    type View = View;
+
     fn of(plan: &Definition) -> Self {
         let way = WAYS.iter().find(|(_, way)| *way == plan.channels());
         let schedule = plan.schedule.as_ref();
@@ -141,57 +148,8 @@ impl Form {
         form
     }
 
-    /// Puts a repetition into the fields.
-    fn repeats(&mut self, every: &str) {
-        every.clone_into(&mut self.cron);
-        let Some((repeat, time)) = when::read(every) else {
-            "cron".clone_into(&mut self.repeat);
-            return;
-        };
-        self.repeat_time = time.format("%H:%M").to_string();
-        match repeat {
-            Repeat::Daily => "daily".clone_into(&mut self.repeat),
-            Repeat::Workdays => "workdays".clone_into(&mut self.repeat),
-            Repeat::Weekly(day) => {
-                "weekly".clone_into(&mut self.repeat);
-                self.repeat_weekday = day.to_string();
-            }
-            Repeat::Monthly(day) => {
-                "monthly".clone_into(&mut self.repeat);
-                self.repeat_day = day.to_string();
-            }
-        }
-    }
-
     fn given(given: &Given) -> Self {
-        let text = |name| given.text(name).to_owned();
-        Self {
-            way: text("way"),
-            topic: text("topic"),
-            sender_name: text("sender_name"),
-            sender_address: text("sender_address"),
-            reply_to: text("reply_to"),
-            postal_address: text("postal_address"),
-            sender_sms: text("sender_sms"),
-            when: text("when"),
-            at_day: text("at_day"),
-            at_time: text("at_time"),
-            whose: text("whose"),
-            zone: text("zone"),
-            fallback_zone: text("fallback_zone"),
-            repeat: text("repeat"),
-            repeat_weekday: text("repeat_weekday"),
-            repeat_day: text("repeat_day"),
-            repeat_time: text("repeat_time"),
-            cron: text("cron"),
-            skip_missed: given.is("skip_missed"),
-            ends_day: text("ends_day"),
-            ends_time: text("ends_time"),
-            rate: text("rate"),
-            relay: text("relay"),
-            provider: text("provider"),
-            priority: text("priority"),
-        }
+        given.read()
     }
 
     fn put(&self, plan: &mut Definition, read: &mut Reader<'_>) {
@@ -222,6 +180,42 @@ impl Form {
             read,
         );
         plan.schedule = self.schedule(read);
+    }
+
+    async fn view(
+        self,
+        visit: &Visit,
+        state: &State,
+        draft: &Draft,
+        head: Head,
+        _query: &Given,
+    ) -> Result<View, ApiError> {
+        let words = visit.words();
+        Ok(view(state, draft, head, self, words))
+    }
+}
+
+impl Form {
+    /// Puts a repetition into the fields.
+    fn repeats(&mut self, every: &str) {
+        every.clone_into(&mut self.cron);
+        let Some((repeat, time)) = when::read(every) else {
+            "cron".clone_into(&mut self.repeat);
+            return;
+        };
+        self.repeat_time = time.format("%H:%M").to_string();
+        match repeat {
+            Repeat::Daily => "daily".clone_into(&mut self.repeat),
+            Repeat::Workdays => "workdays".clone_into(&mut self.repeat),
+            Repeat::Weekly(day) => {
+                "weekly".clone_into(&mut self.repeat);
+                self.repeat_weekday = day.to_string();
+            }
+            Repeat::Monthly(day) => {
+                "monthly".clone_into(&mut self.repeat);
+                self.repeat_day = day.to_string();
+            }
+        }
     }
 
     fn schedule(&self, read: &mut Reader<'_>) -> Option<Schedule> {
@@ -315,7 +309,7 @@ impl Form {
 }
 
 #[derive(Debug, Serialize)]
-struct View {
+pub(super) struct View {
     title: String,
     section: &'static str,
     script: &'static str,
@@ -332,21 +326,6 @@ struct View {
     relays: Vec<Choice>,
     providers: Vec<Choice>,
     has_routes: bool,
-}
-
-/// The step.
-pub(super) async fn page(
-    visit: Visit,
-    name: web::Path<String>,
-    query: web::Query<Given>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let draft = find(&state, &name).await?;
-    let words = visit.words();
-    let done = query.some("done");
-    let head = Head::new(&draft, Step::Schedule, words, done.as_deref());
-    let view = view(&state, &draft, head, Form::of(&draft.definition), words);
-    visit.answer(&state, "campaign_schedule", &view)
 }
 
 fn view(state: &State, draft: &Draft, head: Head, form: Form, words: &Words) -> View {
@@ -430,30 +409,6 @@ fn view(state: &State, draft: &Draft, head: Head, form: Form, words: &Words) -> 
         head,
         form,
     }
-}
-
-/// Saves.
-pub(super) async fn save(
-    visit: Visit,
-    name: web::Path<String>,
-    given: web::Form<Given>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let draft = find(&state, &name).await?;
-    let words = visit.words();
-    let form = Form::given(&given);
-    let mut definition = draft.definition.clone();
-    let mut read = Reader::new(words);
-    form.put(&mut definition, &mut read);
-    let faults = read.faults;
-    if faults.is_empty() {
-        return save_step(&visit, &state, &draft, &given, definition, Step::Schedule).await;
-    }
-    let mut head = Head::new(&draft, Step::Schedule, words, None);
-    head.revision = given.revision();
-    head.faults = faults;
-    let view = view(&state, &draft, head, form, words);
-    visit.refuse(&state, "campaign_schedule", &view)
 }
 
 #[cfg(test)]

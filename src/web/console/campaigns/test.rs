@@ -1,11 +1,11 @@
 //! `/campaigns/{name}/test`: what is compared, how it is decided, and who is held back.
 
-use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use super::form::{Reader, shown};
 use super::preview::by_reference;
-use super::{Choice, Given, Head, checked, find, save_step, template_names, templates_of};
+use super::step::StepForm;
+use super::{Choice, Given, Head, checked, template_names, templates_of};
 use crate::campaigns::cells::MOST;
 use crate::campaigns::check::TestForecast;
 use crate::campaigns::definition::{Cell, Definition, Metric, Offer, Test};
@@ -19,7 +19,7 @@ const ROWS: usize = 4;
 
 /// The step as its fields show it.
 #[derive(Debug, Default, Serialize)]
-struct Form {
+pub(super) struct Form {
     cells: Vec<Row>,
     by: String,
     share: String,
@@ -43,7 +43,12 @@ struct Row {
     templates: Vec<Choice>,
 }
 
-impl Form {
+impl StepForm for Form {
+    const STEP: Step = Step::Test;
+    const PAGE: &'static str = "campaign_test";
+
+    type View = View;
+
     fn of(plan: &Definition) -> Self {
         let test = plan.test.clone().unwrap_or_default();
         let mut cells: Vec<Row> = plan
@@ -112,13 +117,6 @@ impl Form {
         .numbered()
     }
 
-    fn numbered(mut self) -> Self {
-        for (row, number) in self.cells.iter_mut().zip(1..) {
-            row.number = number;
-        }
-        self
-    }
-
     fn put(&self, plan: &mut Definition, read: &mut Reader<'_>) {
         let before = std::mem::take(&mut plan.cells);
         for row in self.cells.iter().filter(|row| !row.name.is_empty()) {
@@ -143,6 +141,60 @@ impl Form {
             thompson: self.thompson,
         };
         plan.test = (!plan.cells.is_empty()).then_some(test);
+    }
+
+    async fn view(
+        self,
+        visit: &Visit,
+        state: &State,
+        draft: &Draft,
+        head: Head,
+        _query: &Given,
+    ) -> Result<View, ApiError> {
+        let words = visit.words();
+        let mut form = self;
+        let names = template_names(state).await?;
+        for row in &mut form.cells {
+            row.templates.push(Choice::new(
+                "",
+                words.t("The campaign's template"),
+                &row.template,
+            ));
+            let named = names.iter();
+            row.templates
+                .extend(named.map(|(name, _)| Choice::new(name, name.as_str(), &row.template)));
+        }
+        let templates = templates_of(state, draft).await.unwrap_or_default();
+        let checked = checked(state, draft, &by_reference(&templates)).await?;
+        Ok(View {
+            title: draft.name.clone(),
+            section: "campaigns",
+            script: "/assets/campaigns.js",
+            head,
+            metrics: [
+                ("response", words.t("the response rate")),
+                ("click", words.t("the click rate")),
+                ("revenue", words.t("the revenue per head")),
+            ]
+            .map(|(value, title)| Choice::new(value, title, &form.by))
+            .into(),
+            is_recurring: draft.definition.is_recurring(),
+            has_cells: !draft.definition.cells.is_empty(),
+            power: checked
+                .as_ref()
+                .and_then(|checked| checked.found.test.as_ref())
+                .map(|test| Power::new(test, words)),
+            form,
+        })
+    }
+}
+
+impl Form {
+    fn numbered(mut self) -> Self {
+        for (row, number) in self.cells.iter_mut().zip(1..) {
+            row.number = number;
+        }
+        self
     }
 }
 
@@ -172,7 +224,7 @@ impl Row {
 }
 
 #[derive(Debug, Serialize)]
-struct View {
+pub(super) struct View {
     title: String,
     section: &'static str,
     script: &'static str,
@@ -222,85 +274,4 @@ impl Power {
             is_weak: test.power.is_none_or(|power| power < 0.8),
         }
     }
-}
-
-/// The step.
-pub(super) async fn page(
-    visit: Visit,
-    name: web::Path<String>,
-    query: web::Query<Given>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let draft = find(&state, &name).await?;
-    let words = visit.words();
-    let done = query.some("done");
-    let head = Head::new(&draft, Step::Test, words, done.as_deref());
-    let view = view(&state, &draft, head, Form::of(&draft.definition), words).await?;
-    visit.answer(&state, "campaign_test", &view)
-}
-
-async fn view(
-    state: &State,
-    draft: &Draft,
-    head: Head,
-    mut form: Form,
-    words: &Words,
-) -> Result<View, ApiError> {
-    let names = template_names(state).await?;
-    for row in &mut form.cells {
-        row.templates.push(Choice::new(
-            "",
-            words.t("The campaign's template"),
-            &row.template,
-        ));
-        let named = names.iter();
-        row.templates
-            .extend(named.map(|(name, _)| Choice::new(name, name.as_str(), &row.template)));
-    }
-    let templates = templates_of(state, draft).await.unwrap_or_default();
-    let checked = checked(state, draft, &by_reference(&templates)).await?;
-    Ok(View {
-        title: draft.name.clone(),
-        section: "campaigns",
-        script: "/assets/campaigns.js",
-        head,
-        metrics: [
-            ("response", words.t("the response rate")),
-            ("click", words.t("the click rate")),
-            ("revenue", words.t("the revenue per head")),
-        ]
-        .map(|(value, title)| Choice::new(value, title, &form.by))
-        .into(),
-        is_recurring: draft.definition.is_recurring(),
-        has_cells: !draft.definition.cells.is_empty(),
-        power: checked
-            .as_ref()
-            .and_then(|checked| checked.found.test.as_ref())
-            .map(|test| Power::new(test, words)),
-        form,
-    })
-}
-
-/// Saves.
-pub(super) async fn save(
-    visit: Visit,
-    name: web::Path<String>,
-    given: web::Form<Given>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let draft = find(&state, &name).await?;
-    let words = visit.words();
-    let form = Form::given(&given);
-    let mut definition = draft.definition.clone();
-    let mut read = Reader::new(words);
-    form.put(&mut definition, &mut read);
-    let faults = read.faults;
-    if faults.is_empty() {
-        return save_step(&visit, &state, &draft, &given, definition, Step::Test).await;
-    }
-    let mut head = Head::new(&draft, Step::Test, words, None);
-    head.revision = given.revision();
-    head.faults = faults;
-    let view = view(&state, &draft, head, form, words).await?;
-    visit.refuse(&state, "campaign_test", &view)
 }

@@ -156,7 +156,7 @@ async fn view(
         .filter(|_| has_older)
         .map(|last| format!("/customers/{id}?before={}", last.key));
     let newest = asked.map(|_| format!("/customers/{id}"));
-    let notes = notes::newest(&state.db, id, NOTES)
+    let notes = notes::newest(&state.db, id, None, NOTES)
         .await
         .map_err(ApiError::unavailable)?;
     let campaigns = campaigns::names(&state.db)

@@ -3,6 +3,8 @@
 mod columns;
 mod one;
 
+pub(in crate::web) use one::told;
+
 use actix_multipart::{Field, Multipart};
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
@@ -12,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Visit, place, see_other};
 use crate::accounts::model::Right;
-use crate::customers::import::{ImportKind, is_workbook};
+use crate::customers::import::ImportKind;
 use crate::ids::UploadId;
 use crate::imports::desk::{self, Parts};
 use crate::imports::model::{Plan, Standing, Upload, file_name};
-use crate::imports::shelf::{Kept, Shelf, ShelfError};
+use crate::imports::shelf::{Kept, Shelf, ShelfError, Unfit};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -55,13 +57,13 @@ fn is_upload(context: &guard::GuardContext<'_>) -> bool {
 }
 
 /// How the rows of a file are read if nobody says otherwise.
-fn usual_plan(kind: ImportKind, state: &State) -> Plan {
+pub(in crate::web) fn usual_plan(kind: ImportKind, state: &State) -> Plan {
     let usual = &state.settings.customers;
     Plan::new(kind, &usual.country, &usual.language)
 }
 
 /// What the imports room needs of us.
-fn parts(state: &State) -> Parts {
+pub(in crate::web) fn parts(state: &State) -> Parts {
     Parts {
         db: state.db.clone(),
         keys: state.keys.clone(),
@@ -70,7 +72,7 @@ fn parts(state: &State) -> Parts {
     }
 }
 
-fn shelf(state: &State) -> Shelf {
+pub(in crate::web) fn shelf(state: &State) -> Shelf {
     Shelf::in_folder(&state.settings.data_dir)
 }
 
@@ -261,36 +263,44 @@ async fn take(visit: &Visit, mut body: Multipart, state: &State) -> Result<Uploa
     }
     let nothing = || Refused::Fault(words.t("Choose a file first.").to_owned());
     let (name, kept) = kept.ok_or_else(nothing)?;
-    let path = shelf.path(&kept.stored);
-    let is_workbook = web::block(move || is_workbook(&path)).await;
-    let is_workbook = matches!(is_workbook, Ok(Ok(true)));
-    if kept.bytes == 0 || is_workbook {
-        drop_file(&shelf, &kept);
-        return Err(if is_workbook {
-            Refused::Fault(
+    let looked = (shelf.clone(), kept.clone());
+    let unfit = web::block(move || looked.0.unfit(&looked.1))
+        .await
+        .map_err(ApiError::internal)?;
+    if let Some(unfit) = unfit {
+        shelf.refuse(&kept);
+        return Err(match unfit {
+            Unfit::Workbook => Refused::Fault(
                 words
                     .t("This is a workbook, not a CSV file: save it from your spreadsheet as “CSV UTF-8” and upload that.")
                     .to_owned(),
-            )
-        } else if name == file_name("") {
-            nothing()
-        } else {
-            Refused::Fault(words.t("The file is empty.").to_owned())
+            ),
+            Unfit::Empty if name == file_name("") => nothing(),
+            Unfit::Empty => Refused::Fault(words.t("The file is empty.").to_owned()),
         });
     }
-    let now_ms = state.clock.now_ms();
-    let plan = usual_plan(kind, state);
-    let added = desk::add(&state.db, &name, &kept, &plan, &visit.actor(), now_ms).await;
-    added.map_err(|error| {
-        drop_file(&shelf, &kept);
-        ApiError::unavailable(error).into()
-    })
+    added(visit, state, &name, &kept, &usual_plan(kind, state))
+        .await
+        .map_err(|error| {
+            shelf.refuse(&kept);
+            error.into()
+        })
 }
 
-fn drop_file(shelf: &Shelf, kept: &Kept) {
-    if let Err(error) = shelf.remove(&kept.stored) {
-        tracing::warn!(%error, "a refused upload could not be removed; the upkeep tries again");
-    }
+async fn added(
+    visit: &Visit,
+    state: &State,
+    name: &str,
+    kept: &Kept,
+    plan: &Plan,
+) -> Result<UploadId, ApiError> {
+    let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
+    let now_ms = state.clock.now_ms();
+    let id = desk::add(&txn, name, kept, plan, &visit.actor(), now_ms)
+        .await
+        .map_err(ApiError::unavailable)?;
+    txn.commit().await.map_err(ApiError::unavailable)?;
+    Ok(id)
 }
 
 /// A field that is no file.

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_DISPOSITION, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, web};
-use futures_util::stream;
 use serde::Serialize;
-use tokio::io::AsyncReadExt as _;
 
 use super::columns::{self, ColumnView, NOTHING};
 use super::{by, is_bad, kind_in_words, parts, shelf, standing_in_words, usual_plan};
@@ -16,6 +14,7 @@ use crate::ids::UploadId;
 use crate::imports::desk::{self, BeginError, Running};
 use crate::imports::model::{Outcome, Plan, Standing, State as RunState, Upload};
 use crate::web::console::{Visit, see_other};
+use crate::web::download::csv_file;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -25,8 +24,6 @@ const AGAIN: &str = "2";
 const SHOWN: usize = 100;
 /// The length of a full bar, in the units of its drawing.
 const FULL: u64 = 1000;
-/// What a file is read in for a download.
-const CHUNK: usize = 64 * 1024;
 
 #[derive(Debug, Serialize)]
 struct View {
@@ -384,7 +381,7 @@ async fn rejected_rows(
 }
 
 /// Why a file cannot be read so, to whoever chose its columns.
-fn told(error: &ImportError, words: &Words) -> String {
+pub(in crate::web) fn told(error: &ImportError, words: &Words) -> String {
     match error {
         ImportError::Empty { .. } => words.t("The file is empty; its first line must name the columns.").to_owned(),
         ImportError::HeaderTooLarge { .. } => words.t("The first line is far too long. Is it a CSV file, and every quotation mark closed?").to_owned(),
@@ -484,37 +481,7 @@ pub(super) async fn rejects(
     visit
         .note(&state, "import.rejects", &upload.id.to_string(), "")
         .await?;
-    let chunks = stream::unfold(Some(file), |file| async {
-        let mut file = file?;
-        let mut chunk = vec![0; CHUNK];
-        match file.read(&mut chunk).await {
-            Ok(0) => None,
-            Ok(n) => {
-                chunk.truncate(n);
-                Some((Ok(web::Bytes::from(chunk)), Some(file)))
-            }
-            // The download breaks off, and the browser says so.
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    let name: String = upload
-        .name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "._-".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8")
-        .insert_header((
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"rejected-{name}\""),
-        ))
-        .streaming(chunks))
+    Ok(csv_file(&format!("rejected-{}", upload.name), file))
 }
 
 /// Forgets a file.

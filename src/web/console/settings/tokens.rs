@@ -227,10 +227,10 @@ pub(super) async fn make(
     )
     .await;
     match made {
-        Ok(token) => {
+        Ok(made) => {
             txn.commit().await.map_err(ApiError::unavailable)?;
             let nothing = Wanted::nothing();
-            shown(&visit, &state, None, &nothing, None, Some(&token)).await
+            shown(&visit, &state, None, &nothing, None, Some(&made.secret)).await
         }
         Err(
             fault @ (AccountError::TokenName | AccountError::TokenTaken | AccountError::NoScope),

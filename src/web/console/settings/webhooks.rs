@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Done;
 use crate::events::model::{Answer, DeliveryState, EventKind};
 use crate::events::store::{self, Endpoint, Told};
-use crate::events::{self, EventError, New};
+use crate::events::{self, Change, EventError, New};
 use crate::ids::EndpointId;
 use crate::web::console::{Visit, see_other};
 use crate::web::words::Words;
@@ -390,7 +390,7 @@ pub(super) async fn change(
             return one(&visit, &state, id, Said::secret(secret)).await;
         }
         Act::Enable => events::enable(db, &state.settings, id, &actor, now_ms).await,
-        Act::Disable => events::disable(db, id, &actor, now_ms).await,
+        Act::Disable => events::disable(db, &state.settings, id, &actor, now_ms).await,
         Act::Remove => {
             events::remove(db, id, &actor, now_ms)
                 .await
@@ -408,7 +408,7 @@ pub(super) async fn change(
         }
         Act::Subscribe => {
             let kinds = Wanted::read(&form).kinds;
-            events::subscribe(db, id, &kinds, &actor, now_ms).await
+            subscribe(&state, id, kinds, &actor, now_ms).await
         }
     };
     match said {
@@ -428,6 +428,22 @@ pub(super) async fn change(
         }
         Err(error) => Err(refused(error)),
     }
+}
+
+async fn subscribe(
+    state: &State,
+    id: EndpointId,
+    kinds: BTreeSet<EventKind>,
+    actor: &str,
+    now_ms: i64,
+) -> Result<(), EventError> {
+    let asked = Change {
+        kinds: Some(kinds),
+        ..Change::default()
+    };
+    let txn = state.db.begin().await?;
+    events::change(&txn, &state.settings, id, &asked, actor, now_ms).await?;
+    Ok(txn.commit().await?)
 }
 
 fn answer_in_words(answer: &Answer, words: &Words) -> String {

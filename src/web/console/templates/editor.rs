@@ -178,16 +178,7 @@ fn changed(visit: &Visit, form: &mut Form, base: &FileTexts) -> Result<FileTexts
         }
         Act::RemoveLanguage(_) | Act::Save => {}
     }
-    let mut texts = form.draft.write(base).map_err(Problem::Template)?;
-    let gone: Vec<String> = texts
-        .translations()
-        .filter(|language| !form.draft.wordings.contains_key(*language))
-        .map(str::to_owned)
-        .collect();
-    for language in gone {
-        texts.remove_translation(&language);
-    }
-    Ok(texts)
+    form.draft.replace(base).map_err(Problem::Template)
 }
 
 fn again(form: &Form) -> Shown {

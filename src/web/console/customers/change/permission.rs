@@ -5,17 +5,19 @@ use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 
 use super::customer;
+use crate::accounts::audit;
 use crate::clock::from_ms;
 use crate::config::in_language;
-use crate::consent::model::{Basis, Channel, Scope};
+use crate::consent::model::{Action, Basis, Channel, Scope};
+use crate::customers::import::told;
 use crate::customers::model::Customer;
-use crate::dialogue::DialogueError;
+use crate::dialogue::attest::{self, AttestError};
 use crate::dialogue::object::{self, Objection};
-use crate::dialogue::permit::{self, Yes};
 use crate::ids::CustomerId;
 use crate::web::console::customers::name;
 use crate::web::console::customers::page::{basis_in_words, by_channel};
 use crate::web::console::{Visit, see_other};
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 #[derive(Debug, Serialize)]
@@ -126,6 +128,14 @@ pub(in crate::web::console::customers) async fn form(
     visit.answer(&state, "customer_permission", &view)
 }
 
+/// What became of an answer.
+enum Recorded {
+    /// The word by which the next page says so.
+    Done(&'static str),
+    /// What is to be mended, in the words of whoever wrote it down.
+    Fault(String),
+}
+
 /// Records what he said.
 pub(in crate::web::console::customers) async fn answer(
     visit: Visit,
@@ -135,27 +145,17 @@ pub(in crate::web::console::customers) async fn answer(
 ) -> Result<HttpResponse, ApiError> {
     let id = CustomerId(id.into_inner());
     let recorded = match said.answer.as_str() {
-        "no" => refuse(&visit, &state, id, &said).await,
-        _ => allow(&visit, &state, id, &said).await,
+        "no" => refuse(&visit, &state, id, &said).await?,
+        _ => allow(&visit, &state, id, &said).await?,
     };
     match recorded {
-        Ok(done) => {
-            visit
-                .note(&state, "customer.permission", &id.to_string(), &said.answer)
-                .await?;
-            Ok(see_other(&format!("/customers/{id}?done={done}")))
-        }
-        Err(DialogueError::Field(fault)) => {
+        Recorded::Done(done) => Ok(see_other(&format!("/customers/{id}?done={done}"))),
+        Recorded::Fault(fault) => {
             let customer = customer(&state, id).await?;
             let view = permission_view(&visit, &state, &customer, &said, Some(fault));
             visit.refuse(&state, "customer_permission", &view)
         }
-        Err(error) => Err(error.into()),
     }
-}
-
-fn channel(text: &str) -> Result<Channel, DialogueError> {
-    text.parse().map_err(DialogueError::Field)
 }
 
 async fn refuse(
@@ -163,18 +163,21 @@ async fn refuse(
     state: &State,
     id: CustomerId,
     said: &Said,
-) -> Result<&'static str, DialogueError> {
+) -> Result<Recorded, ApiError> {
+    let words = visit.words();
     let source = said.source.trim();
     if source.is_empty() {
-        return Err(DialogueError::Field(
-            "say where he said so; it is the proof".to_owned(),
-        ));
+        return Ok(Recorded::Fault(mend("source", words).to_owned()));
     }
-    let objection = Objection {
-        channel: match said.channel.as_str() {
-            "" => None,
-            one => Some(channel(one)?),
+    let channel = match said.channel.as_str() {
+        "" => None,
+        one => match one.parse() {
+            Ok(channel) => Some(channel),
+            Err(_unknown) => return Ok(Recorded::Fault(mend("channel", words).to_owned())),
         },
+    };
+    let objection = Objection {
+        channel,
         scope: match said.topic.as_str() {
             "" => Scope::All,
             topic => Scope::Topic(topic.to_owned()),
@@ -183,7 +186,10 @@ async fn refuse(
     };
     let (actor, now_ms) = (visit.actor(), state.clock.now_ms());
     object::object(&state.db, &state.keys, id, &objection, &actor, now_ms).await?;
-    Ok("no")
+    visit
+        .note(state, "customer.permission", &id.to_string(), "no")
+        .await?;
+    Ok(Recorded::Done("no"))
 }
 
 async fn allow(
@@ -191,41 +197,72 @@ async fn allow(
     state: &State,
     id: CustomerId,
     said: &Said,
-) -> Result<&'static str, DialogueError> {
-    let refuse = |text: &str| DialogueError::Field(text.to_owned());
+) -> Result<Recorded, ApiError> {
     let now_ms = state.clock.now_ms();
-    let day: NaiveDate = said
-        .day
-        .parse()
-        .map_err(|_cause| refuse("the day he said so is not a day"))?;
-    let basis = Basis::ALL
-        .into_iter()
-        .find(|basis| basis.as_str() == said.basis);
+    let yes = match yes(visit, said, now_ms) {
+        Ok(yes) => yes,
+        Err(field) => return Ok(Recorded::Fault(mend(field, visit.words()).to_owned())),
+    };
+    let actor = visit.actor();
+    let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
+    let attested = attest::attest(&txn, &state.keys, &state.settings, id, &yes, &actor, now_ms);
+    let may = match attested.await {
+        Ok(may) => may,
+        Err(AttestError::Said { field, .. }) => {
+            return Ok(Recorded::Fault(mend(field, visit.words()).to_owned()));
+        }
+        Err(AttestError::Dialogue(error)) => return Err(error.into()),
+    };
+    let subject = id.to_string();
+    audit::note(
+        &*txn,
+        &actor,
+        "customer.permission",
+        &subject,
+        "yes",
+        now_ms,
+    )
+    .await
+    .map_err(ApiError::unavailable)?;
+    txn.commit().await.map_err(ApiError::unavailable)?;
+    Ok(Recorded::Done(if may { "yes" } else { "kept" }))
+}
+
+/// The yes of a form, or the field that cannot be read.
+fn yes(visit: &Visit, said: &Said, now_ms: i64) -> Result<told::Said, &'static str> {
+    let day: NaiveDate = said.day.parse().map_err(|_malformed| "day")?;
     let today = from_ms(now_ms)
         .with_timezone(&visit.words().zone())
         .date_naive();
-    let yes = Yes {
-        channel: channel(&said.channel)?,
-        topic: said.topic.clone(),
-        basis: basis.ok_or_else(|| refuse("there is no such legal basis"))?,
+    let mut bases = Basis::ALL.into_iter();
+    Ok(told::Said {
+        channel: said.channel.parse().map_err(|_unknown| "channel")?,
+        scope: Scope::Topic(said.topic.clone()),
+        action: Action::Grant,
+        basis: bases.find(|basis| basis.as_str() == said.basis),
         source: said.source.clone(),
-        wording: said.wording.clone(),
+        wording: Some(said.wording.clone()),
+        level: None,
+        expires_at: None,
         // What was said on a day before counts from its beginning: whatever came later stands above it.
-        occurred_at: if day == today {
+        occurred_at: Some(if day == today {
             now_ms
         } else {
             day.and_time(NaiveTime::MIN).and_utc().timestamp_millis()
-        },
-    };
-    let may = permit::permit(
-        &state.db,
-        &state.keys,
-        &state.settings,
-        id,
-        &yes,
-        &visit.actor(),
-        now_ms,
-    )
-    .await?;
-    Ok(if may { "yes" } else { "kept" })
+        }),
+    })
+}
+
+/// How a field of an answer is mended.
+fn mend<'a>(field: &str, words: &'a Words) -> &'a str {
+    match field {
+        "day" => words.t("The day he said so is not a day."),
+        "occurred_at" => words.t("The day he said so lies ahead."),
+        "source" => words.t("Say where he said so, such as the form or the call; it is the proof."),
+        "wording" => words.t("Write the words he agreed to; a consent is proved by them."),
+        "channel" => words.t("He has no address on this channel; set it right first."),
+        "topic" => words.t("There is no such topic."),
+        "basis" => words.t("The topic cannot be allowed on this basis; the settings (permission.topics) name those it can."),
+        _ => words.t("This cannot be recorded so; look at each field."),
+    }
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/segments`: rules counted, explained and put into words.
+//! Rules and saved segments, counted and explained, and the words of the language.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes};
@@ -6,28 +6,33 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::customers::known;
-use super::{body, faults};
+use super::super::auth::Caller;
+use super::super::customers::known;
+use super::super::{answer, body, faults};
+use super::asked;
 use crate::customers::store as customers;
-
+use crate::dialogue::export;
 use crate::segments::model::Field;
-use crate::segments::{Explanation, Rule, names, store, vocabulary};
+use crate::segments::{Explanation, names, store, vocabulary};
 use crate::web::{ApiError, State};
 
-/// A rule of the segment language.
+/// A rule of the segment language, or a saved segment.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RuleTold {
+pub(in crate::web::api) struct RuleTold {
     #[schema(
         example = "age between 30 and 60 and city in (\"Amiens\", \"Lille\")",
         min_length = 1
     )]
-    rule: String,
+    rule: Option<String>,
+    /// The name of a saved one or its number, instead of a rule.
+    #[schema(example = "Regulars of Amiens", min_length = 1)]
+    segment: Option<String>,
 }
 
 /// How many a rule means.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Counted {
+pub(in crate::web::api) struct Counted {
     /// The rule as it is printed.
     rule: String,
     selected: u64,
@@ -37,27 +42,22 @@ pub(super) struct Counted {
     notes: Vec<String>,
 }
 
-fn parsed(text: &str) -> Result<Rule, ApiError> {
-    Rule::parse(text).map_err(|error| faults::rule("rule", &error))
-}
-
-/// Counts the customers a rule means.
+/// Counts the customers a rule or a saved segment means.
 #[utoipa::path(
     post, path = "/api/v1/segments/count", operation_id = "countSegment", tag = "Segments",
     request_body(content = RuleTold, example = json!({"rule": "city = \"Amiens\" and ordered within 365 days"})),
     responses((status = 200, description = "How many they are", body = Counted)),
 )]
-pub(super) async fn count(
+pub(in crate::web::api) async fn count(
     request: HttpRequest,
     bytes: Bytes,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let told: RuleTold = body::read(&request, &bytes)?;
-    let rule = parsed(&told.rule)?;
-    let away = ApiError::unavailable;
+    let (rule, _) = asked(&state, told.rule.as_deref(), told.segment.as_deref()).await?;
     let selected = store::count(&state.db, &rule, state.clock.now())
         .await
-        .map_err(away)?;
+        .map_err(ApiError::unavailable)?;
     let notes = names::unknown(&state.db, &rule)
         .await
         .map_err(ApiError::unavailable)?;
@@ -69,15 +69,18 @@ pub(super) async fn count(
             .map_err(ApiError::unavailable)?,
         notes,
     };
-    super::answer(StatusCode::OK, &view)
+    answer(StatusCode::OK, &view)
 }
 
 /// Whom a rule is asked about.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ExplanationTold {
+pub(in crate::web::api) struct ExplanationTold {
     #[schema(example = "city = \"Amiens\"", min_length = 1)]
-    rule: String,
+    rule: Option<String>,
+    /// The name of a saved one or its number, instead of a rule.
+    #[schema(example = "Regulars of Amiens", min_length = 1)]
+    segment: Option<String>,
     /// His number, or `external_id:` and your own key of him.
     #[schema(example = "42", min_length = 1)]
     customer: String,
@@ -86,27 +89,32 @@ pub(super) struct ExplanationTold {
 /// Explains why a customer is in a segment or out of it.
 #[utoipa::path(
     post, path = "/api/v1/segments/explain", operation_id = "explainSegment", tag = "Segments",
-    request_body(content = ExplanationTold),
+    request_body(content = ExplanationTold, example = json!({"rule": "city = \"Amiens\"", "customer": "42"})),
     responses((status = 200, description = "The rule, part by part", body = Explanation)),
 )]
-pub(super) async fn explain(
+pub(in crate::web::api) async fn explain(
     request: HttpRequest,
     bytes: Bytes,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let told: ExplanationTold = body::read(&request, &bytes)?;
-    let rule = parsed(&told.rule)?;
+    let (rule, _) = asked(&state, told.rule.as_deref(), told.segment.as_deref()).await?;
     let id = known(&state, &told.customer).await?.id;
+    // Whoever looks at a person leaves his name.
+    export::note_access(&state.db, id, &caller.actor(), state.clock.now_ms())
+        .await
+        .map_err(faults::dialogue)?;
     let profile = store::profile(&state.db, id)
         .await
         .map_err(ApiError::unavailable)?
         .ok_or_else(|| faults::nobody("customer"))?;
-    super::answer(StatusCode::OK, &rule.explain(&profile, state.clock.now()))
+    answer(StatusCode::OK, &rule.explain(&profile, state.clock.now()))
 }
 
 /// A word of the segment language.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Word {
+pub(in crate::web::api) struct Word {
     #[schema(value_type = String, example = "age")]
     word: &'static str,
     #[schema(value_type = String)]
@@ -115,7 +123,7 @@ pub(super) struct Word {
 
 /// The words of the segment language.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Vocabulary {
+pub(in crate::web::api) struct Vocabulary {
     /// What is compared with a value.
     fields: Vec<Word>,
     /// What stands by itself.
@@ -127,7 +135,7 @@ pub(super) struct Vocabulary {
     get, path = "/api/v1/segments/words", operation_id = "listSegmentWords", tag = "Segments",
     responses((status = 200, description = "Its fields and predicates", body = Vocabulary)),
 )]
-pub(super) async fn words() -> Result<HttpResponse, ApiError> {
+pub(in crate::web::api) async fn words() -> Result<HttpResponse, ApiError> {
     let predicates = vocabulary::predicates().into_iter();
     let view = Vocabulary {
         fields: Field::ALL
@@ -141,5 +149,5 @@ pub(super) async fn words() -> Result<HttpResponse, ApiError> {
             .map(|(word, description)| Word { word, description })
             .collect(),
     };
-    super::answer(StatusCode::OK, &view)
+    answer(StatusCode::OK, &view)
 }
