@@ -8,7 +8,6 @@ use actix_web::dev::ServerHandle;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::links::{self, Purpose};
 use crate::accounts::{AccountError, users};
 use crate::channels::Channels;
 use crate::channels::outbox::Outbox;
@@ -25,6 +24,7 @@ use crate::dialogue::notice::Notices;
 use crate::dialogue::replies::TextReplies;
 use crate::events::EventSender;
 use crate::gate::rules::Rules;
+use crate::imports::desk::Desk;
 use crate::keys::{Keys, KeysError};
 use crate::mailroom::Mailroom;
 use crate::reports::summary::Summaries;
@@ -134,9 +134,9 @@ impl Parts {
             return Ok(None);
         }
         let txn = self.db.begin().await?;
-        let token = links::make(&txn, Purpose::Setup, None, self.clock.now_ms()).await?;
+        let token = users::setup_link(&txn, self.clock.now_ms()).await?;
         txn.commit().await?;
-        Ok(Some(token))
+        Ok(token)
     }
 
     /// How this server launches a wave.
@@ -354,6 +354,7 @@ pub struct App {
     engine: Engine,
     responses: ResponseWriter,
     mailroom: Mailroom,
+    imports: Desk,
     mail_listener: Option<TcpListener>,
     servers: Vec<actix_web::dev::Server>,
     public_address: SocketAddr,
@@ -448,6 +449,7 @@ impl App {
                 state.metrics.registry().register(mails)
             })
             .map_err(|error| AppError::Metrics(error.to_string()))?;
+        let imports = state.imports.clone();
         let state = actix_web::web::Data::new(state);
         let servers = match console {
             Some(console) => vec![
@@ -461,6 +463,7 @@ impl App {
             engine,
             responses,
             mailroom,
+            imports,
             mail_listener,
             servers,
             public_address,
@@ -488,7 +491,7 @@ impl App {
     }
 
     /// Runs until `stop`, then drains: nothing new is leased, what is in flight is settled, what came
-    /// back is written.
+    /// back is written; a file that is being imported is broken off.
     ///
     /// # Errors
     /// When a server or the ticker fails.
@@ -500,12 +503,17 @@ impl App {
             .map(|server| tokio::spawn(server))
             .collect();
         let no_more_mail = stop.child_token();
+        let imports = async {
+            no_more_mail.cancelled().await;
+            self.imports.stop().await;
+        };
         let work = async {
             let result = self.engine.run(&stop).await;
             no_more_mail.cancel();
             result
         };
-        let (result, ()) = tokio::join!(work, self.mailroom.run(self.mail_listener, &no_more_mail));
+        let mail = self.mailroom.run(self.mail_listener, &no_more_mail);
+        let (result, (), ()) = tokio::join!(work, mail, imports);
         for handle in handles {
             handle.stop(true).await;
         }

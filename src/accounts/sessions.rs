@@ -91,7 +91,9 @@ pub async fn find(
 /// # Errors
 /// When the database is away.
 pub async fn end(db: &Db, token: &str) -> Result<(), DbErr> {
-    store::end_session(&**db, &digest_of(token)).await
+    let txn = db.begin().await?;
+    store::end_session(&txn, &digest_of(token)).await?;
+    txn.commit().await
 }
 
 /// Ends all sessions of a user but the one of `kept`, as after a new password.

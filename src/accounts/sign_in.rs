@@ -3,9 +3,10 @@
 use sea_orm::DbErr;
 
 use super::model::User;
+use super::store::Failures;
 use super::{AccountError, passwords, store};
 use crate::keys::Keys;
-use crate::storage::Db;
+use crate::storage::{Db, Txn};
 
 /// Milliseconds for which a failure counts.
 const WINDOW_MS: i64 = 15 * 60_000;
@@ -42,7 +43,15 @@ pub async fn check(
     now_ms: i64,
 ) -> Result<SignIn, AccountError> {
     let (account, network) = fingerprints(keys, email, network);
-    if is_too_often(db, &account, &network, now_ms).await? {
+    let is_too_often = |failures: &Failures| {
+        failures.of_pair > PER_PAIR
+            || failures.of_account > PER_ACCOUNT
+            || failures.of_network > PER_NETWORK
+    };
+    if begin_try(db, &account, &network, is_too_often, now_ms)
+        .await?
+        .is_none()
+    {
         return Ok(SignIn::TooOften);
     }
     let found = store::user_with_password(&**db, &key_of(email)).await?;
@@ -50,8 +59,6 @@ pub async fn check(
         Some((user, hash)) => (Some(user), hash),
         None => (None, None),
     };
-    // Noted before the work, so that many tries at once count.
-    store::note_failure(db, &account, &network, now_ms).await?;
     let is_right = passwords::is_right(password, hash.as_deref()).await?;
     match user {
         Some(user) if is_right && !user.is_disabled => {
@@ -62,27 +69,37 @@ pub async fn check(
     }
 }
 
-/// Whether a code may be looked at; that it was is noted, before it is. Codes are counted apart from passwords:
-/// who knows the password could else begin anew by signing in again.
+/// A try at a code that may be looked at. It counts as a failure until it is [`forgiven`](forgive).
+#[derive(Debug)]
+pub struct CodeTry(i64);
+
+/// Begins a try at a code; `None` when there were too many. Codes are counted apart from passwords: who knows the
+/// password could else begin anew by signing in again.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn is_code_allowed(
+pub async fn try_code(
     db: &Db,
     keys: &Keys,
     email: &str,
     network: &str,
     now_ms: i64,
-) -> Result<bool, DbErr> {
+) -> Result<Option<CodeTry>, DbErr> {
     let account = keys.fingerprint(&format!("code\n{}", key_of(email)));
     let (_, network) = fingerprints(keys, email, network);
-    let (_, of_account, of_network) =
-        store::failures(db, &account, &network, now_ms - WINDOW_MS).await?;
-    if of_account >= CODES_PER_ACCOUNT || of_network >= PER_NETWORK {
-        return Ok(false);
-    }
-    store::note_failure(db, &account, &network, now_ms).await?;
-    Ok(true)
+    let is_too_often = |failures: &Failures| {
+        failures.of_account > CODES_PER_ACCOUNT || failures.of_network > PER_NETWORK
+    };
+    let begun = begin_try(db, &account, &network, is_too_often, now_ms).await?;
+    Ok(begun.map(CodeTry))
+}
+
+/// The code was right: the try is no failure. To be called in the transaction that takes the code.
+///
+/// # Errors
+/// When the database is away.
+pub async fn forgive(txn: &Txn, code: CodeTry) -> Result<(), DbErr> {
+    store::forget_failure(txn, code.0).await
 }
 
 /// Whether a browser of this network may be sent to the sign-in provider, or come back from it; that it asked is
@@ -97,12 +114,9 @@ pub async fn is_provider_allowed(
     now_ms: i64,
 ) -> Result<bool, DbErr> {
     let (journeys, network) = journeys_of(keys, network);
-    let (_, _, of_network) = store::failures(db, &journeys, &network, now_ms - WINDOW_MS).await?;
-    if of_network >= PER_NETWORK {
-        return Ok(false);
-    }
-    store::note_failure(db, &journeys, &network, now_ms).await?;
-    Ok(true)
+    let is_too_often = |failures: &Failures| failures.of_network > PER_NETWORK;
+    let begun = begin_try(db, &journeys, &network, is_too_often, now_ms).await?;
+    Ok(begun.is_some())
 }
 
 /// Somebody of this network came back from the sign-in provider as one whom we know.
@@ -121,10 +135,34 @@ fn journeys_of(keys: &Keys, network: &str) -> (String, String) {
     )
 }
 
-async fn is_too_often(db: &Db, account: &str, network: &str, now_ms: i64) -> Result<bool, DbErr> {
-    let (pair, of_account, of_network) =
-        store::failures(db, account, network, now_ms - WINDOW_MS).await?;
-    Ok(pair >= PER_PAIR || of_account >= PER_ACCOUNT || of_network >= PER_NETWORK)
+/// Notes a try as a failure and counts it with those before it; `None`: there are too many. It is noted before it is
+/// counted, so that of many at once each sees those it came after. A try that is refused does not count: who waits
+/// is let in when the window is over, however often he knocked.
+async fn begin_try(
+    db: &Db,
+    account: &str,
+    network: &str,
+    is_too_often: impl Fn(&Failures) -> bool,
+    now_ms: i64,
+) -> Result<Option<i64>, DbErr> {
+    let since = now_ms - WINDOW_MS;
+    // Who is refused anyway has nothing written for him.
+    let mut failures = store::failures(db, account, network, since).await?;
+    failures.of_pair += 1;
+    failures.of_account += 1;
+    failures.of_network += 1;
+    if is_too_often(&failures) {
+        return Ok(None);
+    }
+    let noted = store::note_failure(db, account, network, now_ms).await?;
+    let failures = store::failures(db, account, network, since).await?;
+    if !is_too_often(&failures) {
+        return Ok(Some(noted));
+    }
+    let txn = db.begin().await?;
+    store::forget_failure(&txn, noted).await?;
+    txn.commit().await?;
+    Ok(None)
 }
 
 fn fingerprints(keys: &Keys, email: &str, network: &str) -> (String, String) {

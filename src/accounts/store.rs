@@ -1,10 +1,14 @@
 //! The rows of users, sessions, links, tokens and the audit log.
 
+mod audit;
+mod failures;
 pub(super) mod oidc;
 mod sessions;
 mod tokens;
 mod two_factors;
 
+pub(super) use audit::{entries, note};
+pub(super) use failures::{Failures, failures, forget_failure, forget_failures, note_failure};
 pub(super) use sessions::{end_session_of, sessions_of, set_agent};
 pub(super) use tokens::{add_token, revoke_token, tokens};
 pub(super) use two_factors::{
@@ -14,7 +18,6 @@ pub(super) use two_factors::{
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
-use super::audit::{Entry, Filter};
 use super::links::Purpose;
 use super::model::{Role, User, UserId};
 use super::tokens::ApiToken;
@@ -78,6 +81,15 @@ pub(super) async fn is_nobody_here(connection: &impl ConnectionTrait) -> Result<
         .row("SELECT 1 AS one FROM users LIMIT 1", [])
         .await?;
     Ok(row.is_none())
+}
+
+/// Whether nobody was ever added; if so, nobody is until the transaction ends.
+pub(super) async fn lock_nobody(txn: &Txn) -> Result<bool, DbErr> {
+    if txn.dialect() == Dialect::Postgres {
+        txn.run("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE", [])
+            .await?;
+    }
+    is_nobody_here(&**txn).await
 }
 
 pub(super) async fn user(
@@ -215,17 +227,13 @@ pub(super) async fn note_seen(db: &Db, digest: &str, now_ms: i64) -> Result<(), 
     txn.commit().await
 }
 
-pub(super) async fn end_session(
-    connection: &impl ConnectionTrait,
-    digest: &str,
-) -> Result<(), DbErr> {
-    connection
-        .run(
-            "DELETE FROM user_sessions WHERE digest = $1",
-            [digest.into()],
-        )
-        .await
-        .map(drop)
+pub(super) async fn end_session(txn: &Txn, digest: &str) -> Result<(), DbErr> {
+    txn.run(
+        "DELETE FROM user_sessions WHERE digest = $1",
+        [digest.into()],
+    )
+    .await
+    .map(drop)
 }
 
 pub(super) async fn end_sessions(txn: &Txn, user: UserId, kept: &str) -> Result<(), DbErr> {
@@ -325,59 +333,6 @@ pub(super) async fn take_link(
     Ok(done.rows_affected() == 1)
 }
 
-/// Failures since an instant: of the pair, of the account, from the network.
-pub(super) async fn failures(
-    db: &Db,
-    account: &str,
-    network: &str,
-    since: i64,
-) -> Result<(i64, i64, i64), DbErr> {
-    let row = db
-        .row(
-            "SELECT (SELECT COUNT(*) FROM sign_in_failures WHERE account = $1 AND network = $2 AND failed_at > $3) AS pair,
-                    (SELECT COUNT(*) FROM sign_in_failures WHERE account = $1 AND failed_at > $3) AS of_account,
-                    (SELECT COUNT(*) FROM sign_in_failures WHERE network = $2 AND failed_at > $3) AS of_network",
-            [account.into(), network.into(), since.into()],
-        )
-        .await?
-        .ok_or_else(|| DbErr::RecordNotFound("a row of counts".to_owned()))?;
-    Ok((
-        row.try_get("", "pair")?,
-        row.try_get("", "of_account")?,
-        row.try_get("", "of_network")?,
-    ))
-}
-
-pub(super) async fn note_failure(
-    db: &Db,
-    account: &str,
-    network: &str,
-    now_ms: i64,
-) -> Result<(), DbErr> {
-    let txn = db.begin().await?;
-    txn.run(
-        "DELETE FROM sign_in_failures WHERE failed_at < $1",
-        [(now_ms - crate::clock::DAY_MS).into()],
-    )
-    .await?;
-    txn.run(
-        "INSERT INTO sign_in_failures (account, network, failed_at) VALUES ($1, $2, $3)",
-        [account.into(), network.into(), now_ms.into()],
-    )
-    .await?;
-    txn.commit().await
-}
-
-pub(super) async fn forget_failures(db: &Db, account: &str, network: &str) -> Result<(), DbErr> {
-    let txn = db.begin().await?;
-    txn.run(
-        "DELETE FROM sign_in_failures WHERE account = $1 AND network = $2",
-        [account.into(), network.into()],
-    )
-    .await?;
-    txn.commit().await
-}
-
 fn token_of(row: &QueryResult) -> Result<ApiToken, DbErr> {
     Ok(ApiToken {
         id: row.try_get("", "id")?,
@@ -410,59 +365,4 @@ pub(super) async fn note_token_used(db: &Db, id: i64, now_ms: i64) -> Result<(),
     )
     .await?;
     txn.commit().await
-}
-
-pub(super) async fn note(
-    connection: &impl ConnectionTrait,
-    actor: &str,
-    action: &str,
-    subject: &str,
-    detail: &str,
-    now_ms: i64,
-) -> Result<(), DbErr> {
-    connection
-        .run(
-            "INSERT INTO audit_log (at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5)",
-            [
-                now_ms.into(),
-                actor.into(),
-                action.into(),
-                subject.into(),
-                detail.into(),
-            ],
-        )
-        .await
-        .map(drop)
-}
-
-pub(super) async fn entries(db: &Db, filter: &Filter, limit: i64) -> Result<Vec<Entry>, DbErr> {
-    let rows = db
-        .rows(
-            // The end of what begins with the action: no action has a character beyond.
-            "SELECT id, at, actor, action, subject, detail FROM audit_log
-             WHERE id < $1 AND ($2 = '' OR actor = $2) AND ($3 = '' OR (action >= $3 AND action < $4))
-               AND ($5 = '' OR subject = $5)
-             ORDER BY id DESC LIMIT $6",
-            [
-                filter.before.unwrap_or(i64::MAX).into(),
-                filter.actor.as_str().into(),
-                filter.action.as_str().into(),
-                format!("{}~", filter.action).into(),
-                filter.subject.as_str().into(),
-                limit.into(),
-            ],
-        )
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Entry {
-                id: row.try_get("", "id")?,
-                at: row.try_get("", "at")?,
-                actor: row.try_get("", "actor")?,
-                action: row.try_get("", "action")?,
-                subject: row.try_get("", "subject")?,
-                detail: row.try_get("", "detail")?,
-            })
-        })
-        .collect()
 }

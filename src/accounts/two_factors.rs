@@ -122,7 +122,7 @@ pub async fn codes_left(db: &Db, user: UserId) -> Result<i64, AccountError> {
 }
 
 /// Takes a code of the telephone, or a recovery code; either works once, also when it comes twice at the same
-/// time. To be asked after [`super::sign_in::is_code_allowed`].
+/// time. To be asked after [`super::sign_in::try_code`].
 ///
 /// # Errors
 /// [`AccountError::Code`] when it is none, or was used.

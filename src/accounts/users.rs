@@ -2,6 +2,7 @@
 
 use sea_orm::DbErr;
 
+use super::links::{self, Purpose};
 use super::model::{Role, User, UserId, is_address};
 use super::sign_in::key_of;
 use super::{AccountError, audit, passwords, sessions, store};
@@ -17,7 +18,7 @@ pub struct NewUser<'a> {
     pub language: &'a str,
 }
 
-/// Adds a user, without a password.
+/// Adds a user, without a password. From now on no setup link works: it would make another administrator.
 ///
 /// # Errors
 /// When address or name cannot be one, or there is such a user.
@@ -46,9 +47,41 @@ pub async fn add(
     )
     .await?
     .ok_or(AccountError::Taken)?;
+    store::end_links(txn, Purpose::Setup, None).await?;
     let detail = format!("role {}", new.role);
     audit::note(&**txn, actor, "user.add", &id.to_string(), &detail, now_ms).await?;
     Ok(id)
+}
+
+/// Uses a setup link up and adds its administrator. Nobody is added beside, also not by who comes at the same time:
+/// of all of them one is the first.
+///
+/// # Errors
+/// [`AccountError::Link`] when the link does not work any more or somebody is here; as [`add`].
+pub async fn add_first(
+    txn: &Txn,
+    token: &str,
+    new: NewUser<'_>,
+    now_ms: i64,
+) -> Result<UserId, AccountError> {
+    if !store::lock_nobody(txn).await? {
+        return Err(AccountError::Link);
+    }
+    links::take(txn, token, Purpose::Setup, now_ms).await?;
+    add(txn, new, "setup link", now_ms).await
+}
+
+/// Makes a setup link where nobody was ever added; an earlier one ends.
+///
+/// # Errors
+/// When the database or chance is away.
+pub async fn setup_link(txn: &Txn, now_ms: i64) -> Result<Option<String>, AccountError> {
+    if !store::lock_nobody(txn).await? {
+        return Ok(None);
+    }
+    links::make(txn, Purpose::Setup, None, now_ms)
+        .await
+        .map(Some)
 }
 
 /// All users, by name.

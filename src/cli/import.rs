@@ -19,18 +19,18 @@ pub(super) struct Import {
     /// Takes one of their columns for one of our fields (#2 is the second column); may be given several times
     #[arg(long, value_name = "COLUMN=FIELD")]
     map: Vec<String>,
-    /// Does everything and takes it back
+    /// Says what an import would do, and keeps nothing
     #[arg(long)]
     dry_run: bool,
-    /// Country of phone numbers without a prefix
-    #[arg(long, default_value = "FR", value_name = "COUNTRY")]
-    region: String,
-    /// Language of customers without one
-    #[arg(long, default_value = "fr")]
-    language: String,
-    /// Country of customers without one
-    #[arg(long, default_value = "FR")]
-    country: String,
+    /// Country of phone numbers without a prefix [default: customers.country]
+    #[arg(long, value_name = "COUNTRY")]
+    region: Option<String>,
+    /// Language of customers without one [default: customers.language]
+    #[arg(long)]
+    language: Option<String>,
+    /// Country of customers without one [default: customers.country]
+    #[arg(long)]
+    country: Option<String>,
     /// Where rejected rows are written [default: FILE.rejected.csv]
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -56,6 +56,7 @@ impl Import {
         let parts = common.open_to_write().await?;
         let bytes = std::fs::metadata(&self.file).map_or(0, |metadata| metadata.len());
         let bar = progress::bar("importing", bytes, "bytes");
+        let usual = &parts.settings.customers;
         let request = ImportRequest {
             path: self.file.clone(),
             name: None,
@@ -64,9 +65,9 @@ impl Import {
                 Kind::Orders => ImportKind::Orders,
             },
             map,
-            default_region: self.region,
-            default_language: self.language,
-            default_country: self.country,
+            default_region: self.region.unwrap_or_else(|| usual.country.clone()),
+            default_language: self.language.unwrap_or_else(|| usual.language.clone()),
+            default_country: self.country.unwrap_or_else(|| usual.country.clone()),
             default_currency: parts.settings.orders.currency.clone(),
             dry_run: self.dry_run,
             rejects: Some(
@@ -82,6 +83,7 @@ impl Import {
             now_ms,
             request,
             |progress| bar.set_position(progress.bytes_read),
+            None,
         )
         .await;
         bar.finish_and_clear();

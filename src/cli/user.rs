@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{Common, print};
+use crate::accounts::audit;
 use crate::accounts::links::{self, Purpose};
 use crate::accounts::model::{Role, User};
 use crate::accounts::users::{self, NewUser};
@@ -96,6 +97,7 @@ impl UserCommand {
                 let user = find(&parts, &email).await?;
                 let txn = parts.db.begin().await?;
                 let token = links::make(&txn, Purpose::Password, Some(user.id), now_ms).await?;
+                audit::note(&*txn, ACTOR, "user.link", &user.id.to_string(), "", now_ms).await?;
                 txn.commit().await?;
                 print_link(&parts, &token);
             }

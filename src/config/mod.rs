@@ -6,6 +6,7 @@
 mod accounts;
 mod api;
 mod control;
+mod customers;
 mod database;
 mod delivery;
 mod email;
@@ -26,6 +27,7 @@ mod webhooks;
 pub use accounts::AccountSettings;
 pub use api::{ApiSettings, ApiTokenSettings, Scope};
 pub use control::{ControlSettings, Rotation};
+pub use customers::CustomerSettings;
 pub use database::DatabaseSettings;
 pub use delivery::DeliverySettings;
 pub use email::{DkimKeyKind, DkimSettings, EmailSettings};
@@ -117,6 +119,7 @@ pub struct Settings {
     pub sign_up: SignUpSettings,
     pub notices: NoticeSettings,
     pub retention: RetentionSettings,
+    pub customers: CustomerSettings,
     pub imports: ImportSettings,
     pub orders: OrderSettings,
     pub tracking: TrackingSettings,
@@ -193,6 +196,7 @@ impl Settings {
         self.control.validate()?;
         self.summary.validate()?;
         self.sign_up.validate(&self.permission)?;
+        self.customers.validate()?;
         self.imports.validate()?;
         self.orders.validate()?;
         self.api.validate()?;

@@ -39,6 +39,20 @@ pub async fn record(
     store::insert(connection, at, actor, action, customer, &details).await
 }
 
+/// Records the same about each of several people.
+///
+/// # Errors
+/// When the database is away.
+pub async fn record_each(
+    connection: &impl ConnectionTrait,
+    at: i64,
+    actor: &str,
+    action: &str,
+    customers: &[CustomerId],
+) -> Result<(), DbErr> {
+    store::insert_each(connection, at, actor, action, customers).await
+}
+
 /// What was done to one person's data, oldest first; also of one who was erased.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ pub(crate) mod orders;
 pub(super) mod said;
 pub(super) mod search;
 pub mod spread;
+pub(super) mod trial;
 pub mod value;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};

@@ -167,7 +167,7 @@ pub async fn send(
     let specimen = trial.specimen(settings)?;
     let mut tried = Vec::with_capacity(addresses.len());
     for (at, address) in (0_i64..).zip(addresses) {
-        let problem = match known_as(trial.channel, address) {
+        let problem = match known_as(trial.channel, address, &settings.customers.country) {
             Err(problem) => Some(problem),
             Ok((to, key)) => {
                 let fingerprint = keys.fingerprint(&key);
@@ -245,12 +245,12 @@ pub fn channel_of(definition: &Definition, named: Option<Channel>) -> Result<Cha
 }
 
 /// An address as it is written to, and as it is matched.
-fn known_as(channel: Channel, address: &str) -> Result<(String, String), String> {
+fn known_as(channel: Channel, address: &str, country: &str) -> Result<(String, String), String> {
     match channel {
         Channel::Email => normalise::email(address)
             .map(|email| (email.address, email.key))
             .map_err(|error| format!("no email address: {error}")),
-        Channel::Sms => normalise::phone(address, "FR")
+        Channel::Sms => normalise::phone(address, country)
             .map(|number| (number.clone(), number))
             .map_err(|error| format!("no telephone number: {error}")),
     }

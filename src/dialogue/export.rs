@@ -65,6 +65,22 @@ pub async fn note_access(
     Ok(())
 }
 
+/// Leaves the audit record of a look at each of several people.
+///
+/// # Errors
+/// As [`note_access`].
+pub async fn note_access_to(
+    db: &Db,
+    customers: &[CustomerId],
+    actor: &str,
+    now_ms: i64,
+) -> Result<(), DialogueError> {
+    let txn = db.begin().await?;
+    audit::record_each(&*txn, now_ms, actor, ACCESS, customers).await?;
+    txn.commit().await?;
+    Ok(())
+}
+
 /// What an operator looks at: profile, tags, interests, habits, permissions and suppressions. Leaves an audit record.
 ///
 /// # Errors

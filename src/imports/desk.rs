@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::DbErr;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::model::{Outcome, Plan, Standing, Upload};
 use super::shelf::{Kept, Shelf};
@@ -13,7 +15,7 @@ use super::take_in::{TakeInError, take_in};
 use crate::accounts::audit;
 use crate::clock::SharedClock;
 use crate::config::Settings;
-use crate::customers::import::{ImportError, ImportKind, ImportRequest, Progress};
+use crate::customers::import::{ImportError, ImportKind, ImportRequest, Progress, Seal};
 use crate::ids::UploadId;
 use crate::keys::Keys;
 use crate::storage::{Db, Txn};
@@ -30,6 +32,10 @@ pub struct Running {
 #[derive(Debug, Clone)]
 pub struct Desk {
     running: Arc<Mutex<Option<Running>>>,
+    /// Tells that the place is free again.
+    freed: Arc<Notify>,
+    /// Ends what is being read; nothing more is begun then.
+    stop: CancellationToken,
     /// Where files are read: not on the thread that answers one browser.
     runtime: Option<Handle>,
 }
@@ -61,11 +67,13 @@ pub enum BeginError {
 }
 
 /// Leaves the desk free, however the run ends.
-struct Place(Arc<Mutex<Option<Running>>>);
+struct Place(Desk);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let Desk { running, freed, .. } = &self.0;
+        *running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        freed.notify_waiters();
     }
 }
 
@@ -74,6 +82,8 @@ impl Default for Desk {
     fn default() -> Self {
         Self {
             running: Arc::default(),
+            freed: Arc::default(),
+            stop: CancellationToken::new(),
             runtime: Handle::try_current().ok(),
         }
     }
@@ -96,7 +106,7 @@ impl Desk {
     /// Takes the only place; `None` when it is taken.
     fn take(&self, upload: UploadId, is_dry_run: bool) -> Option<Place> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.is_some() {
+        if running.is_some() || self.stop.is_cancelled() {
             return None;
         }
         *running = Some(Running {
@@ -108,7 +118,22 @@ impl Desk {
                 rows: 0,
             },
         });
-        Some(Place(Arc::clone(&self.running)))
+        Some(Place(self.clone()))
+    }
+
+    /// Breaks off what is being read and waits until it let go of the database; nothing is begun from now on. A file
+    /// that is not imported by then leaves nothing behind and can be begun again.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            if self.running().is_none() {
+                return;
+            }
+            freed.await;
+        }
     }
 
     /// Begins to read a file as `plan` says; returns as soon as it is certain that it can be read.
@@ -155,14 +180,7 @@ impl Desk {
         };
         audit::note(&*txn, actor, action, &upload.to_string(), detail, now_ms).await?;
         txn.commit().await?;
-        let run = run(
-            parts.clone(),
-            self.running.clone(),
-            shelf,
-            known,
-            request,
-            place,
-        );
+        let run = run(parts.clone(), shelf, known, request, place);
         match &self.runtime {
             Some(runtime) => drop(runtime.spawn(run)),
             None => drop(tokio::spawn(run)),
@@ -192,14 +210,7 @@ fn request(
     }
 }
 
-async fn run(
-    parts: Parts,
-    running: Arc<Mutex<Option<Running>>>,
-    shelf: Shelf,
-    upload: Upload,
-    request: ImportRequest,
-    place: Place,
-) {
+async fn run(parts: Parts, shelf: Shelf, upload: Upload, request: ImportRequest, place: Place) {
     let is_dry_run = request.dry_run;
     let rejects: Option<PathBuf> = request.rejects.clone();
     // Those of an earlier run are not these.
@@ -214,13 +225,26 @@ async fn run(
         settings,
         clock,
     } = &parts;
-    let taken = take_in(db, keys, settings, clock.now_ms(), request, |progress| {
+    let note = |progress| {
+        let running = &place.0.running;
         let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = running.as_mut() {
             running.progress = progress;
         }
+    };
+    let id = upload.id;
+    let seal: Seal = Box::new(move |txn, report| {
+        Box::pin(async move { store::seal(txn, id, &Outcome::from(report)).await })
     });
-    let ended = match taken.await {
+    let taken = tokio::select! {
+        taken = take_in(db, keys, settings, clock.now_ms(), request, note, Some(seal)) => taken,
+        () = place.0.stop.cancelled() => {
+            // Its row tells whether it was imported by then.
+            tracing::info!(import = %id, "the server ends while an uploaded file is read");
+            return;
+        }
+    };
+    let ended = match taken {
         Ok(report) => Ok(Outcome::from(&report)),
         Err(TakeInError::After { report, cause }) => {
             tracing::warn!(import = %upload.id, error = %cause, "what follows from an import waits");

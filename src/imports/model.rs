@@ -24,14 +24,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// For France in French, as on the command line.
-    pub fn new(kind: ImportKind) -> Self {
+    /// For people who live in `country` and read `language`, as the settings have them.
+    pub fn new(kind: ImportKind, country: &str, language: &str) -> Self {
         Self {
             kind,
             fields: Vec::new(),
-            region: "FR".to_owned(),
-            language: "fr".to_owned(),
-            country: "FR".to_owned(),
+            region: country.to_owned(),
+            language: language.to_owned(),
+            country: country.to_owned(),
         }
     }
 
@@ -87,7 +87,7 @@ pub struct Upload {
     pub plan: Plan,
     /// Whether the last run was a trial.
     pub is_dry_run: bool,
-    /// Whether a run that was no trial is done: there is nothing left to do.
+    /// Whether its rows are in the base: it is not to be imported again.
     pub is_imported: bool,
     /// What the last run did.
     pub outcome: Option<Outcome>,
@@ -188,7 +188,8 @@ impl Upload {
     pub fn standing(&self, is_here: bool, is_running: bool) -> Standing {
         match self.state {
             _ if is_running => Standing::Running,
-            State::Done if self.is_imported => Standing::Imported,
+            // Also where the program ended behind the import.
+            _ if self.is_imported => Standing::Imported,
             // Another node may be at it; what this one cannot see it cannot begin.
             _ if !is_here => Standing::Gone,
             State::Uploaded => Standing::Waiting,

@@ -143,7 +143,17 @@ pub(super) async fn begin(
     Ok(done.rows_affected() > 0)
 }
 
-/// Notes how a run ended.
+/// Notes that a file is imported, in the transaction of the import.
+pub(super) async fn seal(txn: &Txn, id: UploadId, outcome: &Outcome) -> Result<(), DbErr> {
+    let sql = format!(
+        "UPDATE imports SET is_imported = TRUE, report = {} WHERE id = $1",
+        txn.dialect().json(2)
+    );
+    let report = written("imports.report", outcome)?;
+    txn.run(sql, [id.0.into(), report.into()]).await.map(drop)
+}
+
+/// Notes how a run ended; what is imported stays so, whatever went wrong behind it.
 pub(super) async fn end(
     txn: &Txn,
     id: UploadId,
@@ -155,8 +165,8 @@ pub(super) async fn end(
         Err(problem) => (State::Failed, None, Some(problem.as_str())),
     };
     let sql = format!(
-        "UPDATE imports SET state = $2, report = {}, problem = $4, ended_at = $5,
-             is_imported = ($2 = 'done' AND NOT is_dry_run)
+        "UPDATE imports SET state = CASE WHEN is_imported THEN 'done' ELSE $2 END,
+             report = COALESCE({}, report), problem = CASE WHEN is_imported THEN NULL ELSE $4 END, ended_at = $5
          WHERE id = $1",
         txn.dialect().json(3)
     );

@@ -4,7 +4,7 @@
 use crate::config::Settings;
 use crate::consent::anchor::{self, AnchorFile};
 use crate::customers::import::{
-    self, ImportError, ImportKind, ImportReport, ImportRequest, Progress,
+    self, ImportError, ImportKind, ImportReport, ImportRequest, Progress, Seal,
 };
 use crate::keys::Keys;
 use crate::responses::orders::{OrderRules, adopt_all, attribute_orders};
@@ -25,7 +25,7 @@ pub enum TakeInError {
     },
 }
 
-/// Imports a file, whole or not at all ([`import::run`]), and does what follows; of a dry run nothing does.
+/// Imports a file, whole or not at all ([`import::run_sealed`]), and does what follows; of a dry run nothing does.
 ///
 /// # Errors
 /// When nothing was imported, or when the database failed behind it.
@@ -36,9 +36,10 @@ pub async fn take_in(
     now_ms: i64,
     request: ImportRequest,
     progress: impl FnMut(Progress) + Send,
+    seal: Option<Seal>,
 ) -> Result<ImportReport, TakeInError> {
     let (kind, is_dry_run) = (request.kind, request.dry_run);
-    let report = import::run(db, keys, now_ms, request, progress).await?;
+    let report = import::run_sealed(db, keys, now_ms, request, progress, seal).await?;
     if is_dry_run {
         return Ok(report);
     }

@@ -68,12 +68,12 @@ pub async fn find(db: &Db, token: &str, now_ms: i64) -> Result<Option<String>, R
     Ok(store::shares::campaign(db, &digest_of(token), now_ms).await?)
 }
 
-/// The links to a campaign's report that were ever made, the newest first.
+/// The last links to a campaign's report and all that still work, the newest first.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn list(db: &Db, campaign: &str) -> Result<Vec<Share>, ReportError> {
-    Ok(store::shares::list(db, campaign).await?)
+pub async fn list(db: &Db, campaign: &str, now_ms: i64) -> Result<Vec<Share>, ReportError> {
+    Ok(store::shares::list(db, campaign, now_ms).await?)
 }
 
 /// Ends a link of this campaign; false when it has none of this number that works.

@@ -10,6 +10,7 @@ pub mod chance;
 mod connect;
 mod dialect;
 mod patience;
+mod scratch;
 mod secret;
 pub mod text;
 mod turns;

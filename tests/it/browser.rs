@@ -8,14 +8,16 @@ use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio_util::sync::CancellationToken;
+use visavis::accounts::links::{self, Purpose};
 use visavis::app::App;
 use visavis::channels::outbox::{Outbox, OutboxMessage};
+use visavis::ids::UserId;
 use visavis::storage::Sql;
 use visavis::tokens::preferences_token;
 
 use crate::kit;
-use crate::kit::house::House;
-use crate::kit::ledger;
+use crate::kit::house::{House, definition};
+use crate::kit::ledger::{self, SETTLED_AT};
 use crate::web::Site;
 
 const PERSON: &str =
@@ -248,4 +250,53 @@ async fn granted(db: &kit::database::TestDb) -> bool {
         .await
         .unwrap()
         .is_some()
+}
+
+/// A part of a page that asks again by itself says when it cannot, and goes on when it can.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_follows_says_that_it_is_old_and_catches_up() {
+    let Some(driver) = Driver::start() else {
+        return;
+    };
+    let db = kit::database::sqlite().await;
+    let house = House::new(&db, None);
+    house.add_customers(1, "mail.example").await;
+    let campaign = house.apply(&definition("spring")).await;
+    house.launch(campaign).await;
+    let site = Site::open(&db).await;
+    let user = ledger::number(&db, "SELECT id FROM users").await;
+    let txn = db.begin().await.unwrap();
+    let link = links::make(&txn, Purpose::SignIn, Some(UserId(user)), SETTLED_AT).await;
+    txn.commit().await.unwrap();
+    let profile = tempfile::tempdir().unwrap();
+    let browser = driver.browser_of(profile.path(), (1280, 900), true).await;
+    // Its session's cookie needs https, or this name.
+    let base = site.base.replace("127.0.0.1", "localhost");
+    let enter = format!("{base}/enter/{}", link.unwrap());
+    browser.goto(&enter).await.unwrap();
+    let button = browser.find(Locator::Css("main form button")).await;
+    button.unwrap().click().await.unwrap();
+    let shown = async |selector: &str| {
+        browser
+            .wait()
+            .at_most(Duration::from_secs(60))
+            .for_element(Locator::Css(selector))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    };
+    assert!(shown("#running[data-refresh]").await.contains("spring"));
+    let rename = |from: &str, to: &str| format!("ALTER TABLE {from} RENAME TO {to}");
+    db.run(rename("user_sessions", "elsewhere"), [])
+        .await
+        .unwrap();
+    assert!(shown("#running .warned").await.contains("may be old"));
+    db.run(rename("elsewhere", "user_sessions"), [])
+        .await
+        .unwrap();
+    shown("#running:not(:has(.warned))").await;
+    browser.close().await.unwrap();
+    site.close().await;
 }

@@ -309,6 +309,10 @@ on_both! {
         for expected in ["stuck is paused: the relay refuses our sender", "0.25\u{a0}%", "15.00\u{a0}%", "href=\"/campaigns/once\"", "<svg class=\"trend\""] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
+        assert!(page.contains("href=\"/imports/"), "{page}");
+        let (_, cookie) = sign_in(db, Role::Approver, house.clock_ms()).await;
+        let approver = with_cookie(&cookie).get(format!("{}/", site.base)).send().await.unwrap().text().await.unwrap();
+        assert!(approver.contains("1 campaign waits for an approval") && !approver.contains("href=\"/imports"), "{approver}");
         let (_, cookie) = sign_in(db, Role::Support, house.clock_ms()).await;
         let refused = with_cookie(&cookie).get(format!("{}/", site.base)).send().await.unwrap();
         assert_ne!(refused.status(), StatusCode::OK, "figures are not for whoever only helps customers");

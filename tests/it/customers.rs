@@ -64,9 +64,23 @@ async fn import(db: &Db, text: impl AsRef<[u8]>) -> ImportReport {
 async fn import_as(db: &Db, kind: ImportKind, text: impl AsRef<[u8]>) -> ImportReport {
     let files = Files::new();
     let path = files.put("file.csv", text);
-    try_import(db, ImportRequest::new(path, kind))
-        .await
-        .unwrap()
+    let request = ImportRequest::new(path, kind);
+    let trial = ImportRequest {
+        dry_run: true,
+        ..request.clone()
+    };
+    let trial = try_import(db, trial).await.unwrap();
+    let report = try_import(db, request).await.unwrap();
+    let is_dry_run = false;
+    assert_eq!(
+        ImportReport {
+            is_dry_run,
+            ..trial
+        },
+        report,
+        "a trial says what the import does"
+    );
+    report
 }
 
 fn counts(report: &ImportReport) -> [u64; 4] {
@@ -293,6 +307,23 @@ on_both! {
         request.dry_run = false;
         assert_eq!(try_import(db, request).await.unwrap(), report);
         assert_eq!(count(db, "customers").await, 2);
+    }
+
+    async fn a_dry_run_waits_for_nobody(db: &TestDb) {
+        import(db, "external_id,email,city\n1,a@example.com,Lille\n").await;
+        let files = Files::new();
+        // Of two batches, the second about the people of the first, and about one whom somebody changes just now.
+        let row = |n: usize| format!("{n},n{n}@example.com,Paris\n");
+        let text: String = (1..1_000).chain(1..1_000).map(row).collect();
+        let path = files.put("file.csv", format!("external_id,email,city\n{text}"));
+        let request = ImportRequest { dry_run: true, ..ImportRequest::new(path, ImportKind::Customers) };
+        let txn = db.begin().await.unwrap();
+        txn.run("UPDATE customers SET city = 'Metz'", []).await.unwrap();
+        let tried = tokio::time::timeout(Duration::from_secs(120), try_import(db, request)).await;
+        let report = tried.expect("it does not wait for the writer").unwrap();
+        assert_eq!(counts(&report), [998, 1, 999, 0]);
+        txn.commit().await.unwrap();
+        assert_eq!(count(db, "customers").await, 1);
     }
 
     async fn an_interruption_leaves_nothing(db: &TestDb) {

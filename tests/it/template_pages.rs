@@ -152,6 +152,8 @@ on_both! {
         let shown = send(&site, path, &of_ada).await.text().await.unwrap();
         assert!(shown.contains("Not saved yet, friend") && !shown.contains("an invented customer"), "{shown}");
         assert!(shown.contains("He would be written to in French"), "{shown}");
+        let looks = "SELECT COUNT(*) FROM audit_records WHERE action = 'access'";
+        assert_eq!(ledger::number(db, looks).await, 1, "that somebody looked at him is on record");
         let nobody = [fields.as_slice(), &[("customer", "nobody@example.com")]].concat();
         let shown = send(&site, path, &nobody).await.text().await.unwrap();
         assert!(shown.contains("There is no customer nobody@example.com"), "{shown}");

@@ -1,10 +1,11 @@
 //! Audit records: append-only, without a foreign key, so that they survive the customer.
 
 use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::json;
 
 use crate::consent::audit::Record;
 use crate::ids::CustomerId;
-use crate::storage::{Dialect, Sql};
+use crate::storage::{self, Dialect, Kind, Sql};
 
 pub(in crate::consent) async fn insert(
     connection: &impl ConnectionTrait,
@@ -27,6 +28,36 @@ pub(in crate::consent) async fn insert(
     ];
     connection.run(sql, values).await?;
     Ok(())
+}
+
+/// The same about each of these customers, without details.
+pub(in crate::consent) async fn insert_each(
+    connection: &impl ConnectionTrait,
+    at: i64,
+    actor: &str,
+    action: &str,
+    customers: &[CustomerId],
+) -> Result<(), DbErr> {
+    let columns = [
+        ("at", Kind::Int),
+        ("actor", Kind::Text),
+        ("action", Kind::Text),
+        ("customer_id", Kind::Int),
+        ("details", Kind::Json),
+    ];
+    let rows = customers
+        .iter()
+        .map(|id| {
+            vec![
+                json!(at),
+                json!(actor),
+                json!(action),
+                json!(id),
+                json!("{}"),
+            ]
+        })
+        .collect();
+    storage::insert(connection, "audit_records", &columns, rows, "").await
 }
 
 pub(in crate::consent) async fn of_customer(

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use futures_util::future::BoxFuture;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,13 +38,13 @@ use self::columns::Columns;
 use self::reading::{Batch, Source};
 use self::records::{Cells, MAX_RECORD};
 use self::rejects::Rejects;
-use super::store::import as store;
+use super::store::{import as store, trial};
 use crate::clock;
 use crate::events::{self, model::EventKind};
 use crate::ids::CustomerId;
 use crate::keys::Keys;
 use crate::statistics::Sentence;
-use crate::storage::Db;
+use crate::storage::{Db, Txn};
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -71,7 +72,7 @@ pub struct ImportRequest {
     pub default_country: String,
     /// Currency of a new order whose row names none (ISO 4217).
     pub default_currency: String,
-    /// Do everything, then take it back.
+    /// Do everything elsewhere, and keep nothing.
     pub dry_run: bool,
     /// Where rejected rows are written; a file that is there is replaced. `None`: nowhere.
     pub rejects: Option<PathBuf>,
@@ -224,6 +225,10 @@ struct Defaults {
     today: NaiveDate,
 }
 
+/// What is written in the transaction of an import, behind all else: it stands when the import does.
+pub type Seal =
+    Box<dyn for<'t> FnOnce(&'t Txn, &'t ImportReport) -> BoxFuture<'t, Result<(), DbErr>> + Send>;
+
 /// Imports a file, whole or not at all; `progress` is called after each batch.
 ///
 /// Who a row is about: the customer with its external id; else with its e-mail address; else, without
@@ -238,7 +243,22 @@ pub async fn run(
     keys: &Keys,
     now_ms: i64,
     request: ImportRequest,
+    progress: impl FnMut(Progress),
+) -> Result<ImportReport, ImportError> {
+    run_sealed(db, keys, now_ms, request, progress, None).await
+}
+
+/// As [`run`]; `seal` is called before the import is made durable, not in a dry run.
+///
+/// # Errors
+/// As [`run`]; also when the seal fails.
+pub async fn run_sealed(
+    db: &Db,
+    keys: &Keys,
+    now_ms: i64,
+    request: ImportRequest,
     mut progress: impl FnMut(Progress),
+    seal: Option<Seal>,
 ) -> Result<ImportReport, ImportError> {
     request.check_defaults()?;
     if let Some(rejects) = &request.rejects
@@ -267,8 +287,16 @@ pub async fn run(
         today: clock::from_ms(now_ms).date_naive(),
     });
     let mut taking = Taking::new(&request, &source);
-    let txn = db.begin().await?;
-    store::begin(&txn).await?;
+    // A trial writes what an import writes, but elsewhere: on SQLite all other writers would wait for its end.
+    let scratch = match request.dry_run {
+        true => Some(Db::scratch().await?),
+        false => None,
+    };
+    let txn = scratch.as_ref().unwrap_or(db).begin().await?;
+    match &scratch {
+        Some(_) => trial::begin(db, &txn).await?,
+        None => store::begin(&txn).await?,
+    }
     let mut seen = Seen::default();
     match request.kind {
         ImportKind::Customers => {
@@ -276,6 +304,10 @@ pub async fn run(
             while let Some(batch) = batches.next().await? {
                 let (rows, read) = taking.take(batch)?;
                 let entries: Vec<_> = rows.into_iter().map(|(_, entry)| entry).collect();
+                if scratch.is_some() {
+                    let rows: Vec<_> = entries.iter().map(|entry| &entry.row).collect();
+                    trial::bring_customers(db, &txn, keys, &rows).await?;
+                }
                 let report = &mut taking.report;
                 seen.add(write::write(&txn, keys, &defaults, &entries, report).await?);
                 progress(read);
@@ -292,6 +324,10 @@ pub async fn run(
             while let Some(batch) = batches.next().await? {
                 let (rows, read) = taking.take(batch)?;
                 let (cells, entries): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+                if scratch.is_some() {
+                    let told: Vec<_> = entries.iter().map(|entry| &entry.told).collect();
+                    trial::bring_orders(db, &txn, &told).await?;
+                }
                 let (currency, report) = (&defaults.currency, &mut taking.report);
                 let refused = orders::write(&txn, keys, &entries, currency, now_ms, report).await?;
                 for (n, reason) in refused {
@@ -306,8 +342,9 @@ pub async fn run(
     }
     // The rejects first: an import is not to stand whose rejected rows are lost.
     let report = taking.finish()?;
-    if request.dry_run {
+    if let Some(scratch) = scratch {
         txn.rollback().await?;
+        scratch.close().await;
     } else {
         let content = json!({
             "kind": report.kind,
@@ -319,6 +356,9 @@ pub async fn run(
             "rejected": report.rejected,
         });
         events::record(&*txn, EventKind::ImportFinished, &content, now_ms).await?;
+        if let Some(seal) = seal {
+            seal(&txn, &report).await?;
+        }
         txn.commit().await?;
     }
     Ok(report)

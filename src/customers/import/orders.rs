@@ -20,7 +20,7 @@ const MAX_TEXT: usize = 250;
 #[derive(Debug)]
 pub(super) struct Entry {
     line: u64,
-    told: Told,
+    pub(super) told: Told,
 }
 
 /// Reads a row.

@@ -50,13 +50,21 @@ pub(in crate::reports) async fn campaign(
     row.map(|row| row.try_get("", "name")).transpose()
 }
 
-pub(in crate::reports) async fn list(db: &Db, campaign: &str) -> Result<Vec<Share>, DbErr> {
+/// The last hundred, and before them all that work.
+pub(in crate::reports) async fn list(
+    db: &Db,
+    campaign: &str,
+    now_ms: i64,
+) -> Result<Vec<Share>, DbErr> {
     let rows = db
         .rows(
             "SELECT s.id, s.made_by, s.created_at, s.expires_at, s.revoked_at
              FROM report_shares s JOIN campaigns c ON c.id = s.campaign_id
-             WHERE c.name = $1 ORDER BY s.id DESC LIMIT 100",
-            [campaign.into()],
+             WHERE c.name = $1 AND (s.revoked_at IS NULL AND s.expires_at > $2
+               OR s.id >= COALESCE((SELECT o.id FROM report_shares o WHERE o.campaign_id = c.id
+                                    ORDER BY o.id DESC LIMIT 1 OFFSET 99), 0))
+             ORDER BY s.id DESC",
+            [campaign.into(), now_ms.into()],
         )
         .await?;
     rows.iter()

@@ -111,6 +111,9 @@ impl Tokens {
         if let Some(found) = found {
             return Ok(found.caller.clone());
         }
+        if !tokens::is_whole(token) {
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED));
+        }
         let made = tokens::find(&state.db, &accounts::digest_of(token), state.clock.now_ms())
             .await
             .map_err(ApiError::unavailable)?

@@ -208,7 +208,7 @@ pub(super) async fn list(
     if filters.into_iter().flatten().count() > 1 {
         return Err(refused("", "has more than one filter; give one of them"));
     }
-    let region = "FR".to_owned();
+    let region = state.settings.customers.country.clone();
     let who = match (wanted.email, wanted.phone, wanted.external_id) {
         (Some(email), _, _) => Some(("email", Who::Email(email))),
         (_, Some(phone), _) => Some(("phone", Who::Phone(phone, region))),

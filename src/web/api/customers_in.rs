@@ -288,10 +288,11 @@ fn refused_one(errors: Vec<FieldProblem>) -> CustomerOutcome {
 }
 
 fn terms(state: &State) -> Terms {
+    let usual = &state.settings.customers;
     Terms {
-        region: "FR".to_owned(),
-        language: "fr".to_owned(),
-        country: "FR".to_owned(),
+        region: usual.country.clone(),
+        language: usual.language.clone(),
+        country: usual.country.clone(),
         now_ms: state.clock.now_ms(),
     }
 }

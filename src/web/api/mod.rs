@@ -516,16 +516,12 @@ async fn note(
     subject: &str,
     detail: &str,
 ) -> Result<(), ApiError> {
-    audit::note(
-        &*state.db,
-        &caller.actor(),
-        action,
-        subject,
-        detail,
-        state.clock.now_ms(),
-    )
-    .await
-    .map_err(ApiError::unavailable)
+    let now_ms = state.clock.now_ms();
+    let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
+    audit::note(&*txn, &caller.actor(), action, subject, detail, now_ms)
+        .await
+        .map_err(ApiError::unavailable)?;
+    txn.commit().await.map_err(ApiError::unavailable)
 }
 
 /// As [`note`], in the transaction of what was done.

@@ -112,8 +112,9 @@ pub(super) struct AddressTold {
     email: Option<String>,
     #[schema(example = "+33612345678")]
     phone: Option<String>,
-    /// The country of a number without a prefix (ISO 3166-1 alpha-2).
-    #[schema(default = "FR")]
+    /// The country of a number without a prefix (ISO 3166-1 alpha-2); without it that of the settings
+    /// (`customers.country`).
+    #[schema(example = "FR")]
     region: Option<String>,
     /// None: every topic.
     #[schema(example = "offers", min_length = 1, max_length = 60)]
@@ -125,7 +126,8 @@ const FIELDS: [&str; 6] = ["email", "phone", "region", "topic", "reason", "since
 impl AddressTold {
     /// The channel, the fingerprint and the scope it means.
     fn read(&self, state: &State) -> Result<(Channel, String, Scope), ApiError> {
-        let region = self.region.as_deref().unwrap_or("FR");
+        let region = self.region.as_deref();
+        let region = region.unwrap_or(&state.settings.customers.country);
         let (channel, key) = match (&self.email, &self.phone) {
             (Some(email), None) => {
                 let email =

@@ -18,7 +18,7 @@ use crate::imports::desk;
 use crate::imports::model::{Plan, file_name};
 use crate::imports::shelf::{Incoming, Kept, ShelfError};
 use crate::responses::requests::Failed;
-use crate::web::console::imports::{shelf, told};
+use crate::web::console::imports::{shelf, told, usual_plan};
 use crate::web::download::csv_file;
 use crate::web::public::words::Language;
 use crate::web::{ApiError, State};
@@ -77,7 +77,7 @@ pub(super) async fn upload(
         shelf.refuse(&kept);
         return Err(refused("", unfit.to_string()));
     }
-    let plan = Plan::new(told.kind.into());
+    let plan = usual_plan(told.kind.into(), &state);
     let now_ms = state.clock.now_ms();
     let is_of_use = std::cell::Cell::new(false);
     let done = once(&request, &state, &caller, digest.as_bytes(), async |txn| {

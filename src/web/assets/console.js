@@ -13,19 +13,26 @@ document.addEventListener("change", (event) => {
   if (form && form.dataset.auto !== undefined) form.requestSubmit();
 });
 
-// A part with data-refresh is fetched again every so many seconds, until it no longer asks for it.
+// A part with data-refresh is fetched again every so many seconds, until it no longer asks for it. While it cannot
+// be had it says that it is old, and is asked for on.
 for (const part of document.querySelectorAll("[data-refresh]")) {
+  const old = document.createElement("p");
+  old.className = "warned";
+  old.setAttribute("role", "status");
+  old.textContent = document.body.dataset.old;
   const again = async () => {
     try {
       const answer = await fetch(part.dataset.from || location.href, { headers: { accept: "text/html" } });
-      if (!answer.ok) return;
+      // Who was signed out in the meantime is led to the sign-in.
+      if (!answer.ok || new URL(answer.url).pathname === "/sign-in") throw new Error(answer.statusText);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById(part.id);
       if (!fresh) return;
       part.replaceChildren(...fresh.childNodes);
       if (fresh.dataset.refresh) setTimeout(again, Number(fresh.dataset.refresh) * 1000);
     } catch {
-      setTimeout(again, 10000);
+      if (!old.isConnected) part.prepend(old);
+      setTimeout(again, Number(part.dataset.refresh) * 1000);
     }
   };
   setTimeout(again, Number(part.dataset.refresh) * 1000);

@@ -248,7 +248,7 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
                 "{n} rows of {file} were not taken",
             );
             let told = told.replace("{file}", file);
-            (told, format!("/imports/{id}"), Right::Plan, false)
+            (told, format!("/imports/{id}"), Right::Import, false)
         }
         Attention::Replies { count } => (
             words.counted(
@@ -287,7 +287,7 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
                 "{n} orders wait for customers who are not in the base",
             ),
             "/imports".to_owned(),
-            Right::Plan,
+            Right::Import,
             false,
         ),
         Attention::Expired { count, at } => {

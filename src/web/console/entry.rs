@@ -390,9 +390,11 @@ async fn pass(
         Purpose::Setup | Purpose::Password => Some(passwords::hash(&form.password).await?),
     };
     let txn = state.db.begin().await?;
-    links::take(&txn, token, link.purpose, now_ms).await?;
     let id = match &link.user {
-        Some(user) => user.id,
+        Some(user) => {
+            links::take(&txn, token, link.purpose, now_ms).await?;
+            user.id
+        }
         None => {
             let new = NewUser {
                 email: &form.email,
@@ -400,7 +402,7 @@ async fn pass(
                 role: Role::Administrator,
                 language: language.code(),
             };
-            users::add(&txn, new, "setup link", now_ms).await?
+            users::add_first(&txn, token, new, now_ms).await?
         }
     };
     if let Some(hash) = &hash {

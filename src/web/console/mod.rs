@@ -32,14 +32,15 @@ mod visit;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Error, HttpResponse, Resource};
+use actix_web::{Error, HttpRequest, HttpResponse, Resource};
 use serde::Serialize;
 
 use super::words::Words;
-use super::{configure_errors, frame, not_found, probes, resource};
+use super::{ApiError, configure_errors, frame, not_found, probes, resource};
 use crate::accounts::model::Right;
 use crate::reports::figures::Rate;
 
@@ -96,6 +97,29 @@ fn place_for_all(
     >,
 > {
     resource(path, allow).wrap(from_fn(frame::console))
+}
+
+/// Takes forms of at most `limit` bytes, where those of other places are too short.
+fn long_form<T>(resource: Resource<T>, limit: usize) -> Resource<T>
+where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<BoxBody>,
+            Error = Error,
+            InitError = (),
+        >,
+{
+    let too_long = |_, _: &HttpRequest| {
+        ApiError::new(StatusCode::BAD_REQUEST)
+            .with_detail("The form could not be read, or is too long.")
+            .into()
+    };
+    resource.app_data(
+        web::FormConfig::default()
+            .limit(limit)
+            .error_handler(too_long),
+    )
 }
 
 /// Leads on after a form was taken (RFC 9110 §15.4.4); `path` is ours.

@@ -144,16 +144,18 @@ async fn take(
 ) -> Result<Taken, ApiError> {
     let network = limits::network_of(request, &state.settings.web);
     let now_ms = state.clock.now_ms();
-    let is_allowed =
-        sign_in::is_code_allowed(&state.db, &state.keys, &user.email, &network, now_ms)
-            .await
-            .map_err(ApiError::unavailable)?;
-    if !is_allowed {
+    let begun = sign_in::try_code(&state.db, &state.keys, &user.email, &network, now_ms)
+        .await
+        .map_err(ApiError::unavailable)?;
+    let Some(begun) = begun else {
         return Ok(Taken::TooOften);
-    }
+    };
     let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
     match two_factors::take(&txn, &state.keys, user, code, now_ms).await {
         Ok(()) => {
+            sign_in::forgive(&txn, begun)
+                .await
+                .map_err(ApiError::unavailable)?;
             txn.commit().await.map_err(ApiError::unavailable)?;
             Ok(Taken::Yes)
         }

@@ -3,9 +3,13 @@
 use chrono::Duration;
 use reqwest::StatusCode;
 use reqwest::header::SET_COOKIE;
+use visavis::accounts::links::{self, Purpose};
 use visavis::accounts::model::Role;
+use visavis::accounts::{sign_in, users};
+use visavis::keys::Keys;
 
 use super::{PASSWORD, actions, cookies, get, location, nobody, post, signed_in, user};
+use crate::kit::ledger::SETTLED_AT;
 use crate::on_both;
 use crate::web::{Site, header};
 
@@ -56,6 +60,35 @@ on_both! {
         assert!(response.text().await.unwrap().contains("Too many tries."));
         site.clock.advance(Duration::minutes(16));
         signed_in(&site, "anne@example.com").await;
+        site.close().await;
+    }
+
+    async fn of_many_codes_at_once_no_more_are_looked_at_than_one_by_one(db: &TestDb) {
+        let keys = Keys::from_secret(&[7; 32]);
+        let tries = (0..60).map(|_| sign_in::try_code(db, &keys, "anne@example.com", "network", 1));
+        let tries = futures_util::future::join_all(tries).await;
+        let begun = tries.into_iter().filter(|begun| begun.as_ref().unwrap().is_some()).count();
+        assert!(begun <= 10, "{begun}");
+    }
+
+    async fn no_setup_link_works_beside_an_administrator(db: &TestDb) {
+        let txn = db.begin().await.unwrap();
+        let early = users::setup_link(&txn, SETTLED_AT).await.unwrap().unwrap();
+        txn.commit().await.unwrap();
+        // With its administrator.
+        let site = Site::open(db).await;
+        assert_eq!(get(&site, "", &format!("/enter/{early}")).await.status(), StatusCode::NOT_FOUND);
+        // One that was made while he was added.
+        let txn = db.begin().await.unwrap();
+        assert_eq!(users::setup_link(&txn, SETTLED_AT).await.unwrap(), None);
+        let late = links::make(&txn, Purpose::Setup, None, SETTLED_AT).await.unwrap();
+        txn.commit().await.unwrap();
+        let form = [("name", "Eve"), ("email", "eve@example.com"), ("password", PASSWORD)];
+        for link in [early, late] {
+            let response = post(&site, "", &format!("/enter/{link}"), &form).await;
+            assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        }
+        assert_eq!(users::list(db).await.unwrap().len(), 1);
         site.close().await;
     }
 

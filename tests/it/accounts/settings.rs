@@ -1,11 +1,15 @@
 //! The pages of Settings: what they change, and what the audit log says of it.
 
 use reqwest::{Response, StatusCode};
+use visavis::accounts::audit::Filter;
 use visavis::accounts::model::Role;
 use visavis::accounts::{audit, digest_of, tokens};
 use visavis::config::RelaySettings;
+use visavis::storage::{Dialect, Sql};
 
-use super::{PASSWORD, actions, between, cookies, get, location, now, post, signed_in, user};
+use super::{
+    PASSWORD, actions, between, cookies, get, location, nobody, now, post, signed_in, user,
+};
 use crate::kit::smtp::{Script, SmtpPeer};
 use crate::on_both;
 use crate::web::{Site, header};
@@ -156,6 +160,37 @@ on_both! {
         assert_eq!(send(&site, &path, &[]).await.status(), StatusCode::NOT_FOUND);
         assert_eq!(actions(db).await, ["user.add", "token.make", "token.revoke"].map(str::to_owned).to_vec());
         site.close().await;
+    }
+
+    async fn what_is_no_token_is_not_looked_up(db: &TestDb) {
+        let site = Site::open(db).await;
+        db.run("DROP TABLE api_tokens", []).await.unwrap();
+        // As long as one, with a check that is not its own.
+        let whole = "vv_00000000000000000000000000000000000000000000000000000000";
+        for given in ["guess", whole] {
+            let response = nobody().get(format!("{}/api/v1/token", site.base)).bearer_auth(given).send().await.unwrap();
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{given}");
+        }
+        site.close().await;
+    }
+
+    async fn the_begin_of_an_action_finds_it_in_whatever_order_a_base_has(db: &TestDb) {
+        if db.dialect() == Dialect::Postgres {
+            db.run("ALTER TABLE audit_log ALTER COLUMN action TYPE TEXT COLLATE \"en-x-icu\"", []).await.unwrap();
+        }
+        let txn = db.begin().await.unwrap();
+        for action in ["campaign.launch", "campaign.Zebra", "campaigns", "segment.save"] {
+            audit::note(&*txn, "token shop", action, "s", "", 1).await.unwrap();
+        }
+        txn.commit().await.unwrap();
+        let found = async |action: &str, actor: &str| {
+            let filter = Filter { action: action.to_owned(), actor: actor.to_owned(), ..Filter::default() };
+            audit::list(db, &filter, 10).await.unwrap().len()
+        };
+        assert_eq!(found("campaign.", "").await, 2);
+        assert_eq!(found("campaign", "token shop").await, 3);
+        assert_eq!(found("", "token").await, 0);
+        assert_eq!(found("", "").await, 4);
     }
 
     async fn the_audit_log_is_filtered_paged_and_safe_in_a_spreadsheet(db: &TestDb) {

@@ -121,6 +121,21 @@ on_both! {
         site.close().await;
     }
 
+    async fn who_gives_the_right_code_does_not_use_up_his_tries(db: &TestDb) {
+        user(db, "anne@example.com", Role::Support).await;
+        let site = Site::open(db).await;
+        let cookie = signed_in(&site, "anne@example.com").await;
+        let (secret, _) = enrol(&site, &cookie).await;
+        let ticket = half(&site).await;
+        // All within a quarter of an hour, and within the ticket's time.
+        for _ in 0..14 {
+            site.clock.advance(Duration::seconds(31));
+            let code = secret.code_at(now(&site));
+            location(&post(&site, &ticket, "/sign-in/code", &[("code", code.as_str())]).await);
+        }
+        site.close().await;
+    }
+
     async fn it_is_turned_off_by_its_user_and_by_an_administrator(db: &TestDb) {
         let anne = user(db, "anne@example.com", Role::Support).await;
         let site = Site::open(db).await;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use visavis::customers::import::{self, ImportKind, ImportRequest, WarningKind};
+use visavis::customers::import::{self, ImportKind, ImportReport, ImportRequest, WarningKind};
 use visavis::keys::Keys;
 use visavis::responses::orders::{adopt_all, attribute_orders};
 use visavis::tokens::coupon_code;
@@ -41,7 +41,10 @@ order_id;customer_id;date;montant;devise;code promo;campaign_code
 ")).unwrap();
         let request = ImportRequest { default_currency: "EUR".to_owned(), ..ImportRequest::new(&file, ImportKind::Orders) };
         let now = SETTLED_AT + 60_000;
+        let trial = ImportRequest { dry_run: true, ..request.clone() };
+        let trial = import::run(db, &keys, now, trial, |_| {}).await.unwrap();
         let report = import::run(db, &keys, now, request, |_| {}).await.unwrap();
+        assert_eq!(ImportReport { is_dry_run: false, ..trial }, report);
         assert_eq!((report.created, report.rejected, report.warnings.count(WarningKind::UnmatchedOrder)), (3, 1, 1));
         attribute_orders(db, &rules(), now).await.unwrap();
         let counters = counters(db, wave).await;

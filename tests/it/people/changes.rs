@@ -119,6 +119,65 @@ on_both! {
         site.close().await;
     }
 
+    async fn what_changed_behind_an_open_form_stays(db: &TestDb) {
+        let ada = ada(db).await;
+        let site = Site::open(db).await;
+        let path = format!("/customers/{ada}/edit");
+        // The form as a browser sends it, with what it shows.
+        let filled = |page: &str, changes: &[(&str, &str)]| {
+            let mut fields: Vec<(String, String)> = page
+                .split("<input ")
+                .skip(1)
+                .filter_map(|input| {
+                    let input = input.split('>').next()?;
+                    let of = |name: &str| Some(input.split_once(&format!("{name}=\""))?.1.split('"').next()?.to_owned());
+                    (!input.contains("checkbox")).then_some(())?;
+                    Some((of("name")?, of("value")?))
+                })
+                .collect();
+            fields.push(("stage".to_owned(), "suspect".to_owned()));
+            for (name, value) in changes {
+                fields.iter_mut().find(|(field, _)| field == name).unwrap().1 = (*value).to_owned();
+            }
+            fields
+        };
+        let send = async |fields: &[(String, String)]| {
+            let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            post(&site, &path, &fields).await
+        };
+        let open = text(&site, &path).await;
+        let stage = open.split("name=\"was-stage\" value=\"").nth(1).unwrap();
+        assert!(stage.starts_with("suspect"), "{open}");
+        // She says her new address herself meanwhile, and moves.
+        let moved = [("email", "ada@new.example"), ("city", "Metz")];
+        location(&send(&filled(&open, &moved)).await);
+        assert_eq!(location(&send(&filled(&open, &[("first_name", "Adèle")])).await), format!("/customers/{ada}?done=rectified"));
+        let now = get(db, ada).await;
+        assert_eq!((now.first_name.as_deref(), now.email.as_deref(), now.city.as_deref()), (Some("Adèle"), Some("ada@new.example"), Some("Metz")));
+        // Both changed the city: it is told, and yours is taken when you send it again.
+        let told = send(&filled(&open, &[("city", "Lyon")])).await;
+        assert_eq!(told.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let told = told.text().await.unwrap();
+        assert!(told.contains("City: “Metz”") && told.contains("value=\"Lyon\"") && told.contains("value=\"ada@new.example\""), "{told}");
+        assert_eq!(get(db, ada).await, now);
+        location(&send(&filled(&told, &[])).await);
+        assert_eq!(get(db, ada).await.city.as_deref(), Some("Lyon"));
+        site.close().await;
+    }
+
+    async fn a_firm_elsewhere_has_its_own_country_and_language(db: &TestDb) {
+        let site = Site::open_set(db, |settings| {
+            settings.customers.country = "DE".to_owned();
+            settings.customers.language = "de".to_owned();
+        }).await;
+        let form = text(&site, "/customers/new").await;
+        assert!(form.contains("name=\"country\" type=\"text\" value=\"DE\"") && form.contains("value=\"de\""), "{form}");
+        let fields = [("phone", "030 901820"), ("first_name", "Bert"), ("language", "de"), ("country", "DE"), ("stage", "prospect")];
+        location(&post(&site, "/customers/new", &fields).await);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM customers WHERE phone = '+4930901820'").await, 1);
+        site.close().await;
+    }
+
     async fn a_new_customer_is_taken_in_once(db: &TestDb) {
         let ada = ada(db).await;
         let site = Site::open(db).await;
@@ -220,9 +279,12 @@ on_both! {
             for path in ["/customers".to_owned(), format!("/customers/{ada}"), format!("/customers/{ada}/why")] {
                 assert_eq!(status(path.clone()).await, expected(sees), "{role:?} {path}");
             }
-            for path in [format!("/customers/{ada}/edit"), "/customers/new".to_owned(), format!("/customers/{ada}/erase"), "/imports".to_owned()] {
+            for path in [format!("/customers/{ada}/edit"), "/customers/new".to_owned(), format!("/customers/{ada}/erase")] {
                 assert_eq!(status(path.clone()).await, expected(changes), "{role:?} {path}");
             }
+            // A file brings permissions by the thousand.
+            let takes_files = matches!(role, Role::Administrator | Role::Marketer);
+            assert_eq!(status("/imports".to_owned()).await, expected(takes_files), "{role:?}");
             let note = client
                 .post(format!("{}/customers/{ada}/notes", site.base))
                 .header("content-type", "application/x-www-form-urlencoded")

@@ -1,14 +1,20 @@
 //! Files through the console: upload, columns, trial, import, refused rows.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::{Method, StatusCode};
 use tempfile::TempDir;
+use visavis::customers::import::ImportKind;
+use visavis::imports::desk::{self, BeginError, Desk};
+use visavis::imports::model::{Plan, Standing};
+use visavis::imports::shelf::Shelf;
 use visavis::imports::upkeep;
-use visavis::storage::{Db, Sql};
+use visavis::storage::{Db, Dialect, Sql};
 
 use super::{link, location, post};
+use crate::kit::house::House;
 use crate::kit::ledger::{DAY_MS, SETTLED_AT, number};
 use crate::on_both;
 use crate::web::Site;
@@ -249,6 +255,58 @@ on_both! {
         assert!(over(&site, &third).await.contains("File gone"));
         assert_eq!(post(&site, &format!("{third}/begin"), &form).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
         site.close().await;
+    }
+
+    async fn what_is_imported_stays_imported_however_the_rest_ends(db: &TestDb) {
+        let (site, _folder) = open(db, 5).await;
+        let path = location(&upload(&site, "customers", "kept.csv", b"external_id\n7\n").await);
+        // As with a program that ends behind the import: nobody notes how it ended.
+        db.run(
+            match db.dialect() {
+                Dialect::Postgres => "ALTER TABLE imports ADD CHECK (state <> 'done')",
+                Dialect::Sqlite => "CREATE TRIGGER killed BEFORE UPDATE OF state ON imports WHEN NEW.state = 'done'
+                    BEGIN SELECT RAISE(ABORT, 'killed'); END",
+            },
+            [],
+        ).await.unwrap();
+        let form = [("column-0", "external_id"), ("run", "import")];
+        post(&site, &format!("{path}/begin"), &form).await;
+        let page = over(&site, &path).await;
+        assert_eq!(number(db, "SELECT COUNT(*) FROM customers").await, 1);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM imports WHERE is_imported AND state = 'running'").await, 1);
+        assert!(page.contains("All its rows are in the base") && page.contains("What was imported"), "{page}");
+        assert!(!page.contains("Nothing of it was kept"), "{page}");
+        assert_eq!(post(&site, &format!("{path}/begin"), &form).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        site.close().await;
+    }
+
+    async fn a_server_that_ends_breaks_an_import_off(db: &TestDb) {
+        let mut house = House::new(db, None);
+        house.change_settings(|settings| settings.imports.max_mb = 50);
+        let parts = desk::Parts {
+            db: house.parts.db.clone(),
+            keys: house.parts.keys.clone(),
+            settings: Arc::clone(&house.parts.settings),
+            clock: house.parts.clock.clone(),
+        };
+        let shelf = Shelf::in_folder(&parts.settings.data_dir);
+        let mut incoming = shelf.receive(50).await.unwrap();
+        let many: String = (0..40_000).map(|n| format!("{n},n{n}@mail.example\n")).collect();
+        incoming.write(format!("external_id,email\n{many}").as_bytes()).await.unwrap();
+        let kept = incoming.finish().await.unwrap();
+        let plan = Plan::new(ImportKind::Customers, "FR", "fr");
+        let txn = db.begin().await.unwrap();
+        let id = desk::add(&txn, "many.csv", &kept, &plan, "test", 1).await.unwrap();
+        txn.commit().await.unwrap();
+        let desk = Desk::default();
+        desk.begin(&parts, id, plan.clone(), false, "test").await.unwrap();
+        desk.stop().await;
+        assert_eq!(desk.running(), None);
+        assert_eq!(number(db, "SELECT COUNT(*) FROM customers").await, 0, "it let go");
+        let upload = desk::get(db, id).await.unwrap().unwrap();
+        assert_eq!(desk.standing(&shelf, &upload), Standing::Interrupted);
+        let later = desk.begin(&parts, id, plan, false, "test").await;
+        assert!(matches!(later, Err(BeginError::Busy)), "nothing is begun any more: {later:?}");
     }
 
     async fn old_files_go_and_young_ones_stay(db: &TestDb) {

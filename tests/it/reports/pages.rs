@@ -4,6 +4,7 @@ use chrono::Duration;
 use reqwest::header::{ACCEPT_LANGUAGE, LOCATION};
 use reqwest::{Method, StatusCode};
 use visavis::accounts::model::Role;
+use visavis::reports::shares;
 use visavis::storage::{Db, Sql};
 
 use super::{FIGURES, set};
@@ -106,6 +107,19 @@ on_both! {
         assert_eq!(site.ask(Method::POST, &end("spring")).send().await.unwrap().status(), StatusCode::NOT_FOUND);
         assert_eq!(number(db, "SELECT COUNT(*) FROM audit_log WHERE action = 'report.unshare'").await, 1);
         site.close().await;
+    }
+
+    async fn every_link_that_works_is_listed(db: &TestDb) {
+        ran(db, "spring", 8).await;
+        shares::make(db, "spring", "test", 365, SETTLED_AT).await.unwrap();
+        for _ in 0..101 {
+            shares::make(db, "spring", "test", 7, SETTLED_AT).await.unwrap();
+        }
+        let later = SETTLED_AT + 8 * ledger::DAY_MS;
+        let listed = shares::list(db, "spring", later).await.unwrap();
+        assert_eq!(listed.len(), 101, "the last hundred, and the first");
+        assert_eq!(listed.iter().filter(|link| link.works(later)).count(), 1);
+        assert_eq!(shares::list(db, "autumn", later).await.unwrap().len(), 0);
     }
 
     async fn a_link_ends_by_itself(db: &TestDb) {

@@ -13,6 +13,7 @@ use crate::campaigns::definition::{Costs, Definition, Offer};
 use crate::campaigns::drafts::{Draft, Step};
 use crate::campaigns::model::Goal;
 use crate::consent::ladder::{Level, OfferKind};
+use crate::web::console::Visit;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -95,12 +96,13 @@ impl StepForm for Form {
 
     async fn view(
         self,
+        visit: &Visit,
         state: &State,
         draft: &Draft,
         head: Head,
         query: &Given,
-        words: &Words,
     ) -> Result<View, ApiError> {
+        let words = visit.words();
         let form = self;
         let templates = template_names(state).await?;
         Ok(View {
@@ -124,7 +126,7 @@ impl StepForm for Form {
                 .collect(),
             offer_kinds: offer_kinds(&form.offer_kind, words),
             currency: state.settings.orders.currency.clone(),
-            preview: Preview::of(state, draft, query).await?,
+            preview: Preview::of(visit, state, draft, query).await?,
             form,
         })
     }

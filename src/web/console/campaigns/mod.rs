@@ -25,7 +25,7 @@ use actix_web::web::{self, ServiceConfig};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Visit, path_segment, place};
+use super::{Visit, long_form, path_segment, place};
 use crate::accounts::model::Right;
 use crate::campaigns::check::{self, CheckError, CheckedCampaign};
 use crate::campaigns::drafts::{self, Author, Draft, DraftError, Standing, Step, edit, gaps};
@@ -41,6 +41,8 @@ pub(super) use form::Given;
 const MANY: u32 = 50_000;
 /// How long somebody waits for all that a launch would do.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest form of a step: a rule of its greatest length, with every sign of it written as three.
+const FORM_LIMIT: usize = 128 * 1024;
 
 /// Registers the pages.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -55,28 +57,40 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             place("/campaigns/{name}", "GET", Right::Reports).route(web::get().to(running::page)),
         )
         .service(
-            place("/campaigns/{name}/audience", "GET, POST", Right::Plan)
-                .route(web::get().to(audience::page))
-                .route(web::post().to(audience::save)),
+            long_form(
+                place("/campaigns/{name}/audience", "GET, POST", Right::Plan),
+                FORM_LIMIT,
+            )
+            .route(web::get().to(audience::page))
+            .route(web::post().to(audience::save)),
         )
         .service(
             place("/campaigns/{name}/count", "GET", Right::Plan)
                 .route(web::get().to(audience::fragment)),
         )
         .service(
-            place("/campaigns/{name}/message", "GET, POST", Right::Plan)
-                .route(web::get().to(step::page::<message::Form>))
-                .route(web::post().to(step::save::<message::Form>)),
+            long_form(
+                place("/campaigns/{name}/message", "GET, POST", Right::Plan),
+                FORM_LIMIT,
+            )
+            .route(web::get().to(step::page::<message::Form>))
+            .route(web::post().to(step::save::<message::Form>)),
         )
         .service(
-            place("/campaigns/{name}/schedule", "GET, POST", Right::Plan)
-                .route(web::get().to(step::page::<schedule::Form>))
-                .route(web::post().to(step::save::<schedule::Form>)),
+            long_form(
+                place("/campaigns/{name}/schedule", "GET, POST", Right::Plan),
+                FORM_LIMIT,
+            )
+            .route(web::get().to(step::page::<schedule::Form>))
+            .route(web::post().to(step::save::<schedule::Form>)),
         )
         .service(
-            place("/campaigns/{name}/test", "GET, POST", Right::Plan)
-                .route(web::get().to(step::page::<test::Form>))
-                .route(web::post().to(step::save::<test::Form>)),
+            long_form(
+                place("/campaigns/{name}/test", "GET, POST", Right::Plan),
+                FORM_LIMIT,
+            )
+            .route(web::get().to(step::page::<test::Form>))
+            .route(web::post().to(step::save::<test::Form>)),
         )
         .service(
             place("/campaigns/{name}/review", "GET", Right::Plan)
@@ -295,9 +309,11 @@ async fn check_and_keep(
         }
     };
     let now_ms = now.timestamp_millis();
-    drafts::store::keep_check(&*state.db, &draft.name, &digest, &found, now_ms)
+    let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
+    drafts::store::keep_check(&*txn, &draft.name, &digest, &found, now_ms)
         .await
         .map_err(ApiError::unavailable)?;
+    txn.commit().await.map_err(ApiError::unavailable)?;
     Ok(Ok(()))
 }
 

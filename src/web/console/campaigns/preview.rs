@@ -12,6 +12,7 @@ use crate::consent::model::Channel;
 use crate::customers::model::Customer;
 use crate::customers::store as customers;
 use crate::delivery::trial::{self, Specimen, Trial, TrialError};
+use crate::dialogue::export;
 use crate::templates::{Template, library, sample_customer};
 use crate::web::console::Visit;
 use crate::web::{ApiError, State};
@@ -54,14 +55,19 @@ pub(super) struct Preview {
 
 impl Preview {
     /// Of the draft's template, as `query` asks: `as`, `language`, `cell` and `by`. None while there is no template.
-    pub async fn of(state: &State, draft: &Draft, query: &Given) -> Result<Option<Self>, ApiError> {
+    pub async fn of(
+        visit: &Visit,
+        state: &State,
+        draft: &Draft,
+        query: &Given,
+    ) -> Result<Option<Self>, ApiError> {
         let plan = &draft.definition;
         if plan.template.is_empty() {
             return Ok(None);
         }
         let cell = query.text("cell");
         let name = plan.template_of(cell);
-        let (mut customer, missing) = customer(state, query.text("as")).await?;
+        let (mut customer, missing) = customer(visit, state, query.text("as")).await?;
         let who = match missing.is_empty() {
             true => query.text("as").to_owned(),
             false => String::new(),
@@ -138,8 +144,8 @@ impl Preview {
     }
 }
 
-/// The customer who is meant, or an invented one with what was not found.
-async fn customer(state: &State, who: &str) -> Result<(Customer, String), ApiError> {
+/// The customer who is meant, or an invented one with what was not found. That somebody looks at him is noted.
+async fn customer(visit: &Visit, state: &State, who: &str) -> Result<(Customer, String), ApiError> {
     let who = who.replace('\0', "");
     if who.is_empty() {
         return Ok((sample_customer(), String::new()));
@@ -147,7 +153,12 @@ async fn customer(state: &State, who: &str) -> Result<(Customer, String), ApiErr
     let found = customers::find(&state.db, &who)
         .await
         .map_err(ApiError::unavailable)?;
-    Ok(found.map_or_else(|| (sample_customer(), who), |one| (one, String::new())))
+    let Some(found) = found else {
+        return Ok((sample_customer(), who));
+    };
+    let now_ms = state.clock.now_ms();
+    export::note_access(&state.db, found.id, &visit.actor(), now_ms).await?;
+    Ok((found, String::new()))
 }
 
 fn name_of(customer: &Customer) -> String {
@@ -193,7 +204,7 @@ pub(super) async fn send(
         .collect();
     let cell = given.text("cell");
     let template = plan.template_of(cell);
-    let (customer, _) = customer(&state, given.text("as")).await?;
+    let (customer, _) = customer(&visit, &state, given.text("as")).await?;
     let channel = plan
         .channels()
         .iter()

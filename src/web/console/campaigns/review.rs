@@ -163,7 +163,7 @@ pub(super) async fn page(
         found,
         is_uncounted,
         facts: facts(&draft.definition, words),
-        preview: Preview::of(&state, &draft, &query).await?,
+        preview: Preview::of(&visit, &state, &draft, &query).await?,
         can: Can::of(&visit, &draft, &digest, is_ready),
     };
     Ok(preview::framed(visit.answer(

@@ -9,6 +9,8 @@ use serde::Serialize;
 use super::list::status_in_words;
 use super::review::duration;
 use super::{Given, address};
+use crate::accounts::model::Right;
+use crate::accounts::users;
 use crate::campaigns::drafts::store as drafts;
 use crate::campaigns::model::Status;
 use crate::campaigns::plan::{self, PlanError};
@@ -24,6 +26,8 @@ use crate::web::{ApiError, State};
 
 /// The length of a full bar, in the units of its drawing.
 const FULL: f64 = 1000.0;
+/// Of those who may be asked, so many are named.
+const NAMED: usize = 5;
 
 #[derive(Debug, Serialize)]
 struct View {
@@ -40,6 +44,8 @@ struct View {
     draft_href: String,
     can_pause: bool,
     can_resume: bool,
+    /// Who may let it go on, where the visitor may not.
+    ask: Option<String>,
     can_cancel: bool,
     done: Option<Cow<'static, str>>,
     sentence: String,
@@ -155,7 +161,11 @@ pub(super) async fn page(
         }),
         has_draft: draft.is_some(),
         can_pause: matches!(status, Status::Running | Status::Scheduled),
-        can_resume: status == Status::Paused,
+        can_resume: status == Status::Paused && visit.may(Right::Launch),
+        ask: match status {
+            Status::Paused if !visit.may(Right::Launch) => Some(whom_to_ask(&state, words).await?),
+            _ => None,
+        },
         can_cancel: !is_over,
         done: match query.text("done") {
             "launched" if status == Status::Scheduled => Some(
@@ -184,6 +194,23 @@ pub(super) async fn page(
         progress,
     };
     visit.answer(&state, "campaign_running", &view)
+}
+
+/// Who may let a paused campaign go on.
+async fn whom_to_ask(state: &State, words: &Words) -> Result<String, ApiError> {
+    let users = users::list(&state.db)
+        .await
+        .map_err(ApiError::unavailable)?;
+    let names: Vec<String> = users
+        .into_iter()
+        .filter(|user| user.role.may(Right::Launch) && !user.is_disabled)
+        .take(NAMED)
+        .map(|user| user.name)
+        .collect();
+    Ok(words.fill(
+        "Who may launch lets it go on; ask {names}.",
+        &[("names", names.join(", "))],
+    ))
 }
 
 /// Only how far it is, for the script.
@@ -369,6 +396,8 @@ pub(super) async fn act(
             plan::pause(db, &name, &reason, &actor, now_ms).await?;
         }
         "resume" => {
+            // It makes messages go out, as the launch does.
+            visit.require(Right::Launch)?;
             plan::resume(db, &name, &actor, now_ms).await?;
         }
         "cancel" => {

@@ -15,6 +15,7 @@ use crate::campaigns::cron;
 use crate::campaigns::definition::{Definition, Missed, Schedule, Zone};
 use crate::campaigns::drafts::{Draft, Step};
 use crate::consent::model::Channel;
+use crate::web::console::Visit;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -183,12 +184,13 @@ impl StepForm for Form {
 
     async fn view(
         self,
+        visit: &Visit,
         state: &State,
         draft: &Draft,
         head: Head,
         _query: &Given,
-        words: &Words,
     ) -> Result<View, ApiError> {
+        let words = visit.words();
         Ok(view(state, draft, head, self, words))
     }
 }

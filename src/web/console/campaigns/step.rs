@@ -9,7 +9,6 @@ use super::{Given, Head, find, preview, save_step};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::drafts::{Draft, Step};
 use crate::web::console::Visit;
-use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// A step of the wizard as its fields show it.
@@ -34,11 +33,11 @@ pub(super) trait StepForm: Sized {
     /// The page; `query` tells as whom a message is shown.
     async fn view(
         self,
+        visit: &Visit,
         state: &State,
         draft: &Draft,
         head: Head,
         query: &Given,
-        words: &Words,
     ) -> Result<Self::View, ApiError>;
 }
 
@@ -54,7 +53,7 @@ pub(super) async fn page<F: StepForm + 'static>(
     let done = query.some("done");
     let head = Head::new(&draft, F::STEP, words, done.as_deref());
     let form = F::of(&draft.definition);
-    let view = form.view(&state, &draft, head, &query, words).await?;
+    let view = form.view(&visit, &state, &draft, head, &query).await?;
     Ok(framed::<F>(visit.answer(&state, F::PAGE, &view)?))
 }
 
@@ -79,7 +78,7 @@ pub(super) async fn save<F: StepForm + 'static>(
     head.revision = given.revision();
     head.faults = faults;
     let query = Given::default();
-    let view = form.view(&state, &draft, head, &query, words).await?;
+    let view = form.view(&visit, &state, &draft, head, &query).await?;
     Ok(framed::<F>(visit.refuse(&state, F::PAGE, &view)?))
 }
 

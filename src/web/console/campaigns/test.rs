@@ -10,6 +10,7 @@ use crate::campaigns::cells::MOST;
 use crate::campaigns::check::TestForecast;
 use crate::campaigns::definition::{Cell, Definition, Metric, Offer, Test};
 use crate::campaigns::drafts::{Draft, Step};
+use crate::web::console::Visit;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -144,12 +145,13 @@ impl StepForm for Form {
 
     async fn view(
         self,
+        visit: &Visit,
         state: &State,
         draft: &Draft,
         head: Head,
         _query: &Given,
-        words: &Words,
     ) -> Result<View, ApiError> {
+        let words = visit.words();
         let mut form = self;
         let names = template_names(state).await?;
         for row in &mut form.cells {

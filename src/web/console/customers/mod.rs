@@ -20,8 +20,6 @@ use crate::web::{ApiError, State};
 
 /// People on a page.
 const PAGE: usize = 50;
-/// Country of telephone numbers without a prefix.
-const REGION: &str = "FR";
 
 /// Registers the pages about people.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -30,23 +28,23 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         // Before the page, whose pattern would take it too.
         .service(
             place("/customers/new", "GET, POST", Right::EditPeople)
-                .route(web::get().to(change::blank))
-                .route(web::post().to(change::admit)),
+                .route(web::get().to(change::profile::blank))
+                .route(web::post().to(change::profile::admit)),
         )
         .service(place("/customers/{id}", "GET", Right::People).route(web::get().to(page::page)))
         .service(
             place("/customers/{id}/edit", "GET, POST", Right::EditPeople)
-                .route(web::get().to(change::form))
-                .route(web::post().to(change::rectify)),
+                .route(web::get().to(change::profile::form))
+                .route(web::post().to(change::profile::rectify)),
         )
         .service(
             place("/customers/{id}/permission", "GET, POST", Right::EditPeople)
-                .route(web::get().to(change::permission))
-                .route(web::post().to(change::answer)),
+                .route(web::get().to(change::permission::form))
+                .route(web::post().to(change::permission::answer)),
         )
         .service(
             place("/customers/{id}/notes", "POST", Right::EditPeople)
-                .route(web::post().to(change::add_note)),
+                .route(web::post().to(change::notes::add)),
         )
         .service(
             place(
@@ -54,16 +52,16 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 "POST",
                 Right::EditPeople,
             )
-            .route(web::post().to(change::remove_note)),
+            .route(web::post().to(change::notes::remove)),
         )
         .service(
             place("/customers/{id}/export", "POST", Right::EditPeople)
-                .route(web::post().to(change::export)),
+                .route(web::post().to(change::export::export)),
         )
         .service(
             place("/customers/{id}/erase", "GET, POST", Right::EditPeople)
-                .route(web::get().to(change::question))
-                .route(web::post().to(change::erase)),
+                .route(web::get().to(change::erase::question))
+                .route(web::post().to(change::erase::erase)),
         )
         .service(place("/customers/{id}/why", "GET", Right::People).route(web::get().to(why::page)))
         .service(
@@ -150,7 +148,8 @@ impl Person {
 }
 
 impl Asked {
-    fn wanted(&self) -> Wanted {
+    /// `region` is the country of telephone numbers without a prefix.
+    fn wanted(&self, region: &str) -> Wanted {
         let code = |text: &str| {
             Some(text.trim())
                 .filter(|text| !text.is_empty())
@@ -158,7 +157,7 @@ impl Asked {
         };
         Wanted {
             text: self.q.trim().to_owned(),
-            region: REGION.to_owned(),
+            region: region.to_owned(),
             stage: Stage::ALL
                 .into_iter()
                 .find(|stage| stage.as_str() == self.stage),
@@ -207,7 +206,7 @@ pub(super) async fn list(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let words = visit.words();
-    let wanted = asked.wanted();
+    let wanted = asked.wanted(&state.settings.customers.country);
     let after = asked.after.as_deref().and_then(Place::from_word);
     let found = search::search(&state.db, &wanted, after.as_ref(), PAGE)
         .await

@@ -4,6 +4,8 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use super::{Asked, load};
+use crate::dialogue::export;
+use crate::ids::CustomerId;
 use crate::reports::ReportError;
 use crate::reports::grid::Crossing;
 use crate::reports::grid::people::{self, Someone, Wanted};
@@ -92,6 +94,9 @@ pub(in crate::web::console) async fn page(
     let found = people::people(&state.db, &loaded, &wanted)
         .await
         .map_err(ReportError::from)?;
+    let seen: Vec<CustomerId> = found.people.iter().map(|one| one.customer).collect();
+    let now_ms = state.clock.now_ms();
+    export::note_access_to(&state.db, &seen, &visit.actor(), now_ms).await?;
     let who = if asked.only_responders {
         "responders"
     } else {

@@ -31,22 +31,20 @@ const WORD: usize = 64;
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(
-            place("/imports", "GET, POST", Right::EditPeople)
+            place("/imports", "GET, POST", Right::Import)
                 .route(web::get().to(list))
                 .route(web::post().guard(guard::fn_guard(is_upload)).to(upload)),
         )
-        .service(place("/imports/{id}", "GET", Right::EditPeople).route(web::get().to(one::page)))
+        .service(place("/imports/{id}", "GET", Right::Import).route(web::get().to(one::page)))
         .service(
-            place("/imports/{id}/begin", "POST", Right::EditPeople)
-                .route(web::post().to(one::begin)),
+            place("/imports/{id}/begin", "POST", Right::Import).route(web::post().to(one::begin)),
         )
         .service(
-            place("/imports/{id}/rejects.csv", "GET", Right::EditPeople)
+            place("/imports/{id}/rejects.csv", "GET", Right::Import)
                 .route(web::get().to(one::rejects)),
         )
         .service(
-            place("/imports/{id}/remove", "POST", Right::EditPeople)
-                .route(web::post().to(one::remove)),
+            place("/imports/{id}/remove", "POST", Right::Import).route(web::post().to(one::remove)),
         );
 }
 
@@ -56,6 +54,12 @@ fn is_upload(context: &guard::GuardContext<'_>) -> bool {
     header
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with("multipart/form-data"))
+}
+
+/// How the rows of a file are read if nobody says otherwise.
+pub(in crate::web) fn usual_plan(kind: ImportKind, state: &State) -> Plan {
+    let usual = &state.settings.customers;
+    Plan::new(kind, &usual.country, &usual.language)
 }
 
 /// What the imports room needs of us.
@@ -275,7 +279,7 @@ async fn take(visit: &Visit, mut body: Multipart, state: &State) -> Result<Uploa
             Unfit::Empty => Refused::Fault(words.t("The file is empty.").to_owned()),
         });
     }
-    added(visit, state, &name, &kept, &Plan::new(kind))
+    added(visit, state, &name, &kept, &usual_plan(kind, state))
         .await
         .map_err(|error| {
             shelf.refuse(&kept);

@@ -8,11 +8,11 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use super::columns::{self, ColumnView, NOTHING};
-use super::{by, is_bad, kind_in_words, parts, shelf, standing_in_words};
+use super::{by, is_bad, kind_in_words, parts, shelf, standing_in_words, usual_plan};
 use crate::customers::import::{ImportError, Preview, preview, rejected};
 use crate::ids::UploadId;
 use crate::imports::desk::{self, BeginError, Running};
-use crate::imports::model::{Outcome, Plan, Standing, Upload};
+use crate::imports::model::{Outcome, Plan, Standing, State as RunState, Upload};
 use crate::web::console::{Visit, see_other};
 use crate::web::download::csv_file;
 use crate::web::words::Words;
@@ -34,6 +34,8 @@ struct View {
     is_bad: bool,
     fault: Option<String>,
     problem: Option<String>,
+    /// What is not known to be done behind the import.
+    unfinished: Option<String>,
     running: Option<RunningView>,
     outcome: Option<OutcomeView>,
     rejected: Option<RejectedView>,
@@ -186,6 +188,11 @@ async fn view(
             Standing::Failed => upload.problem.clone(),
             _ => None,
         },
+        unfinished: (standing == Standing::Imported && upload.state == RunState::Running).then(|| {
+            words
+                .t("All its rows are in the base. What follows from them, such as orders that find their messages, is not known to be done: the program may have ended before. A running server does it within minutes.")
+                .to_owned()
+        }),
         running: running.filter(is_here).map(|running| running_view(&running, words)),
         outcome: outcome
             .filter(|_| standing != Standing::Running)
@@ -193,7 +200,7 @@ async fn view(
         rejected,
         columns,
         read,
-        has_plan: *plan != Plan { fields: plan.fields.clone(), ..Plan::new(plan.kind) },
+        has_plan: *plan != Plan { fields: plan.fields.clone(), ..usual_plan(plan.kind, state) },
         plan: PlanView {
             region: plan.region.clone(),
             language: plan.language.clone(),

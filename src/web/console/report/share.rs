@@ -110,7 +110,7 @@ async fn answer(
 ) -> Result<HttpResponse, ApiError> {
     let report = find(campaign, state).await?;
     let now_ms = state.clock.now_ms();
-    let links = shares::list(&state.db, campaign).await?;
+    let links = shares::list(&state.db, campaign, now_ms).await?;
     let words = visit.words();
     let view = View {
         title: words.fill("Share {campaign}", &[("campaign", &report.campaign)]),

@@ -11,15 +11,15 @@ mod view;
 
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Query};
-use actix_web::{HttpResponse, Resource, body::BoxBody, dev};
 use serde::{Deserialize, Serialize};
 
 use self::draft::{Doing, Draft};
 use self::explain::{ExplainedView, explain};
 use self::view::{View, person};
-use super::{Visit, path_segment, place, see_other};
+use super::{Visit, long_form, path_segment, place, see_other};
 use crate::accounts::model::Right;
 use crate::gate::study::Study;
 use crate::ids::SegmentId;
@@ -40,37 +40,18 @@ pub(super) fn configure(config: &mut web::ServiceConfig) {
     config
         .service(place("/segments", "GET", Right::Plan).route(web::get().to(list::list)))
         .service(
-            large(place("/segments/new", "GET, POST", Right::Plan))
+            long_form(place("/segments/new", "GET, POST", Right::Plan), FORM_LIMIT)
                 .route(web::get().to(new))
                 .route(web::post().to(create)),
         )
         .service(
-            large(place("/segments/{id}", "GET, POST", Right::Plan))
-                .route(web::get().to(page))
-                .route(web::post().to(change)),
+            long_form(
+                place("/segments/{id}", "GET, POST", Right::Plan),
+                FORM_LIMIT,
+            )
+            .route(web::get().to(page))
+            .route(web::post().to(change)),
         );
-}
-
-fn large<T>(resource: Resource<T>) -> Resource<T>
-where
-    T: dev::ServiceFactory<
-            dev::ServiceRequest,
-            Config = (),
-            Response = dev::ServiceResponse<BoxBody>,
-            Error = actix_web::Error,
-            InitError = (),
-        >,
-{
-    let too_long = |_, _: &actix_web::HttpRequest| {
-        ApiError::new(StatusCode::BAD_REQUEST)
-            .with_detail("The form could not be read, or is too long.")
-            .into()
-    };
-    resource.app_data(
-        web::FormConfig::default()
-            .limit(FORM_LIMIT)
-            .error_handler(too_long),
-    )
 }
 
 #[derive(Debug, Serialize)]
@@ -291,7 +272,12 @@ async fn archive(
     let (actor, now_ms) = (visit.actor(), state.clock.now_ms());
     library::archive(&state.db, segment.id, is_archived, &actor, now_ms)
         .await
-        .map_err(ApiError::unavailable)?;
+        .map_err(|error| match error {
+            LibraryError::Unknown { .. } => {
+                ApiError::new(StatusCode::NOT_FOUND).with_detail(error.to_string())
+            }
+            error => ApiError::unavailable(error),
+        })?;
     Ok(see_other(if is_archived {
         "/segments?done=archived"
     } else {

@@ -12,6 +12,7 @@ use crate::campaigns::sms as campaign_sms;
 use crate::config::SANDBOX;
 use crate::customers::model::Customer;
 use crate::customers::store as customer_store;
+use crate::dialogue::export;
 use crate::templates::draft::Draft;
 use crate::templates::{
     Finding, Severity, SmsFrame, Template, TemplateError, library, preview, sample_customer,
@@ -193,6 +194,8 @@ async fn recipient(
         .map_err(ApiError::unavailable)?;
     Ok(match found {
         Some(customer) => {
+            let now_ms = state.clock.now_ms();
+            export::note_access(&state.db, customer.id, &visit.actor(), now_ms).await?;
             let name = [&customer.first_name, &customer.last_name];
             let name: Vec<&str> = name.into_iter().filter_map(Option::as_deref).collect();
             let shown = match name.is_empty() {
