@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::audience::{Audience, DueBy};
 use super::definition::Definition;
 use super::model::Status;
-use super::split::Split;
+use super::split::{Split, salt_of};
 use super::store::Campaign;
-use super::{forecast, schedule, store};
+use super::{forecast, plan, schedule, store};
 use crate::clock::from_ms;
 use crate::config::{ConfigError, Settings, provider_of, sms_route};
 use crate::consent::model::Channel;
@@ -26,7 +26,7 @@ use crate::gate::model::{Request, Withheld};
 use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
 use crate::ids::WaveId;
-use crate::segments::{ParseError, Rule, names};
+use crate::segments::{ParseError, Rule, names, store as segment_store};
 use crate::storage::Db;
 use crate::templates::{FieldFacts, Finding, Severity, Template};
 
@@ -120,7 +120,10 @@ pub async fn check(
     let places = gate_store::places(&**db, request.fallback_zone).await?;
     let rivals = store::rivals(&**db, request.priority, None).await?;
     let stored = store::by_name(&**db, &definition.name).await?;
-    let salt = stored.as_ref().map_or(0, |campaign| campaign.id.0);
+    let salt = match &stored {
+        Some(campaign) => campaign.salt,
+        None => salt_of(&definition.name),
+    };
     let launched = match &stored {
         Some(campaign) => launched_before(db, campaign, definition).await?,
         None => None,
@@ -197,6 +200,12 @@ pub async fn check(
         test.as_ref()
             .and_then(|test| test.warning(definition.test.as_ref())),
     );
+    let languages = segment_store::languages(db, &rule, audience.now).await?;
+    warnings.extend(
+        templates
+            .iter()
+            .filter_map(|template| unread(template.name(), template.languages(), &languages)),
+    );
     for note in names::unknown(db, &rule).await? {
         warnings.push(format!("segment: {note}"));
     }
@@ -270,6 +279,44 @@ fn launched_at(definition: &Definition, now: DateTime<Utc>) -> DateTime<Utc> {
         .as_ref()
         .and_then(|plan| schedule::next(plan, now))
         .map_or(now, |due| due.at.max(now))
+}
+
+/// How many of the selected read a language in which a template is not written.
+fn unread(template: &str, written: &[String], read: &BTreeMap<String, u64>) -> Option<String> {
+    let selected: u64 = read.values().sum();
+    let mut others: Vec<(&String, &u64)> = read
+        .iter()
+        .filter(|(language, _)| !written.contains(language))
+        .collect();
+    others.sort_by_key(|(_, people)| std::cmp::Reverse(**people));
+    if others.is_empty() {
+        return None;
+    }
+    let told: Vec<String> = others
+        .iter()
+        .map(|(language, people)| format!("{people} read {}", language_name(language)))
+        .collect();
+    let written: Vec<&str> = written.iter().map(|code| language_name(code)).collect();
+    Some(format!(
+        "of {selected} people selected, {}; the template {template} has {} only",
+        told.join(", "),
+        written.join(" and ")
+    ))
+}
+
+/// A language in English; its code where it is not among the usual ones.
+fn language_name(code: &str) -> &str {
+    match code {
+        "de" => "German",
+        "en" => "English",
+        "es" => "Spanish",
+        "fr" => "French",
+        "it" => "Italian",
+        "nl" => "Dutch",
+        "pl" => "Polish",
+        "pt" => "Portuguese",
+        other => other,
+    }
 }
 
 /// Why what a campaign proposes is too much for the rung it asks for.
@@ -444,12 +491,7 @@ fn warnings(
             every.every.as_deref().unwrap_or_default()
         ));
     }
-    if let Some(at) = definition
-        .schedule
-        .as_ref()
-        .filter(|plan| plan.at.is_some())
-        && schedule::next(at, now).is_some_and(|due| schedule::last_instant(at, due.at) < now)
-    {
+    if plan::lies_behind(definition, now) {
         warnings.push("the time in [schedule] lies behind us".to_owned());
     }
     warnings
@@ -496,7 +538,7 @@ impl fmt::Display for CheckedCampaign {
             Some(seconds) => writeln!(f, "  takes about   {}", super::duration(seconds))?,
             None => writeln!(
                 f,
-                "  takes         as long as the relay does; no wave was measured yet"
+                "  takes         as long as the relay does; no wave of 100 messages was measured yet"
             )?,
         }
         for refusal in &self.refusals {
