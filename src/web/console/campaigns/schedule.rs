@@ -14,6 +14,7 @@ use super::{Choice, Given, Head, find, save_step};
 use crate::campaigns::cron;
 use crate::campaigns::definition::{Definition, Missed, Schedule, Zone};
 use crate::campaigns::drafts::{Draft, Step};
+use crate::campaigns::plan;
 use crate::consent::model::Channel;
 use crate::web::console::Visit;
 use crate::web::words::Words;
@@ -445,6 +446,14 @@ pub(super) async fn save(
     let mut definition = draft.definition.clone();
     let mut read = Reader::new(words);
     form.put(&mut definition, &mut read);
+    if plan::lies_behind(&definition, state.clock.now()) {
+        read.fault(
+            "at_day",
+            words.t(
+                "This time lies behind us. Give one to come, or send it as soon as it is launched.",
+            ),
+        );
+    }
     let faults = read.faults;
     if faults.is_empty() {
         return save_step(&visit, &state, &draft, &given, definition, Step::Schedule).await;

@@ -86,7 +86,7 @@ fn label<'a>(field: &'a str, words: &'a Words) -> (&'a str, Option<&'a str>) {
         ),
         "external_id" => (
             words.t("Your key"),
-            Some(words.t("By which your own systems know him.")),
+            Some(words.t("By which your own systems know this person.")),
         ),
         "language" => (
             words.t("Language"),
@@ -507,7 +507,7 @@ async fn refuse(
     let source = said.source.trim();
     if source.is_empty() {
         return Err(DialogueError::Field(
-            "say where he said so; it is the proof".to_owned(),
+            "say where it was said; it is the proof".to_owned(),
         ));
     }
     let objection = Objection {
@@ -537,7 +537,7 @@ async fn allow(
     let day: NaiveDate = said
         .day
         .parse()
-        .map_err(|_cause| refuse("the day he said so is not a day"))?;
+        .map_err(|_cause| refuse("the day it was said is not a day"))?;
     let basis = Basis::ALL
         .into_iter()
         .find(|basis| basis.as_str() == said.basis);
@@ -719,7 +719,7 @@ pub(super) async fn erase(
         let customer = customer(&state, id).await?;
         let words = visit.words();
         let fault = words.fill(
-            "That is not his number; nothing was changed. Write {n}.",
+            "That is not the number; nothing was changed. Write {n}.",
             &[("n", id.to_string())],
         );
         let view = erase_view(words, &customer, Some(fault));

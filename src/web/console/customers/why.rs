@@ -4,6 +4,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::{HttpResponse, web};
+use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use super::page::by_channel;
@@ -17,6 +18,7 @@ use crate::gate::rules::Rules;
 use crate::ids::{CustomerId, WaveId};
 use crate::web::console::Visit;
 use crate::web::console::outbox::MESSAGE_POLICY;
+use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
 /// Which campaign is meant.
@@ -108,7 +110,11 @@ pub(super) async fn page(
             }
             WhyError::Database(error) => ApiError::unavailable(error),
         })?;
-        view.answer = words.fill("He {answer}.", &[("answer", &why.answer)]);
+        let answer = plainly(&why.answer, words);
+        view.answer = words.fill(
+            "{name} {answer}.",
+            &[("name", name(&customer, words)), ("answer", answer)],
+        );
         view.is_out = !why.segment.is_true;
         view.segment = Some(why.segment.to_string());
         view.steps = why
@@ -120,16 +126,50 @@ pub(super) async fn page(
                     .t(match step.passes {
                         Some(true) => "yes",
                         Some(false) => "no",
-                        None => "not asked",
+                        None if step.rule == "ledger" => "–",
+                        None => "decided before",
                     })
                     .to_owned(),
-                found: step.found,
+                found: match step.rule {
+                    // As it was written.
+                    "segment" => step.found,
+                    "suppression" | "permission" => plainly(&step.found.replace('_', " "), words),
+                    _ => plainly(&step.found, words),
+                },
                 is_failed: step.passes == Some(false),
                 is_open: step.passes.is_none(),
             })
             .collect();
     }
     visit.answer(&state, "customer_why", &view)
+}
+
+/// With instants in the reader's own time instead of `2026-11-23 08:00 UTC`.
+fn plainly(found: &str, words: &Words) -> String {
+    const FORM: &str = "%Y-%m-%d %H:%M";
+    const LENGTH: usize = "2026-11-23 08:00".len();
+    let mut parts = found.split(" UTC");
+    let mut said = String::new();
+    let mut part = parts.next().unwrap_or_default();
+    for after in parts {
+        let begin = part.len().saturating_sub(LENGTH);
+        let instant = part
+            .get(begin..)
+            .and_then(|text| NaiveDateTime::parse_from_str(text, FORM).ok());
+        match instant {
+            Some(at) => {
+                said.push_str(part.get(..begin).unwrap_or_default());
+                said.push_str(&words.moment(at.and_utc().timestamp_millis()));
+            }
+            None => {
+                said.push_str(part);
+                said.push_str(" UTC");
+            }
+        }
+        part = after;
+    }
+    said.push_str(part);
+    said
 }
 
 #[derive(Debug, Serialize)]
