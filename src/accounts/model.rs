@@ -12,7 +12,7 @@ pub use crate::ids::UserId;
 pub enum Role {
     /// May do everything.
     Administrator,
-    /// Plans campaigns; another person launches them.
+    /// Plans campaigns; launches what another person approved.
     Marketer,
     /// Approves and launches.
     Approver,

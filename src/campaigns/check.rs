@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::audience::{Audience, DueBy};
 use super::definition::Definition;
 use super::model::Status;
-use super::split::Split;
+use super::split::{Split, salt_of};
 use super::store::Campaign;
-use super::{forecast, schedule, store};
+use super::{forecast, plan, schedule, store};
 use crate::clock::from_ms;
 use crate::config::{ConfigError, Settings, provider_of, sms_route};
 use crate::consent::model::Channel;
@@ -27,7 +27,7 @@ use crate::gate::model::{Request, Withheld};
 use crate::gate::rules::Rules;
 use crate::gate::store as gate_store;
 use crate::ids::WaveId;
-use crate::segments::{ParseError, Rule, names};
+use crate::segments::{ParseError, Rule, names, store as segment_store};
 use crate::statistics::sentence::{Parts, Sentence, Value};
 use crate::storage::{Db, Unanswered};
 use crate::templates::{FieldFacts, Finding, Severity, Template};
@@ -142,7 +142,10 @@ pub async fn check_within(
     let places = gate_store::places(&**db, request.fallback_zone).await?;
     let rivals = store::rivals(&**db, request.priority, None).await?;
     let stored = store::by_name(&**db, &definition.name).await?;
-    let salt = stored.as_ref().map_or(0, |campaign| campaign.id.0);
+    let salt = match &stored {
+        Some(campaign) => campaign.salt,
+        None => salt_of(&definition.name),
+    };
     let launched = match &stored {
         Some(campaign) => launched_before(db, campaign, definition).await?,
         None => None,
@@ -218,6 +221,12 @@ pub async fn check_within(
     warnings.extend(
         test.as_ref()
             .and_then(|test| test.warning(definition.test.as_ref())),
+    );
+    let languages = segment_store::languages(db, &rule, audience.now).await?;
+    warnings.extend(
+        templates
+            .iter()
+            .filter_map(|template| unread(template.name(), template.languages(), &languages)),
     );
     for note in names::unknown(db, &rule).await? {
         warnings.push(Sentence::new("segment: {note}").with("note", note));
@@ -333,6 +342,50 @@ impl CheckedCampaign {
 struct Kept {
     sentences: Vec<Parts>,
     found: CheckedCampaign,
+}
+
+/// How many of the selected read a language in which a template is not written.
+fn unread(template: &str, written: &[String], read: &BTreeMap<String, u64>) -> Option<Sentence> {
+    let selected: u64 = read.values().sum();
+    let mut others: Vec<(&String, &u64)> = read
+        .iter()
+        .filter(|(language, _)| !written.contains(language))
+        .collect();
+    others.sort_by_key(|(_, people)| std::cmp::Reverse(**people));
+    if others.is_empty() {
+        return None;
+    }
+    let told: Vec<Sentence> = others
+        .iter()
+        .map(|(language, people)| {
+            Sentence::new("{n} read {language}")
+                .with("n", **people)
+                .with("language", language_name(language))
+        })
+        .collect();
+    let written: Vec<Sentence> = written.iter().map(|code| language_name(code)).collect();
+    Some(
+        Sentence::new("of {selected} people selected, {told}; the template {template} has {written} only")
+            .with("selected", selected)
+            .with("told", told)
+            .named("template", template)
+            .with("written", written),
+    )
+}
+
+/// A language in English; its code where it is not among the usual ones.
+fn language_name(code: &str) -> Sentence {
+    Sentence::new(match code {
+        "de" => "German",
+        "en" => "English",
+        "es" => "Spanish",
+        "fr" => "French",
+        "it" => "Italian",
+        "nl" => "Dutch",
+        "pl" => "Polish",
+        "pt" => "Portuguese",
+        other => return other.to_owned().into(),
+    })
 }
 
 /// Why what a campaign proposes is too much for the rung it asks for.
@@ -516,12 +569,7 @@ fn warnings(
                 .with("every", format!("{every:?}")),
         );
     }
-    if let Some(at) = definition
-        .schedule
-        .as_ref()
-        .filter(|plan| plan.at.is_some())
-        && schedule::next(at, now).is_some_and(|due| schedule::last_instant(at, due.at) < now)
-    {
+    if plan::lies_behind(definition, now) {
         warnings.push(Sentence::new("the time in [schedule] lies behind us"));
     }
     warnings
@@ -595,7 +643,7 @@ impl fmt::Display for CheckedCampaign {
             Some(seconds) => writeln!(f, "  takes about   {}", super::duration(seconds))?,
             None => writeln!(
                 f,
-                "  takes         as long as the relay does; no wave was measured yet"
+                "  takes         as long as the relay does; no wave of 100 messages was measured yet"
             )?,
         }
         for refusal in &self.refusals {

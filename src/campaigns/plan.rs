@@ -215,6 +215,17 @@ async fn freeze(
     Ok(store::freeze_template(txn, template.name(), digest, &source, now_ms).await?)
 }
 
+/// Whether the one time of a definition is over in every zone.
+pub fn lies_behind(definition: &Definition, now: DateTime<Utc>) -> bool {
+    let once = definition
+        .schedule
+        .as_ref()
+        .filter(|plan| plan.at.is_some());
+    once.is_some_and(|plan| {
+        schedule::next(plan, now).is_some_and(|due| schedule::last_instant(plan, due.at) < now)
+    })
+}
+
 /// The first occurrence that is to come: one that was launched already (early, by hand) does not count.
 async fn first_due(
     txn: &Txn,
@@ -230,7 +241,7 @@ async fn first_due(
         ))
     };
     let mut due = schedule::next(plan, now).ok_or_else(none)?;
-    if plan.at.is_some() && schedule::last_instant(plan, due.at) < now {
+    if lies_behind(definition, now) {
         return Err(PlanError::Schedule(format!(
             "at = {} lies behind us; give a time to come, or leave [schedule] out and launch by hand",
             due.key

@@ -1,6 +1,8 @@
 //! How the people of a wave are shared out among its cells: by lot, the same person always the same lot of a
 //! campaign.
 
+use ring::digest::{SHA256, digest};
+
 use super::cells::{ALL, REST};
 use super::definition::Definition;
 use crate::storage::chance::lot;
@@ -10,6 +12,17 @@ const LOTS: i64 = 10_000;
 /// What is added to a campaign's salt, so that neither the cells nor the share know the control group.
 const CELLS: i64 = 300_000_007;
 const SHARE: i64 = 600_000_001;
+
+/// The salt of a new campaign of this name: known before it is applied, so that its draft is counted with the lots
+/// by which it is launched.
+pub fn salt_of(name: &str) -> i64 {
+    let digest = digest(&SHA256, name.as_bytes());
+    digest
+        .as_ref()
+        .iter()
+        .take(4)
+        .fold(0, |salt, byte| (salt << 8) | i64::from(*byte))
+}
 
 /// How the people are shared out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

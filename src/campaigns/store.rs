@@ -16,6 +16,7 @@ use super::audience::Audience;
 use super::definition::Definition;
 use super::model::Status;
 use super::schedule::Due;
+use super::split::salt_of;
 use crate::consent::model::Channel;
 use crate::gate::control::Share;
 use crate::gate::model::{Rival, Withheld};
@@ -30,6 +31,8 @@ pub struct Campaign {
     pub id: CampaignId,
     pub definition: Definition,
     pub template_version: TemplateVersionId,
+    /// What makes its lots others than those of other campaigns.
+    pub salt: i64,
     pub status: Status,
     /// Why it is paused, in words.
     pub status_reason: Option<String>,
@@ -37,8 +40,9 @@ pub struct Campaign {
     pub updated_at: i64,
 }
 
-const COLUMNS: &str =
-    "id, definition, template_version_id, status, status_reason, revision, updated_at";
+// The number of a campaign was its salt before it had one of its own.
+const COLUMNS: &str = "id, definition, template_version_id, COALESCE(salt, id) AS salt, status, status_reason, \
+     revision, updated_at";
 
 fn from_row(row: &QueryResult) -> Result<Campaign, DbErr> {
     let definition: String = row.try_get("", "definition")?;
@@ -48,6 +52,7 @@ fn from_row(row: &QueryResult) -> Result<Campaign, DbErr> {
         definition: serde_json::from_str(&definition)
             .map_err(|error| DbErr::Type(format!("campaigns.definition: {error}")))?,
         template_version: TemplateVersionId(row.try_get("", "template_version_id")?),
+        salt: row.try_get("", "salt")?,
         status: Status::from_column(&status)
             .ok_or_else(|| DbErr::Type(format!("campaigns.status: {status}")))?,
         status_reason: row.try_get("", "status_reason")?,
@@ -251,8 +256,9 @@ pub async fn save(
         .map_err(|error| DbErr::Type(format!("campaigns.definition: {error}")))?;
     let row = txn
         .row(
-            "INSERT INTO campaigns (name, definition, template_version_id, status, revision, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, 1, $5, $5)
+            "INSERT INTO campaigns (name, definition, template_version_id, status, revision, created_at, updated_at,
+                salt)
+             VALUES ($1, $2, $3, $4, 1, $5, $5, $6)
              ON CONFLICT (name) DO UPDATE SET definition = excluded.definition,
                 template_version_id = excluded.template_version_id, status = excluded.status,
                 status_reason = NULL, revision = campaigns.revision + 1, updated_at = excluded.updated_at
@@ -263,6 +269,7 @@ pub async fn save(
                 template_version.0.into(),
                 status.as_str().into(),
                 now_ms.into(),
+                salt_of(&definition.name).into(),
             ],
         )
         .await?;

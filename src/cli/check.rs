@@ -16,7 +16,8 @@ use crate::config::{DEFAULT_RELAY, Settings};
 use crate::gate::rules::Rules;
 use crate::keys::Keys;
 use crate::storage::{Db, DbUrl, Dialect};
-use crate::templates::{FieldFacts, Severity, Template, library};
+use crate::templates::library::{self, Origin};
+use crate::templates::{FieldFacts, Severity, Template};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -60,6 +61,7 @@ impl Check {
             lines.extend(senders::lines(&settings).await);
         }
         lines.extend(templates(&settings));
+        lines.extend(saved_templates(&settings).await);
         show(&lines);
         Ok(if lines.iter().any(|line| matches!(line, Line::Bad(_))) {
             ExitCode::FAILURE
@@ -255,7 +257,7 @@ fn notices(settings: &Settings) -> Line {
             "notices.sender_address: {} is not yours; set it to an address of your own",
             notices.sender_address
         ))
-    } else if notices.postal_address.contains("[notices]") {
+    } else if notices.postal_address().is_none() {
         Line::Bad(
             "notices.postal_address: not set; the sign-up form and every confirmation show it"
                 .to_owned(),
@@ -277,21 +279,51 @@ fn templates(settings: &Settings) -> Vec<Line> {
         .map(|name| (format!("{name} (in the binary)"), Template::embedded(&name)));
     own.chain(embedded)
         .map(|(name, template)| match template {
-            Ok(template) => {
-                let errors = template
-                    .lint(&FieldFacts::unknown())
-                    .into_iter()
-                    .filter(|finding| finding.severity == Severity::Error)
-                    .count();
-                if errors == 0 {
-                    Line::Good(format!("template: {name}"))
-                } else {
-                    Line::Bad(format!(
-                        "template: {name} has {errors} errors; `visavis template check` names them"
-                    ))
-                }
-            }
+            Ok(template) => written(&name, &template),
             Err(error) => Line::Bad(format!("template: {name}: {error}")),
         })
         .collect()
+}
+
+fn written(name: &str, template: &Template) -> Line {
+    let errors = template
+        .lint(&FieldFacts::unknown())
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .count();
+    if errors == 0 {
+        Line::Good(format!("template: {name}"))
+    } else {
+        Line::Bad(format!(
+            "template: {name} has {errors} errors; `visavis template check` names them"
+        ))
+    }
+}
+
+/// Those of the library; a base that is not there yet, or is an older one, has none to tell of.
+async fn saved_templates(settings: &Settings) -> Vec<Line> {
+    let Ok(db) = Db::open(&settings.database_url(), 1).await else {
+        return Vec::new();
+    };
+    if db.require_current_schema().await.is_err() {
+        return Vec::new();
+    }
+    let entries = match library::list(&db, &settings.templates_dir).await {
+        Ok(entries) => entries,
+        Err(error) => return vec![Line::Bad(format!("templates of the library: {error}"))],
+    };
+    let mut lines = Vec::new();
+    for entry in entries {
+        if entry.is_archived || !matches!(entry.origin, Origin::Library { .. }) {
+            continue;
+        }
+        let name = format!("{} (in the library)", entry.name);
+        lines.push(
+            match library::find(&db, &settings.templates_dir, &entry.name).await {
+                Ok(template) => written(&name, &template),
+                Err(error) => Line::Bad(format!("template: {name}: {error}")),
+            },
+        );
+    }
+    lines
 }

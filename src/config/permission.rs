@@ -172,6 +172,14 @@ pub struct NoticeSettings {
     pub postal_address: String,
 }
 
+impl NoticeSettings {
+    /// The postal address as people may see it; `None` while it is still the hint of the defaults.
+    pub fn postal_address(&self) -> Option<&str> {
+        let address = self.postal_address.as_str();
+        (!address.contains("[notices]")).then_some(address)
+    }
+}
+
 /// `[retention]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

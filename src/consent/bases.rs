@@ -45,7 +45,7 @@ pub const GROUNDS: [Ground; 4] = [
         basis: Basis::B2bLegitimateInterest,
         title: "business interest",
         law: "GDPR art. 6(1)(f)",
-        rests_on: "a person at a company, about his profession, informed at collection and free to object",
+        rests_on: "a person at a company, about the profession, informed at collection and free to object",
         requires: &["source", "date"],
         advised: &["wording"],
         setting: "permission.b2b_days",

@@ -143,7 +143,7 @@ pub fn of(
         .map(|ground| BasisLine {
             ground,
             holds: match holds_days(ground.basis, &settings.permission) {
-                Some(days) => Sentence::new("{days} after his last act")
+                Some(days) => Sentence::new("{days} after the last act")
                     .with("days", days_in_words(i64::from(days))),
                 None => Sentence::new("without end"),
             },
@@ -220,7 +220,7 @@ fn line(rung: &Rung, below: Option<&Rung>, people: Option<u64>) -> RungLine {
             _ if is_stranger => Sentence::new(""),
             None => Sentence::new("without end"),
             Some(ms) => {
-                Sentence::new("{days} after his last act").with("days", days_in_words(ms / DAY_MS))
+                Sentence::new("{days} after the last act").with("days", days_in_words(ms / DAY_MS))
             }
         },
         people,
@@ -363,10 +363,10 @@ impl OfferKind {
     /// In words for a person.
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Information => "what helps him now",
+            Self::Information => "what helps them now",
             Self::General => "offers for everyone",
-            Self::Personal => "offers made for him",
-            Self::Reward => "rewards he earned",
+            Self::Personal => "offers made for them",
+            Self::Reward => "rewards they earned",
             Self::OnApproval => "goods sent on approval",
         }
     }
@@ -392,10 +392,10 @@ impl Level {
             Self::Situational => "In the middle of something with us: an order, a question.",
             Self::BrandTrust => "Knows the brand: said yes to a topic, or bought.",
             Self::PersonalRelationship => {
-                "Told us about himself, so that we write to him and not to everyone."
+                "Told us about themselves, so that we write to them and not to everyone."
             }
-            Self::Points => "Collects something for his attention: points, a status, a chance.",
-            Self::Intravenous => "Lets us choose and send for him, on approval.",
+            Self::Points => "Collects something for the attention: points, a status, a chance.",
+            Self::Intravenous => "Lets us choose and send, on approval.",
         }
     }
 
@@ -403,11 +403,11 @@ impl Level {
     pub fn climb(self) -> &'static str {
         match self {
             Self::Stranger => "",
-            Self::Situational => "He orders or asks something of us.",
-            Self::BrandTrust => "He says yes to a topic, or buys and does not refuse.",
-            Self::PersonalRelationship => "He answers when we ask what he likes.",
-            Self::Points => "He joins what rewards him for reading on.",
-            Self::Intravenous => "He asks us, in so many words, to choose for him.",
+            Self::Situational => "Orders or asks something of us.",
+            Self::BrandTrust => "Says yes to a topic, or buys and does not refuse.",
+            Self::PersonalRelationship => "Answers when we ask what they like.",
+            Self::Points => "Joins what rewards reading on.",
+            Self::Intravenous => "Asks us, in so many words, to choose for them.",
         }
     }
 }

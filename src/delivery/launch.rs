@@ -223,7 +223,7 @@ pub async fn launch_within(
         control_percent: definition.control_percent,
         standing: standing.as_ref(),
         split: &split,
-        salt: id.0,
+        salt: campaign.salt,
         now,
         due: DueBy::of(definition, now),
     };

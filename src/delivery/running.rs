@@ -83,7 +83,7 @@ pub async fn running(
                     minutes: store::minutes(&**db, wave.id).await?,
                     pending: of(State::Pending),
                     next_due_at: store::next_lease_due(&**db, wave.id).await?,
-                    last_due_at: None,
+                    last_due_at: store::last_lease_due(&**db, wave.id).await?,
                     limit: least_limit(settings, &wave),
                     resting_until: None,
                 }

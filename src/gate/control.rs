@@ -76,7 +76,7 @@ impl StandingControl {
             name,
             from,
             until,
-            // Far from the salts of campaigns, which are their numbers.
+            // Far from small numbers: those of the campaigns were their salts.
             salt: salt * 1_009 + 900_000_011,
         }
     }

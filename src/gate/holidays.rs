@@ -277,6 +277,36 @@ fn is_french_regional(of_year: (u32, u32), from_easter: Option<i64>, region: Reg
     })
 }
 
+/// What a day is called where it is a holiday, in English; `None` where it has no name that its countries share.
+pub fn name(day: NaiveDate) -> Option<&'static str> {
+    let fixed = match (day.day(), day.month()) {
+        (1, 1) => Some("New Year's Day"),
+        (6, 1) => Some("Epiphany"),
+        (1, 5) => Some("Labour Day"),
+        (8, 5) => Some("Victory Day"),
+        (14, 7) => Some("Bastille Day"),
+        (15, 8) => Some("Assumption"),
+        (3, 10) => Some("German Unity Day"),
+        (1, 11) => Some("All Saints' Day"),
+        (11, 11) => Some("Armistice Day"),
+        (25, 12) => Some("Christmas Day"),
+        (26, 12) => Some("St Stephen's Day"),
+        _ => None,
+    };
+    fixed.or_else(
+        || match day.signed_duration_since(easter(day.year())?).num_days() {
+            -2 => Some("Good Friday"),
+            0 => Some("Easter Sunday"),
+            1 => Some("Easter Monday"),
+            39 => Some("Ascension Day"),
+            49 => Some("Whit Sunday"),
+            50 => Some("Whit Monday"),
+            60 => Some("Corpus Christi"),
+            _ => None,
+        },
+    )
+}
+
 /// The holidays of a year in a region, in order.
 pub fn of_year(year: i32, region: Region<'_>) -> Vec<NaiveDate> {
     let Some(first) = NaiveDate::from_ymd_opt(year, 1, 1) else {
@@ -341,6 +371,25 @@ mod tests {
         // Ascension on the eighth of May: ten days.
         assert_eq!(days(2024, "FR", None, None).len(), 11);
         assert_eq!(days(2008, "FR", None, None).len(), 10);
+    }
+
+    #[test]
+    fn every_day_that_all_of_france_keeps_has_its_name() {
+        let region = Region {
+            country: "FR",
+            postal_code: None,
+            time_zone: None,
+        };
+        for year in [2026, 2027, 2038] {
+            for day in of_year(year, region) {
+                assert!(name(day).is_some(), "{day}");
+            }
+        }
+        assert_eq!(
+            name(NaiveDate::from_ymd_opt(2026, 4, 6).unwrap()),
+            Some("Easter Monday")
+        );
+        assert_eq!(name(NaiveDate::from_ymd_opt(2026, 4, 7).unwrap()), None);
     }
 
     #[test]

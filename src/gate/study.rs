@@ -24,6 +24,8 @@ use crate::storage::{Db, Turns, Unanswered};
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a count is shown again instead of counting anew.
 const FRESH: Duration = Duration::from_secs(60);
+/// How long it is remembered for who saves the rule.
+const KEPT: Duration = Duration::from_secs(15 * 60);
 /// Counts at a time: each keeps a core busy, and the delivery needs some.
 const AT_A_TIME: usize = 2;
 /// Counts that are remembered.
@@ -129,6 +131,19 @@ impl Studies {
         })
     }
 
+    /// Notes what was found of a rule lately on the segments that have it now: one may have been counted before it
+    /// was saved.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn note_kept(&self, db: &Db, rule: &Rule, topic: &str) -> Result<(), DbErr> {
+        let key = (rule.to_string(), topic.to_owned());
+        match self.kept_of(&key) {
+            Some((_, study)) => note(db, rule, &study).await,
+            None => Ok(()),
+        }
+    }
+
     async fn make(
         &self,
         db: &Db,
@@ -182,14 +197,18 @@ impl Studies {
     }
 
     fn fresh(&self, key: &(String, String)) -> Option<Arc<Study>> {
+        let (at, study) = self.kept_of(key)?;
+        (at.elapsed() < FRESH).then_some(study)
+    }
+
+    fn kept_of(&self, key: &(String, String)) -> Option<Kept> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, study) = kept.get(key)?;
-        (at.elapsed() < FRESH).then(|| Arc::clone(study))
+        kept.get(key).cloned()
     }
 
     fn keep(&self, key: (String, String), study: &Arc<Study>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|_, (at, _)| at.elapsed() < FRESH);
+        kept.retain(|_, (at, _)| at.elapsed() < KEPT);
         if kept.len() < REMEMBERED {
             kept.insert(key, (Instant::now(), Arc::clone(study)));
         }

@@ -62,8 +62,6 @@ pub enum Attention {
     Webhooks { count: u64 },
     /// Orders whose customer is not known.
     Orders { count: u64 },
-    /// Permissions that ended by themselves at the last upkeep.
-    Expired { count: u64, at: i64 },
     /// The daily upkeep did not run for two days.
     NoUpkeep { last: i64 },
 }
@@ -124,7 +122,8 @@ pub async fn dashboard(
             let of = rungs.iter().sum::<u64>();
             // Strangers stand on the first rung.
             let people = of - rungs.first().copied().unwrap_or(0);
-            Some(Reach {
+            // Of a base that was still empty nothing was counted.
+            (of > 0).then_some(Reach {
                 at: report.at,
                 people,
                 of,
@@ -181,6 +180,11 @@ async fn attention(
     now_ms: i64,
 ) -> Result<Vec<Attention>, ReportError> {
     let mut found = Vec::new();
+    // Somebody waits for these.
+    let asked = store::asked_approvals(db).await?;
+    if asked > 0 {
+        found.push(Attention::Approvals { count: asked });
+    }
     for (campaign, reason) in store::paused(db).await? {
         found.push(Attention::Paused { campaign, reason });
     }
@@ -209,10 +213,7 @@ async fn attention(
         });
     }
     type Say = fn(u64) -> Attention;
-    let counted: [(u64, Say); 5] = [
-        (store::asked_approvals(db).await?, |count| {
-            Attention::Approvals { count }
-        }),
+    let counted: [(u64, Say); 4] = [
         (replies::page(db, true, 0, 0).await?.open, |count| {
             Attention::Replies { count }
         }),
@@ -232,12 +233,6 @@ async fn attention(
         }
     }
     if let Some(last) = upkeep::history(db, 1).await?.first() {
-        if last.expired > 0 {
-            found.push(Attention::Expired {
-                count: last.expired,
-                at: last.at,
-            });
-        }
         if now_ms - last.at > 2 * DAY_MS {
             found.push(Attention::NoUpkeep { last: last.at });
         }

@@ -5,6 +5,8 @@ use std::collections::hash_map::Entry;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use reqwest::Url;
+
 use super::{ResponseError, store};
 use crate::ids::{DeliveryKey, WaveId};
 use crate::storage::Db;
@@ -108,7 +110,7 @@ fn by_number(links: &[Link]) -> OfTemplate {
         if let Some(place) = destinations.get_mut(usize::from(link.number)) {
             *place = Some(Destination {
                 part: link.part,
-                url: link.url.as_str().into(),
+                url: in_ascii(&link.url).into(),
             });
         }
     }
@@ -119,6 +121,14 @@ fn by_number(links: &[Link]) -> OfTemplate {
 /// place to be sure.
 fn is_web_page(url: &str) -> bool {
     (url.starts_with("https://") || url.starts_with("http://")) && !url.contains(['\r', '\n', '\0'])
+}
+
+/// As a header may hold it: what is not ASCII percent-encoded, of the host in punycode.
+fn in_ascii(url: &str) -> String {
+    if url.is_ascii() {
+        return url.to_owned();
+    }
+    Url::parse(url).map_or_else(|_unreadable| url.to_owned(), String::from)
 }
 
 /// What the shop finds the token under.
@@ -160,6 +170,17 @@ fn is_place(parameter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_ascii_is_encoded_and_nothing_else_is_touched() {
+        assert_eq!(
+            in_ascii("https://bücher.example/für?x=ä&vv=#übersicht"),
+            "https://xn--bcher-kva.example/f%C3%BCr?x=%C3%A4&vv=#%C3%BCbersicht"
+        );
+        for plain in ["https://shop.example", "https://shop.example/A/../b?c=%c3"] {
+            assert_eq!(in_ascii(plain), plain);
+        }
+    }
 
     #[test]
     fn a_token_is_put_where_the_shop_reads_it() {

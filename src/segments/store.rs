@@ -3,6 +3,7 @@
 pub(super) mod analysis;
 pub(super) mod library;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -55,6 +56,33 @@ fn counting(rule: &Rule, dialect: Dialect, now: DateTime<Utc>) -> (String, Vec<V
 fn counted(row: Option<&QueryResult>) -> Result<u64, DbErr> {
     let n: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
     Ok(n.unsigned_abs())
+}
+
+/// How many of the customers who satisfy `rule` read each language.
+///
+/// # Errors
+/// When the database is away.
+pub async fn languages(
+    db: &Db,
+    rule: &Rule,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<String, u64>, DbErr> {
+    let mut query = Query::select();
+    query
+        .expr_as(Expr::cust("customers.language"), "language")
+        .expr_as(Expr::cust("COUNT(*)"), "n")
+        .from("customers")
+        .cond_where(rule.condition(db.dialect(), now))
+        .add_group_by([Expr::cust("customers.language")]);
+    let (sql, values) = build(&query, db.dialect());
+    db.rows(sql, values)
+        .await?
+        .iter()
+        .map(|row| {
+            let n: i64 = row.try_get("", "n")?;
+            Ok((row.try_get("", "language")?, n.unsigned_abs()))
+        })
+        .collect()
 }
 
 /// Whether something in the base bears this name.

@@ -47,7 +47,7 @@ pub const FIELDS: &[Field] = &[
     },
     Field {
         name: "company",
-        about: "the company he is reached at",
+        about: "the company of this person",
         value: |c| text(c.company.as_deref()),
     },
     Field {
@@ -87,7 +87,7 @@ pub const FIELDS: &[Field] = &[
     },
     Field {
         name: "orders_count",
-        about: "how many orders he placed; a number",
+        about: "how many orders were placed; a number",
         value: |c| Value::from(c.orders_count),
     },
     Field {
@@ -107,7 +107,7 @@ pub const FIELDS: &[Field] = &[
 pub const OFFER_FIELDS: &[(&str, &str)] = &[
     (
         "coupon",
-        "his own coupon; needs coupon in the campaign's [offer]",
+        "the recipient’s own coupon; needs coupons in the campaign’s offer",
     ),
     ("offer.name", "what the campaign's [offer] is called"),
     ("offer.code", "the code to name in a shop or by telephone"),

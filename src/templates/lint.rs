@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::email::Imprint;
 use super::fields::{FieldFacts, FieldUse, sample_customer};
 use super::layouts::{contrast_with_white, phrases};
+use super::library::start::is_example;
 use super::markdown::{self, ReadyText};
 use super::model::{Part, RecipientLinks};
 use super::ready::ReadyWording;
@@ -31,6 +32,9 @@ const FILLED_SHARE: f64 = 0.95;
 const SMS_TEXT: &str = "sms.text";
 /// Gmail shows no more of a message than 102 kB, and the footer is at its end.
 const HTML_BYTES: usize = 100_000;
+
+/// What is said of a text that a new template began with.
+const EXAMPLE: &str = "this is still the example's text; write your own, or empty the field";
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -354,12 +358,29 @@ impl Reader<'_> {
         for text in wording.texts() {
             let part = Some(text.part);
             exclamations += text.text.matches('!').count();
+            if is_example(text.text) {
+                self.warn(part, &text.key, EXAMPLE);
+            }
+            if text.form != Form::Markdown
+                && let Some(tag) = html_tag(text.text)
+            {
+                self.warn(
+                    part,
+                    &text.key,
+                    format!(
+                        "readers will see {tag} as it stands: a line holds no HTML, so take it out"
+                    ),
+                );
+            }
             // What was read once can be read again.
             let Ok(ready) = markdown::ready(&text, theme) else {
                 continue;
             };
             self.addresses(&text, &ready);
             self.fields(part, &text.key, &ready.tags, facts, &mut said);
+        }
+        if wording.sms().is_some_and(is_example) {
+            self.warn(None, SMS_TEXT, EXAMPLE);
         }
         if exclamations > 4 {
             self.warn(
@@ -531,6 +552,17 @@ fn length(text: &str) -> usize {
         }
     }
     now
+}
+
+/// The first tag of HTML in a line.
+fn html_tag(text: &str) -> Option<&str> {
+    text.match_indices('<').find_map(|(at, _)| {
+        let tag = text.get(at..)?;
+        let tag = tag.get(..=tag.find('>')?)?;
+        let name = tag.trim_start_matches(['<', '/']);
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            .then_some(tag)
+    })
 }
 
 fn is_shouting(text: &str) -> bool {

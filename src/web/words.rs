@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use rust_embed::RustEmbed;
 
 use super::public::words::Language;
-use crate::clock::from_ms;
+use crate::clock::{DAY_MS, from_ms};
 use crate::statistics::sentence::thousands;
 use crate::templates::day_in_words;
 
@@ -170,6 +170,15 @@ impl Words {
         format!("{day}{link}{}", at.format("%H:%M"))
     }
 
+    /// Since when something holds: a day that was given without a time is midnight UTC, and told as the day alone.
+    pub fn since(&self, ms: i64) -> String {
+        if ms.rem_euclid(DAY_MS) == 0 {
+            self.date(from_ms(ms).date_naive())
+        } else {
+            self.moment(ms)
+        }
+    }
+
     /// The month of a day: `December 2026`.
     pub fn month(&self, day: NaiveDate) -> String {
         const ENGLISH: [&str; 12] = [
@@ -227,6 +236,8 @@ mod tests {
         assert_eq!(english.decimal(-0.001, 1), "0.0");
         assert_eq!(french.moment(0), "1er janvier 1970 à 01:00");
         assert_eq!(english.moment(0), "1 January 1970, 01:00");
+        assert_eq!(english.since(0), "1 January 1970");
+        assert_eq!(english.since(60_000), "1 January 1970, 01:01");
     }
 
     #[test]

@@ -172,7 +172,7 @@ on_both! {
         let page = site.get("/calendar?month=2026-12").await;
         assert_eq!(page.status(), StatusCode::OK);
         let page = page.text().await.unwrap().replace("&#x3D;", "=");
-        for expected in ["December 2026", "ete", "09:30", "/campaigns/new?at=2026-12-08", "holiday FR", "action=\"/calendar/move\"", "You have no address yet"] {
+        for expected in ["December 2026", "ete", "09:30", "/campaigns/new?at=2026-12-08", "Christmas Day FR", "action=\"/calendar/move\"", "You have no address yet"] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
         assert!(!page.contains("style=\"") && !page.contains("onclick"), "{page}");
@@ -295,15 +295,15 @@ on_both! {
         assert_eq!(paused, 31, "more than the page shows as running");
         db.run("DELETE FROM campaigns WHERE name LIKE 'also-%'", []).await.unwrap();
         let more = read().await.attention;
-        assert!(matches!(&more[1], Attention::Complaints { campaign, .. } if campaign == "spring"), "30 waves later: {more:?}");
+        assert!(more.iter().any(|one| matches!(one, Attention::Complaints { campaign, .. } if campaign == "spring")), "30 waves later: {more:?}");
         for sql in [
             "DELETE FROM wave_counters WHERE wave_id IN (SELECT id FROM waves WHERE due_key LIKE 'later %')",
             "DELETE FROM waves WHERE due_key LIKE 'later %'",
         ] {
             db.run(sql, []).await.unwrap();
         }
-        assert!(matches!(&more[2], Attention::Rejects { file, count: 3, .. } if file == "people.csv"), "{more:?}");
-        assert_eq!(more[3], Attention::Approvals { count: 1 });
+        assert_eq!(more[0], Attention::Approvals { count: 1 }, "somebody waits for it");
+        assert!(matches!(&more[3], Attention::Rejects { file, count: 3, .. } if file == "people.csv"), "{more:?}");
         let site = Site::open(db).await;
         let page = site.get("/").await.text().await.unwrap();
         for expected in ["stuck is paused: the relay refuses our sender", "0.25\u{a0}%", "15.00\u{a0}%", "href=\"/campaigns/once\"", "<svg class=\"trend\""] {

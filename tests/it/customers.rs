@@ -130,6 +130,8 @@ on_both! {
         // An empty cell erases nothing; a second row about the same person follows the first.
         let report = import(db, "external_id,email,first_name,city\n1,a@example.com,Anne,\n2,b@example.com,Robert,\n3,c@example.com,Cleo,\n3,,Cléo,Nice\n").await;
         assert_eq!(counts(&report), [1, 2, 1, 0]);
+        let twice = &report.warnings.0[&WarningKind::StandsTwice];
+        assert_eq!((twice.count, twice.first_lines.as_slice()), (1, &[4, 5][..]));
         assert_eq!(find(db, "external_id", "1").await.city.as_deref(), Some("Lille"));
         assert_eq!(find(db, "external_id", "2").await.first_name.as_deref(), Some("Robert"));
         let cleo = find(db, "external_id", "3").await;
@@ -476,7 +478,7 @@ on_both! {
         let report = import_as(db, ImportKind::Orders, text).await;
         assert_eq!(counts(&report), [4, 0, 0, 2]);
         assert_eq!(report.warnings.count(WarningKind::UnknownCampaign), 1);
-        assert_eq!(report.first_rejections.iter().map(|r| r.line).collect::<Vec<_>>(), [7, 6]);
+        assert_eq!(report.first_rejections.iter().map(|r| r.line).collect::<Vec<_>>(), [6, 7]);
         let one = find(db, "external_id", "1").await;
         assert_eq!((one.orders_count, one.revenue_cents, one.stage), (2, 124_456, Stage::Customer));
         assert_eq!((one.first_order_at, one.last_order_at), (Some(1_672_617_600_000), Some(1_717_113_600_000)));

@@ -15,7 +15,7 @@ use visavis::delivery::trial::{self, Trial};
 use visavis::storage::Sql;
 use visavis::templates::{Template, sample_customer};
 
-use crate::kit::house::{House, definition};
+use crate::kit::house::{House, definition, halved};
 use crate::on_both;
 
 fn author(key: &str, may_launch: bool) -> Author {
@@ -232,6 +232,53 @@ on_both! {
         assert!(matches!(running, Err(DraftError::NotEditable { .. })), "{running:?}");
         let copy = edit::duplicate(db, "spring", "spring-2", &marketer(), now_ms).await.unwrap();
         assert_eq!(copy.definition.segment, "everyone");
+    }
+
+    async fn what_a_draft_is_counted_as_is_what_its_launch_writes(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(60, "one.example").await;
+        let db = &house.parts.db;
+        let mut lots = Vec::new();
+        for name in ["spring", "summer", "autumn"] {
+            let mut plan = halved(definition(name));
+            plan.control_percent = 30;
+            let made = draft(&house, plan).await;
+            let template = super_chef();
+            let check = async || {
+                check::check(db, &made.definition, &[&template], &house.parts.settings, house.now()).await.unwrap()
+            };
+            let before = check().await;
+            let launched = started(&house, &made, &approver()).await.unwrap().launched.unwrap();
+            assert_eq!(launched.deliveries, before.will_receive, "{name}");
+            assert_eq!(launched.withheld.into_iter().collect::<Vec<_>>(), before.withheld, "{name}");
+            assert_eq!(check().await.withheld, before.withheld, "{name}: and is counted so for good");
+            let held = format!("SELECT CAST(SUM(customer_id * customer_id) AS BIGINT) AS n FROM deliveries WHERE wave_id = {} AND reason = 'control'", launched.wave);
+            let held = db.row(held, []).await.unwrap().unwrap();
+            lots.push(held.try_get::<i64>("", "n").ok());
+        }
+        lots.dedup();
+        assert_eq!(lots.len(), 3, "each holds others back");
+        // One of before has its number for a salt.
+        db.run("UPDATE campaigns SET salt = NULL", []).await.unwrap();
+        let old = visavis::campaigns::store::by_name(&**db, "summer").await.unwrap().unwrap();
+        assert_eq!(old.salt, old.id.0);
+    }
+
+    async fn a_check_tells_who_reads_another_language(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(5, "one.example").await;
+        let db = &house.parts.db;
+        let template = super_chef();
+        let check = async || {
+            let plan = definition("spring");
+            check::check(db, &plan, &[&template], &house.parts.settings, house.now()).await.unwrap().warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        db.run("UPDATE customers SET language = 'fr'", []).await.unwrap();
+        let told = check().await;
+        assert!(!told.contains("people selected"), "{told}");
+        db.run("UPDATE customers SET language = 'de' WHERE id IN (SELECT MIN(id) FROM customers)", []).await.unwrap();
+        let told = check().await;
+        assert!(told.contains("of 5 people selected, 1 read German; the template super-chef has"), "{told}");
     }
 
     async fn a_look_at_the_audience_is_kept_until_the_plan_changes(db: &TestDb) {

@@ -12,6 +12,7 @@ use visavis::config::{LimitSettings, RelaySettings};
 use visavis::delivery::launch::{self, LaunchError, Occurrence};
 use visavis::delivery::pace::{Limits, Turn};
 use visavis::delivery::progress::{self, Progress};
+use visavis::delivery::running::running;
 use visavis::delivery::store::{self, NewRest};
 use visavis::ids::WaveId;
 use visavis::storage::Sql;
@@ -205,6 +206,23 @@ on_both! {
         let messages = peer.messages();
         let most = 40.0 * (span(&messages) + 1.0) + 1.0;
         assert!(count(messages.len()) <= most, "{} of {most}", messages.len());
+    }
+
+    async fn at_a_glance_a_wave_is_through_when_the_last_may_be_contacted(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(100, "mail.example").await;
+        house.send("spring").await;
+        let mut slow = (*house.parts.settings).clone();
+        slow.email.rate_per_second = Some(5);
+        let glance = async || running(&house.parts.db, &slow, 5, house.clock_ms()).await.unwrap()[0].done_at;
+        assert_eq!(glance().await, Some(house.clock_ms() + 20_000));
+        // One of the two chunks waits for the end of quiet hours.
+        let held_until = house.clock_ms() + 3 * 3_600_000;
+        db.run(
+            "UPDATE leases SET due_at = $1 WHERE id IN (SELECT MAX(id) FROM leases WHERE kind = 'first')",
+            [held_until.into()],
+        ).await.unwrap();
+        assert_eq!(glance().await, Some(held_until));
     }
 
     async fn the_status_tells_how_fast_it_went_of_late_and_when_it_is_done(db: &TestDb) {

@@ -297,6 +297,46 @@ on_both! {
         console.handle.stop(false).await;
     }
 
+    async fn a_time_that_is_over_is_refused_beside_its_field_and_at_the_launch(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(5, "one.example").await;
+        let console = Console::open(&house);
+        let admin = console.person(&house, Role::Administrator).await;
+        admin.plan("spring").await;
+        let path = "/campaigns/spring/schedule";
+        let revision_now = revision(&admin.page(path).await);
+        let at = |day: &'static str| {
+            let mut fields = SCHEDULE.to_vec();
+            fields.retain(|(name, _)| *name != "when");
+            fields.extend([("when", "at"), ("at_day", day), ("at_time", "13:30"), ("whose", "fixed"), ("zone", "Europe/Paris"),
+                ("fallback_zone", "Europe/Paris"), ("go", "stay")]);
+            fields
+        };
+        let mut over = at("2026-11-21");
+        over.push(("revision", revision_now.as_str()));
+        let (status, page) = admin.send(path, &over).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(page.contains("href=\"#at_day\"") && page.contains("This time lies behind us"), "{page}");
+        let mut to_come = at("2026-11-22");
+        to_come.push(("revision", revision_now.as_str()));
+        admin.sent(path, &to_come).await;
+        let question = admin.page("/campaigns/spring/launch").await;
+        house.advance(chrono::Duration::hours(1));
+        let (status, page) = admin.send("/campaigns/spring/launch", &[("revision", revision(&question).as_str())]).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        for expected in ["It was not launched", "time lies behind us", "/campaigns/spring/review"] {
+            assert!(page.contains(expected), "{expected} in {page}");
+        }
+        assert!(!page.contains("[schedule] out"), "{page}");
+        // A figure that is none is told by the name of its field.
+        let mut half = at("2026-12-01");
+        half.retain(|(name, _)| *name != "rate");
+        half.extend([("rate", "10,5"), ("revision", revision_now.as_str())]);
+        let (_, page) = admin.send(path, &half).await;
+        assert!(page.contains("At most, messages a second: Give a whole number."), "{page}");
+        console.handle.stop(false).await;
+    }
+
     async fn only_who_plans_comes_near_and_a_trial_goes_to_the_outbox(db: &TestDb) {
         let house = House::new(db, None);
         house.add_customers(5, "one.example").await;

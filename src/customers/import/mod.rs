@@ -19,7 +19,8 @@ pub mod told;
 pub(super) mod values;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ use self::columns::Columns;
 use self::reading::{Batch, Source};
 use self::records::{Cells, MAX_RECORD};
 use self::rejects::Rejects;
+use super::profile::Row;
 use super::store::{import as store, trial};
 use crate::clock;
 use crate::events::{self, model::EventKind};
@@ -298,6 +300,7 @@ pub async fn run_sealed(
         None => store::begin(&txn).await?,
     }
     let mut seen = Seen::default();
+    let mut lines = Lines::default();
     match request.kind {
         ImportKind::Customers => {
             let mut batches = source.batches(customers::read, Arc::clone(&defaults));
@@ -309,6 +312,12 @@ pub async fn run_sealed(
                     trial::bring_customers(db, &txn, keys, &rows).await?;
                 }
                 let report = &mut taking.report;
+                for entry in &entries {
+                    if let Some(earlier) = lines.of(&entry.row, entry.line) {
+                        let kind = WarningKind::StandsTwice;
+                        report.warnings.add_pair(kind, earlier, entry.line);
+                    }
+                }
                 seen.add(write::write(&txn, keys, &defaults, &entries, report).await?);
                 progress(read);
             }
@@ -321,7 +330,9 @@ pub async fn run_sealed(
         }
         ImportKind::Orders => {
             let mut batches = source.batches(orders::read, Arc::clone(&defaults));
-            while let Some(batch) = batches.next().await? {
+            while let Some(mut batch) = batches.next().await? {
+                // Told with those that the base refuses, in the order of the file.
+                let mut refused = std::mem::take(&mut batch.refused);
                 let (rows, read) = taking.take(batch)?;
                 let (cells, entries): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
                 if scratch.is_some() {
@@ -329,11 +340,15 @@ pub async fn run_sealed(
                     trial::bring_orders(db, &txn, &told).await?;
                 }
                 let (currency, report) = (&defaults.currency, &mut taking.report);
-                let refused = orders::write(&txn, keys, &entries, currency, now_ms, report).await?;
-                for (n, reason) in refused {
-                    if let Some(cells) = cells.get(n) {
-                        taking.reject(cells, &reason)?;
-                    }
+                let by_base = orders::write(&txn, keys, &entries, currency, now_ms, report).await?;
+                let mut cells: Vec<Option<Cells>> = cells.into_iter().map(Some).collect();
+                refused.extend(by_base.into_iter().filter_map(|(n, reason)| {
+                    let cells = cells.get_mut(n)?.take()?;
+                    Some((cells, reason))
+                }));
+                refused.sort_by_key(|(cells, _)| cells.line);
+                for (cells, reason) in &refused {
+                    taking.reject(cells, reason)?;
                 }
                 progress(read);
             }
@@ -433,6 +448,26 @@ impl<'a> Taking<'a> {
             self.report.rejects = Some(path.clone());
         }
         Ok(self.report)
+    }
+}
+
+/// The line on which each customer of a file stood last, by a hash of what he is known by.
+#[derive(Debug, Default)]
+struct Lines {
+    hasher: RandomState,
+    lines: HashMap<u64, u64>,
+}
+
+impl Lines {
+    /// The earlier line about the customer of a row.
+    fn of(&mut self, row: &Row, line: u64) -> Option<u64> {
+        let key = match (&row.external_id, &row.email, &row.phone) {
+            (Some(id), _, _) => (0, id.as_str()),
+            (None, Some(email), _) => (1, email.key.as_str()),
+            (None, None, Some(phone)) => (2, phone.as_str()),
+            (None, None, None) => return None,
+        };
+        self.lines.insert(self.hasher.hash_one(key), line)
     }
 }
 

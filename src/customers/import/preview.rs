@@ -95,8 +95,24 @@ pub fn preview(path: &Path, kind: ImportKind) -> Result<Preview, ImportError> {
 pub fn rejected(path: &Path, limit: usize) -> Result<Vec<Vec<String>>, ImportError> {
     let (mut records, _) = open(path)?;
     let rows = rows(&mut records, path, limit + 1)?;
-    let shown = rows.iter().map(|cells| cells.iter().map(shown).collect());
-    Ok(shown.collect())
+    // The reason is told whole.
+    let reason = rows.first().and_then(|heads| {
+        heads
+            .iter()
+            .collect::<Vec<_>>()
+            .iter()
+            .rposition(|head| *head == "reason")
+    });
+    let row = |cells: &Cells| -> Vec<String> {
+        let cells = cells.iter().enumerate();
+        cells
+            .map(|(n, text)| match Some(n) == reason {
+                true => text.to_owned(),
+                false => shown(text),
+            })
+            .collect()
+    };
+    Ok(rows.iter().map(row).collect())
 }
 
 fn open(path: &Path) -> Result<(Records, &'static str), ImportError> {

@@ -25,6 +25,8 @@ pub enum WarningKind {
     EmailKept,
     InvalidPhone,
     UnreadableBirthDate,
+    /// An earlier row of the file is about the same customer.
+    StandsTwice,
     UnknownLanguage,
     UnknownCountry,
     UnknownTimeZone,
@@ -61,6 +63,9 @@ impl WarningKind {
             Self::MalformedEmail => "e-mail address is not one; kept, not reachable by e-mail",
             Self::EmailKept => "e-mail address is not one; the known one was kept",
             Self::InvalidPhone => "telephone number is not valid; left out",
+            Self::StandsTwice => {
+                "same customer as an earlier row of this file; the later one counts"
+            }
             Self::UnreadableBirthDate => "birth date is not one; left out",
             Self::UnknownLanguage => "language is not known; left out",
             Self::UnknownCountry => "country is not known; left out",
@@ -111,6 +116,17 @@ impl Warnings {
         warning.count += 1;
         if warning.first_lines.len() < NAMED {
             warning.first_lines.push(line);
+        }
+    }
+
+    /// A warning about two lines, both of which are named.
+    pub(super) fn add_pair(&mut self, kind: WarningKind, earlier: u64, line: u64) {
+        let warning = self.0.entry(kind).or_default();
+        warning.count += 1;
+        for one in [earlier, line] {
+            if warning.first_lines.len() < NAMED && !warning.first_lines.contains(&one) {
+                warning.first_lines.push(one);
+            }
         }
     }
 

@@ -31,6 +31,6 @@ pub use relays::{NewRest, begin_rest, end_rest, rests_of};
 pub use settle::{Remains, withhold_rest};
 pub use wave::{
     Counters, Held, SMS_COUNTERS, WaveRow, cell_counters, contact_of, counters, customer_of,
-    deferrals, finish_if_done, held, insert_wave, latest_wave, next_lease_due, wave, wave_of,
-    waves_of,
+    deferrals, finish_if_done, held, insert_wave, last_lease_due, latest_wave, next_lease_due,
+    wave, wave_of, waves_of,
 };

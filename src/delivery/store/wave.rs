@@ -278,6 +278,26 @@ pub async fn next_lease_due(
         .map(Option::flatten)
 }
 
+/// When the last open lease of a wave may be worked on, apart from those that wait for the winner of a test.
+///
+/// # Errors
+/// When the database is away.
+pub async fn last_lease_due(
+    connection: &impl ConnectionTrait,
+    id: WaveId,
+) -> Result<Option<i64>, DbErr> {
+    connection
+        .row(
+            "SELECT MAX(due_at) AS due_at FROM leases
+             WHERE wave_id = $1 AND NOT is_done AND kind = 'first' AND due_at < $2",
+            [id.0.into(), UNDECIDED.into()],
+        )
+        .await?
+        .map(|row| row.try_get("", "due_at"))
+        .transpose()
+        .map(Option::flatten)
+}
+
 /// Pending rows of a wave that wait for a time of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Held {

@@ -202,7 +202,7 @@ pub async fn why(
         control_percent: definition.control_percent,
         standing: standing.as_ref(),
         split: &Split::default(),
-        salt: campaign.id.0,
+        salt: campaign.salt,
         now,
         due: DueBy::of(definition, now),
     };

@@ -71,6 +71,9 @@ pub(super) struct CustomerView {
     /// IANA name.
     #[schema(example = "Europe/Paris")]
     time_zone: Option<String>,
+    /// Where no `time_zone` is recorded: that of the telephone number, by whose clock messages go out.
+    #[schema(example = "Europe/Paris")]
+    time_zone_guessed: Option<String>,
     stage: Stage,
     /// Texts, numbers and booleans by name.
     attributes: Map<String, Value>,
@@ -99,7 +102,12 @@ pub(super) struct CustomerView {
 
 impl From<Customer> for CustomerView {
     fn from(one: Customer) -> Self {
+        let guessed = match &one.time_zone {
+            Some(_) => None,
+            None => one.zone().map(|zone| zone.name().to_owned()),
+        };
         Self {
+            time_zone_guessed: guessed,
             id: one.id.0,
             external_id: one.external_id,
             email: one.email,

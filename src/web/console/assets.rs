@@ -11,6 +11,15 @@ use crate::web::{ApiError, State};
 #[folder = "src/web/assets"]
 struct Scripts;
 
+/// The sign that browsers show beside a page's name.
+pub(super) async fn icon() -> Result<HttpResponse, ApiError> {
+    let icon = Scripts::get("icon.svg").ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))?;
+    Ok(HttpResponse::Ok()
+        .content_type("image/svg+xml")
+        .insert_header((CACHE_CONTROL, "public, max-age=86400"))
+        .body(icon.data.into_owned()))
+}
+
 /// A file; its address changes with it where it is named by the layout.
 pub(super) async fn file(
     name: web::Path<String>,

@@ -290,15 +290,6 @@ fn line(visit: &Visit, words: &Words, attention: &Attention) -> Option<Line> {
             Right::Import,
             false,
         ),
-        Attention::Expired { count, at } => {
-            let told = words.counted(
-                *count,
-                "{n} permission ended by itself on {day}",
-                "{n} permissions ended by themselves on {day}",
-            );
-            let told = told.replace("{day}", &words.day(*at));
-            (told, "/permission".to_owned(), Right::Reports, false)
-        }
         Attention::NoUpkeep { last } => (
             said(
                 "The daily upkeep last ran on {day}; is the server running?",

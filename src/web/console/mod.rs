@@ -122,6 +122,13 @@ where
     )
 }
 
+/// The name of who did something: the number before it is for the audit log.
+fn person(actor: &str) -> &str {
+    let user = actor.strip_prefix("user ");
+    let name = user.and_then(|user| user.split_once(' '));
+    name.map_or(actor, |(_, name)| name)
+}
+
 /// Leads on after a form was taken (RFC 9110 §15.4.4); `path` is ours.
 fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther()
@@ -141,6 +148,7 @@ pub fn configure_console(config: &mut ServiceConfig) {
     templates::configure(config);
     config
         .service(place_for_all("/assets/{name}", "GET").route(web::get().to(assets::file)))
+        .service(place_for_all("/favicon.ico", "GET").route(web::get().to(assets::icon)))
         .service(place("/", "GET", Right::Reports).route(web::get().to(dashboard::page)))
         .service(place("/calendar", "GET", Right::Reports).route(web::get().to(calendar::page)))
         .service(

@@ -71,12 +71,34 @@ pub(in crate::web) fn capital(text: &str) -> String {
     })
 }
 
+/// As a page says it where there is a form: what the command line calls by its key has a field there.
+fn on_pages(english: &str) -> &str {
+    match english {
+        "What it cost is not known: the definition has no [costs] with fixed_cents and per_thousand_cents." => {
+            "What it cost is not known: the campaign was planned without its costs (step Message, “Costs”)."
+        }
+        "What it cost is not known: {n} text messages have no price; see [sms.prices] in the settings." => {
+            "What it cost is not known: {n} text messages have no price; whoever runs the server enters the prices."
+        }
+        "What it earned is not known: the definition's [offer] has no margin_percent." => {
+            "What it earned is not known: the campaign was planned without a margin (step Message, “Margin (%)”)."
+        }
+        "the definition’s expected_response_percent; the range knows chance alone" => {
+            "the response rate that you expect; the range knows chance alone"
+        }
+        "nothing yet: no earlier wave of the same topic, channels and goal is over; set expected_response_percent" => {
+            "nothing yet: no earlier wave of the same topic, channels and goal is over; give the response rate that you expect (step Message)"
+        }
+        other => other,
+    }
+}
+
 impl Voice for Words {
     fn text<'a>(&self, english: &'a str) -> &'a str
     where
         'static: 'a,
     {
-        self.t(english)
+        self.t(on_pages(english))
     }
 
     fn is_one(&self, count: u64) -> bool {

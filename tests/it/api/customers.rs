@@ -41,6 +41,12 @@ on_both! {
             [&customer["city"], &customer["birth_date"], &customer["attributes"]],
             [&json!("Lille"), &json!(null), &json!({"size": "041", "shoes": 41})]
         );
+        // The zone of a number is a guess, and told as one.
+        let phoned = api.ask(Method::PATCH, &path, Some(&json!({"phone": "+33612345678"})), &[]).await;
+        let zones = |body: &serde_json::Value| [body["time_zone"].clone(), body["time_zone_guessed"].clone()];
+        assert_eq!(zones(&phoned.body["customer"]), [json!(null), json!("Europe/Paris")], "{}", phoned.body);
+        let zoned = api.ask(Method::PATCH, &path, Some(&json!({"time_zone": "Europe/Lisbon", "phone": null})), &[]).await;
+        assert_eq!(zones(&zoned.body["customer"]), [json!("Europe/Lisbon"), json!(null)], "{}", zoned.body);
         // A new address has no permission behind it.
         let moved = api.ask(Method::PATCH, &path, Some(&json!({"email": "ada@new.example.org"})), &[]).await;
         assert_eq!(moved.body["permissions_ended"], json!(["email/offers"]));
@@ -54,7 +60,7 @@ on_both! {
         assert_eq!(number(db, "SELECT COUNT(*) FROM customers").await, 0);
         // What is on record names no address.
         let noted = number(db, "SELECT COUNT(*) FROM audit_log WHERE actor = 'token all' AND action LIKE 'customer.%'").await;
-        assert_eq!(noted, 6);
+        assert_eq!(noted, 8);
         assert_eq!(number(db, "SELECT COUNT(*) FROM audit_log WHERE detail LIKE '%@%' OR subject LIKE '%@%'").await, 0);
         api.0.close().await;
     }

@@ -259,6 +259,7 @@ on_both! {
         assert_eq!(nobody.status(), StatusCode::NOT_FOUND);
         let why = text(&site, &format!("/customers/{ada}/why?campaign=super-chef")).await;
         assert!(why.contains("<table") && why.contains("permission"), "{why}");
+        assert!(!why.contains(" UTC") && !why.contains("opt_out"), "in the reader's own words: {why}");
         site.close().await;
     }
 

@@ -54,10 +54,13 @@ async fn shared(site: &Site, campaign: &str, days: u32) -> String {
     let page = form.send().await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     let page = page.text().await.unwrap();
+    // The whole address, so that it can be handed on as it stands.
+    let begin = format!("{}/shared/", site.base);
     let link = page
         .split("href=\"")
-        .find(|rest| rest.starts_with("/shared/"));
-    link.expect("a link").split('"').next().unwrap().to_owned()
+        .find(|rest| rest.starts_with(&begin));
+    let link = link.expect("a link").split('"').next().unwrap();
+    link.strip_prefix(site.base.as_str()).unwrap().to_owned()
 }
 
 on_both! {

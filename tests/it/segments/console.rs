@@ -262,6 +262,12 @@ on_both! {
         let path = press(&site, &page, "save").await.err().expect("saved");
         let page = open(&site, &path).await;
         assert!(page.says("This rule has not been counted yet."));
+        // One that was counted before it was saved has its count.
+        let mut early = open(&site, "/segments/new?rule=city%20%3D%20%22Lille%22").await;
+        early.fill("name", "Lille");
+        let early = pressed(&site, &early, "count").await;
+        let saved = press(&site, &early, "save").await.err().expect("saved");
+        assert!(open(&site, saved.split('?').next().unwrap()).await.says("of 4 customers, 50.00\u{a0}%"));
         let page = pressed(&site, &page, "count").await;
         for words in ["of 4 customers, 25.00\u{a0}%", "What each line takes away", "−2", "−1", "tests passed", "Élodie"] {
             assert!(page.says(words), "{words}: {}", page.html);

@@ -10,6 +10,7 @@ use crate::campaigns::calendar::model::{Calendar, Conflict, Entry};
 use crate::campaigns::model::Status;
 use crate::clock::from_ms;
 use crate::consent::model::Channel;
+use crate::gate::holidays;
 use crate::web::words::Words;
 
 /// Entries of a day that are shown before it is said how many there are beside them.
@@ -178,7 +179,10 @@ impl View {
             is_today: date == today,
             is_outside: matches!(shown, Shown::Month(first) if first.month() != date.month()),
             new: (may_plan && date >= today).then(|| format!("/campaigns/new?at={date}")),
-            holiday: calendar.holidays.get(&date).map(|where_| where_.join(", ")),
+            holiday: calendar.holidays.get(&date).map(|where_| {
+                let name = holidays::name(date).unwrap_or("holiday");
+                format!("{} {}", words.t(name), where_.join(", "))
+            }),
             entries: calendar
                 .entries
                 .iter()

@@ -54,6 +54,23 @@ pub(super) fn ticked<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool,
     IgnoredAny::deserialize(deserializer).map(|_given| true)
 }
 
+/// What stands beside a field, where its fault alone would not tell which it is.
+fn label(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "rate" => "At most, messages a second",
+        "priority" => "Priority (−100 to 100)",
+        "repeat_day" => "Every month on day",
+        "window_days" => "Responses count for (days)",
+        "expected" => "Expected response rate (%)",
+        "offer_margin" => "Margin (%)",
+        "control" => "Per cent of the audience",
+        "difference" => "A difference that matters (points)",
+        "share" => "Tested on (% of the people)",
+        "wait_hours" => "Hours until the winner is chosen",
+        _ => return None,
+    })
+}
+
 /// Reads texts of a form into values, and notes what cannot be read.
 pub(super) struct Reader<'a> {
     pub words: &'a Words,
@@ -70,9 +87,13 @@ impl<'a> Reader<'a> {
 
     /// Notes a fault.
     pub fn fault(&mut self, field: &'static str, problem: impl Into<String>) {
+        let problem = problem.into();
         self.faults.push(Fault {
             field,
-            problem: problem.into(),
+            problem: match label(field) {
+                Some(label) => format!("{}: {problem}", self.words.t(label)),
+                None => problem,
+            },
         });
     }
 

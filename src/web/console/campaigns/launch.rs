@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::preview::by_reference;
 use super::review::{Found, people};
-use super::{Given, address, author, checked, find, templates_of};
-use crate::campaigns::drafts;
+use super::{Checked, Given, address, author, checked, find, templates_of};
+use crate::campaigns::drafts::{self, Draft};
+use crate::campaigns::plan;
 use crate::delivery::launch::LaunchOptions;
 use crate::delivery::start::{self, StartError};
 use crate::gate::rules::Rules;
@@ -29,6 +30,8 @@ struct View {
     sentence: String,
     is_scheduled: bool,
     warnings: Vec<String>,
+    /// Why it was not launched, of one who just tried.
+    refusal: Option<String>,
 }
 
 /// Asks once more, with the number of people.
@@ -38,7 +41,6 @@ pub(super) async fn page(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let draft = find(&state, &name).await?;
-    let words = visit.words();
     let templates = templates_of(&state, &draft).await.unwrap_or_default();
     let templates = by_reference(&templates);
     let digest = drafts::digest(&draft.definition, &templates).map_err(ApiError::internal)?;
@@ -48,8 +50,14 @@ pub(super) async fn page(
         // What is missing is said there.
         return Ok(see_other(&address(&draft.name, "review")));
     };
-    let found = Found::new(&state, &draft.definition, &checked, words);
-    let view = View {
+    let view = view(&visit, &state, draft, checked);
+    visit.answer(&state, "campaign_launch", &view)
+}
+
+fn view(visit: &Visit, state: &State, draft: Draft, checked: Checked) -> View {
+    let words = visit.words();
+    let found = Found::new(state, &draft.definition, &checked, words);
+    View {
         title: words.t("Launch").into(),
         section: "campaigns",
         path: path_segment(&draft.name),
@@ -58,9 +66,9 @@ pub(super) async fn page(
         sentence: found.sentence,
         is_scheduled: draft.definition.schedule.is_some(),
         warnings: found.warnings,
+        refusal: None,
         name: draft.name,
-    };
-    visit.answer(&state, "campaign_launch", &view)
+    }
 }
 
 /// Launches; who presses twice launches once.
@@ -89,16 +97,47 @@ pub(super) async fn launch(
         rules: Arc::new(Rules::new(&state.settings).map_err(ApiError::internal)?),
         settings: Arc::clone(&state.settings),
     };
-    start::start(
+    let templates = by_reference(&templates);
+    let started = start::start(
         &state.db,
         (&name, given.revision()),
-        &by_reference(&templates),
+        &templates,
         &author(&visit),
         &options,
         state.clock.now(),
     )
-    .await?;
-    Ok(see_other(&onward))
+    .await;
+    let (status, refusal) = match started {
+        Ok(_) => return Ok(see_other(&onward)),
+        Err(error @ StartError::Draft(_)) => return Err(error.into()),
+        Err(error) => {
+            let told = match plan::lies_behind(&draft.definition, state.clock.now()) {
+                true => visit.words()
+                    .t("Its time lies behind us. Give one to come under “Channel & schedule”, or send it as soon as it is launched.").to_owned(),
+                false => sentence(&error.to_string()),
+            };
+            let refused = ApiError::from(error);
+            if refused.status().is_server_error() {
+                return Err(refused);
+            }
+            (refused.status(), told)
+        }
+    };
+    let Some(checked) = checked(&state, &draft, &templates).await? else {
+        return Err(ApiError::new(status).with_detail(refusal));
+    };
+    let mut view = view(&visit, &state, draft, checked);
+    view.refusal = Some(refusal);
+    let mut answer = visit.refuse(&state, "campaign_launch", &view)?;
+    *answer.status_mut() = status;
+    Ok(answer)
+}
+
+/// Begun with a capital and ended with a point.
+fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
 }
 
 impl From<StartError> for ApiError {

@@ -229,11 +229,11 @@ fn level_in_words(level: Level, words: &Words) -> Cow<'static, str> {
             .t("Brand trust: whoever asked for news, or bought")
             .into(),
         Level::PersonalRelationship => words
-            .t("Personal relationship: whoever told us about himself")
+            .t("Personal relationship: whoever told us about themselves")
             .into(),
         Level::Points => words.t("Points: whoever collects something").into(),
         Level::Intravenous => words
-            .t("Intravenous: whoever lets us choose for him")
+            .t("Intravenous: whoever lets us choose for them")
             .into(),
     }
 }

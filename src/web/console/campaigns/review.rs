@@ -20,7 +20,8 @@ use crate::consent::model::Channel;
 use crate::gate::model::Withheld;
 use crate::statistics::Sentence;
 use crate::statistics::prediction::Range;
-use crate::templates::Severity;
+use crate::templates::{Finding, Severity};
+use crate::web::console::templates::labels;
 use crate::web::console::{Visit, see_other};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -149,7 +150,7 @@ pub(super) async fn page(
             .map(|gap| GapLine {
                 step: title_of(gap.step, words),
                 href: address(&draft.name, gap.step.as_str()),
-                key: gap.key,
+                key: words.t(field_of(&gap.key)).to_owned(),
                 problem: words.say(&gap.problem),
             })
             .collect(),
@@ -184,6 +185,34 @@ pub(super) async fn count(
     let done = counted.map_or_else(Uncounted::as_str, |()| "counted");
     let to = format!("{}?done={done}", address(&draft.name, "review"));
     Ok(see_other(&to))
+}
+
+/// What the forms call a key of the definition; the key where they have no field for it.
+fn field_of(key: &str) -> &str {
+    match key {
+        "segment" => "Rule",
+        "template" => "Template",
+        "topic" => "What it is about",
+        "sender.name" => "Name of the sender",
+        "sender.address" => "Email address of the sender",
+        "sender.reply_to" => "Answers go to",
+        "sender.postal_address" => "Postal address",
+        "sender.sms" => "Sender of text messages",
+        "rate_per_second" => "At most, messages a second",
+        "window_days" | "windows" => "Responses count for (days)",
+        "priority" => "Priority (−100 to 100)",
+        "level" => "Rung of the ladder",
+        "ends_at" => "Nothing leaves any more from",
+        "channels" => "Channel",
+        "provider" => "SMS provider",
+        "expected_response_percent" => "Expected response rate (%)",
+        "schedule" | "schedule.every" => "How often",
+        "schedule.zone" => "Time zone",
+        "test.wait_hours" => "Hours until the winner is chosen",
+        "test.share_percent" => "Tested on (% of the people)",
+        "control_percent" => "Control group",
+        other => other,
+    }
 }
 
 impl Can {
@@ -249,18 +278,6 @@ impl Found {
             .findings
             .iter()
             .partition(|finding| finding.severity == Severity::Error);
-        let told = |findings: Vec<&crate::templates::Finding>| {
-            let told = findings.into_iter();
-            told.map(|finding| {
-                format!(
-                    "[{}] {}: {}",
-                    finding.language,
-                    finding.key,
-                    words.say(&finding.message)
-                )
-            })
-            .collect()
-        };
         let say = |sentences: &[Sentence]| sentences.iter().map(|one| words.say(one)).collect();
         Self {
             sentence: sentence(plan, found, words),
@@ -278,8 +295,8 @@ impl Found {
                 })
                 .collect(),
             refusals: say(&found.refusals),
-            errors: told(errors),
-            remarks: told(remarks),
+            errors: told(&errors, words),
+            remarks: told(&remarks, words),
             warnings: say(&found.warnings),
             // Who is meant may come by the time it is due.
             is_ready: found.is_ready() && (found.will_receive > 0 || plan.schedule.is_some()),
@@ -288,6 +305,30 @@ impl Found {
             power: found.test.as_ref().map(|test| Power::new(test, words)),
         }
     }
+}
+
+/// Findings with the fields they are about; what is said of several is said once.
+fn told(findings: &[&Finding], words: &Words) -> Vec<String> {
+    let mut lines: Vec<(&str, String, Vec<String>)> = Vec::new();
+    for finding in findings {
+        let field = labels::full(words, &finding.key);
+        let field = match field.trim_end_matches(" · ") {
+            "" => words.t("Template").to_owned(),
+            field => field.to_owned(),
+        };
+        let (language, message) = (finding.language.as_str(), words.say(&finding.message));
+        let known = lines
+            .iter_mut()
+            .find(|line| line.0 == language && line.1 == message);
+        match known {
+            Some((.., fields)) => fields.push(field),
+            None => lines.push((language, message, vec![field])),
+        }
+    }
+    lines
+        .into_iter()
+        .map(|(language, message, fields)| format!("[{language}] {}: {message}", fields.join(", ")))
+        .collect()
 }
 
 fn is_control(reason: Withheld) -> bool {
@@ -299,8 +340,11 @@ fn sentence(plan: &Definition, found: &CheckedCampaign, words: &Words) -> String
     let mut parts = vec![people(found.will_receive, words)];
     let held_back = found.held_back();
     if held_back > 0 {
-        let n = words.number(held_back);
-        parts.push(words.fill("{n} held back as control", &[("n", n)]));
+        parts.push(words.counted(
+            held_back,
+            "1 held back as control",
+            "{n} held back as control",
+        ));
     }
     parts.push(format!(
         "{} {}",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use chrono::{NaiveDateTime, NaiveTime};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ use super::{Choice, Given, Head};
 use crate::campaigns::cron;
 use crate::campaigns::definition::{Definition, Missed, Schedule, Zone};
 use crate::campaigns::drafts::{Draft, Step};
+use crate::campaigns::plan::lies_behind;
 use crate::consent::model::Channel;
 use crate::web::console::Visit;
 use crate::web::words::Words;
@@ -150,6 +151,15 @@ impl StepForm for Form {
 
     fn given(given: &Given) -> Self {
         given.read()
+    }
+
+    fn judge(plan: &Definition, now: DateTime<Utc>, read: &mut Reader<'_>) {
+        if lies_behind(plan, now) {
+            let told = read.words.t(
+                "This time lies behind us. Give one to come, or send it as soon as it is launched.",
+            );
+            read.fault("at_day", told);
+        }
     }
 
     fn put(&self, plan: &mut Definition, read: &mut Reader<'_>) {

@@ -2,6 +2,7 @@
 //! again with what is wrong.
 
 use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::form::Reader;
@@ -29,6 +30,9 @@ pub(super) trait StepForm: Sized {
 
     /// Puts the fields into a plan, and notes what cannot be read.
     fn put(&self, plan: &mut Definition, read: &mut Reader<'_>);
+
+    /// Notes what can be read and is of no use now.
+    fn judge(_plan: &Definition, _now: DateTime<Utc>, _read: &mut Reader<'_>) {}
 
     /// The page; `query` tells as whom a message is shown.
     async fn view(
@@ -70,6 +74,7 @@ pub(super) async fn save<F: StepForm + 'static>(
     let mut definition = draft.definition.clone();
     let mut read = Reader::new(words);
     form.put(&mut definition, &mut read);
+    F::judge(&definition, state.clock.now(), &mut read);
     let faults = read.faults;
     if faults.is_empty() {
         return save_step(&visit, &state, &draft, &given, definition, F::STEP).await;

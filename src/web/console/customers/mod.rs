@@ -229,7 +229,7 @@ pub(super) async fn list(
         section: "customers",
         done: (asked.done == "erased").then(|| {
             words
-                .t("Erased. His number, the fingerprints that keep us from writing to him and the proof of permission stay.")
+                .t("Erased. The number, the fingerprints that keep us from writing again and the proof of permission stay.")
                 .to_owned()
         }),
         stages: stages(words, wanted.stage),
@@ -306,7 +306,7 @@ fn lives_in(customer: &Customer) -> String {
 fn nobody(id: CustomerId) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND).with_detail(
         Sentence::new(
-            "there is no customer {id}; one who was erased has left only his proof of permission",
+            "there is no customer {id}; one who was erased has left only the proof of permission",
         )
         .named("id", id),
     )

@@ -203,10 +203,10 @@ fn told(done: &str, words: &Words) -> Option<String> {
         "admitted" => words.t("Taken into the base."),
         "rectified" => words.t("Set right."),
         "unchanged" => words.t("Nothing was different."),
-        "ended" => words.t("Set right. What he allowed for the former address has ended: record a new yes, or say that he asked for it himself."),
+        "ended" => words.t("Set right. What was allowed for the former address has ended: record a new yes, or say that the person asked for it."),
         "no" => words.t("The no is recorded and counts from now on."),
-        "yes" => words.t("The yes is recorded: he may be written to."),
-        "kept" => words.t("The yes is recorded, but he is still not written to: a no that is as new, or a block of the address, stands above it."),
+        "yes" => words.t("The yes is recorded: this person may be written to."),
+        "kept" => words.t("The yes is recorded, but nothing is sent yet: a no that is as new, or a block of the address, stands above it."),
         "noted" => words.t("Written down."),
         "removed" => words.t("The note is gone."),
         _ => return None,
@@ -333,7 +333,7 @@ fn permissions(profile: &Profile, words: &Words) -> Vec<Fact> {
                 "*" => words.t("everything"),
                 topic => topic,
             };
-            let since = words.moment(held.since_at);
+            let since = words.since(held.since_at);
             let basis = held
                 .basis
                 .as_deref()
@@ -371,7 +371,7 @@ fn suppressions(profile: &Profile, words: &Words) -> Vec<String> {
     held.map(|held| {
         let channel = held.channel.to_string();
         let channel = by_channel(&channel, words);
-        let since = words.moment(held.suppressed_at);
+        let since = words.since(held.suppressed_at);
         match held.scope.as_str() {
             "*" => words.fill(
                 "everything by {channel} since {since}",
@@ -410,7 +410,7 @@ fn worth(worth: Worth, words: &Words) -> Vec<Fact> {
         value,
     };
     vec![
-        fact(words.t("How lately he ordered"), fifth(worth.recency)),
+        fact(words.t("How lately they ordered"), fifth(worth.recency)),
         fact(words.t("How often"), fifth(worth.frequency)),
         fact(words.t("For how much"), fifth(worth.monetary)),
         fact(
@@ -441,7 +441,7 @@ fn likes(profile: &Profile, words: &Words, now_ms: i64) -> Vec<Fact> {
         by_channel(channel.as_str(), words).to_owned()
     });
     let hour = customer.preferred_hour.map_or_else(unknown, |hour| {
-        words.fill("{hour}:00 of his own day", &[("hour", hour.to_string())])
+        words.fill("{hour}:00 of their own day", &[("hour", hour.to_string())])
     });
     let facts = [
         (words.t("Interested in"), interests),

@@ -120,7 +120,13 @@ pub(super) async fn page(
             }
             WhyError::Database(error) => ApiError::unavailable(error),
         })?;
-        view.answer = words.fill("He {answer}.", &[("answer", words.say(&why.answer))]);
+        view.answer = words.fill(
+            "{name} {answer}.",
+            &[
+                ("name", name(&customer, words)),
+                ("answer", words.say(&why.answer)),
+            ],
+        );
         view.is_out = !why.segment.is_true;
         view.segment = Some(why.segment.to_string());
         view.steps = why
@@ -132,7 +138,8 @@ pub(super) async fn page(
                     .t(match step.passes {
                         Some(true) => "yes",
                         Some(false) => "no",
-                        None => "not asked",
+                        None if step.rule == "ledger" => "–",
+                        None => "decided before",
                     })
                     .to_owned(),
                 found: words.say(&step.found),

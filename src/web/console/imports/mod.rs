@@ -12,7 +12,7 @@ use actix_web::{HttpResponse, guard};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Visit, place, see_other};
+use super::{Visit, person, place, see_other};
 use crate::accounts::model::Right;
 use crate::customers::import::ImportKind;
 use crate::ids::UploadId;
@@ -172,18 +172,9 @@ fn line(upload: Upload, standing: Standing, words: &Words) -> Line {
             .outcome
             .as_ref()
             .map_or(0, |outcome| outcome.rejected),
-        actor: by(&upload.actor),
+        actor: person(&upload.actor).to_owned(),
         name: upload.name,
         uploaded_at: upload.uploaded_at,
-    }
-}
-
-/// The name of who did it: the number before it is for the audit log.
-fn by(actor: &str) -> String {
-    let mut words = actor.splitn(3, ' ');
-    match (words.next(), words.next(), words.next()) {
-        (Some("user"), Some(_), Some(name)) => name.to_owned(),
-        _ => actor.to_owned(),
     }
 }
 

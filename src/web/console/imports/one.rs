@@ -8,12 +8,12 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use super::columns::{self, ColumnView, NOTHING};
-use super::{by, is_bad, kind_in_words, parts, shelf, standing_in_words, usual_plan};
+use super::{is_bad, kind_in_words, parts, shelf, standing_in_words, usual_plan};
 use crate::customers::import::{ImportError, Preview, preview, rejected};
 use crate::ids::UploadId;
 use crate::imports::desk::{self, BeginError, Running};
 use crate::imports::model::{Outcome, Plan, Standing, State as RunState, Upload};
-use crate::web::console::{Visit, see_other};
+use crate::web::console::{Visit, person, see_other};
 use crate::web::download::csv_file;
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -212,7 +212,7 @@ async fn view(
         is_gone: standing == Standing::Gone,
         kind: words.t(kind_in_words(plan.kind)).to_owned(),
         size: size(upload.bytes, words),
-        actor: by(&upload.actor),
+        actor: person(&upload.actor).to_owned(),
         uploaded_at: upload.uploaded_at,
         ended_at: upload.ended_at,
     })

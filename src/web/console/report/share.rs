@@ -1,18 +1,20 @@
 //! The links by which others read a report: made, listed and ended here.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::find;
 use crate::reports::shares::{self, LASTS_DAYS, Share};
-use crate::web::console::{Visit, path_segment, see_other};
+use crate::web::console::settings::console_url;
+use crate::web::console::{Visit, path_segment, person, see_other};
 use crate::web::{ApiError, State};
 
 #[derive(Debug, Serialize)]
 struct View {
     title: String,
     section: &'static str,
+    script: &'static str,
     campaign: String,
     path: String,
     /// The address that was just made; it is shown this once.
@@ -42,7 +44,7 @@ impl Line {
     fn new(share: &Share, now_ms: i64) -> Self {
         Self {
             id: share.id,
-            made_by: share.made_by.clone(),
+            made_by: person(&share.made_by).to_owned(),
             made_at: share.created_at,
             ends_at: share.expires_at,
             is_ended: share.revoked_at.is_some(),
@@ -71,6 +73,7 @@ pub(super) async fn make(
     visit: Visit,
     campaign: web::Path<String>,
     form: web::Form<New>,
+    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let [_, usual, ..] = LASTS_DAYS;
@@ -84,7 +87,8 @@ pub(super) async fn make(
     )
     .await?
     .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))?;
-    answer(&visit, &campaign, Some(format!("/shared/{token}")), &state).await
+    let made = format!("{}/shared/{token}", console_url(&request, &state));
+    answer(&visit, &campaign, Some(made), &state).await
 }
 
 /// Ends a link.
@@ -115,6 +119,7 @@ async fn answer(
     let view = View {
         title: words.fill("Share {campaign}", &[("campaign", &report.campaign)]),
         section: "reports",
+        script: "/assets/settings.js",
         path: path_segment(&report.campaign),
         campaign: report.campaign,
         made,

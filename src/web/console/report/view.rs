@@ -410,7 +410,11 @@ fn cards(report: &Report, words: &Words) -> Vec<Card> {
         if report.click_to_open_rate.of > 0 {
             cards.push(Card {
                 is_weak: true,
-                ..card("CTOR", &report.click_to_open_rate, String::new())
+                ..card(
+                    "CTOR",
+                    &report.click_to_open_rate,
+                    words.t("of those who opened, who clicked").to_owned(),
+                )
             });
         }
     }

@@ -86,7 +86,7 @@ pub(super) async fn explain(
     };
     let Some(profile) = profile else {
         shown.unexplained = Some(words.fill(
-            "Nobody in the base is known by “{who}”; write a customer’s number, your own key for him, or his whole mail address.",
+            "Nobody in the base is known by “{who}”; write a customer’s number, your own key, or a whole mail address.",
             &[("who", who)],
         ));
         return Ok(());

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use self::draft::{Doing, Draft};
 use self::explain::{ExplainedView, explain};
-use self::view::{View, person};
-use super::{Visit, long_form, path_segment, place, see_other};
+use self::view::View;
+use super::{Visit, long_form, path_segment, person, place, see_other};
 use crate::accounts::model::Right;
 use crate::gate::study::Study;
 use crate::ids::SegmentId;
@@ -259,7 +259,12 @@ async fn save(
     };
     match saved {
         Err(LibraryError::Database(error)) => Err(ApiError::unavailable(error)),
-        saved => Ok(saved),
+        Ok(saved) => {
+            let noted = state.studies.note_kept(&state.db, &rule, &draft.topic);
+            noted.await.map_err(ApiError::unavailable)?;
+            Ok(Ok(saved))
+        }
+        refused => Ok(refused),
     }
 }
 

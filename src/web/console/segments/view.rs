@@ -13,7 +13,7 @@ use crate::gate::study::Study;
 use crate::segments::analysis::LineCount;
 use crate::segments::library::{self, Segment};
 use crate::segments::names;
-use crate::web::console::Visit;
+use crate::web::console::{Visit, person};
 use crate::web::{ApiError, State};
 
 #[derive(Debug, Serialize)]
@@ -162,13 +162,6 @@ impl View {
     pub fn is_refused(&self) -> bool {
         self.is_refused
     }
-}
-
-/// The name of an actor, without the number of a user.
-pub(super) fn person(actor: &str) -> &str {
-    let user = actor.strip_prefix("user ");
-    let name = user.and_then(|user| user.split_once(' '));
-    name.map_or(actor, |(_, name)| name)
 }
 
 /// Lines a text needs, wrapped as the page has it.

@@ -10,7 +10,7 @@ use crate::accounts::AccountError;
 use crate::accounts::tokens::{self, ApiToken};
 use crate::clock::DAY_MS;
 use crate::config::Scope;
-use crate::web::console::{Visit, see_other};
+use crate::web::console::{Visit, person, see_other};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -61,7 +61,7 @@ impl Line {
             id: token.id,
             name: token.name,
             scopes: token.scopes.replace(' ', ", "),
-            made_by: token.made_by,
+            made_by: person(&token.made_by).to_owned(),
             created_at: token.created_at,
             expires_at: token.expires_at,
             used_at: token.used_at,

@@ -69,7 +69,7 @@ fn roles(chosen: Role, words: &Words) -> Vec<RoleView<'_>> {
 fn about(role: Role, words: &Words) -> &str {
     match role {
         Role::Administrator => words.t("may do everything, and adds users"),
-        Role::Marketer => words.t("plans campaigns; another person launches them"),
+        Role::Marketer => words.t("plans campaigns; launches what another person approved"),
         Role::Approver => words.t("approves and launches campaigns"),
         Role::Analyst => words.t("reads reports; sees no people"),
         Role::Support => words.t("sees customers and does what they ask for"),

@@ -9,22 +9,22 @@ pub(super) fn part(part: Option<Part>) -> (&'static str, &'static str, &'static 
         Some(Part::Attention) => (
             "A",
             "Attention",
-            "The reader stops: he sees what is in it for him.",
+            "Readers stop: they see what is in it for them.",
         ),
         Some(Part::Interest) => (
             "I",
             "Interest",
-            "It has to do with him: a situation he knows.",
+            "It has to do with them: a situation they know.",
         ),
         Some(Part::Desire) => (
             "D",
             "Desire",
-            "He wants it: what changes for him, and the proof.",
+            "They want it: what changes for them, and the proof.",
         ),
         Some(Part::Action) => (
             "A",
             "Action",
-            "He knows what to do, what it costs and until when.",
+            "They know what to do, what it costs and until when.",
         ),
         None => (
             "SMS",
@@ -58,7 +58,7 @@ pub(super) fn field(key: &str) -> (&'static str, &'static str) {
         "attention.subheadline" => ("Subheadline", "For whom it is, and why now."),
         "interest.headline" => (
             "Headline of the text",
-            "A question the reader has asked himself.",
+            "A question the readers have asked themselves.",
         ),
         "interest.body" => (
             "Text",
@@ -109,7 +109,7 @@ pub(super) fn field(key: &str) -> (&'static str, &'static str) {
 }
 
 /// The name of a field in a list of changes: `Attention · Subject`.
-pub(super) fn full(words: &Words, key: &str) -> String {
+pub(in crate::web::console) fn full(words: &Words, key: &str) -> String {
     if let Some(url) = key.strip_prefix("interests.") {
         return words.fill("Interest of {url}", &[("url", url)]);
     }

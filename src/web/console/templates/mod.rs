@@ -7,7 +7,7 @@ mod editor;
 mod fields;
 mod form;
 mod history;
-mod labels;
+pub(super) mod labels;
 mod list;
 mod preview;
 mod remarks;

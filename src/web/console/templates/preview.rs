@@ -245,7 +245,7 @@ async fn show(
     let own = template.language_for(&customer.language);
     if !who.is_empty() && shown.remark.is_empty() && own != language {
         shown.remark = visit.words().fill(
-            "He would be written to in {language}.",
+            "This person would be written to in {language}.",
             &[("language", labels::language(visit.words(), own))],
         );
     }

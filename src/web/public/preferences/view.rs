@@ -154,7 +154,10 @@ impl<'a> PreferencesView<'a> {
                 Some(address) if can_ask => words.yours_note.replace("{address}", address),
                 _ => words.yours_without_address.replace(
                     "{sender}",
-                    &format!("{}, {}", notices.sender_name, notices.postal_address),
+                    &match notices.postal_address() {
+                        Some(address) => format!("{}, {address}", notices.sender_name),
+                        None => notices.sender_name.clone(),
+                    },
                 ),
             },
             address,

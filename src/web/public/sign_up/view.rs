@@ -157,7 +157,8 @@ impl<'a> FormView<'a> {
             sender,
             postal_lines: settings
                 .notices
-                .postal_address
+                .postal_address()
+                .unwrap_or_default()
                 .lines()
                 .map(str::trim)
                 .filter(|line| !line.is_empty())

@@ -62,7 +62,7 @@ pub(in crate::web::console::customers) async fn erase(
         let customer = customer(&state, id).await?;
         let words = visit.words();
         let fault = words.fill(
-            "That is not his number; nothing was changed. Write {n}.",
+            "That is not the number; nothing was changed. Write {n}.",
             &[("n", id.to_string())],
         );
         let view = erase_view(words, &customer, Some(fault));

@@ -71,7 +71,7 @@ pub(super) fn label<'a>(field: &'a str, words: &'a Words) -> (&'a str, Option<&'
         ),
         "external_id" => (
             words.t("Your key"),
-            Some(words.t("By which your own systems know him.")),
+            Some(words.t("By which your own systems know this person.")),
         ),
         "language" => (
             words.t("Language"),

@@ -256,11 +256,11 @@ fn yes(visit: &Visit, said: &Said, now_ms: i64) -> Result<told::Said, &'static s
 /// How a field of an answer is mended.
 fn mend<'a>(field: &str, words: &'a Words) -> &'a str {
     match field {
-        "day" => words.t("The day he said so is not a day."),
-        "occurred_at" => words.t("The day he said so lies ahead."),
-        "source" => words.t("Say where he said so, such as the form or the call; it is the proof."),
-        "wording" => words.t("Write the words he agreed to; a consent is proved by them."),
-        "channel" => words.t("He has no address on this channel; set it right first."),
+        "day" => words.t("The day it was said is not a day."),
+        "occurred_at" => words.t("The day it was said lies ahead."),
+        "source" => words.t("Say where it was said, such as the form or the call; it is the proof."),
+        "wording" => words.t("Write the words that were agreed to; a consent is proved by them."),
+        "channel" => words.t("There is no address on this channel; set it right first."),
         "topic" => words.t("There is no such topic."),
         "basis" => words.t("The topic cannot be allowed on this basis; the settings (permission.topics) name those it can."),
         _ => words.t("This cannot be recorded so; look at each field."),
