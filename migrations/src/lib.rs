@@ -34,6 +34,7 @@ mod m20261123_000026_search_customers;
 mod m20261123_000027_take_uploads;
 mod m20261123_000028_name_sessions;
 mod m20261123_000030_share_reports;
+mod m20261123_000035_bound_guessing;
 
 /// Every migration of the product, oldest first.
 pub struct Migrator;
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000027_take_uploads::Migration),
             Box::new(m20261123_000028_name_sessions::Migration),
             Box::new(m20261123_000030_share_reports::Migration),
+            Box::new(m20261123_000035_bound_guessing::Migration),
         ]
     }
 }

@@ -3,7 +3,7 @@
 use sea_orm::DbErr;
 
 use super::model::User;
-use super::{AccountError, passwords, store};
+use super::{AccountError, networks, passwords, store};
 use crate::keys::Keys;
 use crate::storage::Db;
 
@@ -11,7 +11,8 @@ use crate::storage::Db;
 const WINDOW_MS: i64 = 15 * 60_000;
 /// Failures of one account from one network.
 const PER_PAIR: i64 = 5;
-/// Failures of one account from everywhere; more than of a pair, so that nobody can lock another out alone.
+/// Failures of one account from everywhere; more than of a pair, so that nobody can lock another out alone. It does
+/// not hold where he signed in lately: nobody else can lock him out there.
 const PER_ACCOUNT: i64 = 50;
 /// Codes of one account that are looked at: a code has six digits, three of them hold at a time (RFC 4226
 /// section 7.3).
@@ -42,7 +43,8 @@ pub async fn check(
     now_ms: i64,
 ) -> Result<SignIn, AccountError> {
     let (account, network) = fingerprints(keys, email, network);
-    if is_too_often(db, &account, &network, now_ms).await? {
+    let is_known = networks::is_known(db, &account, &network, now_ms).await?;
+    if is_too_often(db, &account, &network, is_known, now_ms).await? {
         return Ok(SignIn::TooOften);
     }
     let found = store::user_with_password(&**db, &key_of(email)).await?;
@@ -56,6 +58,7 @@ pub async fn check(
     match user {
         Some(user) if is_right && !user.is_disabled => {
             store::forget_failures(db, &account, &network).await?;
+            networks::note(db, &account, &network, now_ms).await?;
             Ok(SignIn::Right(user))
         }
         _ => Ok(SignIn::Wrong),
@@ -85,10 +88,16 @@ pub async fn is_code_allowed(
     Ok(true)
 }
 
-async fn is_too_often(db: &Db, account: &str, network: &str, now_ms: i64) -> Result<bool, DbErr> {
+async fn is_too_often(
+    db: &Db,
+    account: &str,
+    network: &str,
+    is_known: bool,
+    now_ms: i64,
+) -> Result<bool, DbErr> {
     let (pair, of_account, of_network) =
         store::failures(db, account, network, now_ms - WINDOW_MS).await?;
-    Ok(pair >= PER_PAIR || of_account >= PER_ACCOUNT || of_network >= PER_NETWORK)
+    Ok(pair >= PER_PAIR || (of_account >= PER_ACCOUNT && !is_known) || of_network >= PER_NETWORK)
 }
 
 fn fingerprints(keys: &Keys, email: &str, network: &str) -> (String, String) {

@@ -34,7 +34,10 @@ impl From<OidcError> for ApiError {
                 Self::new(StatusCode::FORBIDDEN)
                     .with_detail("The sign-in provider did not let you in. Sign in once more.")
             }
-            OidcError::Unverified | OidcError::Unknown | OidcError::Disabled => {
+            OidcError::Unverified
+            | OidcError::Unknown
+            | OidcError::NoRole
+            | OidcError::Disabled => {
                 let mut said = error.to_string();
                 if let Some(first) = said.get_mut(..1) {
                     first.make_ascii_uppercase();
@@ -106,11 +109,17 @@ pub(super) async fn enter(
     if back.code.is_empty() {
         return Err(OidcError::Refused("it gave no code".to_owned()).into());
     }
+    if !oidc::use_up(&state.db, &journey, now_ms).await? {
+        return Err(OidcError::Claim("it answered a sign-in already").into());
+    }
     let provider = Provider::discover(settings).await?;
     let identity = provider.identify(&back.code, &journey, now_ms).await?;
     let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
-    let user = oidc::enter(&txn, &identity, settings, now_ms).await?;
-    txn.commit().await.map_err(AccountError::Database)?;
+    let entered = oidc::enter(&txn, &identity, settings, now_ms).await;
+    if matches!(entered, Ok(_) | Err(OidcError::NoRole)) {
+        txn.commit().await.map_err(AccountError::Database)?;
+    }
+    let user = entered?;
     let mut response = entry::admit(&request, &state, &user, &journey.next).await?;
     if let Ok(gone) = no_cookie(COOKIE_NAME).parse() {
         response.headers_mut().append(SET_COOKIE, gone);
