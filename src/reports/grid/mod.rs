@@ -14,6 +14,6 @@ pub mod cube;
 pub mod dimension;
 pub mod people;
 
-pub use cross::{Crossing, Table};
+pub use cross::{Crossing, Table, hide_people};
 pub use cube::{Counts, Cube};
 pub use dimension::Dimension;

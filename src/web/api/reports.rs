@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use super::auth::Caller;
 use super::cursor::{self, Page, Paging};
 use super::{answer, faults, instant, refused};
+use crate::config::Scope::CustomersRead;
 use crate::reports::figures::Rate;
-use crate::reports::grid::{Crossing, Dimension};
+use crate::reports::grid::{Crossing, Dimension, hide_people};
 use crate::reports::improve::improve as separate;
 use crate::reports::store::grid::{self as grid_store, Loaded, Scope};
 use crate::reports::{Report, ReportError, csv as csv_form, standing as control, store};
@@ -145,13 +147,14 @@ pub(super) async fn csv(
 )]
 pub(super) async fn improve(
     campaign: web::Path<String>,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let scope = Scope {
         campaign: Some(campaign.into_inner()),
         ..Scope::default()
     };
-    let loaded = load(&state, &scope).await?;
+    let loaded = load(&state, &caller, &scope).await?;
     if loaded.waves.is_empty() {
         return Err(ApiError::new(StatusCode::NOT_FOUND)
             .with_detail("There is no launched campaign of that name."));
@@ -161,9 +164,14 @@ pub(super) async fn improve(
     answer(StatusCode::OK, &separate(&loaded.slices, segment))
 }
 
-async fn load(state: &State, scope: &Scope) -> Result<Loaded, ApiError> {
+/// What a crossing reads; a program that may not see people reads no rule by which one of them is meant.
+async fn load(state: &State, caller: &Caller, scope: &Scope) -> Result<Loaded, ApiError> {
     let loaded = grid_store::load(&state.db, scope).await;
-    Ok(loaded.map_err(ReportError::from)?)
+    let mut loaded = loaded.map_err(ReportError::from)?;
+    if caller.require(CustomersRead).is_err() {
+        hide_people(&mut loaded.slices);
+    }
+    Ok(loaded)
 }
 
 /// What is crossed with what.
@@ -197,6 +205,7 @@ pub(super) struct GridAsked {
 )]
 pub(super) async fn grid(
     asked: web::Query<GridAsked>,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let dimension = |field: &str, word: &Option<String>| {
@@ -218,7 +227,7 @@ pub(super) async fn grid(
             .and_then(|day| day.checked_add_days(Days::new(1)))
             .map(start),
     };
-    let loaded = load(&state, &scope).await?;
+    let loaded = load(&state, &caller, &scope).await?;
     let crossing = Crossing {
         rows,
         columns,

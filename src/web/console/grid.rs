@@ -10,10 +10,11 @@ use chrono::{Days, NaiveDate, NaiveTime};
 use serde::Serialize;
 
 use super::Visit;
+use crate::accounts::model::Right;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::reports::ReportError;
 use crate::reports::grid::cross::{Figure, Standout, Table, choices};
-use crate::reports::grid::{Crossing, Dimension};
+use crate::reports::grid::{Crossing, Dimension, hide_people};
 use crate::reports::store::grid::{self as store, Loaded, Scope};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
@@ -198,7 +199,10 @@ pub(super) async fn page(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let asked = Asked::read(&query)?;
-    let loaded = load(&state, &asked).await?;
+    let mut loaded = load(&state, &asked).await?;
+    if !visit.may(Right::People) {
+        hide_people(&mut loaded.slices);
+    }
     let names = store::campaigns(&state.db)
         .await
         .map_err(ReportError::from)?;

@@ -44,7 +44,7 @@ fn text(page: &str) -> String {
 }
 
 /// Makes a link to a report as a form does, and returns the address it shows.
-async fn shared(site: &Site, campaign: &str, days: u32) -> String {
+pub async fn shared(site: &Site, campaign: &str, days: u32) -> String {
     let path = format!("/reports/campaigns/{campaign}/share");
     let form = site
         .ask(Method::POST, &path)

@@ -10,6 +10,7 @@ use crate::campaigns::calendar::model::{Calendar, Conflict, Entry};
 use crate::campaigns::model::Status;
 use crate::clock::from_ms;
 use crate::consent::model::Channel;
+use crate::segments::discreet;
 use crate::web::words::Words;
 
 /// Entries of a day that are shown before it is said how many there are beside them.
@@ -278,7 +279,7 @@ impl View {
                 .filter(|conflict| is_in(conflict, calendar))
                 .map(|conflict| conflict_told(words, conflict))
                 .collect(),
-            pressure: pressure(calendar),
+            pressure: pressure(calendar, visit.may(Right::People)),
             movable,
             may_plan,
             is_moved: false,
@@ -420,7 +421,7 @@ fn conflict_told(words: &Words, conflict: &Conflict) -> String {
     }
 }
 
-fn pressure(calendar: &Calendar) -> Vec<Pressed> {
+fn pressure(calendar: &Calendar, sees_people: bool) -> Vec<Pressed> {
     calendar
         .pressure
         .iter()
@@ -428,7 +429,11 @@ fn pressure(calendar: &Calendar) -> Vec<Pressed> {
         .map(|one| {
             let max = usize::try_from(one.max).unwrap_or(1).max(1);
             Pressed {
-                segment: one.segment.clone(),
+                segment: if sees_people {
+                    one.segment.clone()
+                } else {
+                    discreet(&one.segment)
+                },
                 planned: one.planned,
                 peak: one.peak,
                 max: one.max,

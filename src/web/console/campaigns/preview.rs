@@ -230,7 +230,8 @@ pub(super) async fn send(
                 customer: &customer,
                 channel,
             };
-            hand_over(&state, trial, &addresses).await
+            let sender = format!("user {}", visit.user);
+            hand_over(&state, trial, &addresses, &sender).await
         }
         Err(error) => Err(TrialError::Route(error.to_string())),
     };
@@ -278,13 +279,23 @@ async fn hand_over(
     state: &State,
     trial: Trial<'_>,
     addresses: &[String],
+    sender: &str,
 ) -> Result<Vec<trial::Tried>, TrialError> {
     let outbox = state.settings.data_dir.join("outbox");
     let channels = Channels::new(&state.settings, &state.keys, &outbox, &state.clock)
         .map_err(|error| TrialError::Route(error.to_string()))?;
     let now_ms = state.clock.now_ms();
     let way = (&*state.settings, &channels);
-    let tried = trial::send(&state.db, &state.keys, way, trial, addresses, now_ms).await;
+    let tried = trial::send(
+        &state.db,
+        &state.keys,
+        way,
+        trial,
+        addresses,
+        sender,
+        now_ms,
+    )
+    .await;
     channels.close().await;
     tried
 }

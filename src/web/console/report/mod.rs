@@ -88,7 +88,13 @@ pub(super) async fn page(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let report = find(&campaign, &state).await?;
-    let people = people::breakdown(&state, &report.campaign, visit.words()).await?;
+    let people = people::breakdown(
+        &state,
+        &report.campaign,
+        people::Sight::of(&visit),
+        visit.words(),
+    )
+    .await?;
     let view = View::new(&report, visit.words()).with_people(people);
     visit.answer(&state, "report", &view)
 }
