@@ -6,7 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::customers::known;
+use super::auth::Caller;
+use super::customers::seen;
 use super::{body, faults};
 use crate::customers::store as customers;
 
@@ -84,6 +85,8 @@ pub(super) struct ExplanationTold {
 }
 
 /// Explains why a customer is in a segment or out of it.
+///
+/// The token needs `customers:read` too: what is known of him stands in the answer.
 #[utoipa::path(
     post, path = "/api/v1/segments/explain", operation_id = "explainSegment", tag = "Segments",
     request_body(content = ExplanationTold),
@@ -92,11 +95,12 @@ pub(super) struct ExplanationTold {
 pub(super) async fn explain(
     request: HttpRequest,
     bytes: Bytes,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let told: ExplanationTold = body::read(&request, &bytes)?;
     let rule = parsed(&told.rule)?;
-    let id = known(&state, &told.customer).await?.id;
+    let id = seen(&state, &caller, &told.customer).await?.id;
     let profile = store::profile(&state.db, id)
         .await
         .map_err(ApiError::unavailable)?

@@ -9,7 +9,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::customers::known;
+use super::auth::Caller;
+use super::customers::seen;
 use super::{body, faults, refused};
 use crate::campaigns::sms as texts;
 use crate::config::{SANDBOX, Settings};
@@ -262,6 +263,8 @@ pub(super) struct Preview {
 }
 
 /// Renders a template for a customer.
+///
+/// Where one is named, the token needs `customers:read` too.
 #[utoipa::path(
     post, path = "/api/v1/templates/{template}/preview", operation_id = "previewTemplate", tag = "Templates",
     params(("template" = String, Path, description = "Its name", example = "super-chef")),
@@ -272,12 +275,13 @@ pub(super) async fn preview(
     template: web::Path<String>,
     request: HttpRequest,
     bytes: Bytes,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let told: PreviewTold = body::read_or_empty(&request, &bytes)?;
     let template = meant(&state, &template)?;
     let customer = match &told.customer {
-        Some(who) => known(&state, who).await?,
+        Some(who) => seen(&state, &caller, who).await?,
         None => sample_customer(),
     };
     let language = told.language.as_deref().unwrap_or(&customer.language);

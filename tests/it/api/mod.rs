@@ -3,6 +3,7 @@
 mod campaigns;
 mod contract;
 mod customers;
+mod misuse;
 mod paging;
 mod permission;
 mod requests;
