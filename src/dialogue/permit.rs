@@ -65,6 +65,9 @@ pub async fn permit(
     if yes.basis == Basis::Consent && wording.is_empty() {
         return refuse("write the words he agreed to; a consent is proved by them");
     }
+    if yes.occurred_at < 0 {
+        return refuse("the day he said so lies before 1970");
+    }
     if yes.occurred_at > now_ms {
         return refuse("the day he said so lies ahead");
     }
