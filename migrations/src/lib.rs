@@ -36,6 +36,7 @@ mod m20261123_000028_name_sessions;
 mod m20261123_000030_share_reports;
 mod m20261123_000033_order_audit_log;
 mod m20261123_000034_sum_beforehand;
+mod m20261123_000035_bound_guessing;
 mod m20261123_000036_salt_campaigns;
 
 /// Every migration of the product, oldest first.
@@ -75,6 +76,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000030_share_reports::Migration),
             Box::new(m20261123_000033_order_audit_log::Migration),
             Box::new(m20261123_000034_sum_beforehand::Migration),
+            Box::new(m20261123_000035_bound_guessing::Migration),
             Box::new(m20261123_000036_salt_campaigns::Migration),
         ]
     }

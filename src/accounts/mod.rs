@@ -1,13 +1,14 @@
 //! Who works here and who may do what: users, sign-in, sessions, tokens of programs, and the audit log.
 //!
 //! Promise: a password is kept as argon2id only; a session, a link and a token are kept as digests, so that who
-//! reads the database can use none; a link works once; whoever guesses passwords is slowed down on every node;
-//! what was changed in the console or by a program stands in the audit log, with accounts and campaigns in the
-//! transaction that changed it.
+//! reads the database can use none; a link works once; whoever guesses passwords is slowed down on every node, and
+//! locks nobody out where he usually signs in; what was changed in the console or by a program stands in the audit
+//! log, with accounts and campaigns in the transaction that changed it.
 
 pub mod audit;
 pub mod links;
 pub mod model;
+mod networks;
 pub mod oidc;
 pub mod passwords;
 pub mod sessions;

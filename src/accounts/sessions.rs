@@ -105,6 +105,14 @@ pub async fn end_others(txn: &Txn, user: UserId, kept: Option<&str>) -> Result<(
     store::end_sessions(txn, user, &kept).await
 }
 
+/// How many times all sessions of a user were ended, as by a new password: what was begun before does not hold.
+///
+/// # Errors
+/// When the database is away.
+pub async fn times_ended(db: &Db, user: UserId) -> Result<i64, DbErr> {
+    store::sessions_ended(db, user).await
+}
+
 /// The sessions of a user that have not ended, the last used first.
 ///
 /// # Errors

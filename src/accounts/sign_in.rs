@@ -4,7 +4,7 @@ use sea_orm::DbErr;
 
 use super::model::User;
 use super::store::Failures;
-use super::{AccountError, passwords, store};
+use super::{AccountError, networks, passwords, store};
 use crate::keys::Keys;
 use crate::storage::{Db, Txn};
 
@@ -12,7 +12,8 @@ use crate::storage::{Db, Txn};
 const WINDOW_MS: i64 = 15 * 60_000;
 /// Failures of one account from one network.
 const PER_PAIR: i64 = 5;
-/// Failures of one account from everywhere; more than of a pair, so that nobody can lock another out alone.
+/// Failures of one account from everywhere; more than of a pair, so that nobody can lock another out alone. It does
+/// not hold where he signed in lately: nobody else can lock him out there.
 const PER_ACCOUNT: i64 = 50;
 /// Codes of one account that are looked at: a code has six digits, three of them hold at a time (RFC 4226
 /// section 7.3).
@@ -43,9 +44,10 @@ pub async fn check(
     now_ms: i64,
 ) -> Result<SignIn, AccountError> {
     let (account, network) = fingerprints(keys, email, network);
+    let is_known = networks::is_known(db, &account, &network, now_ms).await?;
     let is_too_often = |failures: &Failures| {
         failures.of_pair > PER_PAIR
-            || failures.of_account > PER_ACCOUNT
+            || (failures.of_account > PER_ACCOUNT && !is_known)
             || failures.of_network > PER_NETWORK
     };
     if begin_try(db, &account, &network, is_too_often, now_ms)
@@ -63,6 +65,7 @@ pub async fn check(
     match user {
         Some(user) if is_right && !user.is_disabled => {
             store::forget_failures(db, &account, &network).await?;
+            networks::note(db, &account, &network, now_ms).await?;
             Ok(SignIn::Right(user))
         }
         _ => Ok(SignIn::Wrong),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod failures;
+pub(super) mod networks;
 pub(super) mod oidc;
 mod sessions;
 mod tokens;
@@ -236,13 +237,41 @@ pub(super) async fn end_session(txn: &Txn, digest: &str) -> Result<(), DbErr> {
     .map(drop)
 }
 
+/// Ends the sessions of a user but one, and whatever was begun to become one.
 pub(super) async fn end_sessions(txn: &Txn, user: UserId, kept: &str) -> Result<(), DbErr> {
+    txn.run(
+        "UPDATE users SET sessions_ended = sessions_ended + 1 WHERE id = $1",
+        [user.0.into()],
+    )
+    .await?;
     txn.run(
         "DELETE FROM user_sessions WHERE user_id = $1 AND digest <> $2",
         [user.0.into(), kept.into()],
     )
     .await
     .map(drop)
+}
+
+/// How many times the sessions of a user were ended.
+pub(super) async fn sessions_ended(db: &Db, user: UserId) -> Result<i64, DbErr> {
+    let row = db
+        .row(
+            "SELECT sessions_ended FROM users WHERE id = $1",
+            [user.0.into()],
+        )
+        .await?;
+    row.map_or(Ok(0), |row| row.try_get("", "sessions_ended"))
+}
+
+/// Ends what lets a user in, or shows him something, without a session: his links and the key of his calendar feed.
+pub(super) async fn end_ways_in(txn: &Txn, user: UserId) -> Result<(), DbErr> {
+    for sql in [
+        "DELETE FROM one_time_links WHERE user_id = $1",
+        "DELETE FROM calendar_keys WHERE user_id = $1",
+    ] {
+        txn.run(sql, [user.0.into()]).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn let_go(

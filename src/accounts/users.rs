@@ -211,7 +211,7 @@ pub async fn set_role(
     Ok(())
 }
 
-/// Shuts a user out, or lets him in again; shut out, his sessions end at once.
+/// Shuts a user out, or lets him in again; shut out, his sessions, links and calendar key end at once and for good.
 ///
 /// # Errors
 /// When he is the only administrator.
@@ -230,6 +230,7 @@ pub async fn set_disabled(
     }
     if is_disabled {
         sessions::end_others(txn, user, None).await?;
+        store::end_ways_in(txn, user).await?;
     }
     let action = if is_disabled {
         "user.disable"

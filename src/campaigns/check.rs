@@ -365,11 +365,13 @@ fn unread(template: &str, written: &[String], read: &BTreeMap<String, u64>) -> O
         .collect();
     let written: Vec<Sentence> = written.iter().map(|code| language_name(code)).collect();
     Some(
-        Sentence::new("of {selected} people selected, {told}; the template {template} has {written} only")
-            .with("selected", selected)
-            .with("told", told)
-            .named("template", template)
-            .with("written", written),
+        Sentence::new(
+            "of {selected} people selected, {told}; the template {template} has {written} only",
+        )
+        .with("selected", selected)
+        .with("told", told)
+        .named("template", template)
+        .with("written", written),
     )
 }
 

@@ -343,6 +343,13 @@ impl Definition {
                 ));
             }
         }
+        if self.name == "new" {
+            return Err((
+                "name",
+                "\"new\" is the address of the page where a campaign begins; give it another"
+                    .into(),
+            ));
+        }
         if self.control_percent > 90 {
             return Err((
                 "control_percent",

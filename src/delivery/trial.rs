@@ -1,21 +1,24 @@
 //! A trial: the message of a plan, as one customer would get it, sent to people named by hand.
 //!
 //! It goes the way of the real ones and looks like them, but stands in no ledger, its links are not tracked,
-//! and its subject says that it is a test. Who opted out gets none.
+//! and its subject says that it is a test. Who opted out gets none, nor does a customer who allowed nothing; and a
+//! day has only so many, so that nobody sends a mailing by it.
 
 use sea_orm::DbErr;
 
+use super::store::trials;
 use super::wave::imprint;
+use crate::accounts::users;
 use crate::campaigns::check::routes_of;
 use crate::campaigns::definition::Definition;
 use crate::campaigns::sms::{frame, sender_of};
 use crate::channels::Channels;
 use crate::channels::model::{EmailMessage, Outcome, Sender, WaveFrame};
 use crate::channels::sms::model::SmsMessage;
-use crate::clock::SharedClock;
+use crate::clock::{DAY_MS, SharedClock};
 use crate::config::{Settings, provider_of};
 use crate::consent::model::Channel;
-use crate::consent::store::is_suppressed;
+use crate::consent::store::{is_suppressed, may_contact};
 use crate::customers::model::Customer;
 use crate::customers::normalise;
 use crate::ids::{DeliveryKey, WaveId};
@@ -31,12 +34,18 @@ const MARK: &str = "[Test]";
 
 /// Addresses of one trial.
 pub const MOST: usize = 10;
+/// Addresses that one sender tries within a day.
+const MOST_A_DAY: i64 = 50;
 
 /// Why nothing of a trial could be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
     #[error("name one to {MOST} addresses")]
     Addresses,
+    #[error(
+        "a test goes to {MOST_A_DAY} addresses a day at most; look at the preview, or go on tomorrow"
+    )]
+    TooMany,
     #[error("{0}")]
     Route(String),
     #[error("this campaign does not go by {0}")]
@@ -140,16 +149,18 @@ impl Trial<'_> {
     }
 }
 
-/// Sends a trial to each of the addresses, and says what became of each.
+/// Sends a trial to each of the addresses, and says what became of each. `sender`: who does, by what does not change of
+/// him.
 ///
 /// # Errors
-/// When it cannot be written or sent to anybody.
+/// When it cannot be written or sent to anybody, or the sender tried too many within a day.
 pub async fn send(
     db: &Db,
     keys: &Keys,
     (settings, channels): (&Settings, &Channels),
     trial: Trial<'_>,
     addresses: &[String],
+    sender: &str,
     now_ms: i64,
 ) -> Result<Vec<Tried>, TrialError> {
     if addresses.is_empty() || addresses.len() > MOST {
@@ -165,6 +176,7 @@ pub async fn send(
         .and_then(|place| routes.get(place))
         .ok_or(TrialError::Channel(trial.channel))?;
     let specimen = trial.specimen(settings)?;
+    count(db, sender, addresses.len(), now_ms).await?;
     let mut tried = Vec::with_capacity(addresses.len());
     for (at, address) in (0_i64..).zip(addresses) {
         let problem = match known_as(trial.channel, address, &settings.customers.country) {
@@ -174,6 +186,12 @@ pub async fn send(
                 let topic = &definition.topic;
                 if is_suppressed(&**db, &fingerprint, trial.channel, topic).await? {
                     Some("opted out, or is on the suppression list".to_owned())
+                } else if is_stranger(db, (trial.channel, topic), (&to, &key), &fingerprint).await?
+                {
+                    Some(
+                        "is a customer who has not allowed it; send the test to a colleague"
+                            .to_owned(),
+                    )
                 } else {
                     // Wave 0 is nobody's: what comes back of it belongs to no delivery.
                     let delivery = DeliveryKey {
@@ -210,12 +228,14 @@ pub async fn send_apart(
     clock: &SharedClock,
     trial: Trial<'_>,
     addresses: &[String],
+    sender: &str,
 ) -> Result<Vec<Tried>, TrialError> {
     let outbox = settings.data_dir.join("outbox");
     let channels = Channels::new(settings, keys, &outbox, clock)
         .map_err(|error| TrialError::Route(error.to_string()))?;
     let now_ms = clock.now_ms();
-    let tried = send(db, keys, (settings, &channels), trial, addresses, now_ms).await;
+    let way = (settings, &channels);
+    let tried = send(db, keys, way, trial, addresses, sender, now_ms).await;
     channels.close().await;
     tried
 }
@@ -242,6 +262,42 @@ pub fn channel_of(definition: &Definition, named: Option<Channel>) -> Result<Cha
         Some(channel) if channels.contains(&channel) => Ok(channel),
         Some(channel) => Err(TrialError::Channel(channel)),
     }
+}
+
+/// Counts a trial among those of its sender, on all nodes. It is noted before it is counted, so that of two at once
+/// each sees the other.
+async fn count(db: &Db, sender: &str, addresses: usize, now_ms: i64) -> Result<(), TrialError> {
+    let since = now_ms - DAY_MS;
+    let addresses = i64::try_from(addresses).unwrap_or(i64::MAX);
+    let noted = trials::note(db, sender, addresses, since, now_ms).await?;
+    if trials::addresses(db, sender, since).await? <= MOST_A_DAY {
+        return Ok(());
+    }
+    trials::forget(db, noted).await?;
+    Err(TrialError::TooMany)
+}
+
+/// Whether the address is that of customers alone of whom none allowed it; a user of the console may try it on himself.
+async fn is_stranger(
+    db: &Db,
+    (channel, topic): (Channel, &str),
+    (address, key): (&str, &str),
+    fingerprint: &str,
+) -> Result<bool, DbErr> {
+    let known = trials::customers_at(db, channel, key).await?;
+    if known.is_empty() {
+        return Ok(false);
+    }
+    for customer in known {
+        if may_contact(&**db, customer, fingerprint, channel, topic).await? {
+            return Ok(false);
+        }
+    }
+    if channel != Channel::Email {
+        return Ok(true);
+    }
+    let user = users::by_email(db, address).await?;
+    Ok(user.is_none_or(|user| user.is_disabled))
 }
 
 /// An address as it is written to, and as it is matched.

@@ -131,6 +131,9 @@ fn check(settings: &Settings, said: &Said, now_ms: i64) -> Result<(), AttestErro
     if said.wording.as_deref().is_some_and(is_too_long) {
         return refused("wording", "is longer than 4,000 characters");
     }
+    if said.occurred_at.is_some_and(|at| at < 0) {
+        return refused("occurred_at", "lies before 1970");
+    }
     if said.occurred_at.is_some_and(|at| at > now_ms) {
         return refused("occurred_at", "lies in the future");
     }

@@ -194,9 +194,10 @@ pub async fn rotate_in(
     let endpoint = find(txn, id).await?;
     store::renew_secret(txn, id, now_ms).await?;
     audit::note(&**txn, actor, "webhook.rotate", &id.to_string(), "", now_ms).await?;
-    Ok(shown(
-        &keys.webhook_secret(&endpoint.signed.salt, endpoint.signed.generation + 1),
-    ))
+    Ok(shown(&keys.webhook_secret(
+        &endpoint.signed.salt,
+        endpoint.signed.generation + 1,
+    )))
 }
 
 /// Tells an endpoint nothing any more ([`change`]).

@@ -40,6 +40,7 @@ pub mod builder;
 mod calendar;
 mod comparison;
 mod condition;
+mod discreet;
 mod error;
 mod evaluate;
 mod explain;
@@ -53,6 +54,7 @@ pub mod store;
 pub mod verdict;
 pub mod vocabulary;
 
+pub use discreet::discreet;
 pub use error::ParseError;
 pub use explain::Explanation;
 pub use model::{Node, Profile, Rule};

@@ -53,13 +53,35 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// A text that a spreadsheet will not take for a formula (OWASP ASVS 1.2.10): one that begins with `=`,
-/// `+`, `-`, `@`, a tab, a return or a NUL gets an apostrophe before it.
+/// What a spreadsheet takes for the beginning of a formula, or passes over before one; the wide forms too, which some
+/// take for the narrow.
+const OPENS_FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\0', '＝', '＋', '－', '＠'];
+
+/// A text that a spreadsheet will not take for a formula (OWASP ASVS 1.2.10): what begins like one gets an apostrophe
+/// before it. So does what stands behind a `;` or a line break: where the list separator is a semicolon, a spreadsheet
+/// begins a new cell there, and reads quotation marks within a cell as they stand.
 pub fn formula_safe(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']) {
-        format!("'{text}")
-    } else {
-        text.to_owned()
+    let mut safe = String::with_capacity(text.len() + 1);
+    let mut is_first = true;
+    let mut rest = text;
+    loop {
+        // A cell of its own may be in quotation marks, the cell of the file is not.
+        let begun = if is_first {
+            rest
+        } else {
+            rest.trim_start_matches('"')
+        };
+        if begun.starts_with(OPENS_FORMULA) {
+            safe.push('\'');
+        }
+        let Some(end) = rest.find([';', '\n', '\r']) else {
+            safe.push_str(rest);
+            return safe;
+        };
+        let (cell, behind) = rest.split_at(end + 1);
+        safe.push_str(cell);
+        rest = behind;
+        is_first = false;
     }
 }
 
@@ -67,13 +89,35 @@ pub fn formula_safe(text: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::fold;
+    use super::{fold, formula_safe};
 
     #[test]
     fn accents_case_and_spaces_do_not_count() {
         assert_eq!(fold("  Élodie \t LEFÈVRE "), "elodie lefevre");
         assert_eq!(fold("Œuvre Straße Łódź"), "oeuvre strasse lodz");
         assert_eq!(fold("L’Haÿ-les-Roses"), "l'hay-les-roses");
+    }
+
+    #[test]
+    fn no_cell_opens_like_a_formula_wherever_it_begins() {
+        for (text, safe) in [
+            ("Ada", "Ada"),
+            ("a-b; c=d", "a-b; c=d"),
+            ("=1+1", "'=1+1"),
+            ("＝1+1", "'＝1+1"),
+            ("＋1", "'＋1"),
+            ("－1", "'－1"),
+            ("＠a", "'＠a"),
+            ("a;=1+1", "a;'=1+1"),
+            ("a;b;-1", "a;b;'-1"),
+            ("a;\"=1+1\"", "a;'\"=1+1\""),
+            ("a\n=1+1", "a\n'=1+1"),
+            ("a\r\n@b", "a\r\n'@b"),
+            ("=a;=b", "'=a;'=b"),
+            ("a;", "a;"),
+        ] {
+            assert_eq!(formula_safe(text), safe, "{text:?}");
+        }
     }
 
     proptest! {

@@ -169,6 +169,11 @@ pub(super) fn words(status: StatusCode) -> (&'static str, &'static str, &'static
             "Unauthorized",
             "A token of [api.tokens] is needed: Authorization: Bearer followed by it.",
         ),
+        StatusCode::REQUEST_TIMEOUT => (
+            "too_slow",
+            "Too slow",
+            "The body of the request did not come in time. Send it again.",
+        ),
         StatusCode::CONFLICT => ("conflict", "Conflict", "This was done before."),
         StatusCode::GONE => ("gone", "Gone", "It was there and is no more."),
         StatusCode::FORBIDDEN => (

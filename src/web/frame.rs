@@ -17,6 +17,7 @@ use actix_web::{Error, HttpMessage as _, HttpResponse, web};
 use ring::rand::SecureRandom as _;
 
 use super::State;
+use super::bodies::{self, Watch};
 use super::console::{Visit, entry, forbidden};
 use super::error::ApiError;
 use super::pages::Finished;
@@ -72,7 +73,7 @@ pub(super) async fn signed_in(
 async fn around(
     surface: Surface,
     door: Door,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
@@ -86,6 +87,7 @@ async fn around(
         Surface::Console => refusal(door, &request, &state).await,
         Surface::Public => None,
     };
+    let watch = bodies::watch(&mut request);
     let language = request
         .extensions()
         .get::<Visit>()
@@ -102,7 +104,7 @@ async fn around(
             request.into_response(answer(&error, &state, reader, &id))
         }
         None => match next.call(request).await {
-            Ok(response) => framed(surface, language, response, &state, &id),
+            Ok(response) => framed(surface, language, &watch, response, &state, &id),
             // Not from a handler, whose errors are responses by now; actix answers it in its own words.
             Err(error) => return Err(error),
         },
@@ -118,10 +120,17 @@ async fn around(
 fn framed(
     surface: Surface,
     language: Option<Language>,
+    watch: &Watch,
     response: ServiceResponse<impl MessageBody + 'static>,
     state: &State,
     id: &str,
 ) -> ServiceResponse<BoxBody> {
+    if let Some(fault) = watch.fault() {
+        let reader = Reader::of(surface, response.request().headers(), language);
+        let mut answer = answer(&fault, state, reader, id);
+        answer.extensions_mut().insert(watch.clone());
+        return response.into_response(answer);
+    }
     let status = response.status();
     let is_finished = response.response().extensions().contains::<Finished>();
     if is_finished || (!status.is_client_error() && !status.is_server_error()) {
@@ -242,6 +251,9 @@ async fn refusal(
     }
     if !request.method().is_safe() && !is_of_own_page(request.headers()) {
         return Some(Refused::Error(ApiError::new(StatusCode::FORBIDDEN)));
+    }
+    if bodies::is_nul_asked_for(request) {
+        return Some(Refused::Error(bodies::nul()));
     }
     let Door::User(right) = door else {
         return None;

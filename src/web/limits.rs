@@ -75,9 +75,17 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// From which network a request comes, as a text: what [`visitor`] tells, as far as one visitor reaches.
+/// From which network a request comes, as a text: what [`visitor`] tells, as far as one who guesses may reach: an IPv4
+/// address, or the 48 bits of IPv6 that anybody is given for the asking (RFC 6177).
 pub(super) fn network_of(request: &HttpRequest, settings: &WebSettings) -> String {
-    visitor(request, settings).map_or_else(|| "unknown".to_owned(), |ip| network(ip).to_string())
+    visitor(request, settings).map_or_else(|| "unknown".to_owned(), |ip| site(ip).to_string())
+}
+
+fn site(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() >> 80 << 80)),
+    }
 }
 
 /// Who asks: the peer, or, behind proxies of ours, the last of X-Forwarded-For that is none of them. What
@@ -163,6 +171,19 @@ mod tests {
         ] {
             assert_eq!(seen(peer, forwarded), expected, "{peer} {forwarded:?}");
         }
+    }
+
+    #[test]
+    fn who_guesses_has_one_network_however_many_parts_it_has() {
+        let settings = Settings::load_from(None, Default::default()).unwrap();
+        let from = |peer: &str| {
+            let peer: IpAddr = peer.parse().unwrap();
+            let request = TestRequest::default().peer_addr((peer, 9).into());
+            network_of(&request.to_http_request(), &settings.web)
+        };
+        assert_eq!(from("2001:db8:7:1::1"), from("2001:db8:7:ffff::2"));
+        assert_ne!(from("2001:db8:7:1::1"), from("2001:db8:8:1::1"));
+        assert_ne!(from("192.0.2.1"), from("192.0.2.2"));
     }
 
     #[test]

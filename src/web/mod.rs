@@ -5,6 +5,7 @@
 //! function that registers its routes, used by the server and by the tests.
 
 mod api;
+mod bodies;
 pub mod console;
 mod download;
 pub mod error;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, VIA};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::{ApiError, State};
 
@@ -30,10 +31,37 @@ pub(super) async fn ready(state: web::Data<State>) -> Result<HttpResponse, ApiEr
     }
 }
 
-/// `GET /metrics`: figures for Prometheus.
-pub(super) async fn metrics(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+/// What proxies put on a request.
+const FORWARDED_BY: [HeaderName; 5] = [
+    FORWARDED,
+    VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// `GET /metrics`: figures for Prometheus, for a program of this machine or one that bears a token of `[api.tokens]`.
+pub(super) async fn metrics(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let bears_token = state.tokens.is_of_settings(request.headers());
+    if !bears_token && !is_of_this_machine(&request) {
+        return Err(ApiError::new(StatusCode::FORBIDDEN).with_detail(
+            "From elsewhere /metrics needs a token of [api.tokens]: Authorization: Bearer followed by it.",
+        ));
+    }
     let text = state.metrics.text().map_err(ApiError::internal)?;
     Ok(HttpResponse::build(StatusCode::OK)
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(text))
+}
+
+/// Whether a program of this machine asks, and not a proxy on behalf of somebody else.
+fn is_of_this_machine(request: &HttpRequest) -> bool {
+    let is_near = request
+        .peer_addr()
+        .is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    let headers: &HeaderMap = request.headers();
+    is_near && !FORWARDED_BY.iter().any(|name| headers.contains_key(name))
 }

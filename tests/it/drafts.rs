@@ -325,12 +325,25 @@ on_both! {
         };
         suppress(&**db, &[suppression]).await.unwrap();
         let engine = house.parts.engine().await.unwrap();
-        let to = ["boss@one.example", "gone@one.example", "nonsense"].map(str::to_owned);
+        house.add_customers(1, "one.example").await;
+        db.run("UPDATE permissions SET is_granted = FALSE", []).await.unwrap();
+        let to = ["boss@one.example", "gone@one.example", "nonsense", "c1@one.example"].map(str::to_owned);
         let way = (&*house.parts.settings, engine.channels());
         let now_ms = house.now().timestamp_millis();
-        let tried = trial::send(db, &house.parts.keys, way, trial, &to, now_ms).await.unwrap();
+        let tried = trial::send(db, &house.parts.keys, way, trial, &to, "user 1", now_ms).await.unwrap();
         let problems: Vec<bool> = tried.iter().map(|one| one.problem.is_some()).collect();
-        assert_eq!(problems, [false, true, true], "{tried:?}");
+        assert_eq!(problems, [false, true, true, true], "{tried:?}");
+        // A mailing cannot be sent bit by bit.
+        let ten: Vec<String> = (0..10).map(|n| format!("nonsense {n}")).collect();
+        let mut taken = 0;
+        while trial::send(db, &house.parts.keys, way, trial, &ten, "user 1", now_ms).await.is_ok() {
+            taken += 1;
+            assert!(taken < 10, "for ever");
+        }
+        assert_eq!(taken, 4, "with the four of before more than 40, and 50 at most");
+        assert!(trial::send(db, &house.parts.keys, way, trial, &ten, "user 2", now_ms).await.is_ok());
+        let tomorrow = now_ms + 86_400_001;
+        assert!(trial::send(db, &house.parts.keys, way, trial, &ten, "user 1", tomorrow).await.is_ok());
         engine.close().await;
         let outbox = Outbox::open(&house.parts.settings.data_dir.join("outbox")).unwrap();
         let entries = outbox.list(0, 10, None).unwrap();

@@ -1,7 +1,7 @@
 //! Reports read from the counters, on both databases.
 
 mod money;
-mod pages;
+pub mod pages;
 mod stages;
 
 use visavis::ids::WaveId;

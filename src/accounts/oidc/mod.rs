@@ -1,7 +1,7 @@
 //! Signing in by OpenID Connect: the authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0
 //! section 3.1, RFC 7636, RFC 9207).
 //!
-//! Promise: who comes in is who the provider of the settings says, to us, for this sign-in; its ID token comes
+//! Promise: who comes in is who the provider of the settings says, to us, for this sign-in, once; its ID token comes
 //! straight from its token endpoint over TLS, which takes the place of its signature (section 3.1.3.7, 6.). An
 //! account belongs to issuer and subject; it is found by its address only once, and only when the provider has
 //! verified it.
@@ -11,7 +11,7 @@ mod enter;
 mod provider;
 
 pub use claims::{Claims, Identity};
-pub use enter::enter;
+pub use enter::{enter, use_up};
 pub use provider::{Memory, Provider};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -37,6 +37,10 @@ pub enum OidcError {
     Unverified,
     #[error("nobody was invited under this account; ask an administrator for an invitation")]
     Unknown,
+    #[error(
+        "the sign-in provider gives this account no role here any more; ask whoever keeps its groups"
+    )]
+    NoRole,
     #[error("this user was shut out; ask an administrator")]
     Disabled,
     #[error(transparent)]

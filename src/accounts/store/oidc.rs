@@ -39,3 +39,24 @@ pub(in crate::accounts) async fn set_subject(
     .await
     .map(drop)
 }
+
+/// Notes that a journey was used; whether it was not before. It is forgotten when its ticket is over.
+pub(in crate::accounts) async fn use_up(
+    txn: &Txn,
+    digest: &str,
+    expires_at: i64,
+    now_ms: i64,
+) -> Result<bool, DbErr> {
+    txn.run(
+        "DELETE FROM used_journeys WHERE expires_at < $1",
+        [now_ms.into()],
+    )
+    .await?;
+    let done = txn
+        .run(
+            "INSERT INTO used_journeys (digest, expires_at) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING",
+            [digest.into(), expires_at.into()],
+        )
+        .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -15,6 +15,7 @@ mod rehearsal;
 mod relays;
 mod settle;
 mod texts;
+pub mod trials;
 mod wave;
 pub mod why;
 

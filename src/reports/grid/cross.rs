@@ -10,6 +10,7 @@ use super::margins::Margins;
 use crate::ids::WaveId;
 use crate::reports::chance;
 use crate::reports::figures::{Denominator, Rate, as_f64};
+use crate::segments::discreet;
 use crate::statistics::Sentence;
 
 /// Rows at most, of what has no values known beforehand; the rest are put together.
@@ -71,6 +72,14 @@ impl Slice {
             margins: Margins::of(&cube),
             cube,
         }
+    }
+}
+
+/// Hides in the rules of the segments who is meant by them, for those who may not see people; segments that differ
+/// in nothing else become one.
+pub fn hide_people(slices: &mut [Slice]) {
+    for slice in slices {
+        slice.common.segment = discreet(&slice.common.segment);
     }
 }
 

@@ -16,7 +16,7 @@ pub mod dimension;
 pub mod margins;
 pub mod people;
 
-pub use cross::{Crossing, Table};
+pub use cross::{Crossing, Table, hide_people};
 pub use cube::{Counts, Cube};
 pub use dimension::Dimension;
 pub use margins::Margins;

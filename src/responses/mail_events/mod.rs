@@ -91,16 +91,20 @@ impl MailHook {
         }
     }
 
+    /// Whether the secret of the address is the one of the settings: asked before anything is read.
+    pub fn is_addressed(&self, secret: Option<&str>) -> bool {
+        match &self.secret {
+            Some(known) => known.is(secret),
+            None => secret.is_none(),
+        }
+    }
+
     /// Proves that the provider posted it, and reads it.
     ///
     /// # Errors
     /// When it is not proved, or cannot be understood.
     pub fn prove(&self, post: &Post<'_>) -> Result<Proof, PostError> {
-        let is_addressed = match &self.secret {
-            Some(secret) => secret.is(post.secret),
-            None => post.secret.is_none(),
-        };
-        if !is_addressed {
+        if !self.is_addressed(post.secret) {
             return Err(PostError::Forged);
         }
         match &self.kind {

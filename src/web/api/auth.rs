@@ -43,6 +43,10 @@ struct Token {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
     pub name: String,
+    /// What is his alone: one of the settings and one of the console may bear the same name.
+    pub key: String,
+    /// What the audit log adds to the name of one that the console made.
+    number: Option<i64>,
     pub scopes: BTreeSet<Scope>,
 }
 
@@ -74,6 +78,8 @@ impl Tokens {
                 Ok(secret) => known.push(Token {
                     caller: Caller {
                         name: name.clone(),
+                        key: format!("settings {name}"),
+                        number: None,
                         scopes: token.scopes.clone(),
                     },
                     digest: sha256(secret.expose().as_bytes()),
@@ -92,23 +98,8 @@ impl Tokens {
 
     /// Whose token a request bears: one of the settings, or one that the console made.
     async fn caller(&self, headers: &HeaderMap, state: &State) -> Result<Caller, ApiError> {
-        let given = headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim());
-        let token = given.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED))?;
-        let given = sha256(token.as_bytes());
-        // All are compared, whichever fits.
-        let found = self.known.iter().fold(None, |found, token| {
-            if is_equal(&token.digest, &given) {
-                Some(token)
-            } else {
-                found
-            }
-        });
-        if let Some(found) = found {
+        let token = borne(headers).ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED))?;
+        if let Some(found) = self.of_settings(token) {
             return Ok(found.caller.clone());
         }
         if !tokens::is_whole(token) {
@@ -120,18 +111,37 @@ impl Tokens {
             .ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED))?;
         Ok(Caller {
             scopes: made.scopes.split(' ').filter_map(Scope::read).collect(),
+            key: format!("token {}", made.id),
+            number: Some(made.id),
             name: made.name,
         })
     }
 
-    /// Counts a request of this token.
-    fn allow(&self, name: &str) -> Result<Allowance, Allowance> {
+    /// The token of the settings that this is; all are compared, whichever fits.
+    fn of_settings(&self, token: &str) -> Option<&Token> {
+        let given = sha256(token.as_bytes());
+        self.known.iter().fold(None, |found, token| {
+            if is_equal(&token.digest, &given) {
+                Some(token)
+            } else {
+                found
+            }
+        })
+    }
+
+    /// Whether a request bears a token of the settings.
+    pub fn is_of_settings(&self, headers: &HeaderMap) -> bool {
+        borne(headers).is_some_and(|token| self.of_settings(token).is_some())
+    }
+
+    /// Counts a request of the token with this key.
+    fn allow(&self, key: &str) -> Result<Allowance, Allowance> {
         let allowance = |left, wait| Allowance {
             per_minute: self.per_minute,
             left,
             wait,
         };
-        match self.limiter.check_key(&name.to_owned()) {
+        match self.limiter.check_key(&key.to_owned()) {
             Ok(state) => Ok(allowance(state.remaining_burst_capacity(), 1)),
             Err(not_until) => {
                 let wait = not_until.wait_time_from(DefaultClock::default().now());
@@ -145,8 +155,36 @@ impl Tokens {
 impl Caller {
     /// Who did it, for the audit log.
     pub fn actor(&self) -> String {
-        format!("token {}", self.name)
+        match self.number {
+            None => format!("token {}", self.name),
+            Some(number) => format!("token {} ({number})", self.name),
+        }
     }
+
+    /// Refuses who may not do this beside what its address asks for.
+    ///
+    /// # Errors
+    /// 403, with what to do.
+    pub fn require(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.scopes.contains(&scope) {
+            return Ok(());
+        }
+        Err(ApiError::new(StatusCode::FORBIDDEN).with_detail(format!(
+            "This token lacks the scope {}; give {} one that has it (Settings, API tokens, or [api.tokens]).",
+            scope.as_str(),
+            self.name
+        )))
+    }
+}
+
+/// The token a request bears.
+fn borne(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
 }
 
 /// What [`guard`] found.
@@ -197,7 +235,7 @@ async fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
         return Err(ApiError::internal("the API stands without its state"));
     };
     let caller = state.tokens.caller(request.headers(), state).await?;
-    let allowance = state.tokens.allow(&caller.name);
+    let allowance = state.tokens.allow(&caller.key);
     let (Ok(shown) | Err(shown)) = allowance;
     request.extensions_mut().insert(shown);
     if let Err(over) = allowance {
@@ -208,14 +246,8 @@ async fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
                 over.per_minute, over.wait
             )));
     }
-    if let Some(Some(scope)) = needed
-        && !caller.scopes.contains(&scope)
-    {
-        return Err(ApiError::new(StatusCode::FORBIDDEN).with_detail(format!(
-            "This token lacks the scope {}; give {} one that has it (Settings, API tokens, or [api.tokens]).",
-            scope.as_str(),
-            caller.name
-        )));
+    if let Some(Some(scope)) = needed {
+        caller.require(scope)?;
     }
     request.extensions_mut().insert(caller);
     // Also where nothing is done by it: one that cannot be a key is a mistake of the program.

@@ -28,14 +28,24 @@ pub(super) fn media_type(request: &HttpRequest) -> Option<String> {
 /// # Errors
 /// 415 for another media type, 400 with the place of the first fault, 422 for a text that no database keeps.
 pub(super) fn json(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError> {
+    require_json(request)?;
+    text_as_json(body)
+}
+
+/// Refuses a body that is said to be something else than JSON.
+///
+/// # Errors
+/// 415.
+pub(super) fn require_json(request: &HttpRequest) -> Result<(), ApiError> {
     let is_json = media_type(request).is_none_or(|essence| {
         essence == "application/json"
             || (essence.starts_with("application/") && essence.ends_with("+json"))
     });
-    if !is_json {
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    if is_json {
+        Ok(())
+    } else {
+        Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE))
     }
-    text_as_json(body)
 }
 
 /// Reads JSON.
@@ -43,15 +53,18 @@ pub(super) fn json(request: &HttpRequest, body: &[u8]) -> Result<Value, ApiError
 /// # Errors
 /// As [`json`], but for the media type.
 pub(super) fn text_as_json(body: &[u8]) -> Result<Value, ApiError> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST).with_detail(format!(
-            "The body is not JSON: line {}, column {}.",
-            error.line(),
-            error.column()
-        ))
-    })?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
     ensure_storable(&value, &mut String::new(), 0)?;
     Ok(value)
+}
+
+/// The refusal of what is not JSON, with the place of the first fault.
+pub(super) fn not_json(error: &serde_json::Error) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST).with_detail(format!(
+        "The body is not JSON: line {}, column {}.",
+        error.line(),
+        error.column()
+    ))
 }
 
 /// Refuses what neither database keeps: the character U+0000.

@@ -17,6 +17,7 @@ use super::cursor::{self, Page, Paging};
 use super::customers_in::{self, CustomerFields};
 use super::{body, faults, instant, refused, require_match, tag, tagged};
 use crate::campaigns::plan;
+use crate::config::Scope;
 use crate::consent::model::{Channel, Tracking};
 use crate::customers::import;
 use crate::customers::model::{Customer, EmailState, PhoneState, Stage};
@@ -28,6 +29,7 @@ use crate::ids::CustomerId;
 use crate::responses::model::MadeBy;
 use crate::responses::timeline::{self as history, Entry, Key};
 use crate::segments::{self, Rule};
+use crate::storage::text::counted;
 use crate::web::{ApiError, State};
 
 /// What stands before the firm's own key in a path.
@@ -169,6 +171,31 @@ pub(super) async fn known(state: &State, text: &str) -> Result<Customer, ApiErro
         .ok_or_else(|| faults::nobody("customer"))
 }
 
+/// [`known`], shown to a caller who may see people: whoever looks at a person leaves his name.
+///
+/// # Errors
+/// 403 when he may not; 404 when there is nobody.
+pub(super) async fn seen(state: &State, caller: &Caller, text: &str) -> Result<Customer, ApiError> {
+    caller.require(Scope::CustomersRead)?;
+    let customer = known(state, text).await?;
+    note_seen(state, caller, customer.id).await?;
+    Ok(customer)
+}
+
+/// Leaves the record of a look at a person.
+///
+/// # Errors
+/// When the database is away: then he is not shown.
+pub(super) async fn note_seen(
+    state: &State,
+    caller: &Caller,
+    customer: CustomerId,
+) -> Result<(), ApiError> {
+    archive::note_access(&state.db, customer, &caller.actor(), state.clock.now_ms())
+        .await
+        .map_err(faults::dialogue)
+}
+
 /// Which customers are asked for.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -203,6 +230,7 @@ pub(super) struct Wanted {
 )]
 pub(super) async fn list(
     wanted: web::Query<Wanted>,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let wanted = wanted.into_inner();
@@ -232,6 +260,7 @@ pub(super) async fn list(
     };
     let after = cursor::after(wanted.cursor.as_deref(), &state.keys, &name)?.unwrap_or(0_i64);
     let wide = limit + 1;
+    let is_looked_up = who.is_some();
     let customers = if let Some((field, who)) = who {
         let found = lookup::find(&state.db, &who)
             .await
@@ -256,6 +285,17 @@ pub(super) async fn list(
         store::after(&state.db, after, wide).await
     };
     let customers = customers.map_err(ApiError::unavailable)?;
+    let shown = customers.iter().take(usize::try_from(limit).unwrap_or(0));
+    if is_looked_up {
+        for one in shown {
+            note_seen(&state, &caller, one.id).await?;
+        }
+    } else {
+        // A program that copies the base would leave as many records as there are people.
+        let shown = u64::try_from(shown.count()).unwrap_or(u64::MAX);
+        let many = counted(shown, "customer", "customers");
+        super::note(&state, &caller, "customers.list", &many, "").await?;
+    }
     let page = cursor::page(
         &state.keys,
         &name,
@@ -278,16 +318,7 @@ pub(super) async fn one(
     caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let customer = known(&state, &customer).await?;
-    // Whoever looks at a person leaves his name.
-    archive::note_access(
-        &state.db,
-        customer.id,
-        &caller.actor(),
-        state.clock.now_ms(),
-    )
-    .await
-    .map_err(faults::dialogue)?;
+    let customer = seen(&state, &caller, &customer).await?;
     tagged(&CustomerView::from(customer))
 }
 
@@ -482,9 +513,10 @@ impl From<Entry> for TimelineEntry {
 pub(super) async fn timeline(
     customer: web::Path<String>,
     paging: web::Query<Paging>,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = known(&state, &customer).await?.id;
+    let id = seen(&state, &caller, &customer).await?.id;
     let limit = paging.limit()?;
     let name = format!("timeline of {id}");
     let before = paging.after(&state.keys, &name)?.unwrap_or(Key::END);
@@ -555,9 +587,10 @@ pub(super) struct WhyStep {
 pub(super) async fn why(
     customer: web::Path<String>,
     about: web::Query<About>,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = known(&state, &customer).await?.id;
+    let id = seen(&state, &caller, &customer).await?.id;
     let campaign = plan::find(&state.db, &about.campaign)
         .await
         .map_err(faults::plan)?;

@@ -1,12 +1,14 @@
 //! `POST /api/v1/customers` and `/bulk`: customers as programs tell them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
 use serde::Serialize;
+use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -222,11 +224,12 @@ pub(super) async fn bulk(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let terms = terms(&state);
-    let values = many(&request, &bytes)?;
-    let read: Vec<Result<Taken, Vec<FieldProblem>>> = values
-        .into_iter()
-        .map(|value| value.and_then(|value| one(value, &terms)))
-        .collect();
+    let form = Form::of(&request)?;
+    let (body, by) = (bytes.clone(), terms.clone());
+    // Not on a worker of the server: others wait for it.
+    let read = web::block(move || many(form, &body, &by))
+        .await
+        .map_err(ApiError::internal)??;
     once(&request, &state, &caller, &bytes, async |txn| {
         let good = read.iter().filter_map(|one| one.as_ref().ok()).cloned();
         let good: Vec<Taken> = good.collect();
@@ -297,29 +300,82 @@ fn terms(state: &State) -> Terms {
     }
 }
 
-type Document = Result<Value, Vec<FieldProblem>>;
+/// How a body holds many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Array,
+    /// One a line.
+    Lines,
+}
 
-/// The documents of a body of many: an array, or one a line.
-fn many(request: &HttpRequest, bytes: &[u8]) -> Result<Vec<Document>, ApiError> {
-    let values: Vec<Document> = if body::media_type(request).as_deref() == Some(LINES) {
-        bytes
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.trim_ascii().is_empty())
-            .map(|line| body::text_as_json(line).map_err(|error| vec![as_field(&error)]))
-            .collect()
-    } else {
-        let Value::Array(values) = body::json(request, bytes)? else {
-            return Err(refused("", "is not an array"));
-        };
-        values.into_iter().map(Ok).collect()
+impl Form {
+    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        match body::media_type(request).as_deref() {
+            Some(LINES) => Ok(Self::Lines),
+            _ => body::require_json(request).map(|()| Self::Array),
+        }
+    }
+}
+
+type Read = Result<Taken, Vec<FieldProblem>>;
+
+/// Reads a body of many. They are counted before one is read: a body full of nothing would be a hundred times as much
+/// in memory.
+fn many(form: Form, bytes: &[u8], terms: &Terms) -> Result<Vec<Read>, ApiError> {
+    let lines = || {
+        let lines = bytes.split(|byte| *byte == b'\n');
+        lines.filter(|line| !line.trim_ascii().is_empty())
     };
-    if values.is_empty() || values.len() > MOST {
+    let many = match form {
+        Form::Lines => lines().take(MOST + 1).count(),
+        Form::Array => elements(bytes)?,
+    };
+    if !(1..=MOST).contains(&many) {
         return Err(refused(
             "",
             "does not hold 1 to 10,000 customers; send more in several requests",
         ));
     }
-    Ok(values)
+    if form == Form::Lines {
+        let read = lines().map(|line| {
+            body::text_as_json(line)
+                .map_err(|error| vec![as_field(&error)])
+                .and_then(|value| one(value, terms))
+        });
+        return Ok(read.collect());
+    }
+    let Value::Array(values) = body::text_as_json(bytes)? else {
+        return Err(refused("", "is not an array"));
+    };
+    Ok(values.into_iter().map(|value| one(value, terms)).collect())
+}
+
+/// How many elements an array has, none of them kept; no more than one above [`MOST`].
+fn elements(bytes: &[u8]) -> Result<usize, ApiError> {
+    struct Counter<'c>(&'c Cell<usize>);
+    impl<'de> Visitor<'de> for Counter<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+            while self.0.get() <= MOST && elements.next_element::<IgnoredAny>()?.is_some() {
+                self.0.set(self.0.get() + 1);
+            }
+            Ok(())
+        }
+    }
+    let many = Cell::new(0);
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    match reader.deserialize_seq(Counter(&many)) {
+        Ok(()) => Ok(many.get()),
+        // What follows was not looked at, which is no fault of the body.
+        Err(_) if many.get() > MOST => Ok(many.get()),
+        Err(error) if error.is_data() => Err(refused("", "is not an array")),
+        Err(error) => Err(body::not_json(&error)),
+    }
 }
 
 fn as_field(error: &ApiError) -> FieldProblem {

@@ -398,7 +398,7 @@ fn keyed(request: &HttpRequest, caller: &Caller, body: &[u8]) -> Result<Option<R
         .map(key)
         .transpose()?;
     Ok(key.map(|key| Request {
-        token: caller.name.clone(),
+        token: caller.key.clone(),
         key,
         digest: digest(request, body),
     }))

@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::auth::Caller;
-use super::customers::{known, meant};
+use super::customers::{meant, note_seen, seen};
 use super::{body, faults, instant, note_in, once, once_around, refused, reply};
 use crate::campaigns::store as campaigns;
 use crate::consent::ladder::Level;
@@ -214,9 +214,10 @@ async fn permissions_of(
 )]
 pub(super) async fn list(
     customer: web::Path<String>,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let customer = known(&state, &customer).await?.id;
+    let customer = seen(&state, &caller, &customer).await?.id;
     super::answer(StatusCode::OK, &permissions_of(&state, customer).await?)
 }
 
@@ -326,6 +327,7 @@ pub(super) async fn opt_out(
 )]
 pub(super) async fn proof(
     customer: web::Path<String>,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let id = meant(&state, &customer).await?;
@@ -336,5 +338,6 @@ pub(super) async fn proof(
             file::ProofError::Database(error) => ApiError::unavailable(error),
             file::ProofError::Settings(error) => ApiError::internal(error),
         })?;
+    note_seen(&state, &caller, id).await?;
     super::answer(StatusCode::OK, &proof)
 }

@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use super::auth::Caller;
 use super::cursor::{self, Page, Paging};
 use super::{answer, faults, instant, refused};
+use crate::config::Scope::CustomersRead;
 use crate::reports::figures::Rate;
-use crate::reports::grid::{Crossing, Dimension};
+use crate::reports::grid::{Crossing, Dimension, hide_people};
 use crate::reports::improve::improve as separate;
 use crate::reports::store::KeyFigures;
 use crate::reports::store::grid::{self as grid_store, Loaded, Scope};
@@ -146,13 +148,15 @@ pub(super) async fn csv(
 )]
 pub(super) async fn improve(
     campaign: web::Path<String>,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let scope = Scope {
         campaign: Some(campaign.into_inner()),
         ..Scope::default()
     };
-    let loaded = load(&state, &scope).await?;
+    let loaded = grid_store::load(&state.db, &scope).await;
+    let loaded = as_seen_by(&caller, loaded.map_err(ReportError::from)?);
     if loaded.waves.is_empty() {
         return Err(ApiError::new(StatusCode::NOT_FOUND)
             .with_detail("There is no launched campaign of that name."));
@@ -162,9 +166,12 @@ pub(super) async fn improve(
     answer(StatusCode::OK, &separate(&loaded.slices, segment))
 }
 
-async fn load(state: &State, scope: &Scope) -> Result<Loaded, ApiError> {
-    let loaded = grid_store::load(&state.db, scope).await;
-    Ok(loaded.map_err(ReportError::from)?)
+/// What a crossing reads; a program that may not see people reads no rule by which one of them is meant.
+fn as_seen_by(caller: &Caller, mut loaded: Loaded) -> Loaded {
+    if caller.require(CustomersRead).is_err() {
+        hide_people(&mut loaded.slices);
+    }
+    loaded
 }
 
 /// What is crossed with what.
@@ -198,6 +205,7 @@ pub(super) struct GridAsked {
 )]
 pub(super) async fn grid(
     asked: web::Query<GridAsked>,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let dimension = |field: &str, word: &Option<String>| {
@@ -225,9 +233,8 @@ pub(super) async fn grid(
         filters: Vec::new(),
     };
     let crossings = std::slice::from_ref(&crossing);
-    let loaded = grid_store::load_for(&state.db, &scope, crossings)
-        .await
-        .map_err(ReportError::from)?;
+    let loaded = grid_store::load_for(&state.db, &scope, crossings).await;
+    let loaded = as_seen_by(&caller, loaded.map_err(ReportError::from)?);
     let mut table =
         serde_json::to_value(crossing.table(&loaded.slices)).map_err(ApiError::internal)?;
     let counted = loaded.waves.iter().filter_map(|wave| wave.counted_at).min();

@@ -219,7 +219,7 @@ pub(super) async fn admit(
     next: &str,
 ) -> Result<HttpResponse, ApiError> {
     if user.has_totp {
-        return Ok(second_step::ask(state, user, next));
+        return second_step::ask(state, user, next).await;
     }
     begin(request, state, user, next).await
 }

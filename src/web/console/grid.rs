@@ -11,11 +11,12 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::Visit;
+use crate::accounts::model::Right;
 use crate::clock::beginning;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::reports::ReportError;
 use crate::reports::grid::cross::{Figure, Standout, Table, choices};
-use crate::reports::grid::{Crossing, Dimension};
+use crate::reports::grid::{Crossing, Dimension, hide_people};
 use crate::reports::store::grid::{self as store, Loaded, Scope};
 use crate::statistics::Sentence;
 use crate::web::words::Words;
@@ -203,9 +204,12 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, ApiError> {
     let asked = Asked::read(&query, visit.words().zone())?;
     let crossings = std::slice::from_ref(&asked.crossing);
-    let loaded = store::load_for(&state.db, &asked.scope, crossings)
+    let mut loaded = store::load_for(&state.db, &asked.scope, crossings)
         .await
         .map_err(ReportError::from)?;
+    if !visit.may(Right::People) {
+        hide_people(&mut loaded.slices);
+    }
     let names = store::campaigns(&state.db)
         .await
         .map_err(ReportError::from)?;

@@ -5,11 +5,12 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::{RateView, Visit, path_segment};
+use crate::accounts::model::Right;
 use crate::reports::improve::criteria::CriterionLine;
 use crate::reports::improve::{GainsLine, Improvement, improve};
 use crate::reports::store::grid::{self as store, Loaded, Scope};
 use crate::reports::{ReportError, chance};
-use crate::segments::{self, Rule};
+use crate::segments::{self, Rule, discreet};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -111,6 +112,11 @@ pub(super) async fn page(
             .map_err(ReportError::from)?;
         let words = visit.words();
         shown.matching = Some(words.counted(count, "{n} customer", "{n} customers"));
+    }
+    if !visit.may(Right::People)
+        && let Some(shown) = &mut view.proposal
+    {
+        shown.rule = discreet(&shown.rule);
     }
     visit.answer(&state, "improve", &view)
 }

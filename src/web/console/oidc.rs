@@ -35,7 +35,10 @@ impl From<OidcError> for ApiError {
                 Self::new(StatusCode::FORBIDDEN)
                     .with_detail("The sign-in provider did not let you in. Sign in once more.")
             }
-            OidcError::Unverified | OidcError::Unknown | OidcError::Disabled => {
+            OidcError::Unverified
+            | OidcError::Unknown
+            | OidcError::NoRole
+            | OidcError::Disabled => {
                 let mut said = error.to_string();
                 if let Some(first) = said.get_mut(..1) {
                     first.make_ascii_uppercase();
@@ -128,6 +131,9 @@ pub(super) async fn enter(
         return Err(OidcError::Refused("it gave no code".to_owned()).into());
     }
     slow_down(&request, &state, now_ms).await?;
+    if !oidc::use_up(&state.db, &journey, now_ms).await? {
+        return Err(OidcError::Claim("it answered a sign-in already").into());
+    }
     let provider = Provider::discover(settings, &state.oidc, now_ms).await?;
     let identity = provider
         .identify(&back.code, &journey, now_ms)
@@ -138,8 +144,11 @@ pub(super) async fn enter(
             }
         })?;
     let txn = state.db.begin().await.map_err(ApiError::unavailable)?;
-    let user = oidc::enter(&txn, &identity, settings, now_ms).await?;
-    txn.commit().await.map_err(AccountError::Database)?;
+    let entered = oidc::enter(&txn, &identity, settings, now_ms).await;
+    if matches!(entered, Ok(_) | Err(OidcError::NoRole)) {
+        txn.commit().await.map_err(AccountError::Database)?;
+    }
+    let user = entered?;
     let network = limits::network_of(&request, &state.settings.web);
     sign_in::came_from_provider(&state.db, &state.keys, &network)
         .await

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::entry;
 use super::see_other;
 use crate::accounts::model::{User, UserId};
-use crate::accounts::{AccountError, sign_in, tickets, two_factors, users};
+use crate::accounts::{AccountError, sessions, sign_in, tickets, two_factors, users};
 use crate::web::{ApiError, State, limits};
 
 /// Holds who gave the first factor; as the session's cookie, for some minutes.
@@ -19,6 +19,8 @@ const STEP: &str = "code";
 #[derive(Debug, Serialize, Deserialize)]
 struct Half {
     user: UserId,
+    /// [`sessions::times_ended`] of then: a new password ends what the old one began.
+    ended: i64,
     next: String,
 }
 
@@ -46,16 +48,23 @@ pub(super) fn cookie_of(headers: &HeaderMap, wanted: &str) -> Option<String> {
 }
 
 /// Leads who gave the first factor to the second.
-pub(super) fn ask(state: &State, user: &User, next: &str) -> HttpResponse {
+pub(super) async fn ask(state: &State, user: &User, next: &str) -> Result<HttpResponse, ApiError> {
     let half = Half {
         user: user.id,
+        ended: times_ended(state, user.id).await?,
         next: next.to_owned(),
     };
     let ticket = tickets::write(&state.keys, STEP, &half, state.clock.now_ms());
-    HttpResponse::SeeOther()
+    Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, "/sign-in/code"))
         .insert_header((SET_COOKIE, brief_cookie(COOKIE_NAME, &ticket)))
-        .finish()
+        .finish())
+}
+
+async fn times_ended(state: &State, user: UserId) -> Result<i64, ApiError> {
+    sessions::times_ended(&state.db, user)
+        .await
+        .map_err(ApiError::unavailable)
 }
 
 fn half_of(request: &HttpRequest, state: &State) -> Option<Half> {
@@ -109,6 +118,9 @@ pub(super) async fn enter(
     let Some(user) = user else {
         return Ok(see_other("/sign-in"));
     };
+    if times_ended(&state, user.id).await? != half.ended {
+        return Ok(see_other("/sign-in"));
+    }
     let language = entry::browser_language(&request);
     let words = state.pages.words(language);
     let fault = match take(&request, &state, &user, &form.code).await? {

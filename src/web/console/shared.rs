@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::place_for_all;
-use super::report::people::{Asked, breakdown, marked_mail};
+use super::report::people::{Asked, Sight, breakdown, marked_mail};
 use super::report::{View, find};
 use crate::reports::model::Report;
 use crate::reports::shares;
@@ -36,7 +36,7 @@ async fn page(
     let report = opened(&token, &state).await?;
     let language = language(request.headers());
     let words = state.pages.words(language);
-    let people = breakdown(&state, &report.campaign, words).await?;
+    let people = breakdown(&state, &report.campaign, Sight::None, words).await?;
     let view = View::new(&report, words)
         .with_people(people)
         .shared(format!("/shared/{token}/mail"));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
@@ -63,7 +63,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     for path in ["/hooks/mail/{name}", "/hooks/mail/{name}/{secret}"] {
         config.service(
             resource(path, "POST")
-                .app_data(web::PayloadConfig::new(BODY_LIMIT))
                 .route(web::post().to(take))
                 .wrap(from_fn(frame::public)),
         );
@@ -82,13 +81,21 @@ async fn take(
     request: HttpRequest,
     address: web::Path<Address>,
     state: web::Data<State>,
-    body: Bytes,
+    body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let hook = state
         .mail
         .hooks
         .get(&address.name)
         .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND))?;
+    if !hook.is_addressed(address.secret.as_deref()) {
+        return Err(refused(&address.name, &PostError::Forged));
+    }
+    let body = body
+        .to_bytes_limited(BODY_LIMIT)
+        .await
+        .map_err(|_too_long| ApiError::new(StatusCode::PAYLOAD_TOO_LARGE))?
+        .map_err(|_broken| ApiError::new(StatusCode::BAD_REQUEST))?;
     let headers: Vec<(String, String)> = request
         .headers()
         .iter()

@@ -1,6 +1,7 @@
 //! Who comes into the console, what he may do there, and what is kept of it; on both databases.
 
 mod entry;
+mod misuse;
 mod oidc;
 mod rights;
 mod senders;

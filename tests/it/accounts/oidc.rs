@@ -11,7 +11,7 @@ use crate::kit::oidc::{CLIENT, Provider, SECRET};
 use crate::on_both;
 use crate::web::Site;
 
-fn set(settings: &mut Settings, provider: &Provider, more: Value) {
+pub(super) fn set(settings: &mut Settings, provider: &Provider, more: Value) {
     let mut oidc = json!({
         "issuer": provider.issuer, "client_id": CLIENT, "client_secret": SECRET,
         "console_url": "http://localhost", "title": "Firm",
@@ -24,7 +24,7 @@ fn set(settings: &mut Settings, provider: &Provider, more: Value) {
 }
 
 /// Goes there and comes back.
-async fn journey(site: &Site, provider: &Provider) -> Response {
+pub(super) async fn journey(site: &Site, provider: &Provider) -> Response {
     let there = get(site, "", "/sign-in/oidc?next=/settings").await;
     let back = provider.sign_in(location(&there));
     let path = back.strip_prefix("http://localhost").unwrap();

@@ -11,7 +11,7 @@ use crate::on_both;
 use crate::web::Site;
 
 /// Turns the second factor on; the secret of the telephone, and the recovery codes.
-async fn enrol(site: &Site, cookie: &str) -> (Secret, Vec<String>) {
+pub(super) async fn enrol(site: &Site, cookie: &str) -> (Secret, Vec<String>) {
     let page = get(site, cookie, "/settings/profile/two-factors")
         .await
         .text()
@@ -47,7 +47,7 @@ async fn enrol(site: &Site, cookie: &str) -> (Secret, Vec<String>) {
 }
 
 /// Gives the password; the cookie with which the code is asked for.
-async fn half(site: &Site) -> String {
+pub(super) async fn half(site: &Site) -> String {
     let form = [
         ("email", "anne@example.com"),
         ("password", PASSWORD),

@@ -5,6 +5,7 @@ mod contract;
 mod customers;
 mod drafts;
 mod imports;
+mod misuse;
 mod paging;
 mod people;
 mod permission;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mail_parser::{MessageParser, MimeHeaders};
 use tokio_util::sync::CancellationToken;
+use visavis::accounts::model::Role;
 use visavis::clock::{SetClock, SharedClock, from_ms};
 use visavis::ids::{CustomerId, WaveId};
 use visavis::reports::grid::cross::{UNKNOWN, choices};
@@ -17,10 +18,12 @@ use visavis::responses::orders::attribute_orders;
 use visavis::storage::{Db, Sql};
 use visavis::templates::model::Part;
 
+use crate::kit::console;
 use crate::kit::house::House;
 use crate::kit::ledger::{self, CLICKS, DAY_MS, LAUNCHED_AT, Plan, SETTLED_AT, counters};
 use crate::kit::smtp::{Act, Script, SmtpPeer, Step, When};
 use crate::on_both;
+use crate::reports::pages::shared;
 use crate::reports::set;
 use crate::responses::rules;
 use crate::web::Site;
@@ -204,6 +207,44 @@ on_both! {
         wanted = Wanted { only_responders: false, after: None, limit: 100, ..wanted };
         let everyone = people::people(db, &loaded, &wanted).await.unwrap();
         assert_eq!(everyone.people.len() as u64, cell.delivered);
+    }
+
+    async fn who_may_not_see_people_reads_nobody_in_a_rule(db: &TestDb) {
+        wave(db, CLICKS, 20).await;
+        for table in ["campaigns", "waves"] {
+            let rule = "'\"city = \\\"Amiens\\\" or email = \\\"ada@mail.example\\\"\"'";
+            let named = format!("UPDATE {table} SET definition = REPLACE(definition, '\"everyone\"', {rule})");
+            db.run(named, []).await.unwrap();
+        }
+        counted(db).await;
+        let token = "a-token-that-may-read-reports-only";
+        let site = Site::open_set(db, |settings| {
+            crate::api::give(settings, "reports", token, &[visavis::config::Scope::ReportsRead].into());
+        })
+        .await;
+        let (_, cookie) = console::sign_in(db, Role::Analyst, SETTLED_AT + 60_000).await;
+        let analyst = console::with_cookie(&cookie);
+        for path in [
+            "/reports/grid?rows=segment", "/reports/grid?rows=region&columns=segment",
+            "/reports/campaigns/super-chef", "/reports/campaigns/super-chef/improve", "/calendar",
+        ] {
+            let page = analyst.get(format!("{}{path}", site.base)).send().await.unwrap();
+            assert_eq!(page.status(), 200, "{path}");
+            let page = page.text().await.unwrap();
+            assert!(!page.contains("ada@mail.example"), "{path}: {page}");
+        }
+        let page = site.get("/reports/grid?rows=segment").await.text().await.unwrap();
+        assert!(page.contains("ada@mail.example"), "who may sees it: {page}");
+        let page = analyst.get(format!("{}/reports/grid?rows=segment", site.base)).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("Amiens") && page.contains('…'), "{page}");
+        let grid = format!("{}/api/v1/reports/grid?rows=segment", site.base);
+        let answer = analyst.get(grid).bearer_auth(token).send().await.unwrap().text().await.unwrap();
+        assert!(answer.contains("Amiens") && !answer.contains("ada@mail.example"), "{answer}");
+        // Who has a link sees no rule at all.
+        let link = shared(&site, "super-chef", 30).await;
+        let page = reqwest::get(format!("{}{link}", site.base)).await.unwrap().text().await.unwrap();
+        assert!(!page.contains("ada@mail.example") && !page.contains("Amiens"), "{page}");
+        site.close().await;
     }
 
     async fn the_pages_need_no_script_and_lead_from_cell_to_person(db: &TestDb) {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use futures_util::future::BoxFuture;
 use reqwest::Url;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use visavis::channels::outbox::Outbox;
 use visavis::config::MailHookSettings;
 use visavis::ids::{DeliveryKey, WaveId};
@@ -150,6 +153,20 @@ impl Desk {
 
     pub fn seconds(&self) -> i64 {
         self.house.clock_ms() / 1_000
+    }
+
+    /// Announces a body to `/hooks/mail/` and keeps it back; what is answered, if anything is.
+    pub async fn announce(&self, path: &str) -> Option<u16> {
+        let address = self.base.strip_prefix("http://").unwrap();
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /hooks/mail/{path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n["
+        );
+        peer.write_all(head.as_bytes()).await.unwrap();
+        let mut line = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(5), peer.read_exact(&mut line));
+        read.await.ok()?.unwrap();
+        std::str::from_utf8(line.get(9..)?).ok()?.parse().ok()
     }
 
     /// Posts below `/hooks/mail/`; gives the status back.

@@ -29,6 +29,14 @@ fn bounce(desk: &Desk, seq: i64, status: &str, reason: &str) -> Value {
 const NO_SUCH_USER: &str = "550 5.1.1 <x@mail.example>: Recipient address rejected: User unknown";
 
 on_both! {
+    async fn who_does_not_know_the_address_is_not_listened_to(db: &TestDb) {
+        let desk = Desk::open(db, 1).await;
+        assert_eq!(desk.announce("postmark/not-the-secret-at-all").await, Some(403));
+        assert_eq!(desk.announce("brevo").await, Some(403));
+        assert_eq!(desk.announce("nobody").await, Some(404));
+        desk.close().await;
+    }
+
     async fn a_batch_acts_once_on_the_messages_it_proves(db: &TestDb) {
         let desk = Desk::open(db, 8).await;
         let mut forged = event(&desk, "spamreport", 5);

@@ -216,6 +216,8 @@ on_both! {
             (yes("2026-03-01", "", "Yes."), "Say where he said so"),
             (yes("2026-03-01", "form 3", " "), "Write the words he agreed to"),
             (yes("2999-03-01", "form 3", "Yes."), "lies ahead"),
+            (yes("-262143-01-01", "form 3", "Yes."), "lies before 1970"),
+            (yes("1969-12-31", "form 3", "Yes."), "lies before 1970"),
             (yes("soon", "form 3", "Yes."), "is not a day"),
         ] {
             let refused = post(&site, &path, &fields).await;

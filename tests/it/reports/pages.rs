@@ -45,7 +45,7 @@ fn text(page: &str) -> String {
 }
 
 /// Makes a link to a report as a form does, and returns the address it shows.
-async fn shared(site: &Site, campaign: &str, days: u32) -> String {
+pub async fn shared(site: &Site, campaign: &str, days: u32) -> String {
     let path = format!("/reports/campaigns/{campaign}/share");
     let form = site
         .ask(Method::POST, &path)
@@ -56,9 +56,7 @@ async fn shared(site: &Site, campaign: &str, days: u32) -> String {
     let page = page.text().await.unwrap();
     // The whole address, so that it can be handed on as it stands.
     let begin = format!("{}/shared/", site.base);
-    let link = page
-        .split("href=\"")
-        .find(|rest| rest.starts_with(&begin));
+    let link = page.split("href=\"").find(|rest| rest.starts_with(&begin));
     let link = link.expect("a link").split('"').next().unwrap();
     link.strip_prefix(site.base.as_str()).unwrap().to_owned()
 }

@@ -192,19 +192,50 @@ fn the_example_to_begin_with_is_a_good_letter() {
         );
         // Nothing is said but that it is the example.
         let findings = template.lint(&visavis::templates::FieldFacts::unknown());
-        assert!(findings.iter().all(|finding| finding.message.to_string().contains("still the example's text")), "{language}: {findings:?}");
-        let keys: Vec<&str> = findings.iter().map(|finding| finding.key.as_str()).collect();
-        for key in ["attention.subject", "attention.subheadline", "interest.body", "desire.points[2]", "action.button", "sms.text"] {
+        assert!(
+            findings.iter().all(|finding| finding
+                .message
+                .to_string()
+                .contains("still the example's text")),
+            "{language}: {findings:?}"
+        );
+        let keys: Vec<&str> = findings
+            .iter()
+            .map(|finding| finding.key.as_str())
+            .collect();
+        for key in [
+            "attention.subject",
+            "attention.subheadline",
+            "interest.body",
+            "desire.points[2]",
+            "action.button",
+            "sms.text",
+        ] {
             assert!(keys.contains(&key), "{language}: {key} in {keys:?}");
         }
         // As an editor breaks the lines of it.
-        let edited = texts.main().replace("letter has\n", "letter has\r\n").replace("Whom it is for, and why now.", "For <b>cooks</b>, if 3 < 4 > 2.");
+        let edited = texts
+            .main()
+            .replace("letter has\n", "letter has\r\n")
+            .replace(
+                "Whom it is for, and why now.",
+                "For <b>cooks</b>, if 3 < 4 > 2.",
+            );
         let edited = Template::from_texts(&FileTexts::new(&edited)).unwrap();
         let edited = edited.lint(&visavis::templates::FieldFacts::unknown());
         assert_eq!(edited.len(), findings.len(), "{edited:?}");
         if language != "fr" {
-            let of_line = edited.iter().find(|finding| finding.key == "attention.subheadline").unwrap();
-            assert!(of_line.message.to_string().contains("will see <b> as it stands"), "{of_line}");
+            let of_line = edited
+                .iter()
+                .find(|finding| finding.key == "attention.subheadline")
+                .unwrap();
+            assert!(
+                of_line
+                    .message
+                    .to_string()
+                    .contains("will see <b> as it stands"),
+                "{of_line}"
+            );
         }
     }
 }

@@ -59,6 +59,8 @@ pub(super) fn trial(error: TrialError) -> ApiError {
         TrialError::Template(_) | TrialError::Render(_) => refused("template", error.to_string()),
         TrialError::Route(why) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY)
             .with_detail(body::sentence(&why.to_string())),
+        TrialError::TooMany => ApiError::new(StatusCode::TOO_MANY_REQUESTS)
+            .with_detail(body::sentence(&error.to_string())),
         TrialError::Database(error) => ApiError::unavailable(error),
     }
 }

@@ -15,7 +15,7 @@ use crate::delivery::trial::{self, MOST, Specimen, Trial};
 use crate::templates::{Template, library, sample_customer};
 use crate::web::api::auth::Caller;
 use crate::web::api::campaigns::check::{CampaignCheck, checked};
-use crate::web::api::customers::known;
+use crate::web::api::customers::seen;
 use crate::web::api::{answer, body, note, once_around, refused, reply};
 use crate::web::{ApiError, State};
 
@@ -74,7 +74,7 @@ impl SpecimenTold {
                     "This token lacks the scope customers:read; leave the customer out for an invented one.",
                 ));
             }
-            Some(who) => known(state, who).await?,
+            Some(who) => seen(state, caller, who).await?,
             None => sample_customer(),
         };
         if let Some(language) = self.language {
@@ -234,9 +234,17 @@ pub(in crate::web::api) async fn test_send(
         let made = specimen.made(&state, &caller, &draft).await?;
         let (db, keys, settings) = (&state.db, &state.keys, &state.settings);
         let tried = made.trial(&made.plan);
-        let tried = trial::send_apart(db, keys, settings, &state.clock, tried, &told.to)
-            .await
-            .map_err(faults::trial)?;
+        let tried = trial::send_apart(
+            db,
+            keys,
+            settings,
+            &state.clock,
+            tried,
+            &told.to,
+            &caller.actor(),
+        )
+        .await
+        .map_err(faults::trial)?;
         let taken = tried.iter().filter(|one| one.problem.is_none()).count();
         let detail = format!("{taken} taken of {}", tried.len());
         note(&state, &caller, "campaign.test_send", &draft, &detail).await?;

@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::auth::Caller;
-use super::super::customers::known;
+use super::super::customers::seen;
 use super::super::{answer, body, faults};
 use super::asked;
 use crate::customers::store as customers;
-use crate::dialogue::export;
 use crate::segments::model::Field;
 use crate::segments::{Explanation, names, store, vocabulary};
 use crate::statistics::Sentence;
@@ -106,6 +105,8 @@ pub(in crate::web::api) struct ExplanationTold {
 }
 
 /// Explains why a customer is in a segment or out of it.
+///
+/// The token needs `customers:read` too: what is known of him stands in the answer.
 #[utoipa::path(
     post, path = "/api/v1/segments/explain", operation_id = "explainSegment", tag = "Segments",
     request_body(content = ExplanationTold, example = json!({"rule": "city = \"Amiens\"", "customer": "42"})),
@@ -119,11 +120,7 @@ pub(in crate::web::api) async fn explain(
 ) -> Result<HttpResponse, ApiError> {
     let told: ExplanationTold = body::read(&request, &bytes)?;
     let (rule, _) = asked(&state, told.rule.as_deref(), told.segment.as_deref()).await?;
-    let id = known(&state, &told.customer).await?.id;
-    // Whoever looks at a person leaves his name.
-    export::note_access(&state.db, id, &caller.actor(), state.clock.now_ms())
-        .await
-        .map_err(faults::dialogue)?;
+    let id = seen(&state, &caller, &told.customer).await?.id;
     let profile = store::profile(&state.db, id)
         .await
         .map_err(ApiError::unavailable)?

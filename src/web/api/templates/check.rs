@@ -6,7 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::customers::known;
+use super::super::auth::Caller;
+use super::super::customers::seen;
 use super::super::{answer, body, faults, refused};
 use super::open;
 use super::text::{Content, Told, found};
@@ -182,7 +183,8 @@ pub(in crate::web::api) struct Preview {
 
 /// Renders a template for a customer.
 ///
-/// As it stands, as one of its revisions, or with a text that is not saved.
+/// As it stands, as one of its revisions, or with a text that is not saved. Where a customer is named, the token
+/// needs `customers:read` too.
 #[utoipa::path(
     post, path = "/api/v1/templates/{template}/preview", operation_id = "previewTemplate", tag = "Templates",
     params(("template" = String, Path, description = "Its name", example = "super-chef")),
@@ -193,12 +195,13 @@ pub(in crate::web::api) async fn preview(
     template: web::Path<String>,
     request: HttpRequest,
     bytes: Bytes,
+    caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let told: PreviewTold = body::read_or_empty(&request, &bytes)?;
     let template = meant(&state, &template, &told).await?;
     let customer = match &told.customer {
-        Some(who) => known(&state, who).await?,
+        Some(who) => seen(&state, &caller, who).await?,
         None => sample_customer(),
     };
     let language = told.language.as_deref().unwrap_or(&customer.language);

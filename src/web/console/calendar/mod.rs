@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use chrono::{Datelike as _, Days, Months, NaiveDate, NaiveTime, Weekday};
 use serde::Deserialize;
 
+use super::settings::console_url;
 use super::{Visit, see_other};
 use crate::accounts::model::Right;
 use crate::campaigns::calendar::model::Span;
@@ -214,11 +215,9 @@ pub(super) async fn renew_key(
         .await?;
     let today = now.with_timezone(&visit.words().zone()).date_naive();
     let mut view = read(&visit, &state, Shown::of(&Asked::default(), today)).await?;
-    let connection = request.connection_info();
     view.feed = Some(format!(
-        "{}://{}/calendar.ics?key={key}",
-        connection.scheme(),
-        connection.host()
+        "{}/calendar.ics?key={key}",
+        console_url(&request, &state)
     ));
     visit.answer(&state, "calendar", &view)
 }

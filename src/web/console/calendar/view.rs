@@ -11,6 +11,7 @@ use crate::campaigns::model::Status;
 use crate::clock::from_ms;
 use crate::consent::model::Channel;
 use crate::gate::holidays;
+use crate::segments::discreet;
 use crate::web::words::Words;
 
 /// Entries of a day that are shown before it is said how many there are beside them.
@@ -282,7 +283,7 @@ impl View {
                 .filter(|conflict| is_in(conflict, calendar))
                 .map(|conflict| conflict_told(words, conflict))
                 .collect(),
-            pressure: pressure(calendar, words),
+            pressure: pressure(calendar, visit.may(Right::People), words),
             movable,
             may_plan,
             is_moved: false,
@@ -424,7 +425,7 @@ fn conflict_told(words: &Words, conflict: &Conflict) -> String {
     }
 }
 
-fn pressure(calendar: &Calendar, words: &Words) -> Vec<Pressed> {
+fn pressure(calendar: &Calendar, sees_people: bool, words: &Words) -> Vec<Pressed> {
     calendar
         .pressure
         .iter()
@@ -432,7 +433,11 @@ fn pressure(calendar: &Calendar, words: &Words) -> Vec<Pressed> {
         .map(|one| {
             let max = usize::try_from(one.max).unwrap_or(1).max(1);
             Pressed {
-                segment: one.segment.clone(),
+                segment: if sees_people {
+                    one.segment.clone()
+                } else {
+                    discreet(&one.segment)
+                },
                 planned: one.planned,
                 peak: one.peak,
                 max: one.max,

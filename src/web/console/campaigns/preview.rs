@@ -220,8 +220,9 @@ pub(super) async fn send(
                 customer: &customer,
                 channel,
             };
+            let sender = format!("user {}", visit.user);
             let (db, keys, settings) = (&state.db, &state.keys, &state.settings);
-            trial::send_apart(db, keys, settings, &state.clock, trial, &addresses).await
+            trial::send_apart(db, keys, settings, &state.clock, trial, &addresses, &sender).await
         }
         Err(error) => Err(TrialError::Route(error.to_string())),
     };

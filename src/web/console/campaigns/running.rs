@@ -18,6 +18,7 @@ use crate::campaigns::store::{self as campaigns, Campaign};
 use crate::clock::from_ms;
 use crate::delivery::progress::{self, Progress};
 use crate::delivery::{cancel, decide};
+use crate::segments::discreet;
 use crate::statistics::as_f64;
 use crate::statistics::sentence::{Sentence, Value};
 use crate::web::console::{Visit, path_segment, report, see_other};
@@ -189,7 +190,10 @@ pub(super) async fn page(
             super::review::way_in_words(plan, words),
             super::when::in_words(plan.schedule.as_ref(), words)
         ),
-        segment: plan.segment.clone(),
+        segment: match visit.may(Right::People) {
+            true => plan.segment.clone(),
+            false => discreet(&plan.segment),
+        },
         cells: plan.cells.iter().map(|cell| cell.name.clone()).collect(),
         progress,
     };

@@ -98,7 +98,8 @@ pub(super) async fn page(
 ) -> Result<HttpResponse, ApiError> {
     let report = find(&campaign, &state).await?;
     let words = visit.words();
-    let people = people::breakdown(&state, &report.campaign, words).await?;
+    let sight = people::Sight::of(&visit);
+    let people = people::breakdown(&state, &report.campaign, sight, words).await?;
     let mut view = View::new(&report, words).with_people(people);
     if asked.waves.as_deref() == Some("all") {
         view = view.with_all_waves(&report, words);

@@ -7,8 +7,9 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::find;
+use crate::accounts::model::Right;
 use crate::reports::figures::as_f64;
-use crate::reports::grid::{Crossing, Dimension};
+use crate::reports::grid::{Crossing, Dimension, hide_people};
 use crate::reports::model::Report;
 use crate::reports::store::grid::{self as store, Scope};
 use crate::reports::{ReportError, heat};
@@ -54,24 +55,55 @@ struct Row {
     is_small: bool,
 }
 
+/// How much of a segment's rule a reader sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web::console) enum Sight {
+    /// All of it: he may see people.
+    Whole,
+    /// Without those who are meant by it.
+    Discreet,
+    /// Nothing: he is anybody.
+    None,
+}
+
+impl Sight {
+    /// Of a user.
+    pub fn of(visit: &Visit) -> Self {
+        if visit.may(Right::People) {
+            Self::Whole
+        } else {
+            Self::Discreet
+        }
+    }
+}
+
 /// The responses of a campaign by the properties that tell its people apart.
 pub(in crate::web::console) async fn breakdown(
     state: &State,
     campaign: &str,
+    sight: Sight,
     words: &Words,
 ) -> Result<Option<Breakdown>, ApiError> {
     let scope = Scope {
         campaign: Some(campaign.to_owned()),
         ..Scope::default()
     };
-    let crossings = SHOWN.map(|rows| Crossing {
-        rows,
-        columns: None,
-        filters: Vec::new(),
-    });
-    let loaded = store::load_for(&state.db, &scope, &crossings)
+    let is_shown = |one: &Dimension| sight != Sight::None || *one != Dimension::Segment;
+    let crossings: Vec<Crossing> = SHOWN
+        .into_iter()
+        .filter(is_shown)
+        .map(|rows| Crossing {
+            rows,
+            columns: None,
+            filters: Vec::new(),
+        })
+        .collect();
+    let mut loaded = store::load_for(&state.db, &scope, &crossings)
         .await
         .map_err(ReportError::from)?;
+    if sight != Sight::Whole {
+        hide_people(&mut loaded.slices);
+    }
     let group = |crossing: &Crossing| {
         let dimension = crossing.rows;
         let table = crossing.table(&loaded.slices);

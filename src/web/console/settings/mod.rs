@@ -149,7 +149,7 @@ async fn overview(visit: Visit, state: web::Data<State>) -> Result<HttpResponse,
 }
 
 /// Scheme and host by which this browser reaches the console, for links that are handed on.
-pub(super) fn console_url(request: &HttpRequest, state: &State) -> String {
+pub(in crate::web::console) fn console_url(request: &HttpRequest, state: &State) -> String {
     if let Some(oidc) = &state.settings.accounts.oidc {
         return oidc.console_url.clone();
     }
