@@ -70,7 +70,7 @@ on_both! {
         let txn = db.begin().await.unwrap();
         users::set_password(&txn, anne, &hash, None, "test", now(&site)).await.unwrap();
         txn.commit().await.unwrap();
-        let response = post(&site, &ticket, "/sign-in/code", &[("code", &codes[0])]).await;
+        let response = post(&site, &ticket, "/sign-in/code", &[("code", codes[0].as_str())]).await;
         assert_eq!(location(&response), "/sign-in");
         assert!(!cookies(&response).contains("__Host-visavis="), "{response:?}");
         site.close().await;

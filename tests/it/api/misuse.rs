@@ -20,7 +20,11 @@ on_both! {
             give(settings, "narrow", narrow, &scopes);
         })
         .await;
-        let ada = json!({"external_id": "ada", "email": "ada@example.org", "first_name": "Ada"});
+        let permissions = json!([{
+            "channel": "email", "topic": "offers", "action": "grant", "basis": "consent", "source": "form 3",
+            "wording": "I want offers", "occurred_at": "2026-01-02T10:00:00Z",
+        }]);
+        let ada = json!({"external_id": "ada", "email": "ada@example.org", "permissions": permissions});
         assert_eq!(api.post("/api/v1/customers", &ada).await.status, 201);
         let asked = json!({"rule": "email is known", "customer": "external_id:ada"});
         let shown = json!({"customer": "external_id:ada"});
