@@ -409,12 +409,9 @@ impl Reader<'_> {
             }
             match facts.of(&used.field) {
                 FieldUse::Unknown => {
-                    let hint = match facts.nearest(&used.field) {
-                        Some(near) => {
-                            Some(Sentence::new("; did you mean {near}?").named("near", near))
-                        }
-                        None => None,
-                    };
+                    let hint = facts
+                        .nearest(&used.field)
+                        .map(|near| Sentence::new("; did you mean {near}?").named("near", near));
                     self.refuse(
                         part,
                         key,

@@ -22,7 +22,8 @@ use crate::storage::StorageError;
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    detail: Option<Sentence>,
+    /// Apart, so that a result with an error stays small.
+    detail: Option<Box<Sentence>>,
     allow: Option<Cow<'static, str>>,
     fields: Vec<FieldProblem>,
     /// Seconds until it is worth trying again, where that is known.
@@ -47,7 +48,7 @@ impl ApiError {
     /// Says what happened and what to do next; shown to the caller, so never for a 500.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Sentence>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(Box::new(detail.into()));
         self
     }
 
@@ -125,7 +126,11 @@ impl ApiError {
             title,
             status: self.status.as_u16(),
             code,
-            detail: self.detail.clone().unwrap_or_else(|| sentence.into()),
+            detail: self
+                .detail
+                .as_deref()
+                .cloned()
+                .unwrap_or_else(|| sentence.into()),
             errors: &self.fields,
             request_id,
         }
