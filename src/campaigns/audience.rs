@@ -82,7 +82,7 @@ impl DueBy {
 enum Whom {
     All,
     /// Of these ids.
-    Circle(SelectStatement),
+    Circle(Box<SelectStatement>),
 }
 
 impl Audience<'_> {
@@ -244,14 +244,14 @@ impl Audience<'_> {
             Whom::Circle(circle) => {
                 // In this order on both databases: from the few to their rows.
                 selected
-                    .from_subquery(circle.clone(), Alias::new("circle"))
+                    .from_subquery((**circle).clone(), Alias::new("circle"))
                     .join(
                         JoinType::CrossJoin,
                         Alias::new("customers"),
                         Expr::cust("TRUE"),
                     )
                     .and_where(Expr::cust("customers.id = circle.id"));
-                circle.clone()
+                (**circle).clone()
             }
         };
         let mut asked = Query::select();
@@ -567,7 +567,7 @@ impl Audience<'_> {
     ///
     /// Asked of those alone on whom the answer may depend, or it would take as long as counting everyone.
     pub fn select_one(&self, dialect: Dialect, customer: i64) -> SelectStatement {
-        let circle = Whom::Circle(self.circle(customer));
+        let circle = Whom::Circle(Box::new(self.circle(customer)));
         Query::select()
             .expr_as(Expr::cust("one.due_at"), Alias::new("due_at"))
             .expr_as(Expr::cust("one.wished_at"), Alias::new("wished_at"))

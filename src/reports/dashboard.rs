@@ -232,10 +232,10 @@ async fn attention(
             found.push(make(count));
         }
     }
-    if let Some(last) = upkeep::history(db, 1).await?.first() {
-        if now_ms - last.at > 2 * DAY_MS {
-            found.push(Attention::NoUpkeep { last: last.at });
-        }
+    if let Some(last) = upkeep::history(db, 1).await?.first()
+        && now_ms - last.at > 2 * DAY_MS
+    {
+        found.push(Attention::NoUpkeep { last: last.at });
     }
     Ok(found)
 }
