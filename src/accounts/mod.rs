@@ -6,6 +6,7 @@
 //! log, with accounts and campaigns in the transaction that changed it.
 
 pub mod audit;
+pub mod authority;
 pub mod links;
 pub mod model;
 mod networks;

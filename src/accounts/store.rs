@@ -11,7 +11,7 @@ mod two_factors;
 pub(super) use audit::{entries, note};
 pub(super) use failures::{Failures, failures, forget_failure, forget_failures, note_failure};
 pub(super) use sessions::{end_session_of, sessions_of, set_agent};
-pub(super) use tokens::{add_token, revoke_token, tokens};
+pub(super) use tokens::{add_token, note_token_used, revoke_token, token, token_by_id, tokens};
 pub(super) use two_factors::{
     lock_second_factor, recovery_codes, set_recovery_codes, set_second_factor, set_taken_step,
     take_recovery_code,
@@ -21,7 +21,6 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::links::Purpose;
 use super::model::{Role, User, UserId};
-use super::tokens::ApiToken;
 use crate::storage::{Db, Dialect, Sql, Txn};
 
 const USER: &str = "u.id, u.email, u.name, u.role, u.language, u.password, u.totp_secret, u.is_disabled, \
@@ -360,38 +359,4 @@ pub(super) async fn take_link(
         )
         .await?;
     Ok(done.rows_affected() == 1)
-}
-
-fn token_of(row: &QueryResult) -> Result<ApiToken, DbErr> {
-    Ok(ApiToken {
-        id: row.try_get("", "id")?,
-        name: row.try_get("", "name")?,
-        scopes: row.try_get("", "scopes")?,
-        made_by: row.try_get("", "made_by")?,
-        created_at: row.try_get("", "created_at")?,
-        expires_at: row.try_get("", "expires_at")?,
-        used_at: row.try_get("", "used_at")?,
-        revoked_at: row.try_get("", "revoked_at")?,
-    })
-}
-
-pub(super) async fn token(db: &Db, digest: &str) -> Result<Option<ApiToken>, DbErr> {
-    let row = db
-        .row(
-            "SELECT id, name, scopes, made_by, created_at, expires_at, used_at, revoked_at
-             FROM api_tokens WHERE digest = $1",
-            [digest.into()],
-        )
-        .await?;
-    row.as_ref().map(token_of).transpose()
-}
-
-pub(super) async fn note_token_used(db: &Db, id: i64, now_ms: i64) -> Result<(), DbErr> {
-    let txn = db.begin().await?;
-    txn.run(
-        "UPDATE api_tokens SET used_at = $2 WHERE id = $1",
-        [id.into(), now_ms.into()],
-    )
-    .await?;
-    txn.commit().await
 }

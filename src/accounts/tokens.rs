@@ -25,6 +25,13 @@ pub struct ApiToken {
     pub revoked_at: Option<i64>,
 }
 
+impl ApiToken {
+    /// Whether it is neither revoked nor expired.
+    pub fn works_at(&self, now_ms: i64) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| at > now_ms)
+    }
+}
+
 /// A token that was just made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
@@ -131,8 +138,7 @@ pub async fn find(db: &Db, digest: &str, now_ms: i64) -> Result<Option<ApiToken>
     let Some(token) = store::token(db, digest).await? else {
         return Ok(None);
     };
-    let is_over = token.revoked_at.is_some() || token.expires_at.is_some_and(|at| at <= now_ms);
-    if is_over {
+    if !token.works_at(now_ms) {
         return Ok(None);
     }
     if token.used_at.is_none_or(|at| now_ms - at > 3_600_000) {

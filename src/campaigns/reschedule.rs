@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use super::model::Status;
-use super::plan::PlanError;
+use super::plan::{PlanError, ensure_not_drafted};
 use super::{schedule, store};
 use crate::accounts::audit;
 use crate::ids::CampaignId;
@@ -29,8 +29,8 @@ pub struct Moved {
 /// Gives a scheduled campaign another date-time; all else of it stays, its templates too.
 ///
 /// # Errors
-/// When it is gone, does not wait for a date-time, or the new one lies behind us, after its end or after the
-/// deadline of its offer.
+/// When it is gone, is planned anew as a draft, does not wait for a date-time, or the new one lies behind us, after
+/// its end or after the deadline of its offer.
 pub async fn reschedule(
     db: &Db,
     id: CampaignId,
@@ -53,6 +53,7 @@ pub async fn reschedule(
             verb: "moved",
         });
     }
+    ensure_not_drafted(&txn, &name).await?;
     let mut definition = campaign.definition.clone();
     let Some((plan, from)) = definition
         .schedule

@@ -8,13 +8,14 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::launch::{self, LaunchError, LaunchOptions, Launched, Occurrence, launch_within};
-use crate::accounts::audit;
-use crate::campaigns::drafts::{Author, DraftError, digest, gaps, store as drafts};
-use crate::campaigns::plan::{PlanError, apply_within};
+use crate::accounts::{audit, authority};
+use crate::campaigns::drafts::{Author, DraftError, Seen, digest, gaps, store as drafts};
+use crate::campaigns::model::Status;
+use crate::campaigns::plan::{Applied, PlanError, apply_within};
 use crate::campaigns::{check, store as campaign_store};
 use crate::ids::CampaignId;
 use crate::statistics::Sentence;
-use crate::storage::Db;
+use crate::storage::{Db, Txn};
 use crate::templates::Template;
 
 /// Why a draft could not be started.
@@ -45,14 +46,14 @@ pub struct Started {
     pub launched: Option<Launched>,
 }
 
-/// Starts the draft of this name as `author` saw it at `revision`, with the templates its definition names.
+/// Starts the draft of this name as `author` has `seen` it, with the templates its definition names.
 ///
 /// # Errors
-/// When it is incomplete, changed since, needs another person's approval, or the plan is refused; then nothing
-/// was done.
+/// When it is incomplete, changed since, needs another person's approval (of one who may still give it), or the plan
+/// is refused; then nothing was done.
 pub async fn start(
     db: &Db,
-    (name, revision): (&str, i64),
+    (name, seen): (&str, Seen<'_>),
     templates: &[&Template],
     author: &Author,
     options: &LaunchOptions,
@@ -73,7 +74,7 @@ pub async fn start(
             .into()),
         };
     };
-    if draft.revision != revision {
+    if draft.revision != seen.revision {
         return Err(DraftError::Stale.into());
     }
     let definition = &draft.definition;
@@ -81,7 +82,16 @@ pub async fn start(
     if !missing.is_empty() {
         return Err(DraftError::Incomplete(missing).into());
     }
-    draft.launched_by(author, &digest(definition, templates)?)?;
+    let digest = digest(definition, templates)?;
+    draft.launched_by(author, &digest)?;
+    seen.ensure(&draft, &digest)?;
+    if let Some(approved) = draft.needed_approval(author) {
+        let (tokens, now_ms) = (&options.settings.api, now.timestamp_millis());
+        if !authority::may_launch(&*txn, tokens, &approved.by, now_ms).await? {
+            let name = approved.name.clone();
+            return Err(DraftError::ApproverGone { name }.into());
+        }
+    }
     let refusals = check::offer_refusal(definition, &options.rules)
         .or_else(|| check::sender_refusal(definition, &options.settings, &BTreeSet::new()))
         .or_else(|| {
@@ -96,7 +106,10 @@ pub async fn start(
     if let Some(refusal) = refusals {
         return Err(StartError::Refused(refusal));
     }
-    let (campaign, _) = apply_within(&txn, definition, templates, now).await?;
+    let (campaign, applied) = apply_within(&txn, definition, templates, now).await?;
+    if applied == Applied::Unchanged && !still_waits(&txn, campaign).await? {
+        return Err(StartError::NothingNew);
+    }
     let launched = match definition.schedule {
         Some(_) => None,
         None => {
@@ -126,4 +139,10 @@ pub async fn start(
         was_already: false,
         launched,
     })
+}
+
+/// Whether a campaign has its launch before it: by hand, or at its time.
+async fn still_waits(txn: &Txn, campaign: CampaignId) -> Result<bool, DbErr> {
+    let campaign = campaign_store::lock(txn, campaign).await?;
+    Ok(campaign.is_some_and(|one| matches!(one.status, Status::Ready | Status::Scheduled)))
 }

@@ -59,21 +59,24 @@ pub(super) fn is_nul_asked_for(request: &ServiceRequest) -> bool {
     request.path().contains("%00") || request.query_string().contains("%00")
 }
 
-/// Watches over the body of a request while it is read.
+/// Watches over the body of a request while it is read. What a provider posts is read whatever it holds, or it would
+/// come again for ever: what no database keeps is taken out of it where it is stored.
 pub(super) fn watch(request: &mut ServiceRequest) -> Watch {
     let watch = Watch::default();
     let payload = match request.take_payload() {
         Payload::None => return watch,
         payload => payload,
     };
-    let is_form = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| {
-            let kind = kind.trim_start().to_ascii_lowercase();
-            kind.starts_with("application/x-www-form-urlencoded")
-        });
+    let is_of_provider = request.path().starts_with("/hooks/");
+    let is_form = !is_of_provider
+        && request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| {
+                let kind = kind.trim_start().to_ascii_lowercase();
+                kind.starts_with("application/x-www-form-urlencoded")
+            });
     request.set_payload(Payload::Stream {
         payload: Box::pin(watched(payload, is_form, watch.clone())),
     });
@@ -113,6 +116,8 @@ fn watched(
             Some((Err(error), (None, nul, read)))
         }
     })
+    // Who reads a file asks again behind its end.
+    .fuse()
 }
 
 /// Finds U+0000 in a form, bare or as `%00`, wherever its pieces part.
@@ -184,6 +189,18 @@ mod tests {
             ("a line that came back", vec![(0, MEGABYTE), (59, 1)], None),
         ] {
             assert_eq!(read(body(pieces), false).await, fault, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn behind_its_end_a_body_is_at_its_end() {
+        let body = Payload::Stream {
+            payload: body(vec![(0, 10)]),
+        };
+        let mut stream = Box::pin(watched(body, false, Watch::default()));
+        assert!(matches!(stream.next().await, Some(Ok(_))));
+        for _ in 0..3 {
+            assert!(stream.next().await.is_none());
         }
     }
 

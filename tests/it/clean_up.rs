@@ -130,7 +130,7 @@ on_both! {
         let old = house.send("old").await;
         assert_eq!(house.deliver().await, people.unsigned_abs());
         house.advance(Span::days(420));
-        let new = house.send("new").await;
+        let new = house.send("next").await;
         let never = CancellationToken::new();
         let now = house.clock_ms();
         let (report, accepted) = tokio::join!(keep_up(&house, now, &never), house.deliver());

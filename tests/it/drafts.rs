@@ -1,12 +1,15 @@
 //! Campaigns being planned: incomplete ones, the second person's word, and a start that happens once.
 
+use visavis::accounts::model::Role;
+use visavis::accounts::users::{self, NewUser};
 use visavis::campaigns::check;
 use visavis::campaigns::definition::Definition;
 use visavis::campaigns::drafts::{
-    self, Author, Draft, DraftError, Standing, Step, approval, edit, store,
+    self, Author, Draft, DraftError, Seen, Standing, Step, approval, edit, store,
 };
 use visavis::campaigns::model::Status;
-use visavis::campaigns::plan;
+use visavis::campaigns::plan::{self, PlanError};
+use visavis::campaigns::reschedule::{MoveTo, reschedule};
 use visavis::channels::outbox::Outbox;
 use visavis::consent::model::{Channel, Scope};
 use visavis::consent::store::{OPT_OUT, Suppression, suppress};
@@ -46,17 +49,29 @@ fn super_chef() -> Template {
     Template::embedded("super-chef").unwrap()
 }
 
+/// What its reader has before him: this revision, with the template as it is.
+fn digest_of(draft: &Draft) -> String {
+    drafts::digest(&draft.definition, &[&super_chef()]).unwrap()
+}
+
 async fn started(house: &House, draft: &Draft, author: &Author) -> Result<Started, StartError> {
     let template = super_chef();
     start(
         &house.parts.db,
-        (&draft.name, draft.revision),
+        (&draft.name, seen(draft, &digest_of(draft))),
         &[&template],
         author,
         &house.parts.launch_options(),
         house.now(),
     )
     .await
+}
+
+fn seen<'a>(draft: &Draft, digest: &'a str) -> Seen<'a> {
+    Seen {
+        revision: draft.revision,
+        digest: Some(digest),
+    }
 }
 
 async fn number(house: &House, sql: &str) -> i64 {
@@ -121,7 +136,8 @@ on_both! {
             .unwrap();
         let templates = [&super_chef()];
         for (who, own) in [(marketer(), true), (author("carl", false), false)] {
-            let answer = approval::approve(db, "spring", asked.revision, &templates, &who, now_ms).await;
+            let digest = digest_of(&asked);
+            let answer = approval::approve(db, "spring", seen(&asked, &digest), &templates, &who, now_ms).await;
             let is_expected = match own {
                 true => matches!(answer, Err(DraftError::OwnRequest)),
                 false => matches!(answer, Err(DraftError::MayNotApprove)),
@@ -134,7 +150,7 @@ on_both! {
         assert_eq!(back.standing, Standing::SentBack);
         assert_eq!(back.review.sent_back.as_ref().unwrap().word, "more people");
         let asked = approval::ask(db, "spring", back.revision, "", &marketer(), now_ms).await.unwrap();
-        let approved = approval::approve(db, "spring", asked.revision, &templates, &approver(), now_ms)
+        let approved = approval::approve(db, "spring", seen(&asked, &digest_of(&asked)), &templates, &approver(), now_ms)
             .await
             .unwrap();
         assert_eq!(approved.standing, Standing::Approved);
@@ -152,13 +168,14 @@ on_both! {
             "{refused:?}"
         );
         let asked = approval::ask(db, "spring", changed.revision, "", &marketer(), now_ms).await.unwrap();
-        let approved = approval::approve(db, "spring", asked.revision, &templates, &approver(), now_ms)
+        let approved = approval::approve(db, "spring", seen(&asked, &digest_of(&asked)), &templates, &approver(), now_ms)
             .await
             .unwrap();
         // Another wording of the template is another message than the one approved.
         let other = Template::embedded("win-back").unwrap();
         let options = house.parts.launch_options();
-        let refused = start(db, ("spring", approved.revision), &[&other], &marketer(), &options, house.now()).await;
+        let any = Seen { revision: approved.revision, digest: None };
+        let refused = start(db, ("spring", any), &[&other], &marketer(), &options, house.now()).await;
         assert!(
             matches!(refused, Err(StartError::Draft(DraftError::ChangedSince))),
             "{refused:?}"
@@ -232,6 +249,65 @@ on_both! {
         assert!(matches!(running, Err(DraftError::NotEditable { .. })), "{running:?}");
         let copy = edit::duplicate(db, "spring", "spring-2", &marketer(), now_ms).await.unwrap();
         assert_eq!(copy.definition.segment, "everyone");
+    }
+
+    async fn an_approval_holds_as_long_as_its_giver_may_give_it(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(3, "one.example").await;
+        let now_ms = house.now().timestamp_millis();
+        let db = &house.parts.db;
+        let txn = db.begin().await.unwrap();
+        let mut ids = Vec::new();
+        for (name, role) in [("Ada", Role::Administrator), ("Bea", Role::Approver)] {
+            let email = format!("{name}@maison.example");
+            let new = NewUser { email: &email, name, role, language: "en" };
+            ids.push(users::add(&txn, new, "test", now_ms).await.unwrap());
+        }
+        txn.commit().await.unwrap();
+        let bea = Author { name: "Bea".to_owned(), ..author(&format!("user {}", ids[1]), true) };
+        let made = draft(&house, definition("spring")).await;
+        let asked = approval::ask(db, "spring", made.revision, "", &marketer(), now_ms).await.unwrap();
+        let approved = approval::approve(db, "spring", seen(&asked, &digest_of(&asked)), &[&super_chef()], &bea, now_ms)
+            .await
+            .unwrap();
+        let txn = db.begin().await.unwrap();
+        users::set_disabled(&txn, ids[1], true, "test", now_ms).await.unwrap();
+        txn.commit().await.unwrap();
+        let refused = started(&house, &approved, &marketer()).await;
+        assert!(
+            matches!(&refused, Err(StartError::Draft(DraftError::ApproverGone { name })) if name == "Bea"),
+            "{refused:?}"
+        );
+        assert_eq!(number(&house, "SELECT COUNT(*) AS n FROM waves").await, 0);
+        let txn = db.begin().await.unwrap();
+        users::set_disabled(&txn, ids[1], false, "test", now_ms).await.unwrap();
+        txn.commit().await.unwrap();
+        assert!(started(&house, &approved, &marketer()).await.unwrap().launched.is_some());
+    }
+
+    async fn nothing_is_started_twice_by_a_draft_that_changes_nothing(db: &TestDb) {
+        let house = House::new(db, None);
+        house.add_customers(3, "one.example").await;
+        let now_ms = house.now().timestamp_millis();
+        let db = &house.parts.db;
+        let mut plan = definition("spring");
+        plan.schedule = Some(toml::from_str("at = 2026-12-01T09:30:00\nzone = \"Europe/Paris\"").unwrap());
+        let made = draft(&house, plan).await;
+        started(&house, &made, &approver()).await.unwrap();
+        // Opened and launched as it was, it waits as before.
+        let again = edit::reopen(db, "spring", &marketer(), now_ms).await.unwrap();
+        assert_eq!(started(&house, &again, &approver()).await.unwrap().launched, None);
+        let campaign = plan::find(db, "spring").await.unwrap();
+        assert_eq!(campaign.status, Status::Scheduled);
+        // While it is planned anew, the calendar does not move it, or the launch of the draft would move it back.
+        let again = edit::reopen(db, "spring", &marketer(), now_ms).await.unwrap();
+        let day = MoveTo::Day("2026-12-02".parse().unwrap());
+        let moved = reschedule(db, campaign.id, day, "test", house.now()).await;
+        assert!(matches!(moved, Err(PlanError::Drafted { .. })), "{moved:?}");
+        plan::cancel(db, "spring", "test", now_ms).await.unwrap();
+        let refused = started(&house, &again, &approver()).await;
+        assert!(matches!(refused, Err(StartError::NothingNew)), "{refused:?}");
+        assert_eq!(plan::find(db, "spring").await.unwrap().status, Status::Cancelled);
     }
 
     async fn what_a_draft_is_counted_as_is_what_its_launch_writes(db: &TestDb) {

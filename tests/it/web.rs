@@ -392,7 +392,7 @@ on_both! {
             visavis::storage::Dialect::Postgres => format!("CAST('{text}' AS JSONB)"),
         };
         let people = format!(
-            "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 50000)
+            "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 50001)
              INSERT INTO customers (id, email_state, language, country, stage, attributes, attributes_key, tracking,
                  orders_count, revenue_cents, engagement, created_at, updated_at)
              SELECT id, 'ok', 'fr', 'FR', 'prospect', {empty}, {empty}, 'none', 0, 0, 0, 0, 0 FROM n",

@@ -184,11 +184,20 @@ fn encoded(fields: &[(&str, &str)]) -> String {
 }
 
 /// The revision that a page's form holds.
-fn revision(page: &str) -> String {
+fn hidden(page: &str, name: &str) -> String {
     let (_, after) = page
-        .split_once("name=\"revision\" value=\"")
+        .split_once(&format!("name=\"{name}\" value=\""))
         .expect("a form");
     after.split('"').next().unwrap_or_default().to_owned()
+}
+
+fn revision(page: &str) -> String {
+    hidden(page, "revision")
+}
+
+/// What a form shows, as it gives it back.
+fn shown(page: &str) -> [(&'static str, String); 2] {
+    ["revision", "digest"].map(|name| (name, hidden(page, name)))
 }
 
 async fn number(house: &House, sql: &str) -> i64 {
@@ -222,13 +231,22 @@ on_both! {
             .send("/campaigns/spring/approval", &[("revision", revision(&review).as_str()), ("act", "approve")])
             .await;
         assert_eq!(own.0, StatusCode::FORBIDDEN, "{}", own.1);
-        approver
-            .sent("/campaigns/spring/approval", &[("revision", revision(&review).as_str()), ("act", "approve")])
-            .await;
+        // Nobody approves what he did not see.
+        for digest in [None, Some(("digest", "of another template"))] {
+            let revision = revision(&review);
+            let mut blind = vec![("revision", revision.as_str()), ("act", "approve")];
+            blind.extend(digest);
+            let (status, page) = approver.send("/campaigns/spring/approval", &blind).await;
+            assert!(status == StatusCode::CONFLICT && page.contains("look at it again"), "{status} {page}");
+        }
+        let mut seen: Vec<_> = shown(&review).into();
+        seen.push(("act", "approve".to_owned()));
+        let seen: Vec<(&str, &str)> = seen.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        approver.sent("/campaigns/spring/approval", &seen).await;
         let page = marketer.page("/campaigns/spring/launch").await;
         let people = 40 - number_in(&marketer.page("/campaigns/spring/review").await, "control group");
         assert!(page.contains(&format!("Send it to {people} people now")), "{page}");
-        let fields = [("revision", revision(&page))];
+        let fields = shown(&page);
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         // A second tab, a double click: both are led on, one sends.
         let (one, other) = tokio::join!(
@@ -270,7 +288,7 @@ on_both! {
         assert_eq!(again.0, StatusCode::UNPROCESSABLE_ENTITY);
         let base = "/campaigns/soldes-d-ete";
         let review = admin.page(&format!("{base}/review")).await;
-        assert!(review.contains("Not complete yet") && review.contains("sender.address"), "{review}");
+        assert!(review.contains("Not complete yet") && review.contains("Email address of the sender"), "{review}");
         assert!(!review.contains(&format!("{base}/launch")), "{review}");
         // A rule that cannot be read is not saved, and stands there as it was written.
         let wrong = admin.send(&format!("{base}/audience"), &[("segment", "agee > 3"), ("revision", "2")]).await;
@@ -322,7 +340,7 @@ on_both! {
         admin.sent(path, &to_come).await;
         let question = admin.page("/campaigns/spring/launch").await;
         house.advance(chrono::Duration::hours(1));
-        let (status, page) = admin.send("/campaigns/spring/launch", &[("revision", revision(&question).as_str())]).await;
+        let (status, page) = admin.send("/campaigns/spring/launch", &shown(&question).each_ref().map(|(name, value)| (*name, value.as_str()))).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
         for expected in ["It was not launched", "time lies behind us", "/campaigns/spring/review"] {
             assert!(page.contains(expected), "{expected} in {page}");
@@ -375,7 +393,7 @@ on_both! {
         admin.sent("/campaigns/spring/schedule", &fields).await;
         let page = admin.page("/campaigns/spring/launch").await;
         assert!(page.contains("every Monday at 09:30, time of Paris"), "{page}");
-        admin.sent("/campaigns/spring/launch", &[("revision", revision(&page).as_str())]).await;
+        admin.sent("/campaigns/spring/launch", &shown(&page).each_ref().map(|(name, value)| (*name, value.as_str()))).await;
         let page = admin.page("/campaigns/spring?done=launched").await;
         assert!(page.contains("scheduled") && page.contains("Leaves"), "{page}");
         admin.sent("/campaigns/spring/reopen", &[]).await;

@@ -1,8 +1,7 @@
 //! The rows of API tokens that the console makes and ends.
 
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
-use super::token_of;
 use crate::accounts::tokens::ApiToken;
 use crate::storage::{Db, Sql, Txn};
 
@@ -59,4 +58,56 @@ pub(in crate::accounts) async fn revoke_token(
         )
         .await?;
     row.map(|row| row.try_get("", "name")).transpose()
+}
+
+fn token_of(row: &QueryResult) -> Result<ApiToken, DbErr> {
+    Ok(ApiToken {
+        id: row.try_get("", "id")?,
+        name: row.try_get("", "name")?,
+        scopes: row.try_get("", "scopes")?,
+        made_by: row.try_get("", "made_by")?,
+        created_at: row.try_get("", "created_at")?,
+        expires_at: row.try_get("", "expires_at")?,
+        used_at: row.try_get("", "used_at")?,
+        revoked_at: row.try_get("", "revoked_at")?,
+    })
+}
+
+pub(in crate::accounts) async fn token(db: &Db, digest: &str) -> Result<Option<ApiToken>, DbErr> {
+    let row = db
+        .row(
+            "SELECT id, name, scopes, made_by, created_at, expires_at, used_at, revoked_at
+             FROM api_tokens WHERE digest = $1",
+            [digest.into()],
+        )
+        .await?;
+    row.as_ref().map(token_of).transpose()
+}
+
+pub(in crate::accounts) async fn token_by_id(
+    connection: &impl ConnectionTrait,
+    id: i64,
+) -> Result<Option<ApiToken>, DbErr> {
+    let row = connection
+        .row(
+            "SELECT id, name, scopes, made_by, created_at, expires_at, used_at, revoked_at
+             FROM api_tokens WHERE id = $1",
+            [id.into()],
+        )
+        .await?;
+    row.as_ref().map(token_of).transpose()
+}
+
+pub(in crate::accounts) async fn note_token_used(
+    db: &Db,
+    id: i64,
+    now_ms: i64,
+) -> Result<(), DbErr> {
+    let txn = db.begin().await?;
+    txn.run(
+        "UPDATE api_tokens SET used_at = $2 WHERE id = $1",
+        [id.into(), now_ms.into()],
+    )
+    .await?;
+    txn.commit().await
 }

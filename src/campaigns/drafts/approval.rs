@@ -1,6 +1,6 @@
 //! Ask, approve, send back: the word of a second person.
 
-use super::model::{Author, Draft, Review, Said, Standing, gaps};
+use super::model::{Author, Draft, Review, Said, Seen, Standing, gaps};
 use super::{DraftError, digest, edit, store};
 use crate::accounts::audit;
 use crate::storage::{Db, Txn};
@@ -54,28 +54,30 @@ pub async fn withdraw(
 /// Approves a draft with these templates, those that its definition names: as they are, who asked may launch it.
 ///
 /// # Errors
-/// When nobody asked, who asked approves himself, the role does not approve, or the draft was changed since
-/// `revision`.
+/// When nobody asked, who asked approves himself, the role does not approve, or the draft or a template is not what
+/// was `seen`.
 pub async fn approve(
     db: &Db,
     name: &str,
-    revision: i64,
+    seen: Seen<'_>,
     templates: &[&Template],
     author: &Author,
     now_ms: i64,
 ) -> Result<Draft, DraftError> {
-    let (txn, mut draft) = open(db, name, revision).await?;
+    let (txn, mut draft) = open(db, name, seen.revision).await?;
+    let digest = digest(&draft.definition, templates)?;
     draft.answered_by(author)?;
+    seen.ensure(&draft, &digest)?;
     draft.standing = Standing::Approved;
     draft.review.approved = Some(Said::by(author, "", now_ms));
-    draft.review.digest = Some(digest(&draft.definition, templates)?);
+    draft.review.digest = Some(digest);
     close(txn, draft, author, "draft.approve", now_ms).await
 }
 
 /// Gives a draft back to who asked, with a word.
 ///
 /// # Errors
-/// As [`approve`].
+/// When nobody asked, who asked answers himself, the role does not approve, or the draft was changed since `revision`.
 pub async fn send_back(
     db: &Db,
     name: &str,

@@ -1,7 +1,8 @@
 //! Drafts: a campaign while it is being planned, step by step, and the second person's word on it.
 //!
 //! Promise: a draft may be incomplete, and says what is missing; who saves over somebody else's change is
-//! told; an approval is of one definition with its templates as they were, and any change voids it; who
+//! told; an approval is of one definition with its templates as they were when it was read, any change voids it, and
+//! it holds as long as its giver may give it; who
 //! asked for an approval does not give it; while a campaign is planned as a draft, nothing else changes it or launches
 //! it by hand.
 
@@ -24,7 +25,7 @@ use crate::storage::Db;
 use crate::templates::Template;
 use crate::templates::library::{self, LibraryError};
 
-pub use model::{Author, Draft, Gap, Review, Said, Standing, Step, gaps};
+pub use model::{Author, Draft, Gap, Review, Said, Seen, Standing, Step, gaps};
 
 /// Why something cannot be done with a draft.
 #[derive(Debug)]
@@ -52,6 +53,12 @@ pub enum DraftError {
     MayNotApprove,
     NeedsApproval,
     ChangedSince,
+    /// The plan or a template is not what was looked at.
+    Unseen,
+    /// Who gave the approval may not any more.
+    ApproverGone {
+        name: String,
+    },
     NotEditable {
         name: String,
         status: Status,
@@ -106,6 +113,13 @@ impl DraftError {
             Self::ChangedSince => Sentence::new(
                 "it was changed after the approval, so that it no longer holds; ask again",
             ),
+            Self::Unseen => Sentence::new(
+                "the plan or one of its templates was changed since you looked at it; look at it again",
+            ),
+            Self::ApproverGone { name } => Sentence::new(
+                "{name}, who approved it, may approve nothing any more; withdraw the request and ask again",
+            )
+            .with("name", name.as_str()),
             Self::NotEditable { name, status } => Sentence::new(
                 "campaign {name} is {status}, and a running plan is not changed; duplicate it",
             )

@@ -139,6 +139,30 @@ impl Said {
     }
 }
 
+/// What somebody had before him when he gave his word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen<'a> {
+    pub revision: i64,
+    /// Of the plan with its templates ([`super::digest`]); `None`: he goes by the revision alone.
+    pub digest: Option<&'a str>,
+}
+
+impl Seen<'_> {
+    /// Refuses what is another draft, or has another text of a template, than what was seen.
+    ///
+    /// # Errors
+    /// Which of both.
+    pub fn ensure(&self, draft: &Draft, digest: &str) -> Result<(), DraftError> {
+        if self.revision != draft.revision {
+            return Err(DraftError::Stale);
+        }
+        match self.digest {
+            Some(seen) if seen != digest => Err(DraftError::Unseen),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The second person's part.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Review {
@@ -194,6 +218,14 @@ impl Draft {
             () if self.standing == Standing::Approved => Err(DraftError::ChangedSince),
             () => Err(DraftError::NeedsApproval),
         }
+    }
+
+    /// The approval without which this person could not launch it.
+    pub fn needed_approval(&self, author: &Author) -> Option<&Said> {
+        let asked = self.review.asked.as_ref();
+        let needs_one = !author.may_launch || asked.is_some_and(|asked| asked.by == author.key);
+        let is_approved = self.standing == Standing::Approved && needs_one;
+        self.review.approved.as_ref().filter(|_| is_approved)
     }
 
     /// Whether this person may answer the request for approval.

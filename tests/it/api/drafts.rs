@@ -58,6 +58,12 @@ async fn draft(api: &Api, name: &str) -> Answered {
     begun
 }
 
+/// What a draft is as it is now.
+async fn seen(api: &Api, name: &str) -> Value {
+    let draft = api.get(&format!("/api/v1/drafts/{name}")).await.body;
+    json!({ "revision": draft["revision"], "digest": draft["digest"] })
+}
+
 fn at(revision: i64) -> Value {
     json!({ "revision": revision })
 }
@@ -90,13 +96,16 @@ on_both! {
         assert_eq!(alone.status, 403, "{}", alone.body);
         let asked = post(&api, PLANNER, "/spring/ask", &json!({"revision": 3, "word": "before Friday"})).await;
         assert_eq!((asked.status, &asked.body["standing"]), (200, &json!("asked")), "{}", asked.body);
-        assert_eq!(asked.body["review"]["asked"]["by"], "token planner");
+        assert_eq!(asked.body["review"]["asked"]["by"], "settings planner");
         let waiting = api.get("/api/v1/drafts?standing=asked").await;
         assert_eq!(waiting.body["data"][0]["name"], "spring");
         assert_eq!(api.get("/api/v1/drafts?standing=open").await.body["data"], json!([]));
-        assert_eq!(post(&api, PLANNER, "/spring/approve", &at(4)).await.status, 403);
-        assert_eq!(post(&api, BOSS, "/spring/approve", &at(3)).await.status, 409, "it is of another revision");
-        let approved = post(&api, BOSS, "/spring/approve", &at(4)).await;
+        assert_eq!(post(&api, PLANNER, "/spring/approve", &seen(&api, "spring").await).await.status, 403);
+        assert_eq!(post(&api, BOSS, "/spring/approve", &json!({"revision": 3, "digest": ""})).await.status, 409, "it is of another revision");
+        let mut blind = seen(&api, "spring").await;
+        blind["digest"] = json!("of another template");
+        assert_eq!(post(&api, BOSS, "/spring/approve", &blind).await.status, 409, "nobody approves what he did not see");
+        let approved = post(&api, BOSS, "/spring/approve", &seen(&api, "spring").await).await;
         assert_eq!((approved.status, &approved.body["standing"]), (200, &json!("approved")), "{}", approved.body);
 
         // A change, and it is another plan than the approved one.
@@ -107,7 +116,7 @@ on_both! {
         let back = post(&api, BOSS, "/spring/send-back", &json!({"revision": 7, "word": "by click"})).await;
         assert_eq!(back.body["review"]["sent_back"]["word"], "by click", "{}", back.body);
         post(&api, PLANNER, "/spring/ask", &at(8)).await;
-        assert_eq!(post(&api, BOSS, "/spring/approve", &at(9)).await.status, 200);
+        assert_eq!(post(&api, BOSS, "/spring/approve", &seen(&api, "spring").await).await.status, 200);
 
         let path = "/api/v1/drafts/spring/launch";
         let key = [("idempotency-key", "l1")];
@@ -131,12 +140,12 @@ on_both! {
         draft(&api, "spring").await;
         assert_eq!(post(&api, BOSS, "/spring/ask", &at(1)).await.status, 200);
         for act in ["approve", "launch"] {
-            let own = post(&api, BOSS, &format!("/spring/{act}"), &at(2)).await;
+            let own = post(&api, BOSS, &format!("/spring/{act}"), &seen(&api, "spring").await).await;
             assert_eq!(own.status, 403, "{act} {}", own.body);
             assert!(own.body["detail"].as_str().unwrap().contains("asked for the approval"), "{act} {}", own.body);
         }
         assert_eq!(number(db, "SELECT COUNT(*) FROM campaigns").await, 0);
-        let other = post(&api, ALL, "/spring/approve", &at(2)).await;
+        let other = post(&api, ALL, "/spring/approve", &seen(&api, "spring").await).await;
         assert_eq!(other.status, 200, "{}", other.body);
         let withdrawn = post(&api, BOSS, "/spring/withdraw", &at(3)).await;
         assert_eq!(withdrawn.body["standing"], "open", "{}", withdrawn.body);

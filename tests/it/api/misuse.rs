@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 use visavis::config::Scope;
-use visavis::storage::Sql;
 
 use super::campaigns::plan;
-use super::{ALL, Api, give};
+use super::{ALL, Api, give, made};
 use crate::kit::ledger::number;
 use crate::on_both;
 
@@ -92,14 +91,9 @@ on_both! {
 
     async fn tokens_of_one_name_are_two(db: &TestDb) {
         let api = Api::open(db).await;
-        let secret = "a-token-that-the-console-made-for-a-shop";
-        let digest = visavis::accounts::digest_of(secret);
-        let made = format!(
-            "INSERT INTO api_tokens (name, digest, scopes, made_by, created_at) VALUES ('all', '{digest}', 'customers:write', 'user 1', 0)"
-        );
-        db.run(made, []).await.unwrap();
+        let secret = made(db, "all", &[Scope::CustomersWrite]).await;
         let bob = json!({"external_id": "bob"}).to_string();
-        let request = api.0.client.post(format!("{}/api/v1/customers", api.0.base)).bearer_auth(secret);
+        let request = api.0.client.post(format!("{}/api/v1/customers", api.0.base)).bearer_auth(&secret);
         let request = request.header("content-type", "application/json").header("idempotency-key", "k1").body(bob);
         assert_eq!(request.send().await.unwrap().status().as_u16(), 201);
         let ada = json!({"external_id": "ada"});

@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::Value;
+use visavis::accounts::tokens;
 use visavis::config::{Scope, Settings};
 use visavis::storage::Db;
 
@@ -37,6 +38,15 @@ pub fn give(settings: &mut Settings, name: &str, secret: &str, scopes: &BTreeSet
     let text = format!("secret = \"{secret}\"\nscopes = [{}]", words.join(", "));
     let token = toml::from_str(&text).unwrap();
     settings.api.tokens.insert(name.to_owned(), token);
+}
+
+/// The secret of a token that the console makes.
+pub async fn made(db: &Db, name: &str, scopes: &[Scope]) -> String {
+    let txn = db.begin().await.unwrap();
+    let scopes = scopes.iter().copied().collect();
+    let made = tokens::make(&txn, name, &scopes, None, "user 1 Ada", 1).await;
+    txn.commit().await.unwrap();
+    made.unwrap().secret
 }
 
 /// What was answered.

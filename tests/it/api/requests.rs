@@ -8,7 +8,7 @@ use serde_json::json;
 use visavis::config::Scope;
 use visavis::storage::Sql as _;
 
-use super::{Api, give};
+use super::{Api, give, made};
 use crate::kit::ledger::number;
 use crate::on_both;
 
@@ -67,14 +67,9 @@ on_both! {
 
     async fn a_token_of_the_console_counts_until_it_is_revoked(db: &TestDb) {
         let api = Api::open(db).await;
-        let secret = "a-token-that-the-console-made-for-a-shop";
-        let digest = visavis::accounts::digest_of(secret);
-        let made = format!(
-            "INSERT INTO api_tokens (name, digest, scopes, made_by, created_at) VALUES ('till', '{digest}', 'orders:read coupons:read', 'user 1', 0)"
-        );
-        db.run(made, []).await.unwrap();
+        let secret = made(db, "till", &[Scope::OrdersRead, Scope::CouponsRead]).await;
         let ask = async |path: &str| {
-            let answer = api.0.client.get(format!("{}{path}", api.0.base)).bearer_auth(secret).send().await.unwrap();
+            let answer = api.0.client.get(format!("{}{path}", api.0.base)).bearer_auth(&secret).send().await.unwrap();
             answer.status().as_u16()
         };
         assert_eq!(ask("/api/v1/orders/unmatched").await, 200);

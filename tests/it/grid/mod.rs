@@ -262,11 +262,11 @@ on_both! {
         let link = link.split('"').next().unwrap().replace("&amp;", "&").replace("&#x3D;", "=");
         let people = site.get(&link).await.text().await.unwrap();
         assert!(people.contains("/customers/") && people.contains("responded"), "{people}");
+        let shown = people.matches("href=\"/customers/").count();
         let report = site.get("/reports/campaigns/super-chef").await.text().await.unwrap();
         let people = report.split("id=\"people\"").nth(1).unwrap();
         assert!(people.contains("As of 23 November 2026"), "these figures are older than the others: {people}");
         let looks = crate::kit::ledger::number(db, "SELECT COUNT(*) FROM audit_records WHERE action = 'access'").await;
-        let shown = people.matches("href=\"/customers/").count();
         assert!(looks > 0 && looks == i64::try_from(shown).unwrap(), "{looks} looks at {shown} people");
         let improve = site.get("/reports/campaigns/super-chef/improve?count=1").await.text().await.unwrap();
         assert!(improve.contains("No narrower segment is proposed"), "{improve}");

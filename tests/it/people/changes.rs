@@ -213,8 +213,8 @@ on_both! {
             ]
         };
         for (fields, fault) in [
-            (yes("2026-03-01", "", "Yes."), "Say where he said so"),
-            (yes("2026-03-01", "form 3", " "), "Write the words he agreed to"),
+            (yes("2026-03-01", "", "Yes."), "Say where it was said"),
+            (yes("2026-03-01", "form 3", " "), "Write the words that were agreed to"),
             (yes("2999-03-01", "form 3", "Yes."), "lies ahead"),
             (yes("-262143-01-01", "form 3", "Yes."), "lies before 1970"),
             (yes("1969-12-31", "form 3", "Yes."), "lies before 1970"),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{DraftView, author, faults, meant, templates_of};
-use crate::campaigns::drafts::{Draft, DraftError, approval};
+use crate::campaigns::drafts::{Draft, DraftError, Seen, approval};
 use crate::campaigns::model::Status;
 use crate::campaigns::store as campaign_store;
 use crate::delivery::start;
@@ -28,6 +28,28 @@ pub(in crate::web::api) struct RevisionTold {
     /// As it was read.
     #[schema(example = 4)]
     revision: i64,
+}
+
+/// What was looked at.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web::api) struct ApprovedTold {
+    /// As it was read.
+    #[schema(example = 4)]
+    revision: i64,
+    /// As it was read: of the plan with its templates.
+    digest: String,
+}
+
+/// What is launched.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web::api) struct LaunchTold {
+    /// As it was read.
+    #[schema(example = 4)]
+    revision: i64,
+    /// As it was read; left out: the templates as they are now.
+    digest: Option<String>,
 }
 
 /// Which revision is meant, and what is said of it.
@@ -51,8 +73,8 @@ impl WordTold {
     }
 }
 
-fn answered(done: Result<Draft, DraftError>) -> Result<DraftView, ApiError> {
-    done.map(DraftView::from).map_err(faults::draft)
+async fn answered(state: &State, done: Result<Draft, DraftError>) -> Result<DraftView, ApiError> {
+    DraftView::of(state, done.map_err(faults::draft)?).await
 }
 
 /// Asks for the approval of a draft.
@@ -75,7 +97,7 @@ pub(in crate::web::api) async fn ask(
     once_around(&request, &state, &caller, &bytes, async || {
         let (who, now_ms) = (author(&caller), state.clock.now_ms());
         let done = approval::ask(&state.db, &draft, revision, &word, &who, now_ms).await;
-        reply(StatusCode::OK, &answered(done)?)
+        reply(StatusCode::OK, &answered(&state, done).await?)
     })
     .await
 }
@@ -98,19 +120,19 @@ pub(in crate::web::api) async fn withdraw(
     once_around(&request, &state, &caller, &bytes, async || {
         let (who, now_ms) = (author(&caller), state.clock.now_ms());
         let done = approval::withdraw(&state.db, &draft, told.revision, &who, now_ms).await;
-        reply(StatusCode::OK, &answered(done)?)
+        reply(StatusCode::OK, &answered(&state, done).await?)
     })
     .await
 }
 
 /// Approves a draft.
 ///
-/// This very plan with its templates as they are now: who asked may launch it. A token does not approve what it asked
-/// for itself.
+/// This very plan with its templates, as they were read: who asked may launch it. A token does not approve what it
+/// asked for itself.
 #[utoipa::path(
     post, path = "/api/v1/drafts/{draft}/approve", operation_id = "approveDraft", tag = "Drafts",
     params(("draft" = String, Path, description = "Its name", example = "spring")),
-    request_body(content = RevisionTold),
+    request_body(content = ApprovedTold),
     responses((status = 200, description = "It may be launched as it is", body = DraftView)),
 )]
 pub(in crate::web::api) async fn approve(
@@ -120,14 +142,17 @@ pub(in crate::web::api) async fn approve(
     caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let told: RevisionTold = body::read(&request, &bytes)?;
+    let told: ApprovedTold = body::read(&request, &bytes)?;
     once_around(&request, &state, &caller, &bytes, async || {
         let (who, now_ms) = (author(&caller), state.clock.now_ms());
         let templates = templates_of(&state, &meant(&state, &draft).await?).await?;
         let templates: Vec<&Template> = templates.iter().collect();
-        let revision = told.revision;
-        let done = approval::approve(&state.db, &draft, revision, &templates, &who, now_ms).await;
-        reply(StatusCode::OK, &answered(done)?)
+        let seen = Seen {
+            revision: told.revision,
+            digest: Some(&told.digest),
+        };
+        let done = approval::approve(&state.db, &draft, seen, &templates, &who, now_ms).await;
+        reply(StatusCode::OK, &answered(&state, done).await?)
     })
     .await
 }
@@ -150,7 +175,7 @@ pub(in crate::web::api) async fn send_back(
     once_around(&request, &state, &caller, &bytes, async || {
         let (who, now_ms) = (author(&caller), state.clock.now_ms());
         let done = approval::send_back(&state.db, &draft, revision, &word, &who, now_ms).await;
-        reply(StatusCode::OK, &answered(done)?)
+        reply(StatusCode::OK, &answered(&state, done).await?)
     })
     .await
 }
@@ -181,7 +206,7 @@ pub(in crate::web::api) struct LaunchedDraft {
 #[utoipa::path(
     post, path = "/api/v1/drafts/{draft}/launch", operation_id = "launchDraft", tag = "Drafts",
     params(("draft" = String, Path, description = "Its name", example = "spring")),
-    request_body(content = RevisionTold),
+    request_body(content = LaunchTold),
     responses((status = 200, description = "It is a campaign", body = LaunchedDraft)),
 )]
 pub(in crate::web::api) async fn launch(
@@ -191,7 +216,7 @@ pub(in crate::web::api) async fn launch(
     caller: Caller,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let told: RevisionTold = body::read(&request, &bytes)?;
+    let told: LaunchTold = body::read(&request, &bytes)?;
     once_around(&request, &state, &caller, &bytes, async || {
         let templates = match meant(&state, &draft).await {
             Ok(known) => templates_of(&state, &known).await?,
@@ -200,7 +225,11 @@ pub(in crate::web::api) async fn launch(
             Err(error) => return Err(error),
         };
         let templates: Vec<&Template> = templates.iter().collect();
-        let (seen, now) = ((draft.as_str(), told.revision), state.clock.now());
+        let seen = Seen {
+            revision: told.revision,
+            digest: told.digest.as_deref(),
+        };
+        let (seen, now) = ((draft.as_str(), seen), state.clock.now());
         let (who, options) = (author(&caller), launch_options(&state));
         let started = start::start(&state.db, seen, &templates, &who, &options, now)
             .await

@@ -23,7 +23,7 @@ use super::{require_match, revision_tag};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::drafts::model::blank;
 use crate::campaigns::drafts::{
-    Author, Draft, DraftError, Gap, Review, Said, Standing, Step, edit, gaps, store,
+    Author, Draft, DraftError, Gap, Review, Said, Standing, Step, digest, edit, gaps, store,
 };
 use crate::config::Scope;
 use crate::templates::Template;
@@ -41,6 +41,9 @@ pub(super) struct DraftView {
     standing: Standing,
     /// Counts its changes; also its ETag.
     revision: i64,
+    /// Of the plan with its templates as they are now, for the approval and the launch of what was looked at; null: a
+    /// template is not there.
+    digest: Option<String>,
     /// What keeps it from being launched, in the order of the steps; none: it is complete.
     gaps: Vec<Gap>,
     /// Who asked for an approval, and what was answered.
@@ -68,8 +71,8 @@ pub(super) struct ReviewView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Said)]
 pub(super) struct SaidView {
-    /// A user or a token.
-    #[schema(example = "token shop")]
+    /// A user, a token of the console or one of the settings.
+    #[schema(example = "settings shop")]
     by: String,
     name: String,
     #[schema(value_type = String, format = DateTime)]
@@ -99,10 +102,19 @@ impl From<Review> for ReviewView {
     }
 }
 
-impl From<Draft> for DraftView {
-    fn from(draft: Draft) -> Self {
-        Self {
+impl DraftView {
+    async fn of(state: &State, draft: Draft) -> Result<Self, ApiError> {
+        let digest = match templates(state, &draft.definition).await {
+            Ok(templates) => {
+                let templates: Vec<&Template> = templates.iter().collect();
+                Some(digest(&draft.definition, &templates).map_err(ApiError::internal)?)
+            }
+            Err(error) if error.status().is_server_error() => return Err(error),
+            Err(_) => None,
+        };
+        Ok(Self {
             gaps: gaps(&draft.definition),
+            digest,
             name: draft.name,
             standing: draft.standing,
             revision: draft.revision,
@@ -111,14 +123,14 @@ impl From<Draft> for DraftView {
             made_at: instant(draft.made_at),
             changed_at: instant(draft.changed_at),
             definition: draft.definition,
-        }
+        })
     }
 }
 
 /// The token as one who plans: it launches without a second one where its scopes say so.
 fn author(caller: &Caller) -> Author {
     Author {
-        key: caller.actor(),
+        key: caller.key.clone(),
         name: caller.name.clone(),
         actor: caller.actor(),
         may_launch: caller.scopes.contains(&Scope::CampaignsLaunch),
@@ -139,9 +151,9 @@ async fn templates_of(state: &State, draft: &Draft) -> Result<Vec<Template>, Api
 }
 
 /// A draft with its tag.
-fn shown(draft: Draft) -> Result<HttpResponse, ApiError> {
+async fn shown(state: &State, draft: Draft) -> Result<HttpResponse, ApiError> {
     let tag = HeaderValue::from_str(&revision_tag(draft.revision)).map_err(ApiError::internal)?;
-    let mut response = answered(StatusCode::OK, &DraftView::from(draft))?;
+    let mut response = answered(StatusCode::OK, &DraftView::of(state, draft).await?)?;
     response.headers_mut().insert(ETAG, tag);
     Ok(response)
 }
@@ -259,7 +271,7 @@ pub(super) async fn begin(
             (None, None) => edit::begin(db, &told.name, &who, now_ms).await,
         };
         let draft = draft.map_err(faults::draft)?;
-        reply(StatusCode::CREATED, &DraftView::from(draft))
+        reply(StatusCode::CREATED, &DraftView::of(&state, draft).await?)
     })
     .await
 }
@@ -274,7 +286,7 @@ pub(super) async fn one(
     draft: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    shown(meant(&state, &draft).await?)
+    shown(&state, meant(&state, &draft).await?).await
 }
 
 /// Gives a draft another plan.
@@ -363,7 +375,7 @@ async fn save(
         }
         error => faults::draft(error),
     })?;
-    shown(saved)
+    shown(state, saved).await
 }
 
 /// A plan with what was given put over it (RFC 7396); of what is taken out and must be there, nothing is chosen.
@@ -450,7 +462,7 @@ pub(super) async fn reopen(
         let draft = edit::reopen(&state.db, &campaign, &who, now_ms)
             .await
             .map_err(faults::draft)?;
-        reply(StatusCode::OK, &DraftView::from(draft))
+        reply(StatusCode::OK, &DraftView::of(&state, draft).await?)
     })
     .await
 }

@@ -17,7 +17,8 @@ pub(super) async fn answer(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let (who, now_ms) = (author(&visit), state.clock.now_ms());
-    let (db, revision, word) = (&state.db, given.revision(), given.text("word"));
+    let (db, seen, word) = (&state.db, given.seen(), given.text("word"));
+    let revision = seen.revision;
     let done = match given.text("act") {
         "ask" => {
             approval::ask(db, &name, revision, word, &who, now_ms).await?;
@@ -35,7 +36,7 @@ pub(super) async fn answer(
             let draft = find(&state, &name).await?;
             let templates = templates_of(&state, &draft).await.unwrap_or_default();
             let templates = by_reference(&templates);
-            approval::approve(db, &name, revision, &templates, &who, now_ms).await?;
+            approval::approve(db, &name, seen, &templates, &who, now_ms).await?;
             "approved"
         }
         _ => return Err(ApiError::new(StatusCode::BAD_REQUEST)),

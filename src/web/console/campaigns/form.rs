@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::Fault;
+use crate::campaigns::drafts::Seen;
 use crate::web::words::Words;
 
 /// The fields of a form, by name.
@@ -46,6 +47,14 @@ impl Given {
     /// The revision of the draft that the form showed.
     pub fn revision(&self) -> i64 {
         self.text("revision").parse().unwrap_or(0)
+    }
+
+    /// The plan with its templates that the form showed.
+    pub fn seen(&self) -> Seen<'_> {
+        Seen {
+            revision: self.revision(),
+            digest: Some(self.text("digest")),
+        }
     }
 }
 

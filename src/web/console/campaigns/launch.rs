@@ -25,6 +25,8 @@ struct View {
     name: String,
     path: String,
     revision: i64,
+    /// Of what is shown.
+    digest: String,
     /// As the button says it.
     people: String,
     sentence: String,
@@ -50,11 +52,11 @@ pub(super) async fn page(
         // What is missing is said there.
         return Ok(see_other(&address(&draft.name, "review")));
     };
-    let view = view(&visit, &state, draft, checked);
+    let view = view(&visit, &state, draft, digest, checked);
     visit.answer(&state, "campaign_launch", &view)
 }
 
-fn view(visit: &Visit, state: &State, draft: Draft, checked: Checked) -> View {
+fn view(visit: &Visit, state: &State, draft: Draft, digest: String, checked: Checked) -> View {
     let words = visit.words();
     let found = Found::new(state, &draft.definition, &checked, words);
     View {
@@ -62,6 +64,7 @@ fn view(visit: &Visit, state: &State, draft: Draft, checked: Checked) -> View {
         section: "campaigns",
         path: path_segment(&draft.name),
         revision: draft.revision,
+        digest,
         people: people(found.will_receive, words),
         sentence: found.sentence,
         is_scheduled: draft.definition.schedule.is_some(),
@@ -100,7 +103,7 @@ pub(super) async fn launch(
     let templates = by_reference(&templates);
     let started = start::start(
         &state.db,
-        (&name, given.revision()),
+        (&name, given.seen()),
         &templates,
         &author(&visit),
         &options,
@@ -126,7 +129,8 @@ pub(super) async fn launch(
     let Some(checked) = checked(&state, &draft, &templates).await? else {
         return Err(ApiError::new(status).with_detail(refusal));
     };
-    let mut view = view(&visit, &state, draft, checked);
+    let digest = drafts::digest(&draft.definition, &templates).map_err(ApiError::internal)?;
+    let mut view = view(&visit, &state, draft, digest, checked);
     view.refusal = Some(refusal);
     let mut answer = visit.refuse(&state, "campaign_launch", &view)?;
     *answer.status_mut() = status;

@@ -489,6 +489,8 @@ impl From<DraftError> for ApiError {
             | DraftError::Stale
             | DraftError::NotAsked
             | DraftError::ChangedSince
+            | DraftError::Unseen
+            | DraftError::ApproverGone { .. }
             | DraftError::NotEditable { .. } => StatusCode::CONFLICT,
             DraftError::Name { .. } | DraftError::Incomplete(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };

@@ -35,6 +35,8 @@ struct View {
     section: &'static str,
     script: &'static str,
     head: Head,
+    /// Of what is shown.
+    digest: String,
     gaps: Vec<GapLine>,
     problem: String,
     found: Option<Found>,
@@ -166,6 +168,7 @@ pub(super) async fn page(
         facts: facts(&draft.definition, words),
         preview: Preview::of(&visit, &state, &draft, &query).await?,
         can: Can::of(&visit, &draft, &digest, is_ready),
+        digest,
     };
     Ok(preview::framed(visit.answer(
         &state,

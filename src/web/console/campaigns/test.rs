@@ -119,8 +119,17 @@ impl StepForm for Form {
 
     fn put(&self, plan: &mut Definition, read: &mut Reader<'_>) {
         let before = std::mem::take(&mut plan.cells);
-        for row in self.cells.iter().filter(|row| !row.name.is_empty()) {
-            let old = before.iter().find(|cell| cell.name == row.name);
+        let is_kept = |cell: &Cell| self.cells.iter().any(|row| row.name == cell.name);
+        for (row, place) in self.cells.iter().zip(0..) {
+            if row.name.is_empty() {
+                continue;
+            }
+            // One that is renamed is the one that stood in its row, and keeps what the form does not show.
+            let renamed = || before.get(place).filter(|cell| !is_kept(cell));
+            let old = before
+                .iter()
+                .find(|cell| cell.name == row.name)
+                .or_else(renamed);
             plan.cells.push(row.cell(old, read));
         }
         plan.control_percent = read.whole("control", &self.control).unwrap_or(0);

@@ -1,7 +1,7 @@
 //! A yes or a no that was said to people of the firm, with its proof.
 
 use actix_web::{HttpResponse, web};
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 use super::customer;
@@ -231,6 +231,9 @@ async fn allow(
 /// The yes of a form, or the field that cannot be read.
 fn yes(visit: &Visit, said: &Said, now_ms: i64) -> Result<told::Said, &'static str> {
     let day: NaiveDate = said.day.parse().map_err(|_malformed| "day")?;
+    if day.year() < 1970 {
+        return Err("year");
+    }
     let today = from_ms(now_ms)
         .with_timezone(&visit.words().zone())
         .date_naive();
@@ -257,6 +260,7 @@ fn yes(visit: &Visit, said: &Said, now_ms: i64) -> Result<told::Said, &'static s
 fn mend<'a>(field: &str, words: &'a Words) -> &'a str {
     match field {
         "day" => words.t("The day it was said is not a day."),
+        "year" => words.t("The day it was said lies before 1970."),
         "occurred_at" => words.t("The day it was said lies ahead."),
         "source" => words.t("Say where it was said, such as the form or the call; it is the proof."),
         "wording" => words.t("Write the words that were agreed to; a consent is proved by them."),
