@@ -26,7 +26,7 @@ use crate::storage::Dialect;
 use crate::storage::chance::lot;
 
 /// What the audience query needs to know.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Audience<'a> {
     pub rule: &'a Rule,
     pub rules: &'a Rules,
@@ -351,47 +351,6 @@ impl Audience<'_> {
             .take()
     }
 
-    /// The ids of those on whom it depends what becomes of a customer: himself, his household where it gets one
-    /// message only, and whoever shares an address with any of these.
-    fn circle(&self, customer: i64) -> SelectStatement {
-        // CROSS JOIN keeps SQLite from beginning with all customers.
-        let others = |from: SelectStatement, shared: &str| {
-            let mut others = Query::select();
-            others
-                .expr_as(Expr::cust("m.id"), Alias::new("id"))
-                .from_subquery(from, Alias::new("x"));
-            for name in ["o", "m"] {
-                others.join_as(
-                    JoinType::CrossJoin,
-                    Alias::new("customers"),
-                    Alias::new(name),
-                    Expr::cust("TRUE"),
-                );
-            }
-            others
-                .and_where(Expr::cust(format!(
-                    "o.id = x.id AND m.{shared} = o.{shared}"
-                )))
-                .take()
-        };
-        let himself = Query::select()
-            .expr_as(
-                Expr::cust(format!("CAST({customer} AS BIGINT)")),
-                Alias::new("id"),
-            )
-            .take();
-        let mut household = himself.clone();
-        if self.asks_household() {
-            household.union(UnionType::Distinct, others(himself, "household_key"));
-        }
-        let mut circle = household.clone();
-        for request in self.requests {
-            let sharing = others(household.clone(), address_key(request.channel));
-            circle.union(UnionType::Distinct, sharing);
-        }
-        circle
-    }
-
     /// SQL that holds wherever the rule of a reason does; `None` where the rule itself is cheap.
     fn guard(&self, reason: Withheld, question: &Question<'_>) -> Option<String> {
         let is_special = "special.id IS NOT NULL";
@@ -567,7 +526,7 @@ impl Audience<'_> {
     ///
     /// Asked of those alone on whom the answer may depend, or it would take as long as counting everyone.
     pub fn select_one(&self, dialect: Dialect, customer: i64) -> SelectStatement {
-        let circle = Whom::Circle(Box::new(self.circle(customer)));
+        let circle = Whom::Circle(Box::new(circle(self.requests, customer)));
         Query::select()
             .expr_as(Expr::cust("one.due_at"), Alias::new("due_at"))
             .expr_as(Expr::cust("one.wished_at"), Alias::new("wished_at"))
@@ -576,6 +535,47 @@ impl Audience<'_> {
             .and_where(Expr::cust(format!("one.id = {customer}")))
             .take()
     }
+}
+
+/// The ids of those on whom it depends what becomes of a customer: the customer, the household where it gets one
+/// message only, and whoever shares an address with any of these.
+pub fn circle(requests: &[Request], customer: i64) -> SelectStatement {
+    // CROSS JOIN keeps SQLite from beginning with all customers.
+    let others = |from: SelectStatement, shared: &str| {
+        let mut others = Query::select();
+        others
+            .expr_as(Expr::cust("m.id"), Alias::new("id"))
+            .from_subquery(from, Alias::new("x"));
+        for name in ["o", "m"] {
+            others.join_as(
+                JoinType::CrossJoin,
+                Alias::new("customers"),
+                Alias::new(name),
+                Expr::cust("TRUE"),
+            );
+        }
+        others
+            .and_where(Expr::cust(format!(
+                "o.id = x.id AND m.{shared} = o.{shared}"
+            )))
+            .take()
+    };
+    let himself = Query::select()
+        .expr_as(
+            Expr::cust(format!("CAST({customer} AS BIGINT)")),
+            Alias::new("id"),
+        )
+        .take();
+    let mut household = himself.clone();
+    if requests.iter().any(|request| request.per_household) {
+        household.union(UnionType::Distinct, others(himself, "household_key"));
+    }
+    let mut circle = household.clone();
+    for request in requests {
+        let sharing = others(household.clone(), address_key(request.channel));
+        circle.union(UnionType::Distinct, sharing);
+    }
+    circle
 }
 
 /// The ids of all but the first, by id, of those in table `asked` who may be contacted and share a value,

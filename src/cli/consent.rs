@@ -217,7 +217,9 @@ async fn prove(
     let id = match &person {
         Some(person) => person.id,
         None => CustomerId(who.parse().with_context(|| {
-            format!("nobody in the base is {who:?}; of one who was erased, give the number he had")
+            format!(
+                "nobody in the base is {who:?}; of one who was erased, give the number they had"
+            )
         })?),
     };
     let proof = proof::of_customer(&parts.db, &parts.settings, id, now_ms).await?;

@@ -341,7 +341,7 @@ impl Rectify {
         }
         if !outcome.ended.is_empty() {
             print(format_args!(
-                "Permissions that ended with the former address: {}. If the person asked for the change, say so with --asked-by-person; else he signs up anew.",
+                "Permissions that ended with the former address: {}. If the person asked for the change, say so with --asked-by-person; else they sign up anew.",
                 outcome.ended.join(", ")
             ));
         }
@@ -408,7 +408,7 @@ impl Erase {
         let outbox = parts.settings.data_dir.join("outbox");
         if outbox.join("index.jsonl").exists() {
             print(format_args!(
-                "Test mails in {} may still name him: delete that folder.",
+                "Test mails in {} may still name them: delete that folder.",
                 outbox.display()
             ));
         }
@@ -421,7 +421,7 @@ fn is_confirmed(customer: CustomerId) -> anyhow::Result<bool> {
         anyhow::bail!("erasing cannot be undone; say --yes to do it without being asked");
     }
     print(format_args!(
-        "Erasing customer {customer} cannot be undone. Type his number to go on:"
+        "Erasing customer {customer} cannot be undone. Type the customer's number to go on:"
     ));
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;

@@ -29,7 +29,7 @@ pub async fn admit(
     let row = &correction.row;
     if row.external_id.is_none() && row.email.is_none() && row.phone.is_none() {
         return Err(DialogueError::Field(
-            "a mail address, a telephone number or your own key is needed, so that he is found again"
+            "a mail address, a telephone number or your own key is needed, so that the person is found again"
                 .to_owned(),
         ));
     }

@@ -64,10 +64,7 @@ pub async fn attest(
     let fingerprint = current.map(|(_, fingerprint)| fingerprint.as_str());
     let is_yes = said.action == Action::Grant;
     if is_yes && fingerprint.is_none() {
-        return refused(
-            "channel",
-            "is one on which he has no address; set it right first",
-        );
+        return refused("channel", "is one without an address; set it right first");
     }
     let evidence = Evidence {
         customer,

@@ -38,7 +38,7 @@ pub enum DialogueError {
     )]
     NoSuchCustomer(CustomerId),
     #[error(
-        "customer {customer} was erased on {on}; what is left of him shows `visavis consent proof --customer {customer}`"
+        "customer {customer} was erased on {on}; what is left shows `visavis consent proof --customer {customer}`"
     )]
     Erased { customer: CustomerId, on: NaiveDate },
     #[error("{0}; nothing was changed")]

@@ -201,7 +201,7 @@ impl Change {
                 self.channel,
                 topic,
                 permission.basis.unwrap_or(Basis::Consent),
-                "rectification: the person asked for his new address",
+                "rectification: the person asked for the new address",
                 at,
             )
         }

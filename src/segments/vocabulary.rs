@@ -182,10 +182,10 @@ impl Field {
                 Kind::Money,
                 "the sum of all orders, in currency units",
             ),
-            Self::FirstOrder => ("first_order", Kind::Instant, "when he ordered first"),
-            Self::LastOrder => ("last_order", Kind::Instant, "when he ordered last"),
-            Self::LastContact => ("last_contact", Kind::Instant, "when we last reached him"),
-            Self::LastResponse => ("last_response", Kind::Instant, "when he last responded"),
+            Self::FirstOrder => ("first_order", Kind::Instant, "when they ordered first"),
+            Self::LastOrder => ("last_order", Kind::Instant, "when they ordered last"),
+            Self::LastContact => ("last_contact", Kind::Instant, "when we last reached them"),
+            Self::LastResponse => ("last_response", Kind::Instant, "when they last responded"),
             Self::Engagement => (
                 "engagement",
                 Kind::Whole,
@@ -194,17 +194,17 @@ impl Field {
             Self::Recency => (
                 "recency",
                 Kind::Whole,
-                "from 1 to 5 among the buyers: how lately he ordered; 5 is the latest fifth",
+                "from 1 to 5 among the buyers: how lately they ordered; 5 is the latest fifth",
             ),
             Self::Frequency => (
                 "frequency",
                 Kind::Whole,
-                "from 1 to 5 among the buyers: how often he ordered",
+                "from 1 to 5 among the buyers: how often they ordered",
             ),
             Self::Monetary => (
                 "monetary",
                 Kind::Whole,
-                "from 1 to 5 among the buyers: how much he spent",
+                "from 1 to 5 among the buyers: how much they spent",
             ),
             Self::Rfm => (
                 "rfm",
@@ -219,14 +219,14 @@ impl Field {
             Self::PreferredChannel => (
                 "preferred_channel",
                 Kind::Word(&CHANNEL_WORDS),
-                "where he acts himself most, from three acts on: email or sms",
+                "where they act themselves most, from three acts on: email or sms",
             ),
             Self::PreferredHour => (
                 "preferred_hour",
                 Kind::Whole,
-                "the hour of his own day, 0 to 23, about which he acts most, from three acts on",
+                "the hour of their own day, 0 to 23, about which they act most, from three acts on",
             ),
-            Self::Created => ("created", Kind::Instant, "when he came into the base"),
+            Self::Created => ("created", Kind::Instant, "when they came into the base"),
         }
     }
 }
@@ -254,14 +254,14 @@ pub fn predicates() -> Vec<(&'static str, &'static str)> {
             Deed::Ordered => {
                 "has ordered; may name campaign, product, category, for at least AMOUNT"
             }
-            Deed::Received => "a message to him was accepted; may name campaign",
+            Deed::Received => "a message to them was accepted; may name campaign",
             Deed::Opened => "opened a message himself; may name campaign",
             Deed::Clicked => "clicked a link himself; may name campaign",
             Deed::Responded => "clicked, ordered, replied, redeemed or answered; may name campaign",
             Deed::Replied => "wrote back; may name campaign",
             Deed::Redeemed => "redeemed a coupon; may name campaign",
             Deed::Answered => "named a campaign's code in a shop or by phone; may name campaign",
-            Deed::Bounced => "a message to him came back; may name campaign",
+            Deed::Bounced => "a message to them came back; may name campaign",
             Deed::Complained => "called a message spam; may name campaign",
         };
         (deed.as_str(), about)

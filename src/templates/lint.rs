@@ -299,7 +299,7 @@ impl Reader<'_> {
             self.refuse(
                 Some(Part::Action),
                 "action",
-                Sentence::new("Action is empty: nobody does what he is not asked to do"),
+                Sentence::new("Action is empty: nobody does what nobody asks for"),
             );
         }
     }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sea_orm::Value;
-use visavis::campaigns::audience::{Audience, DueBy};
+use visavis::campaigns::audience::{Audience, DueBy, circle};
 use visavis::campaigns::split::Split;
 use visavis::config::{PressureSettings, WindowKind};
 use visavis::consent::model::Channel;
 use visavis::gate::model::Rival;
 use visavis::gate::moment::Moment;
-use visavis::gate::store::{Question, places};
+use visavis::gate::store::{Question, places, places_of};
 use visavis::segments::Rule;
 use visavis::storage::{Db, Sql};
 
@@ -231,7 +231,10 @@ on_both! {
             let all = db.get_database_backend().build(&audience.select(db.dialect()));
             let together = reasons(db, all.sql, all.values.map(|values| values.0).unwrap_or_default()).await;
             for id in first..first + PEOPLE {
-                let one = db.get_database_backend().build(&audience.select_one(db.dialect(), id));
+                // With the places of the few alone.
+                let few = places_of(&**db, circle(&requests, id), definition.fallback_zone()).await.unwrap();
+                let alone = Audience { places: &few, ..audience };
+                let one = db.get_database_backend().build(&alone.select_one(db.dialect(), id));
                 let row = db.row(one.sql, one.values.map(|values| values.0).unwrap_or_default()).await.unwrap().unwrap();
                 let alone: Option<String> = row.try_get("", "reason").unwrap();
                 assert_eq!(alone, together[&id], "customer {id}, seed {seed}");

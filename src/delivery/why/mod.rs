@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::model::State;
 use super::store::why::{self as store, Facts, LedgerRow};
-use crate::campaigns::audience::{Audience, DueBy};
+use crate::campaigns::audience::{self, Audience, DueBy};
 use crate::campaigns::model::Status;
 use crate::campaigns::split::Split;
 use crate::campaigns::store::{self as campaign_store, Campaign};
@@ -22,7 +22,7 @@ use crate::gate::model::{Request, Withheld};
 use crate::gate::moment::Moment;
 use crate::gate::quiet_hours::Whereabouts;
 use crate::gate::rules::Rules;
-use crate::gate::store::{Question, places};
+use crate::gate::store::{Question, places_of};
 use crate::ids::CustomerId;
 use crate::segments::{Explanation, ParseError, Rule, store as segment_store};
 use crate::statistics::sentence::{Sentence, Value};
@@ -165,15 +165,16 @@ pub async fn why(
         .ok_or(WhyError::NoSuchCustomer(customer))?;
     let ledger = store::ledger_row(db, campaign.id, customer).await?;
     let let_go_at = store::let_go_at(db, campaign.id).await?;
-    let places = places(&**db, definition.fallback_zone()).await?;
     let own_wave = ledger
         .as_ref()
         .filter(|row| row.is_running)
         .map(|row| row.wave);
     let rivals = campaign_store::rivals(&**db, definition.priority, own_wave).await?;
     let now_ms = now.timestamp_millis();
-    let moment = Moment::of_instant(&now_ms.to_string(), now_ms, "c", rules, &places);
     let requests = definition.requests();
+    let circle = audience::circle(&requests, customer.0);
+    let places = places_of(&**db, circle, definition.fallback_zone()).await?;
+    let moment = Moment::of_instant(&now_ms.to_string(), now_ms, "c", rules, &places);
     let questions: Vec<Question<'_>> = requests
         .iter()
         .map(|request| Question {
@@ -357,17 +358,17 @@ fn sentence(
                 .with("reason", Value::word(reason.describe()))
         },
         Verdict::NotSelected => {
-            Sentence::new("is not contacted because the segment does not mean him")
+            Sentence::new("is not contacted because the segment does not mean this person")
         },
         Verdict::Failed => {
             let reason = ledger.and_then(|row| row.reason.as_deref());
             Sentence::new("was not reached: {reason}").with("reason", spaced(reason.unwrap_or("unknown")))
         }
         Verdict::Over if let_go_at.is_some() => {
-            Sentence::new("is not contacted because the campaign is over, and no launch that is kept selected him")
+            Sentence::new("is not contacted because the campaign is over, and no launch that is kept selected this person")
         }
         Verdict::Over => {
-            Sentence::new("is not contacted because the campaign is over, and no launch selected him")
+            Sentence::new("is not contacted because the campaign is over, and no launch selected this person")
         }
     }
 }

@@ -434,10 +434,10 @@ pub(super) fn in_ledger(row: Option<&LedgerRow>, let_go_at: Option<i64>) -> Sent
     let Some(row) = row else {
         return match let_go_at {
             Some(at) => Sentence::new(
-                "no launch whose deliveries are kept has selected him; older ones were let go on {at}",
+                "no launch whose deliveries are kept has selected this person; older ones were let go on {at}",
             )
             .with("at", Value::Moment(at)),
-            None => Sentence::new("no launch has selected him"),
+            None => Sentence::new("no launch has selected this person"),
         };
     };
     let reason = row.reason.as_deref();

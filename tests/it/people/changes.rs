@@ -183,7 +183,7 @@ on_both! {
         let site = Site::open(db).await;
         let nobody = post(&site, "/customers/new", &[("first_name", "Bob"), ("language", "fr"), ("country", "FR"), ("stage", "prospect")]).await;
         assert_eq!(nobody.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(nobody.text().await.unwrap().contains("so that he is found again"));
+        assert!(nobody.text().await.unwrap().contains("so that the person is found again"));
         for known in [("email", "ADA@mail.example"), ("phone", "06 39 98 00 01"), ("external_id", "ada")] {
             let fields = [known, ("first_name", "Bob"), ("language", "fr"), ("country", "FR"), ("stage", "prospect")];
             let refused = post(&site, "/customers/new", &fields).await;
