@@ -182,6 +182,10 @@ pub async fn check_within(
         });
     }
     let mut refusals: Vec<Sentence> = offer_refusal(definition, &rules).into_iter().collect();
+    // The launch refuses it, too.
+    if plan::lies_behind(definition, now) {
+        refusals.push(Sentence::new("the time in [schedule] lies behind us"));
+    }
     let mut warnings = warnings(definition, settings, will_receive, now);
     let mut sms = None;
     for provider in routes
@@ -570,9 +574,6 @@ fn warnings(
             Sentence::new("every {every} writes to the same people more than once a day")
                 .with("every", format!("{every:?}")),
         );
-    }
-    if plan::lies_behind(definition, now) {
-        warnings.push(Sentence::new("the time in [schedule] lies behind us"));
     }
     warnings
 }

@@ -23,6 +23,7 @@ use crate::customers::model::Customer;
 use crate::customers::normalise;
 use crate::ids::{DeliveryKey, WaveId};
 use crate::keys::Keys;
+use crate::statistics::sentence::{Sentence, Value};
 use crate::storage::Db;
 use crate::templates::model::{Link, OfferWords, RecipientLinks};
 use crate::templates::sms::{RenderedSms, size};
@@ -58,6 +59,25 @@ pub enum TrialError {
     Database(#[from] DbErr),
 }
 
+impl TrialError {
+    /// The same, to be said in every language.
+    pub fn sentence(&self) -> Sentence {
+        match self {
+            Self::Addresses => Sentence::new("name one to {n} addresses").named("n", MOST),
+            Self::TooMany => Sentence::new(
+                "a test goes to {n} addresses a day at most; look at the preview, or go on tomorrow",
+            )
+            .named("n", MOST_A_DAY),
+            Self::Channel(channel) => Sentence::new("this campaign does not go by {channel}")
+                .with("channel", Value::word(channel.as_str())),
+            Self::Render(why) => {
+                Sentence::new("it cannot be written for this customer: {why}").named("why", why)
+            }
+            other => other.to_string().into(),
+        }
+    }
+}
+
 /// What is tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Trial<'a> {
@@ -71,11 +91,11 @@ pub struct Trial<'a> {
 }
 
 /// What became of one address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Tried {
     pub to: String,
     /// Why it was not taken.
-    pub problem: Option<String>,
+    pub problem: Option<Sentence>,
 }
 
 /// A message to look at.
@@ -185,13 +205,12 @@ pub async fn send(
                 let fingerprint = keys.fingerprint(&key);
                 let topic = &definition.topic;
                 if is_suppressed(&**db, &fingerprint, trial.channel, topic).await? {
-                    Some("opted out, or is on the suppression list".to_owned())
+                    Some(Sentence::new("opted out, or is on the suppression list"))
                 } else if is_stranger(db, (trial.channel, topic), (&to, &key), &fingerprint).await?
                 {
-                    Some(
-                        "is a customer who has not allowed it; send the test to a colleague"
-                            .to_owned(),
-                    )
+                    Some(Sentence::new(
+                        "is a customer who has not allowed it; send the test to a colleague",
+                    ))
                 } else {
                     // Wave 0 is nobody's: what comes back of it belongs to no delivery.
                     let delivery = DeliveryKey {
@@ -301,14 +320,19 @@ async fn is_stranger(
 }
 
 /// An address as it is written to, and as it is matched.
-fn known_as(channel: Channel, address: &str, country: &str) -> Result<(String, String), String> {
+fn known_as(channel: Channel, address: &str, country: &str) -> Result<(String, String), Sentence> {
+    let why = |error: String| Value::Word(error.into());
     match channel {
         Channel::Email => normalise::email(address)
             .map(|email| (email.address, email.key))
-            .map_err(|error| format!("no email address: {error}")),
+            .map_err(|error| {
+                Sentence::new("no email address: {why}").with("why", why(error.to_string()))
+            }),
         Channel::Sms => normalise::phone(address, country)
             .map(|number| (number.clone(), number))
-            .map_err(|error| format!("no telephone number: {error}")),
+            .map_err(|error| {
+                Sentence::new("no telephone number: {why}").with("why", why(error.to_string()))
+            }),
     }
 }
 
@@ -329,7 +353,7 @@ impl Way<'_> {
         to: String,
         delivery: DeliveryKey,
         now_ms: i64,
-    ) -> Option<String> {
+    ) -> Option<Sentence> {
         let outcome = match specimen {
             Specimen::Email {
                 subject,
@@ -346,7 +370,10 @@ impl Way<'_> {
                     topic: definition.topic.clone(),
                 };
                 let Some(wave) = self.channels.email.open_wave_through(self.route, &frame) else {
-                    return Some(format!("the relay {} is not in the settings", self.route));
+                    return Some(
+                        Sentence::new("the relay {name} is not in the settings")
+                            .named("name", self.route),
+                    );
                 };
                 let message = EmailMessage {
                     delivery,
@@ -377,9 +404,15 @@ impl Way<'_> {
         };
         match outcome {
             Outcome::Accepted => None,
-            Outcome::Deferred { reply, .. } => Some(format!("put off by the server ({reply})")),
-            Outcome::Rejected { reply, .. } => Some(format!("refused by the server ({reply})")),
-            Outcome::Unknown { why } => Some(format!("may or may not have arrived: {why}")),
+            Outcome::Deferred { reply, .. } => {
+                Some(Sentence::new("put off by the server ({reply})").named("reply", reply))
+            }
+            Outcome::Rejected { reply, .. } => {
+                Some(Sentence::new("refused by the server ({reply})").named("reply", reply))
+            }
+            Outcome::Unknown { why } => {
+                Some(Sentence::new("may or may not have arrived: {why}").named("why", why))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::store::erasure as store;
-use super::{DialogueError, gone};
+use super::{DialogueError, Meant, gone};
 use crate::consent::audit;
 use crate::consent::model::Scope;
 use crate::consent::store::{self as consent, Suppression};
@@ -24,16 +24,19 @@ pub const ERASED: &str = "erased";
 /// his number: reports do not change, and the chain of evidence stays whole.
 ///
 /// # Errors
-/// When there is no such customer (any more), or the database is away; then nothing is changed.
+/// When there is no such customer (any more) or none as read, or the database is away; then nothing is changed.
 pub async fn erase(
     db: &Db,
     keys: &Keys,
-    customer: CustomerId,
+    customer: impl Into<Meant<'_>>,
     actor: &str,
     now_ms: i64,
 ) -> Result<(), DialogueError> {
     let txn = db.begin().await?;
-    let mailbox = erase_within(&txn, keys, customer, actor, "asked", now_ms).await?;
+    let meant = customer.into();
+    consent::hold_mailboxes(&*txn, meant.id).await?;
+    meant.ensure_seen(&txn).await?;
+    let mailbox = erase_within(&txn, keys, meant.id, actor, "asked", now_ms).await?;
     txn.commit().await?;
     db.checkpoint().await;
     in_flight::settled(db, &mailbox, now_ms, in_flight::AT_MOST).await?;

@@ -27,6 +27,8 @@ use sea_orm::DbErr;
 use crate::clock::from_ms;
 use crate::config::ConfigError;
 use crate::consent::audit;
+use crate::customers::model::Customer;
+use crate::customers::store as customers;
 use crate::ids::CustomerId;
 use crate::storage::Txn;
 
@@ -47,12 +49,53 @@ pub enum DialogueError {
     Known(CustomerId),
     #[error("{0}")]
     Whom(String),
+    #[error("somebody else changed this customer since; look at the change and do yours again")]
+    Stale,
     #[error("the archive could not be made: {0}; the export can be tried again")]
     Archive(zip::result::ZipError),
     #[error(transparent)]
     Settings(#[from] ConfigError),
     #[error("the database failed: {0}; nothing was changed")]
     Database(#[from] DbErr),
+}
+
+/// Whom a change is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Meant<'a> {
+    id: CustomerId,
+    seen: Option<&'a Customer>,
+}
+
+impl From<CustomerId> for Meant<'_> {
+    /// However things stand with this customer by now.
+    fn from(id: CustomerId) -> Self {
+        Self { id, seen: None }
+    }
+}
+
+impl<'a> From<&'a Customer> for Meant<'a> {
+    /// This customer as read, and no other.
+    fn from(seen: &'a Customer) -> Self {
+        Self {
+            id: seen.id,
+            seen: Some(seen),
+        }
+    }
+}
+
+impl Meant<'_> {
+    /// Refuses a customer who is no more as read; the row is held.
+    async fn ensure_seen(&self, txn: &Txn) -> Result<(), DialogueError> {
+        let Some(seen) = self.seen else {
+            return Ok(());
+        };
+        let now = customers::get(&**txn, txn.dialect(), self.id).await?;
+        match now.is_none_or(|now| now == *seen) {
+            // That one is gone is told by who looks for the row.
+            true => Ok(()),
+            false => Err(DialogueError::Stale),
+        }
+    }
 }
 
 /// Why there is no such customer (any more).

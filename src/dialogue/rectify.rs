@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::store::{lookup, rectification as store};
-use super::{DialogueError, gone};
+use super::{DialogueError, Meant, gone};
 use crate::consent::audit;
 use crate::consent::model::{Action, Basis, Channel, Evidence, Permission, Scope};
 use crate::consent::store::{self as consent, AddressChange};
@@ -36,19 +36,22 @@ pub struct Outcome {
 /// new one ([`consent::follow`]).
 ///
 /// # Errors
-/// When there is no such customer (any more), another has the external id, looser tracking is set without
+/// When there is no such customer (any more) or none as read, another has the external id, looser tracking is set without
 /// his asking, or the database is away; then nothing is changed.
 pub async fn rectify(
     db: &Db,
     keys: &Keys,
-    customer: CustomerId,
+    customer: impl Into<Meant<'_>>,
     correction: &Correction,
     is_asked_by_person: bool,
     actor: &str,
     now_ms: i64,
 ) -> Result<Outcome, DialogueError> {
     let txn = db.begin().await?;
+    let meant = customer.into();
+    let customer = meant.id;
     let held = consent::hold_mailboxes(&*txn, customer).await?;
+    meant.ensure_seen(&txn).await?;
     if let Some(external_id) = &correction.row.external_id
         && lookup::is_taken(&txn, external_id, customer).await?
     {

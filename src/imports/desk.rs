@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::model::{Outcome, Plan, Standing, Upload};
+use super::model::{Outcome, Plan, Standing, State, Upload};
 use super::shelf::{Kept, Shelf};
 use super::store;
 use super::take_in::{TakeInError, take_in};
@@ -32,6 +32,8 @@ pub struct Running {
 #[derive(Debug, Clone)]
 pub struct Desk {
     running: Arc<Mutex<Option<Running>>>,
+    /// What was read last, once its row tells how that ended.
+    ended: Arc<Mutex<Option<UploadId>>>,
     /// Tells that the place is free again.
     freed: Arc<Notify>,
     /// Ends what is being read; nothing more is begun then.
@@ -54,6 +56,8 @@ pub struct Parts {
 pub enum BeginError {
     #[error("another file is being read; begin this one when that is done")]
     Busy,
+    #[error("this very file is being read; wait until that is done")]
+    BeingRead,
     #[error("there is no such upload (any more); upload the file again")]
     NoSuchUpload,
     #[error("the file is imported already; to import it again, upload it again")]
@@ -82,6 +86,7 @@ impl Default for Desk {
     fn default() -> Self {
         Self {
             running: Arc::default(),
+            ended: Arc::default(),
             freed: Arc::default(),
             stop: CancellationToken::new(),
             runtime: Handle::try_current().ok(),
@@ -97,10 +102,16 @@ impl Desk {
 
     /// How an upload stands, seen from here.
     pub fn standing(&self, shelf: &Shelf, upload: &Upload) -> Standing {
-        let is_running = self
-            .running()
-            .is_some_and(|running| running.upload == upload.id);
+        let is_here = |running: Running| running.upload == upload.id;
+        // Whose row says so though its end is noted was read a moment before that.
+        let is_running = self.running().is_some_and(is_here)
+            || (upload.state == State::Running && self.ended() == Some(upload.id));
         upload.standing(shelf.holds(&upload.stored), is_running)
+    }
+
+    /// What was read here last and is noted as ended.
+    fn ended(&self) -> Option<UploadId> {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the only place; `None` when it is taken.
@@ -109,6 +120,7 @@ impl Desk {
         if running.is_some() || self.stop.is_cancelled() {
             return None;
         }
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *running = Some(Running {
             upload,
             is_dry_run,
@@ -119,6 +131,14 @@ impl Desk {
             },
         });
         Some(Place(self.clone()))
+    }
+
+    /// Why this file cannot have the desk.
+    fn busy_with(&self, upload: UploadId) -> BeginError {
+        match self.running() {
+            Some(running) if running.upload == upload => BeginError::BeingRead,
+            _ => BeginError::Busy,
+        }
     }
 
     /// Breaks off what is being read and waits until it let go of the database; nothing is begun from now on. A file
@@ -148,7 +168,9 @@ impl Desk {
         is_dry_run: bool,
         actor: &str,
     ) -> Result<(), BeginError> {
-        let place = self.take(upload, is_dry_run).ok_or(BeginError::Busy)?;
+        let place = self
+            .take(upload, is_dry_run)
+            .ok_or_else(|| self.busy_with(upload))?;
         let known = get(&parts.db, upload)
             .await?
             .ok_or(BeginError::NoSuchUpload)?;
@@ -261,8 +283,14 @@ async fn run(parts: Parts, shelf: Shelf, upload: Upload, request: ImportRequest,
     {
         tracing::warn!(%error, "an imported file could not be removed; the upkeep tries again");
     }
-    if let Err(error) = end(db, upload.id, &ended, clock.now_ms()).await {
-        tracing::error!(import = %upload.id, %error, "how an import ended could not be noted");
+    match end(db, upload.id, &ended, clock.now_ms()).await {
+        Ok(()) => {
+            let mut ended = place.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            *ended = Some(upload.id);
+        }
+        Err(error) => {
+            tracing::error!(import = %upload.id, %error, "how an import ended could not be noted");
+        }
     }
     drop(place);
 }
@@ -323,7 +351,7 @@ pub async fn set_plan(
     now_ms: i64,
 ) -> Result<(), BeginError> {
     if desk.running().is_some_and(|running| running.upload == id) {
-        return Err(BeginError::Busy);
+        return Err(BeginError::BeingRead);
     }
     let known = store::get(&**txn, id)
         .await?
@@ -373,7 +401,7 @@ pub async fn remove(
     id: UploadId,
     actor: &str,
 ) -> Result<(), BeginError> {
-    let _place = desk.take(id, true).ok_or(BeginError::Busy)?;
+    let _place = desk.take(id, true).ok_or_else(|| desk.busy_with(id))?;
     let upload = get(&parts.db, id).await?.ok_or(BeginError::NoSuchUpload)?;
     let now_ms = parts.clock.now_ms();
     let txn = parts.db.begin().await?;

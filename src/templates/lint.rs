@@ -34,7 +34,9 @@ const SMS_TEXT: &str = "sms.text";
 const HTML_BYTES: usize = 100_000;
 
 /// What is said of a text that a new template began with.
-const EXAMPLE: &str = "this is still the example's text; write your own, or empty the field";
+fn example() -> Sentence {
+    Sentence::new("this is still the example's text; write your own, or empty the field")
+}
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -359,7 +361,7 @@ impl Reader<'_> {
             let part = Some(text.part);
             exclamations += text.text.matches('!').count();
             if is_example(text.text) {
-                self.warn(part, &text.key, EXAMPLE);
+                self.warn(part, &text.key, example());
             }
             if text.form != Form::Markdown
                 && let Some(tag) = html_tag(text.text)
@@ -367,9 +369,10 @@ impl Reader<'_> {
                 self.warn(
                     part,
                     &text.key,
-                    format!(
-                        "readers will see {tag} as it stands: a line holds no HTML, so take it out"
-                    ),
+                    Sentence::new(
+                        "readers will see {tag} as it stands: a line holds no HTML, so take it out",
+                    )
+                    .named("tag", tag),
                 );
             }
             // What was read once can be read again.
@@ -380,7 +383,7 @@ impl Reader<'_> {
             self.fields(part, &text.key, &ready.tags, facts, &mut said);
         }
         if wording.sms().is_some_and(is_example) {
-            self.warn(None, SMS_TEXT, EXAMPLE);
+            self.warn(None, SMS_TEXT, example());
         }
         if exclamations > 4 {
             self.warn(

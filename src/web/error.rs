@@ -28,8 +28,18 @@ pub struct ApiError {
     fields: Vec<FieldProblem>,
     /// Seconds until it is worth trying again, where that is known.
     wait: Option<u32>,
+    /// Where a reader of the page goes on.
+    onward: Option<Box<Onward>>,
     /// For the log only.
     cause: Option<String>,
+}
+
+/// A link on the page of an error.
+#[derive(Debug)]
+pub(super) struct Onward {
+    pub path: String,
+    /// In English.
+    pub text: &'static str,
 }
 
 impl ApiError {
@@ -41,6 +51,7 @@ impl ApiError {
             allow: None,
             fields: Vec::new(),
             wait: None,
+            onward: None,
             cause: None,
         }
     }
@@ -65,6 +76,7 @@ impl ApiError {
         for one in &mut self.fields {
             one.field = match one.field.as_str() {
                 "" => field.to_owned(),
+                inner if inner.starts_with('[') => format!("{field}{inner}"),
                 inner => format!("{field}.{inner}"),
             };
         }
@@ -81,6 +93,13 @@ impl ApiError {
     #[must_use]
     pub(super) fn with_wait(mut self, seconds: u32) -> Self {
         self.wait = Some(seconds);
+        self
+    }
+
+    /// Leads a reader on: to a path of ours, by the text of a link.
+    #[must_use]
+    pub(super) fn leading(mut self, path: String, text: &'static str) -> Self {
+        self.onward = Some(Box::new(Onward { path, text }));
         self
     }
 
@@ -112,6 +131,10 @@ impl ApiError {
     pub(super) fn retry_after(&self) -> Option<u32> {
         let is_too_often = self.status == StatusCode::TOO_MANY_REQUESTS;
         is_too_often.then_some(self.wait.unwrap_or(3600))
+    }
+
+    pub(super) fn onward(&self) -> Option<&Onward> {
+        self.onward.as_deref()
     }
 
     pub(super) fn cause(&self) -> Option<&str> {
@@ -172,7 +195,7 @@ pub(super) fn words(status: StatusCode) -> (&'static str, &'static str, &'static
         StatusCode::UNAUTHORIZED => (
             "unauthorized",
             "Unauthorized",
-            "A token of [api.tokens] is needed: Authorization: Bearer followed by it.",
+            "A token is needed: Authorization: Bearer followed by it. Tokens are made under Settings, API tokens, or in [api.tokens].",
         ),
         StatusCode::REQUEST_TIMEOUT => (
             "too_slow",
@@ -286,7 +309,7 @@ impl From<DialogueError> for ApiError {
             DialogueError::NoSuchCustomer(_) | DialogueError::Whom(_) => {
                 Self::new(StatusCode::NOT_FOUND)
             }
-            DialogueError::Known(_) => {
+            DialogueError::Known(_) | DialogueError::Stale => {
                 Self::new(StatusCode::CONFLICT).with_detail(error.to_string())
             }
             DialogueError::Erased { .. } => Self::new(StatusCode::GONE),

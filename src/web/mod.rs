@@ -16,6 +16,7 @@ mod metrics;
 mod pages;
 pub mod probes;
 pub mod public;
+mod query;
 mod server;
 mod speaking;
 mod words;
@@ -154,7 +155,10 @@ fn configure_errors(config: &mut ServiceConfig) {
             web::PathConfig::default()
                 .error_handler(|_, _| ApiError::new(StatusCode::NOT_FOUND).into()),
         )
-        .app_data(web::QueryConfig::default().error_handler(move |_, _| bad_request()))
+        .app_data(
+            web::QueryConfig::default()
+                .error_handler(|error, request| query::refusal(&error, request).into()),
+        )
         .app_data(
             web::FormConfig::default()
                 .limit(BODY_LIMIT)

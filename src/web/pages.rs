@@ -77,6 +77,9 @@ struct ErrorView<'a> {
     language: &'static str,
     title: &'a str,
     lines: Vec<Cow<'a, str>>,
+    /// Where the reader goes on; empty: nowhere in particular.
+    onward: &'a str,
+    onward_text: &'a str,
     reference: &'static str,
     request_id: &'a str,
 }
@@ -245,10 +248,13 @@ impl Pages {
         } else {
             (errors.fault_title, vec![errors.fault_text.into()])
         };
+        let onward = error.onward().filter(|_| is_console);
         let view = ErrorView {
             language: language.code(),
             title,
             lines,
+            onward: onward.map_or("", |onward| onward.path.as_str()),
+            onward_text: onward.map_or("", |onward| self.words(language).t(onward.text)),
             reference: errors.reference,
             request_id,
         };

@@ -86,9 +86,15 @@ impl Words {
         said::unparted(&fill(self.t(english), values))
     }
 
-    /// `one` or `many` with the count for `{n}`; French says one for nothing too.
+    /// `name: value`, with what stands before the colon in this language.
+    pub fn pair(&self, name: &str, value: &str) -> String {
+        self.fill("{name}: {value}", &[("name", name), ("value", value)])
+    }
+
+    /// `one` or `many` with the count for `{n}`; French says one for nothing too, where that does not name the number
+    /// itself.
     pub fn counted(&self, count: u64, one: &str, many: &str) -> String {
-        let is_one = count == 1 || (count == 0 && self.is_french());
+        let is_one = count == 1 || (count == 0 && self.is_french() && one.contains("{n}"));
         self.fill(
             if is_one { one } else { many },
             &[("n", self.number(count))],
@@ -132,6 +138,11 @@ impl Words {
             || "–".to_owned(),
             |share| format!("{}\u{a0}%", self.decimal(share * 100.0, 2)),
         )
+    }
+
+    /// The currency of every amount, as ISO 4217 writes it.
+    pub fn currency(&self) -> &str {
+        &self.currency
     }
 
     /// An amount of cents with its currency: `1,234.50 €`.

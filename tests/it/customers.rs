@@ -171,6 +171,11 @@ on_both! {
         let row = db.row("SELECT first_name_key, city_key FROM customers", []).await.unwrap().unwrap();
         assert_eq!(row.try_get::<String>("", "first_name_key").unwrap(), "elodie");
         assert_eq!(row.try_get::<String>("", "city_key").unwrap(), "l'hay-les-roses");
+        let short = "id_client;prenom;nom;mail;portable;ville;cp;date_naissance\r\n13;Zoé;Petit;zoe@example.com;06 12 34 56 79;Lille;59000;01/02/1990\r\n";
+        let report = import(db, short).await;
+        assert_eq!((counts(&report), report.ignored_columns.len()), ([1, 0, 0, 0], 0));
+        let zoe = find(db, "external_id", "13").await;
+        assert_eq!((zoe.birth_date, zoe.postal_code.as_deref()), (NaiveDate::from_ymd_opt(1990, 2, 1), Some("59000")));
     }
 
     async fn every_encoding_and_line_ending_says_the_same(db: &TestDb) {

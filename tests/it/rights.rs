@@ -7,6 +7,7 @@ use serde_json::Value;
 use visavis::consent::model::{Basis, Channel, Details, Evidence, Scope};
 use visavis::consent::{audit, chain, store as consent};
 use visavis::customers::import::{self, ImportKind, ImportRequest};
+use visavis::customers::store;
 use visavis::dialogue::confirmation;
 use visavis::dialogue::lookup::{self, Who};
 use visavis::dialogue::model::{AgreedTopic, Agreement, Ask, Limits, Purpose};
@@ -308,6 +309,22 @@ on_both! {
         assert_eq!(told, [("operator jo", object::OBJECTION); 2]);
         chain::seal(db, &keys(), NOW).await.unwrap();
         assert!(chain::verify(db, &keys(), None).await.unwrap().broken.is_none());
+    }
+
+    async fn who_changes_what_he_read_changes_nothing_else(db: &TestDb) {
+        let wave = ledger::wave(db, CLICKS).await;
+        let ada = person(db, "ada", "+33612345678", wave, 1).await;
+        let read = store::get(&***db, db.dialect(), ada).await.unwrap().unwrap();
+        let fields = |city: &str| import::read_fields(&[("city".to_owned(), city.to_owned())], "FR", NOW).unwrap();
+        rectify::rectify(db, &keys(), &read, &fields("Lille"), false, "operator jo", NOW).await.unwrap();
+        let late = rectify::rectify(db, &keys(), &read, &fields("Arras"), false, "operator jo", NOW).await;
+        assert!(matches!(late, Err(DialogueError::Stale)), "{late:?}");
+        let late = erase::erase(db, &keys(), &read, "operator jo", NOW).await;
+        assert!(matches!(late, Err(DialogueError::Stale)), "{late:?}");
+        let now = store::get(&***db, db.dialect(), ada).await.unwrap().unwrap();
+        assert_eq!(now.city.as_deref(), Some("Lille"));
+        erase::erase(db, &keys(), &now, "operator jo", NOW).await.unwrap();
+        assert!(store::get(&***db, db.dialect(), ada).await.unwrap().is_none());
     }
 
     async fn a_new_address_needs_a_yes_of_its_own(db: &TestDb) {

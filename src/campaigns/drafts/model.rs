@@ -62,7 +62,15 @@ impl Step {
     pub fn of_key(key: &str) -> Self {
         match key.split('.').next().unwrap_or(key) {
             "segment" | "per_household" => Self::Audience,
-            "template" | "offer" | "offer_kind" | "level" => Self::Message,
+            "template"
+            | "goal"
+            | "window_days"
+            | "windows"
+            | "expected_response_percent"
+            | "offer"
+            | "costs"
+            | "offer_kind"
+            | "level" => Self::Message,
             "cells" | "test" | "control_percent" | "global_control" => Self::Test,
             _ => Self::Schedule,
         }
@@ -423,6 +431,34 @@ mod tests {
             Err(DraftError::NeedsApproval)
         ));
         assert!(open.launched_by(&author("boss", true), "x").is_ok());
+    }
+
+    #[test]
+    fn a_key_belongs_to_the_step_whose_form_has_it() {
+        for (key, step) in [
+            ("segment", Step::Audience),
+            ("per_household", Step::Audience),
+            ("goal", Step::Message),
+            ("window_days", Step::Message),
+            ("windows", Step::Message),
+            ("expected_response_percent", Step::Message),
+            ("offer.margin_percent", Step::Message),
+            ("costs.fixed_cents", Step::Message),
+            ("offer_kind", Step::Message),
+            ("level", Step::Message),
+            ("topic", Step::Schedule),
+            ("sender.sms", Step::Schedule),
+            ("schedule.every", Step::Schedule),
+            ("rate_per_second", Step::Schedule),
+            ("ends_at", Step::Schedule),
+            ("priority", Step::Schedule),
+            ("cells.weight", Step::Test),
+            ("test.wait_hours", Step::Test),
+            ("control_percent", Step::Test),
+            ("global_control", Step::Test),
+        ] {
+            assert_eq!(Step::of_key(key), step, "{key}");
+        }
     }
 
     #[test]

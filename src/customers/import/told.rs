@@ -144,7 +144,7 @@ pub fn read(told: Told, terms: &Terms) -> Result<Taken, Vec<Unread>> {
     let mut answers = Vec::with_capacity(told.said.len());
     for (n, said) in told.said.into_iter().enumerate() {
         match said.problem() {
-            Some((field, problem)) => refuse(&format!("permissions.{n}.{field}"), problem),
+            Some((field, problem)) => refuse(&format!("permissions[{n}].{field}"), problem),
             None => answers.push(said.answer()),
         }
     }
@@ -203,7 +203,7 @@ fn tags(given: &[String], refuse: &mut impl FnMut(&str, &str)) -> BTreeMap<Strin
             tags.entry(fold(tag)).or_insert_with(|| tag.to_owned());
         } else {
             refuse(
-                &format!("tags.{n}"),
+                &format!("tags[{n}]"),
                 "is not a tag: one line of 1 to 250 characters, without , ; |",
             );
         }

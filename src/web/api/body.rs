@@ -82,7 +82,7 @@ fn ensure_storable(value: &Value, path: &mut String, depth: usize) -> Result<(),
     match value {
         Value::String(text) => no_nul(text, path),
         Value::Array(values) => values.iter().enumerate().try_for_each(|(n, value)| {
-            within(path, &n.to_string(), |path| {
+            within(path, &format!("[{n}]"), |path| {
                 ensure_storable(value, path, depth + 1)
             })
         }),
@@ -96,7 +96,7 @@ fn ensure_storable(value: &Value, path: &mut String, depth: usize) -> Result<(),
 
 fn within<T>(path: &mut String, step: &str, read: impl FnOnce(&mut String) -> T) -> T {
     let length = path.len();
-    if length > 0 {
+    if length > 0 && !step.starts_with('[') {
         path.push('.');
     }
     path.extend(step.chars().take(60));
@@ -158,8 +158,26 @@ pub(super) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
             path if path == "." => String::new(),
             path => path,
         };
-        refused(&path, error.into_inner().to_string())
+        let (field, detail) = named(path, error.into_inner().to_string());
+        refused(&field, detail)
     })
+}
+
+/// The field and what is wrong with it: serde names one that is missing or unknown within its sentence only.
+fn named(path: String, said: String) -> (String, String) {
+    if let Some(name) = said.strip_prefix("missing field `") {
+        let name = name.trim_end_matches('`');
+        return (below(&path, name), "is missing".to_owned());
+    }
+    let unknown = said.strip_prefix("unknown field `");
+    if let Some((name, expected)) = unknown.and_then(|rest| rest.split_once("`, ")) {
+        let is_named = path == name || path.ends_with(&format!(".{name}"));
+        let field = if is_named { path } else { below(&path, name) };
+        // A key is as long as the sender likes.
+        let field = field.chars().take(200).collect();
+        return (field, format!("is not known here; {expected}"));
+    }
+    (path, said)
 }
 
 /// Reads a body that is one object with these fields at most.
@@ -276,9 +294,11 @@ pub(super) fn any_instant(field: &str, text: &str) -> Result<i64, ApiError> {
 
 /// A fault that stands within a field.
 pub(super) fn below(field: &str, at: &str) -> String {
-    match at {
-        "" => field.to_owned(),
-        at => format!("{field}.{at}"),
+    match (field, at) {
+        (field, "") => field.to_owned(),
+        ("", at) => at.to_owned(),
+        (field, at) if at.starts_with('[') => format!("{field}{at}"),
+        (field, at) => format!("{field}.{at}"),
     }
 }
 
@@ -296,4 +316,38 @@ pub(super) fn sentence(text: &str) -> Cow<'static, str> {
         first.unwrap_or_default(),
         letters.as_str()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_named_wherever_serde_names_it() {
+        let named = |path: &str, said: &str| named(path.to_owned(), said.to_owned());
+        let of = |field: &str, detail: &str| (field.to_owned(), detail.to_owned());
+        assert_eq!(
+            named("", "missing field `revision`"),
+            of("revision", "is missing")
+        );
+        assert_eq!(
+            named("cells[0]", "missing field `name`"),
+            of("cells[0].name", "is missing")
+        );
+        assert_eq!(
+            named(
+                "sender.nmae",
+                "unknown field `nmae`, expected `name` or `sms`"
+            ),
+            of("sender.nmae", "is not known here; expected `name` or `sms`")
+        );
+        assert_eq!(
+            named("", "unknown field `x`, there are no fields"),
+            of("x", "is not known here; there are no fields")
+        );
+        assert_eq!(
+            named("cells[0].weight", "invalid type: string"),
+            of("cells[0].weight", "invalid type: string")
+        );
+    }
 }

@@ -3,7 +3,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_DISPOSITION, ContentDisposition, DispositionParam, DispositionType,
+    CONTENT_DISPOSITION, ContentDisposition, DispositionParam, DispositionType, IF_MATCH,
 };
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
@@ -24,7 +24,7 @@ use crate::customers::model::{Customer, EmailState, PhoneState, Stage};
 use crate::customers::store;
 use crate::delivery::why;
 use crate::dialogue::lookup::{self, Who};
-use crate::dialogue::{erase as erasure, export as archive, rectify};
+use crate::dialogue::{Meant, erase as erasure, export as archive, rectify};
 use crate::ids::CustomerId;
 use crate::responses::model::MadeBy;
 use crate::responses::timeline::{self as history, Entry, Key};
@@ -374,15 +374,19 @@ pub(super) async fn change(
     let before = known(&state, &customer).await?;
     let id = before.id;
     let region = before.country.clone();
-    let known_tag = tag(&CustomerView::from(before))?;
+    let known_tag = tag(&CustomerView::from(before.clone()))?;
     require_match(&request, Some(&known_tag))?;
+    let meant = match request.headers().contains_key(IF_MATCH) {
+        true => Meant::from(&before),
+        false => id.into(),
+    };
     let now_ms = state.clock.now_ms();
     let correction =
         customers_in::correction(given, |fields| import::read_fields(fields, &region, now_ms))?;
     let outcome = rectify::rectify(
         &state.db,
         &state.keys,
-        id,
+        meant,
         &correction,
         asked.by_person,
         &caller.actor(),
@@ -423,13 +427,18 @@ pub(super) async fn erase(
         .await
         .map_err(ApiError::unavailable)?;
     let known_tag = before
+        .clone()
         .map(|one| tag(&CustomerView::from(one)))
         .transpose()?;
     require_match(&request, known_tag.as_deref())?;
+    let meant = match &before {
+        Some(before) if request.headers().contains_key(IF_MATCH) => Meant::from(before),
+        _ => id.into(),
+    };
     erasure::erase(
         &state.db,
         &state.keys,
-        id,
+        meant,
         &caller.actor(),
         state.clock.now_ms(),
     )

@@ -415,12 +415,12 @@ fn told(value: Value, now_ms: i64) -> Result<Told, ApiError> {
     for (n, tag) in list(&mut object, TAGS)?.into_iter().enumerate() {
         match tag {
             Value::String(tag) => tags.push(tag),
-            _ => return Err(refused(&format!("{TAGS}.{n}"), "is not a text")),
+            _ => return Err(refused(&format!("{TAGS}[{n}]"), "is not a text")),
         }
     }
     let mut said = Vec::new();
     for (n, value) in list(&mut object, PERMISSIONS)?.into_iter().enumerate() {
-        let place = format!("{PERMISSIONS}.{n}");
+        let place = format!("{PERMISSIONS}[{n}]");
         let told = PermissionTold::read(value).map_err(|error| inside(&place, &error))?;
         said.push(told.said(now_ms).map_err(|error| inside(&place, &error))?);
     }

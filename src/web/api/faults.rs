@@ -165,6 +165,7 @@ pub(super) fn dialogue(error: DialogueError) -> ApiError {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY).with_detail(body::sentence(problem))
         }
         DialogueError::NoSuchCustomer(_) | DialogueError::Whom(_) => nobody("customer"),
+        DialogueError::Stale => ApiError::new(StatusCode::PRECONDITION_FAILED),
         DialogueError::Erased { on, .. } => ApiError::new(StatusCode::GONE)
             .with_detail(format!("This customer was erased on {on}.")),
         DialogueError::Database(_)

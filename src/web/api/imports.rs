@@ -39,7 +39,9 @@ fn failed(state: &State, error: BeginError) -> Failed<ApiError> {
             let words = state.pages.words(Language::English);
             refused("fields", told(&error, words))
         }
-        BeginError::Busy | BeginError::Imported | BeginError::Gone => faults::conflict(error),
+        BeginError::Busy | BeginError::BeingRead | BeginError::Imported | BeginError::Gone => {
+            faults::conflict(error)
+        }
     })
 }
 
@@ -121,7 +123,7 @@ impl ImportChange {
             return Err(refused("fields", "names more than 1,000 columns"));
         }
         for (n, field) in fields.iter().enumerate() {
-            let place = format!("fields.{n}");
+            let place = format!("fields[{n}]");
             body::line(&place, field, 120)?
                 .ok_or_else(|| refused(&place, "is empty; write ignore"))?;
         }

@@ -222,7 +222,7 @@ fn within(n: usize, error: &ApiError) -> ApiError {
         Some(fault) => (fault.field.clone(), fault.detail.clone()),
         None => (String::new(), problem.detail.to_string().into()),
     };
-    refused(&body::below(&n.to_string(), &field), detail)
+    refused(&body::below(&format!("[{n}]"), &field), detail)
 }
 
 /// Reads a suppression; `topics` are those that were looked up for one before it.

@@ -149,7 +149,7 @@ pub(super) async fn make(
 fn scopes(words: &[String], caller: &Caller) -> Result<BTreeSet<Scope>, ApiError> {
     let mut scopes = BTreeSet::new();
     for (n, word) in words.iter().enumerate() {
-        let field = format!("scopes.{n}");
+        let field = format!("scopes[{n}]");
         let scope = Scope::read(word)
             .ok_or_else(|| refused(&field, "is no scope; the document of this API names them"))?;
         if !caller.scopes.contains(&scope) {

@@ -114,7 +114,7 @@ fn kinds(words: &[String]) -> Result<BTreeSet<EventKind>, ApiError> {
     words
         .map(|(n, word)| {
             word.parse()
-                .map_err(|problem: String| refused(&format!("events.{n}"), problem))
+                .map_err(|problem: String| refused(&format!("events[{n}]"), problem))
         })
         .collect()
 }

@@ -217,7 +217,13 @@ pub(super) async fn page(
     visit.answer(
         &state,
         "grid",
-        &View::new(&asked, &loaded, &names, &table, visit.words()),
+        &View::new(
+            &asked,
+            &loaded,
+            &names,
+            &table,
+            (visit.words(), visit.may(Right::People)),
+        ),
     )
 }
 
@@ -227,9 +233,15 @@ async fn load(state: &State, asked: &Asked) -> Result<Loaded, ApiError> {
 }
 
 impl View {
-    fn new(asked: &Asked, loaded: &Loaded, names: &[String], table: &Table, words: &Words) -> Self {
+    fn new(
+        asked: &Asked,
+        loaded: &Loaded,
+        names: &[String],
+        table: &Table,
+        (words, leads_to_people): (&Words, bool),
+    ) -> Self {
         let crossing = &asked.crossing;
-        let shade = Shade::of(table, words);
+        let shade = Shade::of(table, words, leads_to_people);
         let said = |dimension: Option<Dimension>, name: &str| {
             dimension.map_or_else(
                 || name.to_owned(),
@@ -424,13 +436,19 @@ pub(super) fn counted(loaded: &Loaded, words: &Words) -> Vec<String> {
 struct Shade<'a> {
     highest: f64,
     words: &'a Words,
+    /// Whether the people of a cell are shown to this reader.
+    leads_to_people: bool,
 }
 
 impl<'a> Shade<'a> {
-    fn of(table: &Table, words: &'a Words) -> Self {
+    fn of(table: &Table, words: &'a Words, leads_to_people: bool) -> Self {
         let rates = table.cells.iter().flatten().filter(|cell| !cell.is_small);
         let highest = rates.filter_map(|cell| cell.rate.value).fold(0.0, f64::max);
-        Self { highest, words }
+        Self {
+            highest,
+            words,
+            leads_to_people,
+        }
     }
 
     fn view(&self, figure: &Figure, asked: &Asked, of: &[(Dimension, &str)]) -> CellView {
@@ -458,7 +476,10 @@ impl<'a> Shade<'a> {
                 .words
                 .counted(rate.count, "{n} responder", "{n} responders"),
             class,
-            link: asked.address("/reports/grid/people", of, &[("who", "responders")]),
+            link: match self.leads_to_people {
+                true => asked.address("/reports/grid/people", of, &[("who", "responders")]),
+                false => String::new(),
+            },
         }
     }
 }

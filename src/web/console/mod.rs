@@ -122,11 +122,13 @@ where
     )
 }
 
-/// The name of who did something: the number before it is for the audit log.
+/// The name of who did something: the number beside it is for the audit log.
 fn person(actor: &str) -> &str {
     let user = actor.strip_prefix("user ");
-    let name = user.and_then(|user| user.split_once(' '));
-    name.map_or(actor, |(_, name)| name)
+    let user = user.and_then(|user| user.split_once(' '));
+    let token = actor.strip_prefix("token ");
+    let token = token.map(|token| token.rsplit_once(" (").map_or(token, |(name, _)| name));
+    user.map(|(_, name)| name).or(token).unwrap_or(actor)
 }
 
 /// Leads on after a form was taken (RFC 9110 §15.4.4); `path` is ours.

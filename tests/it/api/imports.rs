@@ -84,7 +84,7 @@ on_both! {
         assert_eq!((&planned.body["fields"], &planned.body["country"], &planned.body["language"]), (&fields, &json!("BE"), &json!("en")), "{}", planned.body);
         for (body, field) in [
             (json!({"country": "Belgium"}), "country"),
-            (json!({"fields": ["email", ""]}), "fields.1"),
+            (json!({"fields": ["email", ""]}), "fields[1]"),
             (json!({"kind": "letters"}), "kind"),
             (json!({"column": 1}), "column"),
         ] {

@@ -102,8 +102,8 @@ on_both! {
             (status, body)
         };
         for (body, field) in [
-            (json!({"name": "till", "scopes": ["orders:read", "customers:read"]}), "scopes.1"),
-            (json!({"name": "till", "scopes": ["everything"]}), "scopes.0"),
+            (json!({"name": "till", "scopes": ["orders:read", "customers:read"]}), "scopes[1]"),
+            (json!({"name": "till", "scopes": ["everything"]}), "scopes[0]"),
             (json!({"name": "till", "scopes": []}), "scopes"),
             (json!({"name": "<till>", "scopes": ["orders:read"]}), "name"),
             (json!({"name": "till", "scopes": ["orders:read"], "expires_at": "2020-01-01T00:00:00Z"}), "expires_at"),

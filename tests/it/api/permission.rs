@@ -67,7 +67,7 @@ on_both! {
         for (body, field) in [
             (json!({"email": "x", "reason": "r"}), "email"),
             (json!({"email": "a@example.org", "phone": "1", "reason": "r"}), ""),
-            (json!([{"email": "a@example.org", "reason": "r"}, {"email": "a@example.org", "reason": "two words"}]), "1.reason"),
+            (json!([{"email": "a@example.org", "reason": "r"}, {"email": "a@example.org", "reason": "two words"}]), "[1].reason"),
             (json!({"email": "a@example.org", "topic": "", "reason": "r"}), "topic"),
             (json!([]), ""),
         ] {

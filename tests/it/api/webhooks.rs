@@ -20,7 +20,7 @@ on_both! {
             (json!({"url": "https://10.0.0.1/hooks"}), "url"),
             (json!({"url": "https://169.254.169.254/latest"}), "url"),
             (json!({"url": receiver.url(), "events": []}), "events"),
-            (json!({"url": receiver.url(), "events": ["import.finished", "nothing"]}), "events.1"),
+            (json!({"url": receiver.url(), "events": ["import.finished", "nothing"]}), "events[1]"),
             (json!({"url": receiver.url(), "secret": "mine"}), "secret"),
         ] {
             let answer = api.post(list, &body).await;

@@ -9,7 +9,7 @@ on_both! {
             ("email", "ada@mail.example"), ("topic", "offers"), ("first_name", "<b>Not</b> Ada"),
         ]).await;
         let (_, page) = desk.get(&desk.link("ada@").await).await;
-        assert!(page.contains("<li>Prénom: &lt;b&gt;Not&lt;/b&gt; Ada</li>") && page.contains("ne confirmez pas"), "{page}");
+        assert!(page.contains("<li>Prénom&nbsp;: &lt;b&gt;Not&lt;/b&gt; Ada</li>") && page.contains("ne confirmez pas"), "{page}");
         desk.sign_up("bob@mail.example").await;
         let (_, page) = desk.get(&desk.link("bob@").await).await;
         assert!(!page.contains("ne confirmez pas"), "nothing typed, nothing shown");

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
+use chrono::NaiveDateTime;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,7 +15,7 @@ use crate::campaigns::store;
 use crate::gate::model::Withheld;
 use crate::statistics::Sentence;
 use crate::templates::{Finding, Template};
-use crate::web::api::{answer, faults};
+use crate::web::api::{answer, faults, instant};
 use crate::web::{ApiError, State};
 
 /// What a campaign would do now.
@@ -42,6 +43,7 @@ pub(in crate::web::api) struct CampaignCheck {
     #[schema(example = "EUR")]
     currency: String,
     /// The next launch, in UTC; none: by hand.
+    #[schema(example = "2026-12-01T08:30:00.000Z")]
     due: Option<String>,
     /// What forbids the launch.
     refusals: Vec<String>,
@@ -83,6 +85,14 @@ fn in_english(sentences: &[Sentence]) -> Vec<String> {
     sentences.iter().map(ToString::to_string).collect()
 }
 
+/// The due time, which the check gives to the minute, as the other instants are written.
+fn as_instant(due: &str) -> String {
+    NaiveDateTime::parse_from_str(due, "%Y-%m-%d %H:%M UTC").map_or_else(
+        |_other| due.to_owned(),
+        |at| instant(at.and_utc().timestamp_millis()),
+    )
+}
+
 impl CampaignCheck {
     fn new(found: CheckedCampaign, currency: &str) -> Result<Self, ApiError> {
         let json = |value: serde_json::Result<Value>| value.map_err(ApiError::internal);
@@ -110,7 +120,7 @@ impl CampaignCheck {
             will_receive: found.will_receive,
             by_email: found.by_email,
             estimated_seconds: found.estimated_seconds,
-            due: found.due,
+            due: found.due.as_deref().map(as_instant),
             refusals: in_english(&found.refusals),
             warnings: in_english(&found.warnings),
             findings: found.findings,

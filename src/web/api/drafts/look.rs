@@ -222,7 +222,7 @@ pub(in crate::web::api) async fn test_send(
         return Err(refused("to", format!("is not 1 to {MOST} addresses")));
     }
     for (at, address) in told.to.iter().enumerate() {
-        body::line(&format!("to.{at}"), address, 254)?;
+        body::line(&format!("to[{at}]"), address, 254)?;
     }
     let specimen = SpecimenTold {
         customer: told.customer,
@@ -250,7 +250,7 @@ pub(in crate::web::api) async fn test_send(
         note(&state, &caller, "campaign.test_send", &draft, &detail).await?;
         let results = tried.into_iter().map(|one| TestResult {
             to: one.to,
-            problem: one.problem,
+            problem: one.problem.map(|problem| problem.to_string()),
         });
         let view = TestSent {
             taken,

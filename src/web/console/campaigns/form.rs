@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         self.faults.push(Fault {
             field,
             problem: match label(field) {
-                Some(label) => format!("{}: {problem}", self.words.t(label)),
+                Some(label) => self.words.pair(self.words.t(label), &problem),
                 None => problem,
             },
         });

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::preview::by_reference;
 use super::review::{Found, people};
-use super::{Checked, Given, address, author, checked, find, templates_of};
+use super::{Checked, Given, address, author, checked, find, on_review, templates_of};
 use crate::campaigns::drafts::{self, Draft};
 use crate::campaigns::plan;
 use crate::delivery::launch::LaunchOptions;
@@ -112,7 +112,7 @@ pub(super) async fn launch(
     .await;
     let (status, refusal) = match started {
         Ok(_) => return Ok(see_other(&onward)),
-        Err(error @ StartError::Draft(_)) => return Err(error.into()),
+        Err(StartError::Draft(error)) => return Err(on_review(&name)(error)),
         Err(error) => {
             let told = match plan::lies_behind(&draft.definition, state.clock.now()) {
                 true => visit.words()

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::Choice;
+use crate::accounts::model::Right;
 use crate::campaigns::drafts::{self, Draft, Standing};
 use crate::campaigns::model::Status;
 use crate::campaigns::store::{self, Campaign};
@@ -49,6 +50,7 @@ struct View {
 #[derive(Debug, Serialize)]
 struct DraftLine {
     name: String,
+    /// Empty for who may not plan.
     href: String,
     standing: Cow<'static, str>,
     is_waiting: bool,
@@ -135,7 +137,7 @@ pub(super) async fn page(
         drafts: drafts
             .iter()
             .filter(wanted)
-            .map(|draft| DraftLine::new(draft, words))
+            .map(|draft| DraftLine::new(draft, visit.may(Right::Plan), words))
             .collect(),
         campaigns,
         is_later_page: before.is_some(),
@@ -184,10 +186,11 @@ pub(super) fn status_in_words(status: Status, words: &Words) -> Cow<'static, str
 }
 
 impl DraftLine {
-    fn new(draft: &Draft, words: &Words) -> Self {
+    fn new(draft: &Draft, is_open: bool, words: &Words) -> Self {
+        let href = is_open.then(|| super::address(&draft.name, draft.step.as_str()));
         Self {
             name: draft.name.clone(),
-            href: super::address(&draft.name, draft.step.as_str()),
+            href: href.unwrap_or_default(),
             standing: match draft.standing {
                 Standing::Open => words.t("draft").into(),
                 Standing::Asked => words.t("waits for approval").into(),

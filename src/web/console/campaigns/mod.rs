@@ -21,6 +21,7 @@ mod when;
 use std::borrow::Cow;
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -29,6 +30,7 @@ use super::{Visit, long_form, path_segment, place};
 use crate::accounts::model::Right;
 use crate::campaigns::check::{self, CheckError, CheckedCampaign};
 use crate::campaigns::drafts::{self, Author, Draft, DraftError, Standing, Step, edit, gaps};
+use crate::campaigns::plan;
 use crate::customers::store as customers;
 use crate::storage::Unanswered;
 use crate::templates::{Template, library};
@@ -151,8 +153,25 @@ fn author(visit: &Visit) -> Author {
 }
 
 /// The draft of this name.
+///
+/// # Errors
+/// When there is none; where it was launched, the page leads to its campaign.
 async fn find(state: &State, name: &str) -> Result<Draft, ApiError> {
-    Ok(edit::find(&state.db, name).await?)
+    let error = match edit::find(&state.db, name).await {
+        Ok(draft) => return Ok(draft),
+        Err(error) => ApiError::from(error),
+    };
+    if error.status() == StatusCode::NOT_FOUND && plan::find(&state.db, name).await.is_ok() {
+        let campaign = format!("/campaigns/{}", path_segment(name));
+        return Err(error.leading(campaign, "To the campaign"));
+    }
+    Err(error)
+}
+
+/// An error of a draft, on a page that leads back to its review.
+fn on_review(name: &str) -> impl Fn(DraftError) -> ApiError {
+    let review = address(name, "review");
+    move |error| ApiError::from(error).leading(review.clone(), "Back to the review")
 }
 
 /// The templates a definition names; none while one of them is missing or cannot be read.
@@ -332,6 +351,10 @@ struct Head {
     steps: Vec<StepLink>,
     /// Said once, after a save.
     done: Option<Cow<'static, str>>,
+    /// What was saved of this step and cannot stay so.
+    gaps: Vec<String>,
+    /// Somebody saved it since the form was opened, which stands there as it was filled in.
+    is_stale: bool,
     faults: Vec<Fault>,
 }
 
@@ -405,6 +428,16 @@ impl Head {
                 }
                 None => None,
             },
+            gaps: gaps
+                .iter()
+                .filter(|gap| gap.step == here && draft.step >= here)
+                .map(|gap| {
+                    let key = review::label_of(&gap.key, words);
+                    let problem = words.say(&gap.problem);
+                    words.fill("{key}: {problem}", &[("key", key), ("problem", problem)])
+                })
+                .collect(),
+            is_stale: false,
             faults: Vec::new(),
         }
     }
@@ -478,7 +511,6 @@ async fn save_step(
 
 impl From<DraftError> for ApiError {
     fn from(error: DraftError) -> Self {
-        use actix_web::http::StatusCode;
         let status = match &error {
             DraftError::Database(_) => return Self::unavailable(error),
             DraftError::NotFound { .. } | DraftError::NoCampaign { .. } => StatusCode::NOT_FOUND,

@@ -135,10 +135,10 @@ impl Preview {
                 text,
             }) => (view.subject, view.html, view.text) = (subject, html, text),
             Ok(Specimen::Sms(rendered)) => {
-                view.size = rendered.size.to_string();
+                view.size = visit.words().say(&rendered.size.sentence());
                 view.text = rendered.text;
             }
-            Err(error) => view.problem = error.to_string(),
+            Err(error) => view.problem = visit.words().say(&error.sentence()),
         }
         Ok(Some(view))
     }
@@ -252,14 +252,14 @@ pub(super) async fn send(
                 .into_iter()
                 .map(|one| TriedLine {
                     to: one.to,
-                    problem: one.problem,
+                    problem: one.problem.map(|problem| words.say(&problem)),
                 })
                 .collect();
             visit.answer(&state, "campaign_tried", &view)
         }
         Err(TrialError::Database(error)) => Err(ApiError::unavailable(error)),
         Err(error) => {
-            view.problem = error.to_string();
+            view.problem = words.say(&error.sentence());
             visit.refuse(&state, "campaign_tried", &view)
         }
     }

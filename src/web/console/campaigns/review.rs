@@ -152,7 +152,7 @@ pub(super) async fn page(
             .map(|gap| GapLine {
                 step: title_of(gap.step, words),
                 href: address(&draft.name, gap.step.as_str()),
-                key: words.t(field_of(&gap.key)).to_owned(),
+                key: label_of(&gap.key, words),
                 problem: words.say(&gap.problem),
             })
             .collect(),
@@ -190,11 +190,32 @@ pub(super) async fn count(
     Ok(see_other(&to))
 }
 
-/// What the forms call a key of the definition; the key where they have no field for it.
+/// What the forms call a key of the definition, as this person reads it.
+pub(super) fn label_of(key: &str, words: &Words) -> String {
+    // The labels of amounts name the currency.
+    words.fill(field_of(key), &[("currency", words.currency())])
+}
+
+/// The label of a key; the key where the forms have no field for it.
 fn field_of(key: &str) -> &str {
     match key {
+        "name" => "Name",
         "segment" => "Rule",
+        "per_household" => "One message a household",
         "template" => "Template",
+        "goal" => "It has worked on whoever",
+        "offer" => "Offer",
+        "offer.name" => "Name in reports",
+        "offer.product" => "Product",
+        "offer.code" => "Code to name at the till",
+        "offer.coupon" => "Coupons",
+        "offer.deadline" => "Last day",
+        "offer.margin_percent" => "Margin (%)",
+        "offer.cost_cents" => "Cost of a response ({currency})",
+        "offer_kind" => "Kind of offer",
+        "costs" => "Costs",
+        "costs.fixed_cents" => "Text, pictures and work ({currency})",
+        "costs.per_thousand_cents" => "A thousand emails ({currency})",
         "topic" => "What it is about",
         "sender.name" => "Name of the sender",
         "sender.address" => "Email address of the sender",
@@ -206,14 +227,24 @@ fn field_of(key: &str) -> &str {
         "priority" => "Priority (−100 to 100)",
         "level" => "Rung of the ladder",
         "ends_at" => "Nothing leaves any more from",
-        "channels" => "Channel",
+        "channel" | "channels" => "Channel",
+        "relay" => "Relay",
         "provider" => "SMS provider",
         "expected_response_percent" => "Expected response rate (%)",
         "schedule" | "schedule.every" => "How often",
+        "schedule.at" => "Day",
         "schedule.zone" => "Time zone",
+        "schedule.fallback_zone" => "Of who has no time zone",
+        "cells" | "cells.name" => "Cells",
+        "cells.weight" => "Weight",
+        "test" => "Decision",
+        "test.by" => "The winner is told by",
+        "test.difference_points" => "A difference that matters (points)",
+        "test.thompson" => "Each wave gives its cells shares by their chance to be the best",
         "test.wait_hours" => "Hours until the winner is chosen",
         "test.share_percent" => "Tested on (% of the people)",
         "control_percent" => "Control group",
+        "global_control" => "Leave out the standing control group",
         other => other,
     }
 }
@@ -330,7 +361,9 @@ fn told(findings: &[&Finding], words: &Words) -> Vec<String> {
     }
     lines
         .into_iter()
-        .map(|(language, message, fields)| format!("[{language}] {}: {message}", fields.join(", ")))
+        .map(|(language, message, fields)| {
+            format!("[{language}] {}", words.pair(&fields.join(", "), &message))
+        })
         .collect()
 }
 

@@ -64,6 +64,7 @@ struct ProgressView {
     is_moving: bool,
     reason: Option<String>,
     is_launched: bool,
+    is_cancelled: bool,
     launched_at: Option<i64>,
     finished_at: Option<i64>,
     next_due_at: Option<i64>,
@@ -291,6 +292,7 @@ impl ProgressView {
             is_moving: matches!(progress.status, Status::Running | Status::Scheduled),
             reason: progress.status_reason.clone(),
             is_launched: progress.launched_at.is_some(),
+            is_cancelled: progress.status == Status::Cancelled,
             launched_at: progress.launched_at,
             finished_at: progress.finished_at,
             next_due_at: progress.next_due_at,
@@ -325,7 +327,7 @@ impl ProgressView {
                 .deferred_because
                 .iter()
                 .map(|(why, people)| Because {
-                    why: why.replace('_', " "),
+                    why: words.t(&why.replace('_', " ")).to_owned(),
                     people: count(*people),
                 })
                 .collect(),
@@ -333,12 +335,8 @@ impl ProgressView {
                 .resting
                 .iter()
                 .map(|rest| {
-                    format!(
-                        "{}: {} ({})",
-                        rest.relay,
-                        rest.reason,
-                        from_ms(rest.until_at).format("%H:%M UTC")
-                    )
+                    let until = from_ms(rest.until_at).format("%H:%M UTC");
+                    words.pair(&rest.relay, &format!("{} ({until})", rest.reason))
                 })
                 .collect(),
             test: progress.test.as_ref().map(|test| TestView {
@@ -369,6 +367,9 @@ pub(super) async fn cancel_page(
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let campaign = plan::find(&state.db, &name).await?;
+    if matches!(campaign.status, Status::Finished | Status::Cancelled) {
+        return Ok(see_other(&format!("/campaigns/{}", path_segment(&name))));
+    }
     let progress = ProgressView::of(&state, &campaign, visit.words()).await?;
     let view = CancelView {
         title: visit.words().t("Cancel the campaign").into(),

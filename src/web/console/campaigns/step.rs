@@ -76,11 +76,16 @@ pub(super) async fn save<F: StepForm + 'static>(
     form.put(&mut definition, &mut read);
     F::judge(&definition, state.clock.now(), &mut read);
     let faults = read.faults;
-    if faults.is_empty() {
+    let is_stale = given.revision() != draft.revision && definition != draft.definition;
+    if faults.is_empty() && !is_stale {
         return save_step(&visit, &state, &draft, &given, definition, F::STEP).await;
     }
     let mut head = Head::new(&draft, F::STEP, words, None);
-    head.revision = given.revision();
+    match is_stale {
+        // Knowing it, one may save again.
+        true => head.is_stale = true,
+        false => head.revision = given.revision(),
+    }
     head.faults = faults;
     let query = Given::default();
     let view = form.view(&visit, &state, &draft, head, &query).await?;

@@ -438,6 +438,9 @@ pub(super) async fn begin(
         Err(BeginError::Busy) => words
             .t("Another file is being read; begin this one when that is done.")
             .to_owned(),
+        Err(BeginError::BeingRead) => words
+            .t("This very file is being read; wait until that is done.")
+            .to_owned(),
         Err(BeginError::Imported) => words
             .t("The file is imported already; to import it again, upload it again.")
             .to_owned(),

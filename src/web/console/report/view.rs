@@ -382,7 +382,7 @@ fn cards(report: &Report, words: &Words) -> Vec<Card> {
             .into_iter()
             .filter(|text| !text.is_empty())
             .collect::<Vec<_>>()
-            .join("; "),
+            .join(words.t("; ")),
         ),
         card("Order rate", &report.order_rate, orders(report, words)),
         card("Opt-out rate", &report.opt_out_rate, String::new()),

@@ -9,7 +9,7 @@ use super::{labels, refused};
 use crate::templates::difference::{self, Piece};
 use crate::templates::draft::Draft;
 use crate::templates::library::{self, Revision};
-use crate::web::console::{Visit, see_other};
+use crate::web::console::{Visit, person, see_other};
 use crate::web::{ApiError, State};
 
 /// Which revisions are compared; the newest with the one before it where none is said.
@@ -121,7 +121,7 @@ pub(super) async fn page(
             .map(|revision| RevisionView {
                 number: revision.number,
                 saved_at: revision.saved_at,
-                saved_by: revision.saved_by,
+                saved_by: person(&revision.saved_by).to_owned(),
                 note: revision.note,
                 is_current: revision.number == current,
                 before: revision.number - 1,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{labels, refused, told};
 use crate::campaigns::store::uses;
 use crate::templates::library::{self, Entry, LibraryError, Origin};
-use crate::web::console::{Visit, see_other};
+use crate::web::console::{Visit, person, see_other};
 use crate::web::{ApiError, State};
 
 #[derive(Debug, Serialize)]
@@ -49,7 +49,7 @@ pub(super) async fn page(visit: Visit, state: web::Data<State>) -> Result<HttpRe
             Origin::Binary => words.t("comes with the program").to_owned(),
         },
         saved_at: entry.saved_at,
-        saved_by: entry.saved_by.clone(),
+        saved_by: person(&entry.saved_by).to_owned(),
         uses: uses.get(&entry.name).map_or(0, Vec::len),
         problem: entry.problem.clone(),
         name: entry.name.clone(),

@@ -11,7 +11,7 @@ use crate::campaigns::store::uses;
 use crate::templates::draft::{Draft, Fields};
 use crate::templates::library::{Found, Origin};
 use crate::templates::{FIELDS, Finding, OFFER_FIELDS};
-use crate::web::console::Visit;
+use crate::web::console::{Visit, person};
 use crate::web::words::Words;
 use crate::web::{ApiError, State};
 
@@ -162,7 +162,7 @@ pub(super) async fn view(
                 .to_owned(),
         },
         saved_at: found.saved_at,
-        saved_by: found.saved_by.clone(),
+        saved_by: person(&found.saved_by).to_owned(),
         done: words.t(shown.done).to_owned(),
         problem: shown.problem,
         conflict: shown.conflict,

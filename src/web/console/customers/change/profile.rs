@@ -51,7 +51,7 @@ pub(in crate::web::console::customers) async fn admit(
             Ok(see_other(&format!("/customers/{id}?done=admitted")))
         }
         Err(error) => {
-            let fault = fault(error)?;
+            let fault = fault(error, visit.words())?;
             let view = form_view(
                 visit.words(),
                 &state.settings.customers,
@@ -65,18 +65,45 @@ pub(in crate::web::console::customers) async fn admit(
 }
 
 /// What a person can mend; all else is an error of the request.
-fn fault(error: DialogueError) -> Result<Fault, ApiError> {
+fn fault(error: DialogueError, words: &Words) -> Result<Fault, ApiError> {
     match error {
-        DialogueError::Field(_) => Ok(Fault {
-            text: Some(error.to_string()),
+        DialogueError::Field(problem) => Ok(Fault {
+            text: Some(words.fill(
+                "{problem}; nothing was changed",
+                &[("problem", told(&problem, words))],
+            )),
             known: None,
         }),
         DialogueError::Known(known) => Ok(Fault {
-            text: Some(error.to_string()),
+            text: Some(words.fill(
+                "customer {id} is known by this key, address or number already; nothing was changed",
+                &[("id", known.to_string())],
+            )),
             known: Some(known),
         }),
         error => Err(error.into()),
     }
+}
+
+/// What is wrong with a field, which is called as the form calls it.
+fn told(problem: &str, words: &Words) -> String {
+    let Some((name, fault)) = problem.split_once(' ') else {
+        return words.t(problem).to_owned();
+    };
+    let (label, _) = label(name, words);
+    if label == name {
+        return words.t(problem).to_owned();
+    }
+    let english = match fault {
+        "cannot be empty" => "{name} cannot be empty",
+        fault if fault.starts_with("holds a line break") => {
+            "{name} holds a line break or another control character"
+        }
+        fault if fault.starts_with("is longer than") => "{name} is longer than {n} characters",
+        _ => return words.t(problem).to_owned(),
+    };
+    let n: String = fault.chars().filter(char::is_ascii_digit).collect();
+    words.fill(english, &[("name", label), ("n", n.as_str())])
 }
 
 /// The fields of a form that `counts`.
@@ -123,7 +150,10 @@ fn overtaken(
             let now = held(customer, field);
             let is_overtaken =
                 shown(form, field).is_some_and(|shown| shown != now) && *value != now;
-            is_overtaken.then(|| format!("{}: “{now}”", label(field, words).0))
+            is_overtaken.then(|| {
+                let now = words.fill("“{text}”", &[("text", &now)]);
+                words.pair(label(field, words).0, &now)
+            })
         })
         .collect();
     (!told.is_empty()).then(|| Fault {
@@ -189,7 +219,7 @@ pub(in crate::web::console::customers) async fn rectify(
             Ok(see_other(&format!("/customers/{id}?done={done}")))
         }
         Err(error) => {
-            let fault = fault(error)?;
+            let fault = fault(error, visit.words())?;
             let view = form_view(
                 visit.words(),
                 &state.settings.customers,
