@@ -119,6 +119,9 @@ impl Site {
     pub async fn close(self) {
         self.handle.stop(true).await;
         self.responses.drain().await;
+        // Its threads end a moment later, and with them the connections of the pool that they opened: who goes on with
+        // the database then finds those gone, not going.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::{Choice, Given, Head, Uncounted, find, save_step, told};
+use super::{Choice, Given, Head, Uncounted, find, is_outrun, save_step, told};
 use crate::campaigns::drafts::{Draft, Step};
 use crate::consent::model::Channel;
 use crate::customers::store as customers;
@@ -194,15 +194,17 @@ pub(super) async fn save(
     };
     definition.per_household = given.is("per_household");
     let words = visit.words();
-    if !definition.segment.is_empty()
-        && let Err(error) = Rule::parse(&definition.segment)
-    {
-        let mut head = Head::new(&draft, Step::Audience, words, None);
-        head.revision = given.revision();
-        head.faults.push(super::Fault {
+    let fault = match definition.segment.is_empty() {
+        true => None,
+        false => Rule::parse(&definition.segment).err(),
+    };
+    let is_stale = is_outrun(&draft, &given, &definition);
+    if fault.is_some() || is_stale {
+        let mut head = Head::refused(&draft, Step::Audience, words, &given, is_stale);
+        head.faults.extend(fault.map(|error| super::Fault {
             field: "segment",
             problem: words.fault(&error),
-        });
+        }));
         let view = View {
             title: draft.name.clone(),
             section: "campaigns",

@@ -29,6 +29,7 @@ use serde::Serialize;
 use super::{Visit, long_form, path_segment, place};
 use crate::accounts::model::Right;
 use crate::campaigns::check::{self, CheckError, CheckedCampaign};
+use crate::campaigns::definition::Definition;
 use crate::campaigns::drafts::{self, Author, Draft, DraftError, Standing, Step, edit, gaps};
 use crate::campaigns::plan;
 use crate::customers::store as customers;
@@ -443,6 +444,28 @@ impl Head {
     }
 }
 
+impl Head {
+    /// Above a form that was not saved, and stands there as it was filled in.
+    fn refused(draft: &Draft, here: Step, words: &Words, given: &Given, is_stale: bool) -> Self {
+        let head = Self::new(draft, here, words, None);
+        Self {
+            // Knowing of the other change, one may save again.
+            revision: match is_stale {
+                true => draft.revision,
+                false => given.revision(),
+            },
+            is_stale,
+            gaps: Vec::new(),
+            ..head
+        }
+    }
+}
+
+/// Whether somebody changed the plan since a form was opened that would change it otherwise.
+fn is_outrun(draft: &Draft, given: &Given, definition: &Definition) -> bool {
+    given.revision() != draft.revision && *definition != draft.definition
+}
+
 /// A step as the pages call it.
 fn title_of(step: Step, words: &Words) -> Cow<'static, str> {
     match step {
@@ -478,7 +501,7 @@ async fn save_step(
     state: &State,
     draft: &Draft,
     given: &Given,
-    definition: crate::campaigns::definition::Definition,
+    definition: Definition,
     step: Step,
 ) -> Result<actix_web::HttpResponse, ApiError> {
     let revision = given.revision();

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::form::Reader;
-use super::{Given, Head, find, preview, save_step};
+use super::{Given, Head, find, is_outrun, preview, save_step};
 use crate::campaigns::definition::Definition;
 use crate::campaigns::drafts::{Draft, Step};
 use crate::web::console::Visit;
@@ -76,16 +76,11 @@ pub(super) async fn save<F: StepForm + 'static>(
     form.put(&mut definition, &mut read);
     F::judge(&definition, state.clock.now(), &mut read);
     let faults = read.faults;
-    let is_stale = given.revision() != draft.revision && definition != draft.definition;
+    let is_stale = is_outrun(&draft, &given, &definition);
     if faults.is_empty() && !is_stale {
         return save_step(&visit, &state, &draft, &given, definition, F::STEP).await;
     }
-    let mut head = Head::new(&draft, F::STEP, words, None);
-    match is_stale {
-        // Knowing it, one may save again.
-        true => head.is_stale = true,
-        false => head.revision = given.revision(),
-    }
+    let mut head = Head::refused(&draft, F::STEP, words, &given, is_stale);
     head.faults = faults;
     let query = Given::default();
     let view = form.view(&visit, &state, &draft, head, &query).await?;
