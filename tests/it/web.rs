@@ -16,6 +16,7 @@ use visavis::storage::Db;
 use visavis::tokens::{LinkKind, LinkToken};
 use visavis::web::{State, configure_console, configure_public};
 
+use crate::kit::database;
 use crate::kit::ledger::{
     self, CLICKS, DESTINATIONS, Plan, SETTLED_AT, counters, expected, number,
 };
@@ -60,7 +61,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
         let state = State::new(
-            db.clone(),
+            database::apart(db).await,
             clock.clone(),
             keys.clone(),
             Arc::new(settings),
@@ -119,9 +120,6 @@ impl Site {
     pub async fn close(self) {
         self.handle.stop(true).await;
         self.responses.drain().await;
-        // Its threads end a moment later, and with them the connections of the pool that they opened: who goes on with
-        // the database then finds those gone, not going.
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use visavis::storage::{Db, DbUrl, Sql};
+use visavis::storage::{Db, DbUrl, Dialect, Sql};
 
 use super::postgres;
 
@@ -88,6 +88,23 @@ pub async fn postgres_of_its_own() -> Option<(postgres::Server, TestDb)> {
         _folder: None,
     };
     Some((server, db))
+}
+
+/// The same database for a server of threads of its own: a connection lives as long as the runtime it was opened in, and
+/// theirs end with the server while the test goes on.
+pub async fn apart(db: &Db) -> Db {
+    if db.dialect() == Dialect::Sqlite {
+        return db.clone();
+    }
+    let options = db.get_postgres_connection_pool().connect_options();
+    let (user, host, port) = (
+        options.get_username(),
+        options.get_host(),
+        options.get_port(),
+    );
+    let name = options.get_database().unwrap_or_default();
+    let url = DbUrl::new(format!("postgres://{user}@{host}:{port}/{name}"));
+    Db::open(&url, 8).await.expect("PostgreSQL opens")
 }
 
 /// A connection beside the test's database, to do it harm.
